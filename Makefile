@@ -1,0 +1,81 @@
+# weir: make, make check, make demo, make bench, make install PREFIX=…, make clean; DEBUG=1 builds with asserts.
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BUILD   ?= build
+CC      ?= gcc
+VERSION := 0.1.0
+
+WARN    := -Wall -Wextra -Wshadow -Wconversion
+COMMON  := -std=gnu11 -g -I. -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' $(WARN) $(EXTRA_CFLAGS)
+ifdef DEBUG
+COMMON  += -DWEIR_DEBUG=1 -O1
+else
+COMMON  += -DNDEBUG -O2
+endif
+
+# The shim: own symbols hidden, no lazy binding, thread storage from the initial-exec block. The compiler must not turn
+# its loops into calls that a program may interpose (memset and friends), nor assume what malloc does.
+SHIM_CFLAGS  := $(COMMON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin -fno-tree-loop-distribute-patterns \
+                -fno-stack-protector -fno-exceptions -fasynchronous-unwind-tables -fno-omit-frame-pointer -momit-leaf-frame-pointer
+SHIM_LDFLAGS := -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs -Wl,--hash-style=gnu -Wl,-soname,libweir.so \
+                -Wl,--version-script=shim/entry/exports.map
+REPORTER_CFLAGS := $(COMMON) $(REPORTER_EXTRA)
+REPORTER_LIBS   := -ldw -lelf -liberty
+
+SHIM_SRC     := $(sort $(wildcard shim/*/*.c))
+REPORTER_SRC := $(sort $(wildcard reporter/*.c reporter/*/*.c))
+SHIM_OBJ     := $(SHIM_SRC:%.c=$(BUILD)/obj/%.o)
+REPORTER_OBJ := $(REPORTER_SRC:%.c=$(BUILD)/obj/%.o)
+
+all: $(BUILD)/libweir.so $(BUILD)/weir
+
+$(BUILD)/libweir.so: $(SHIM_OBJ) shim/entry/exports.map
+	$(CC) $(SHIM_CFLAGS) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJ)
+
+$(BUILD)/weir: $(REPORTER_OBJ)
+	$(CC) $(REPORTER_CFLAGS) -o $@ $(REPORTER_OBJ) $(REPORTER_LIBS)
+
+$(BUILD)/obj/shim/%.o: shim/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(SHIM_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/reporter/%.o: reporter/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(REPORTER_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Objects depend on the flags that they were built with, so that DEBUG=1 after a plain build rebuilds.
+FLAGS := $(CC) $(SHIM_CFLAGS) $(REPORTER_CFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' > $@
+
+deps:
+	@scripts/install-deps
+
+# The two commands of the README install what is missing first, then build, then run.
+check:
+	@scripts/install-deps
+	@scripts/check
+
+demo:
+	@scripts/install-deps demo
+	@$(MAKE) --no-print-directory all
+	@scripts/demo
+
+bench:
+	@scripts/install-deps bench
+	@$(MAKE) --no-print-directory all
+	@scripts/bench
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/weir
+	install -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -m 755 $(BUILD)/libweir.so $(DESTDIR)$(PREFIX)/lib/weir/libweir.so
+
+clean:
+	rm -rf $(BUILD)
+
+FORCE:
+.PHONY: all deps check demo bench install clean FORCE
+
+-include $(SHIM_OBJ:.o=.d) $(REPORTER_OBJ:.o=.d)

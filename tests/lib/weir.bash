@@ -1,0 +1,105 @@
+# Helpers of the bats files: where the library under test is, running a program with and without it, and looking at the
+# dumps that it left. Loaded by tests/programs; programs started here never see the file descriptors of bats.
+
+WEIR_ROOT=${BATS_TEST_DIRNAME%/tests/*}
+WEIR_SHIM=${WEIR_SHIM:-$WEIR_ROOT/${WEIR_BUILD:-build}/libweir.so} # another library may stand in, to try the tests themselves
+WEIR_REPORTER=${WEIR_REPORTER:-$WEIR_ROOT/${WEIR_BUILD:-build}/weir}
+export PROGRAMS=$BATS_TEST_DIRNAME
+
+# The same surroundings for each run: Debian's programs before others, nothing from the caller's home or language.
+plain_environment() {
+    unset "${!WEIR_@}" LD_PRELOAD "${!GIT_@}" "${!PYTHON@}" "${!LC_@}" RUBYOPT NODE_OPTIONS JAVA_TOOL_OPTIONS MAKEFLAGS MAKELEVEL
+    export PATH=/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin LC_ALL=C TZ=UTC HOME=$1 TMPDIR=$1
+    unset BASH_ENV ENV
+}
+
+# run_program NAME LIMIT LEVEL|without CMD...: runs CMD, a program or an exported function, in the empty folder work;
+# leaves NAME.out, NAME.err and NAME.status, with a level also the dumps in NAME.dumps.
+run_program() {
+    local name=$1 limit=$2 level=$3 work=$BATS_FILE_TMPDIR/work
+    shift 3
+    rm -rf "$work" "$name.dumps"
+    mkdir -p "$work" "$name.dumps"
+    (
+        local fd settings=() shim=$WEIR_SHIM program=("$@")
+        plain_environment "$work"
+        cd "$work" || exit 1
+        # env, not timeout, starts under weir only what it execs, so that each dump is the program's.
+        [ "$level" = without ] || settings=(LD_PRELOAD="$shim" WEIR_LEVEL="$level" WEIR_OUTPUT="$name.dumps/%e.%p.%n.dump")
+        [ "$(type -t "$1")" != function ] || program=(/bin/bash -c '"$@"' case "$@")
+        for fd in /proc/self/fd/*; do # those of bats
+            fd=${fd##*/}
+            ((fd <= 2)) || eval "exec $fd>&-"
+        done
+        timeout -k 5 "$limit" env "${settings[@]}" "${program[@]}" >"$name.out" 2>"$name.err" </dev/null
+        echo $? >"$name.status"
+    )
+}
+
+# Each dump must be readable; ten of the largest are decoded, which keeps a test of a thousand processes short.
+dumps_are_readable() {
+    local dumps=$1 file bad=0
+    [[ $WEIR_SHIM == */libweir.so ]] || return 0
+    if [ -z "$(ls -A "$dumps")" ]; then
+        echo "no dump was left"
+        return 1
+    fi
+    [ -x "$WEIR_REPORTER" ] || return 0
+    while read -r file; do
+        if ! timeout -k 5 60 "$WEIR_REPORTER" report --json "$dumps/$file" >"$dumps/.json" 2>"$dumps/.err" </dev/null 3>&-; then
+            echo "weir report --json $file failed: $(head -c 500 "$dumps/.err")"
+            bad=1
+        fi
+    done < <(ls -S "$dumps" | head -n 10)
+    return $bad
+}
+
+# same_as_without LEVEL CMD...: the program must print the same, end the same and leave readable dumps. Without weir it
+# must succeed: two programs that fail alike would prove nothing. WEIR_REPEAT=10 runs the weir side ten times in a row;
+# LIMIT is the time in seconds after which a run counts as hanging.
+same_as_without() {
+    local level=$1 limit=${LIMIT:-60} plain=$BATS_FILE_TMPDIR/plain.$2 with=$BATS_TEST_TMPDIR/with round what
+    [ -e "$WEIR_SHIM" ] || { echo "$WEIR_SHIM is not built"; return 1; }
+    shift
+    # What both levels are compared with is run once.
+    [ -e "$plain.status" ] || run_program "$plain" "$limit" without "$@"
+    if [ "$(cat "$plain.status")" != 0 ]; then
+        echo "without weir: exit status $(cat "$plain.status")"
+        head -c 2000 "$plain.out" "$plain.err"
+        rm -f "$plain.status"
+        return 1
+    fi
+    for ((round = 1; round <= ${WEIR_REPEAT:-1}; round++)); do
+        run_program "$with" "$limit" "$level" "$@"
+        for what in status err out; do
+            diff "$plain.$what" "$with.$what" >"$with.diff" && continue
+            echo "round $round: $what differs (< without weir, > with; exit status 124 is a timeout)"
+            head -c 3000 "$with.diff"
+            echo "exit status $(cat "$with.status"), stderr: $(head -c 1000 "$with.err")"
+            return 1
+        done
+        dumps_are_readable "$with.dumps" || return 1
+    done
+    rm -rf "$with.dumps"
+}
+
+# wait_for SECONDS CMD...: until it succeeds. For use inside programs' functions too.
+wait_for() {
+    local tries=$(($1 * 100))
+    shift
+    until "$@" 2>/dev/null; do
+        ((tries-- > 0)) || return 1
+        sleep 0.01
+    done
+}
+export -f wait_for
+
+# Ends what a test left behind: only children that were noted in $BATS_TEST_TMPDIR/pids.
+stop_servers() {
+    local pid
+    [ -e "$BATS_TEST_TMPDIR/pids" ] || return 0
+    while read -r pid; do
+        kill -KILL "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done <"$BATS_TEST_TMPDIR/pids"
+}

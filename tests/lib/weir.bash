@@ -21,7 +21,7 @@ run_program() {
     rm -rf "$work" "$name.dumps"
     mkdir -p "$work" "$name.dumps"
     (
-        local fd settings=() shim=$WEIR_SHIM program=("$@")
+        local fd status settings=() shim=$WEIR_SHIM program=("$@")
         plain_environment "$work"
         cd "$work" || exit 1
         # env, not timeout, starts under weir only what it execs, so that each dump is the program's.
@@ -31,8 +31,8 @@ run_program() {
             fd=${fd##*/}
             ((fd <= 2)) || eval "exec $fd>&-"
         done
-        timeout -k 5 "$limit" env "${settings[@]}" "${program[@]}" >"$name.out" 2>"$name.err" </dev/null
-        echo $? >"$name.status"
+        timeout -k 5 "$limit" env "${settings[@]}" "${program[@]}" >"$name.out" 2>"$name.err" </dev/null && status=0 || status=$?
+        echo "$status" >"$name.status"
     )
 }
 

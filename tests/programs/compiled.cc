@@ -4,7 +4,6 @@
 #include <iostream>
 #include <map>
 #include <memory>
-#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -53,17 +52,16 @@ int main() {
     int sum = 0;
     for (auto &c : calls) sum += (*c.second)(1);
     auto lines = std::make_unique<Line[]>(10);
-    std::regex word("([a-z]+)([0-9]*)");
-    std::smatch match;
-    std::string text = "weir42";
     std::ostringstream out;
-    out << found[0] << ' ' << found[3] << ' ' << sum << ' ' << rows(std::make_index_sequence<24>()) << ' '
-        << (reinterpret_cast<uintptr_t>(lines.get()) % 64) << ' ' << std::regex_match(text, match, word) << match[2];
+    out << found[0] << ' ' << found[3] << ' ' << sum << ' ' << rows(std::make_index_sequence<8>()) << ' '
+        << reinterpret_cast<uintptr_t>(lines.get()) % 64;
     std::cout << out.str() << '\n';
     volatile size_t huge = size_t(1) << 62;
+    char *volatile never = nullptr; // else the compiler leaves the allocation out
     try {
-        std::unique_ptr<char[]> never(new char[huge]);
+        never = new char[huge];
         std::cout << "not refused\n";
+        delete[] never;
     } catch (const std::bad_alloc &e) {
         std::cout << e.what() << '\n';
     }

@@ -1,0 +1,152 @@
+/* weir report: options in, one report out. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reporter/commands.h"
+#include "reporter/load/memory.h"
+#include "reporter/report.h"
+
+#define ROWS    10
+#define DETAILS 3
+
+static const char help[] = "weir report [options] DUMP...|DIR: which places made the memory that was not freed.\n"
+                           "\n"
+                           "  --top N            N sites in the table and N in detail (default: 10 and 3);\n"
+                           "                     with --json the first N sites (default: all)\n"
+                           "  --sort ORDER       bytes (default), blocks or age\n"
+                           "  --full             all sites, all frames, whole names, counters, classes, modules\n"
+                           "  -f, --format FORM  text (default) or json\n"
+                           "  --json             the same as -f json\n"
+                           "  --debug-dir DIR    where separate debug files are, as in /usr/lib/debug (repeatable)\n"
+                           "  --sysroot DIR      in front of the paths of all modules\n"
+                           "  --help\n"
+                           "\n"
+                           "A folder stands for all files in it whose names end in .dump. Several dumps are merged\n"
+                           "by site; of several of the same process only the newest is counted.\n"
+                           "Exit status: 0; 2 usage; 3 a dump could not be read in whole, or the report not written.\n";
+
+enum { OPTION_TOP = 256, OPTION_SORT, OPTION_FULL, OPTION_JSON, OPTION_DEBUG_DIR, OPTION_SYSROOT, OPTION_HELP };
+
+static const struct option options[] = {{"top", required_argument, NULL, OPTION_TOP},
+                                        {"sort", required_argument, NULL, OPTION_SORT},
+                                        {"full", no_argument, NULL, OPTION_FULL},
+                                        {"json", no_argument, NULL, OPTION_JSON},
+                                        {"format", required_argument, NULL, 'f'},
+                                        {"debug-dir", required_argument, NULL, OPTION_DEBUG_DIR},
+                                        {"sysroot", required_argument, NULL, OPTION_SYSROOT},
+                                        {"help", no_argument, NULL, OPTION_HELP},
+                                        {NULL, 0, NULL, 0}};
+
+struct parsed {
+    struct report_request request;
+    bool top_given, help;
+    size_t debug_dir_capacity;
+};
+
+static bool parse_top(struct parsed *parsed, const char *value) {
+    char *end = NULL;
+    unsigned long number = strtoul(value, &end, 10);
+    if (*value < '0' || *value > '9' || *end || number == 0) {
+        view_message("--top=%s: not a number from 1", value);
+        return false;
+    }
+    parsed->request.view.rows = parsed->request.view.details = number;
+    parsed->top_given = true;
+    return true;
+}
+
+static bool parse_word(const char *option, const char *value, const char *const *words, int *chosen) {
+    for (*chosen = 0; words[*chosen]; ++*chosen)
+        if (strcmp(words[*chosen], value) == 0) return true;
+    view_message("--%s=%s: must be one of: %s, %s%s%s", option, value, words[0], words[1], words[2] ? ", " : "",
+                 words[2] ? words[2] : "");
+    return false;
+}
+
+static void add_debug_dir(struct parsed *parsed, const char *folder) {
+    struct symbol_options *symbols = &parsed->request.symbols;
+    symbols->debug_dirs = memory_more(symbols->debug_dirs, &parsed->debug_dir_capacity, symbols->debug_dir_count + 1,
+                                      sizeof *symbols->debug_dirs);
+    symbols->debug_dirs[symbols->debug_dir_count++] = folder;
+}
+
+static bool take_option(struct parsed *parsed, int option, const char *value) {
+    static const char *const orders[] = {"bytes", "blocks", "age", NULL}, *const forms[] = {"text", "json", NULL};
+    int chosen = 0;
+    switch (option) {
+    case OPTION_TOP:
+        return parse_top(parsed, value);
+    case OPTION_SORT:
+        if (!parse_word("sort", value, orders, &chosen)) return false;
+        parsed->request.order = (enum merged_order)chosen;
+        return true;
+    case 'f':
+        if (!parse_word("format", value, forms, &chosen)) return false;
+        parsed->request.json = chosen == 1;
+        return true;
+    case OPTION_FULL:
+        parsed->request.view.full = true;
+        return true;
+    case OPTION_JSON:
+        parsed->request.json = true;
+        return true;
+    case OPTION_DEBUG_DIR:
+        add_debug_dir(parsed, value);
+        return true;
+    case OPTION_SYSROOT:
+        parsed->request.symbols.sysroot = value;
+        return true;
+    case OPTION_HELP:
+        parsed->help = true;
+        return true;
+    default:
+        return false; /* getopt said what is wrong */
+    }
+}
+
+static bool parse(struct parsed *parsed, int count, char **arguments) {
+    static char name[] = "weir report";
+    arguments[0] = name;
+    parsed->request.symbols.sysroot = "";
+    parsed->request.view.rows = ROWS;
+    parsed->request.view.details = DETAILS;
+    for (int option = 0; (option = getopt_long(count, arguments, "f:", options, NULL)) != -1;)
+        if (!take_option(parsed, option, optarg)) return false;
+    parsed->request.paths = arguments + optind;
+    parsed->request.path_count = (size_t)(count - optind);
+    if (!parsed->help && optind == count) view_message("report: no dump is given (weir report --help)");
+    return parsed->help || optind < count;
+}
+
+/* What to type next: the rest of this report, then its form for programs. */
+static char *suggest(const struct parsed *parsed) {
+    bool full = parsed->request.view.full;
+    const char *path = parsed->request.paths[0];
+    bool plain = !path[strcspn(path, " \t\n\\'\"$&|;<>()*?[]{}~#!`")];
+    return memory_format("weir report %s %s%s%s%s", full ? "--json" : "--full", plain ? "" : "'", path,
+                         plain ? "" : "'", parsed->request.path_count > 1 ? " ..." : "");
+}
+
+int cmd_report(int count, char **arguments) {
+    struct parsed parsed = {0};
+    if (!parse(&parsed, count, arguments)) {
+        free(parsed.request.symbols.debug_dirs);
+        return EXIT_USAGE;
+    }
+    if (parsed.help) {
+        (void)fputs(help, stdout);
+        return fflush(stdout) == 0 ? EXIT_FINE : EXIT_UNREADABLE;
+    }
+    struct view_options *view = &parsed.request.view;
+    if (!parsed.top_given && (view->full || parsed.request.json)) view->rows = view->details = VIEW_ALL;
+    const char *no_colour = getenv("NO_COLOR");
+    view->colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+    char *next = suggest(&parsed);
+    view->next = next;
+    int status = report_produce(&parsed.request, stdout);
+    free(next);
+    free(parsed.request.symbols.debug_dirs);
+    return status;
+}

@@ -1,0 +1,70 @@
+/* Looking things up in a dump that was read and checked. */
+#include <string.h>
+
+#include "reporter/load/dump.h"
+
+const struct dump_option *dump_options(const struct dump *dump) {
+    return dump->sections[DUMP_OPTIONS].records;
+}
+const struct dump_module *dump_modules(const struct dump *dump) {
+    return dump->sections[DUMP_MODULES].records;
+}
+const struct dump_segment *dump_segments(const struct dump *dump) {
+    return dump->sections[DUMP_SEGMENTS].records;
+}
+const uint64_t *dump_frames(const struct dump *dump) {
+    return dump->sections[DUMP_FRAMES].records;
+}
+const struct dump_stack *dump_stacks(const struct dump *dump) {
+    return dump->sections[DUMP_STACKS].records;
+}
+const struct dump_site *dump_sites(const struct dump *dump) {
+    return dump->sections[DUMP_SITES].records;
+}
+const struct dump_class *dump_classes(const struct dump *dump) {
+    return dump->sections[DUMP_CLASSES].records;
+}
+const struct dump_refusal *dump_refusals(const struct dump *dump) {
+    return dump->sections[DUMP_REFUSALS].records;
+}
+
+struct text dump_text(const struct dump *dump, struct dump_string string) {
+    struct text text = {"", 0};
+    uint64_t total = dump_count(dump, DUMP_STRINGS);
+    if (string.offset > total || string.length > total - string.offset) return text;
+    text.bytes = (const char *)dump->sections[DUMP_STRINGS].records + string.offset;
+    text.length = string.length;
+    return text;
+}
+
+bool dump_stat(const struct dump *dump, uint32_t id, uint64_t *value) {
+    const struct dump_stat *stats = dump->sections[DUMP_STATS].records;
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_STATS); i++)
+        if (stats[i].id == id) {
+            *value = stats[i].value;
+            return true;
+        }
+    return false;
+}
+
+struct text dump_thread_name(const struct dump *dump, uint32_t thread) {
+    const struct dump_thread *threads = dump->sections[DUMP_THREADS].records;
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_THREADS); i++)
+        if (threads[i].thread == thread) return dump_text(dump, threads[i].name);
+    return (struct text){"", 0};
+}
+
+struct text dump_option_value(const struct dump *dump, const char *name) {
+    const struct dump_option *options = dump_options(dump);
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_OPTIONS); i++) {
+        struct text found = dump_text(dump, options[i].name);
+        if (found.length == strlen(name) && memcmp(found.bytes, name, found.length) == 0)
+            return dump_text(dump, options[i].value);
+    }
+    return (struct text){"", 0};
+}
+
+const struct block_summary *dump_summary(const struct dump *dump, uint32_t stack) {
+    if (!dump->summary_of || stack >= dump_count(dump, DUMP_STACKS) || !dump->summary_of[stack]) return NULL;
+    return &dump->summaries[dump->summary_of[stack] - 1];
+}

@@ -1,0 +1,122 @@
+/* The blocks of a dump: a million of them are 40 MB, so they are passed through in pieces and added up by stack. What
+ * was added up counts only when the checksum at the end agrees. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "reporter/load/crc32c.h"
+#include "reporter/load/dump.h"
+#include "reporter/load/file.h"
+#include "reporter/load/memory.h"
+#include "reporter/load/progress.h"
+
+#define PIECE (1u << 20)
+
+static struct block_summary *summary_for(struct dump *dump, uint32_t stack) {
+    uint32_t *index = &dump->summary_of[stack];
+    if (!*index) {
+        dump->summaries =
+            memory_more(dump->summaries, &dump->summary_capacity, dump->summary_count + 1, sizeof *dump->summaries);
+        struct block_summary *fresh = &dump->summaries[dump->summary_count++];
+        fresh->stack = stack;
+        fresh->oldest = UINT64_MAX;
+        *index = (uint32_t)dump->summary_count;
+    }
+    return &dump->summaries[*index - 1];
+}
+
+static void count_thread(struct block_summary *summary, uint32_t thread) {
+    for (uint32_t i = 0; i < summary->threads; i++)
+        if (summary->thread[i].thread == thread) {
+            summary->thread[i].blocks++;
+            return;
+        }
+    if (summary->threads == SUMMARY_THREADS) {
+        summary->more_threads++;
+        return;
+    }
+    summary->thread[summary->threads].thread = thread;
+    summary->thread[summary->threads++].blocks = 1;
+}
+
+static void add_block(struct dump *dump, const struct dump_block *block) {
+    struct block_summary *summary = summary_for(dump, block->stack);
+    if (dump->process.fork_time && block->time < dump->process.fork_time) {
+        summary->inherited_blocks++;
+        if (__builtin_add_overflow(summary->inherited_bytes, block->size, &summary->inherited_bytes))
+            summary->inherited_bytes = UINT64_MAX;
+        return;
+    }
+    summary->blocks++;
+    if (__builtin_add_overflow(summary->bytes, block->size, &summary->bytes)) summary->bytes = UINT64_MAX;
+    if (block->time < summary->oldest) summary->oldest = block->time;
+    if (block->time > summary->newest) summary->newest = block->time;
+    if (block->size > summary->largest) summary->largest = block->size;
+    summary->verdicts[block->verdict]++;
+    count_thread(summary, block->thread);
+}
+
+/* Adds up one piece; false at the first record that is wrong. */
+static bool add_piece(struct dump *dump, const char *piece, size_t records, uint64_t first) {
+    const struct section *section = &dump->sections[DUMP_BLOCKS];
+    for (size_t i = 0; i < records; i++) {
+        struct dump_block block;
+        memcpy(&block, piece + i * section->stride, sizeof block);
+        bool dangling = block.stack >= dump_count(dump, DUMP_STACKS);
+        if (!dangling && block.verdict <= DUMP_IN_USE) {
+            add_block(dump, &block);
+            continue;
+        }
+        dump_problem(dump, "at byte %llu (section blocks): record %llu names %s",
+                     (unsigned long long)(section->position + (first + i) * section->stride),
+                     (unsigned long long)(first + i), dangling ? "a stack that does not exist" : "an unknown verdict");
+        return false;
+    }
+    return true;
+}
+
+static bool add_all(struct dump *dump, char *piece, uint32_t *crc) {
+    const struct section *section = &dump->sections[DUMP_BLOCKS];
+    uint64_t a_piece = PIECE / section->stride;
+    for (uint64_t done = 0; done < section->count;) {
+        uint64_t now = section->count - done < a_piece ? section->count - done : a_piece;
+        size_t bytes = (size_t)now * section->stride;
+        if (!file_read(dump->fd, piece, bytes, section->position + done * section->stride)) {
+            dump_problem(dump, "at byte %llu (section blocks): cannot be read",
+                         (unsigned long long)(section->position + done * section->stride));
+            return false;
+        }
+        *crc = crc32c(*crc, piece, bytes);
+        if (!add_piece(dump, piece, (size_t)now, done)) return false;
+        done += now;
+        progress_show("reading blocks", done, section->count);
+    }
+    return true;
+}
+
+void dump_blocks(struct dump *dump) {
+    struct section *section = &dump->sections[DUMP_BLOCKS];
+    uint32_t crc = 0;
+    if (section->state != SECTION_FOUND) return;
+    section->state = SECTION_DROPPED;
+    if (!dump_has(dump, DUMP_STACKS) && (dump->cut || dump->sections[DUMP_STACKS].state == SECTION_DROPPED))
+        return; /* said already; without stacks a block tells nothing */
+    if (section->stride > PIECE) {
+        dump_problem(dump, "at byte %llu (section blocks): impossible record size %u",
+                     (unsigned long long)section->position, section->stride);
+        return;
+    }
+    dump->summary_of = memory_get((size_t)dump_count(dump, DUMP_STACKS), sizeof *dump->summary_of);
+    char *piece = memory_get(PIECE, 1);
+    bool whole = add_all(dump, piece, &crc);
+    free(piece);
+    if (whole && crc == section->crc) {
+        section->state = SECTION_WHOLE;
+        return;
+    }
+    if (whole)
+        dump_problem(dump, "at byte %llu (section blocks): damaged (its checksum does not match)",
+                     (unsigned long long)section->position);
+    free(dump->summary_of);
+    dump->summary_of = NULL;
+    dump->summary_count = 0;
+}

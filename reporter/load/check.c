@@ -1,0 +1,113 @@
+/* Holding a dump's records against each other, so that nobody after this room checks an index again. The first record
+ * that is wrong drops its section whole: a file that lies once is not to be believed in part. */
+#include "reporter/load/dump.h"
+
+/* An index into a section that was lost cannot be judged; one into a section that is there must be in it. A section
+ * that a whole dump does not have is an empty one. */
+static bool was_lost(const struct dump *dump, uint32_t type) {
+    return !dump_has(dump, type) && (dump->cut || dump->sections[type].state == SECTION_DROPPED);
+}
+
+static bool index_fits(const struct dump *dump, uint32_t type, uint64_t index) {
+    return was_lost(dump, type) || index < dump_count(dump, type);
+}
+
+static bool range_fits(const struct dump *dump, uint32_t type, uint64_t first, uint64_t count) {
+    return was_lost(dump, type) || (first <= dump_count(dump, type) && count <= dump_count(dump, type) - first);
+}
+
+static bool string_fits(const struct dump *dump, struct dump_string string) {
+    return range_fits(dump, DUMP_STRINGS, string.offset, string.length);
+}
+
+static bool frame_fits(const struct dump *dump, uint64_t frame) {
+    return DUMP_FRAME_MODULE(frame) == DUMP_NO_MODULE || index_fits(dump, DUMP_MODULES, DUMP_FRAME_MODULE(frame));
+}
+
+/* What is wrong with record i of a section, or NULL. */
+static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
+    const void *records = dump->sections[type].records;
+    switch (type) {
+    case DUMP_OPTIONS: {
+        const struct dump_option *option = (const struct dump_option *)records + i;
+        return string_fits(dump, option->name) && string_fits(dump, option->value) ? NULL : "a string out of range";
+    }
+    case DUMP_SEGMENTS: {
+        const struct dump_segment *segment = (const struct dump_segment *)records + i;
+        return index_fits(dump, DUMP_MODULES, segment->module) ? NULL : "a module that does not exist";
+    }
+    case DUMP_MODULES: {
+        const struct dump_module *module = (const struct dump_module *)records + i;
+        if (!string_fits(dump, module->path)) return "a path out of range";
+        if (module->build_id_length > DUMP_BUILD_ID_MAX) return "an impossible build-id length";
+        if (module->start > module->end) return "a module that ends before it starts";
+        return range_fits(dump, DUMP_SEGMENTS, module->first_segment, module->segments) ? NULL
+                                                                                        : "segments out of range";
+    }
+    case DUMP_FRAMES:
+        return frame_fits(dump, ((const uint64_t *)records)[i]) ? NULL : "a module that does not exist";
+    case DUMP_STACKS: {
+        const struct dump_stack *stack = (const struct dump_stack *)records + i;
+        return range_fits(dump, DUMP_FRAMES, stack->first_frame, stack->frames) ? NULL : "frames out of range";
+    }
+    case DUMP_SITES: {
+        const struct dump_site *site = (const struct dump_site *)records + i;
+        return index_fits(dump, DUMP_STACKS, site->stack) ? NULL : "a stack that does not exist";
+    }
+    case DUMP_REFUSALS: {
+        const struct dump_refusal *refusal = (const struct dump_refusal *)records + i;
+        return frame_fits(dump, refusal->frame) ? NULL : "a module that does not exist";
+    }
+    case DUMP_THREADS: {
+        const struct dump_thread *thread = (const struct dump_thread *)records + i;
+        return string_fits(dump, thread->name) ? NULL : "a name out of range";
+    }
+    default:
+        return NULL;
+    }
+}
+
+static void check_section(struct dump *dump, uint32_t type) {
+    struct section *section = &dump->sections[type];
+    for (uint64_t i = 0; i < dump_count(dump, type); i++) {
+        const char *what = wrong(dump, type, i);
+        if (!what) continue;
+        dump_problem(dump, "at byte %llu (section %s): record %llu names %s",
+                     (unsigned long long)(section->position + i * section->stride), section_name(type),
+                     (unsigned long long)i, what);
+        section->state = SECTION_DROPPED;
+        return;
+    }
+}
+
+static void check_process(struct dump *dump) {
+    struct section *section = &dump->sections[DUMP_PROCESS];
+    unsigned long long place = section->position;
+    if (!dump_has(dump, DUMP_PROCESS)) return;
+    if (section->count != 1) {
+        dump_problem(dump, "at byte %llu (section process): %llu records, not one", place,
+                     (unsigned long long)section->count);
+        return;
+    }
+    struct dump_process *process = &dump->process;
+    *process = *(const struct dump_process *)section->records;
+    if (process->level > DUMP_PARANOID || process->pointer_size != 8) {
+        dump_problem(dump, "at byte %llu (section process): impossible %s", place,
+                     process->pointer_size != 8 ? "pointer size" : "level");
+        return;
+    }
+    if (!string_fits(dump, process->name) || !string_fits(dump, process->exe) ||
+        !string_fits(dump, process->command_line) || !string_fits(dump, process->machine))
+        dump_problem(dump, "at byte %llu (section process): names a string out of range", place);
+    if (process->dump_time < process->start_time)
+        dump_problem(dump, "at byte %llu (section process): ends before it starts", place);
+    dump->usable = true;
+}
+
+void dump_check(struct dump *dump) {
+    static const uint32_t order[] = {/* what others point to comes first */
+                                     DUMP_OPTIONS, DUMP_THREADS, DUMP_MODULES,  DUMP_SEGMENTS,
+                                     DUMP_FRAMES,  DUMP_STACKS,  DUMP_REFUSALS, DUMP_SITES};
+    check_process(dump);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
+}

@@ -1,0 +1,102 @@
+/* A dump in memory, checked: every index in it is in range or belongs to a section that could not be read.
+ *
+ * dump_open never fails to return: what was wrong is in `problems`, and `usable` says whether there is anything to
+ * report. A section that is cut, damaged or holds a dangling index is dropped whole, and named in a problem.
+ */
+#ifndef WEIR_LOAD_DUMP_H
+#define WEIR_LOAD_DUMP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shim/box/format.h"
+
+#define DUMP_SECTION_TYPES 14 /* DUMP_PROCESS to DUMP_THREADS, by number */
+
+struct text { /* bytes of a dump: any bytes, not terminated */
+    const char *bytes;
+    size_t length;
+};
+
+enum section_state { SECTION_ABSENT, SECTION_FOUND, SECTION_WHOLE, SECTION_DROPPED };
+
+struct section {
+    enum section_state state;
+    uint64_t position; /* of its payload in the file */
+    uint64_t length;
+    uint32_t stride; /* in the file; in memory it is the size of the structure */
+    uint32_t crc;
+    void *records; /* NULL for blocks, which are only passed through */
+    uint64_t count;
+};
+
+#define SUMMARY_THREADS 8
+
+/* What the live blocks of one stack say that its site does not. */
+struct block_summary {
+    uint64_t blocks, bytes, oldest, newest, largest;
+    uint64_t inherited_blocks, inherited_bytes;
+    uint64_t verdicts[DUMP_IN_USE + 1]; /* blocks, by verdict */
+    uint32_t stack;
+    uint32_t threads;      /* used entries below */
+    uint64_t more_threads; /* blocks made by threads that found no entry */
+    struct {
+        uint32_t thread;
+        uint64_t blocks;
+    } thread[SUMMARY_THREADS];
+};
+
+struct dump {
+    char *path;
+    int fd;
+    uint64_t size;
+    bool usable; /* the process is known */
+    bool cut;    /* DUMP_END was not reached */
+    struct dump_header header;
+    struct dump_process process;
+    struct section sections[DUMP_SECTION_TYPES];
+    char **problems; /* "at byte N (section X): what is wrong" */
+    size_t problem_count, problem_capacity;
+    uint32_t *summary_of; /* by stack id: index into summaries plus one */
+    struct block_summary *summaries;
+    size_t summary_count, summary_capacity;
+};
+
+struct dump *dump_open(const char *path);
+struct dump *dump_open_fd(int fd, uint64_t size, const char *name); /* takes the descriptor */
+void dump_close(struct dump *dump);
+
+void dump_problem(struct dump *dump, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *section_name(uint32_t type);
+size_t section_record_size(uint32_t type);
+
+static inline bool dump_has(const struct dump *dump, uint32_t type) {
+    return dump->sections[type].state == SECTION_WHOLE;
+}
+static inline uint64_t dump_count(const struct dump *dump, uint32_t type) {
+    return dump_has(dump, type) ? dump->sections[type].count : 0;
+}
+
+/* Records by index; the caller stays below dump_count. */
+const struct dump_option *dump_options(const struct dump *dump);
+const struct dump_module *dump_modules(const struct dump *dump);
+const struct dump_segment *dump_segments(const struct dump *dump);
+const uint64_t *dump_frames(const struct dump *dump);
+const struct dump_stack *dump_stacks(const struct dump *dump);
+const struct dump_site *dump_sites(const struct dump *dump);
+const struct dump_class *dump_classes(const struct dump *dump);
+const struct dump_refusal *dump_refusals(const struct dump *dump);
+
+struct text dump_text(const struct dump *dump, struct dump_string string); /* empty where it is unknown */
+bool dump_stat(const struct dump *dump, uint32_t id, uint64_t *value);
+struct text dump_thread_name(const struct dump *dump, uint32_t thread);
+struct text dump_option_value(const struct dump *dump, const char *name);
+
+const struct block_summary *dump_summary(const struct dump *dump, uint32_t stack); /* NULL: no block of it */
+
+/* The steps of dump_open, one file each. */
+void dump_check(struct dump *dump);  /* check.c */
+void dump_blocks(struct dump *dump); /* blocks.c */
+
+#endif

@@ -1,0 +1,292 @@
+/* Merging dumps; see merge.h for the rules. */
+#include "reporter/load/merge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reporter/load/memory.h"
+#include "reporter/load/progress.h"
+
+static void add_to(uint64_t *sum, uint64_t more) {
+    if (__builtin_add_overflow(*sum, more, sum)) *sum = UINT64_MAX;
+}
+
+static void add_reasons(struct merged *merged, const struct dump *dump) {
+    merged->reasons = memory_more(merged->reasons, &merged->reason_capacity, merged->reason_count + dump->problem_count,
+                                  sizeof *merged->reasons);
+    for (size_t i = 0; i < dump->problem_count; i++)
+        merged->reasons[merged->reason_count++] = memory_format("%s: %s", dump->path, dump->problems[i]);
+}
+
+void merged_add(struct merged *merged, struct dump *dump) {
+    add_reasons(merged, dump);
+    if (!dump->usable) {
+        dump_close(dump);
+        return;
+    }
+    merged->parts = memory_more(merged->parts, &merged->part_capacity, merged->part_count + 1, sizeof *merged->parts);
+    merged->parts[merged->part_count++].dump = dump;
+}
+
+static bool same_image(const struct dump_process *a, const struct dump_process *b) {
+    return a->pid == b->pid && a->start_realtime == b->start_realtime;
+}
+
+static bool is_newer(const struct dump_process *a, const struct dump_process *b) {
+    return a->number != b->number ? a->number > b->number : a->dump_time > b->dump_time;
+}
+
+static void mark_older(struct merged *merged) {
+    for (size_t i = 0; i < merged->part_count; i++)
+        for (size_t j = 0; j < i; j++) {
+            struct part *new = &merged->parts[i], *old = &merged->parts[j];
+            if (old->older || !same_image(&new->dump->process, &old->dump->process)) continue;
+            if (is_newer(&new->dump->process, &old->dump->process))
+                old->older = true;
+            else
+                new->older = true;
+        }
+    for (size_t i = 0; i < merged->part_count; i++) merged->counted += !merged->parts[i].older;
+}
+
+/* The same file is the same module in every process; code of no module is nobody else's. */
+static char *module_key(const struct merged_module *module) {
+    if (module->jit || module->lost)
+        return memory_format("%u:%u:%llx:%u", module->jit, module->dump->process.pid,
+                             (unsigned long long)module->dump->process.start_realtime, module->index);
+    char hex[2 * DUMP_BUILD_ID_MAX + 1] = "";
+    for (uint32_t i = 0; i < module->build_id_length; i++)
+        (void)snprintf(hex + (size_t)i * 2, 3, "%02x", module->build_id[i]);
+    if (hex[0]) return memory_format("id:%s", hex);
+    return memory_format("path:%.*s", (int)module->path.length, module->path.bytes);
+}
+
+static size_t module_of(struct merged *merged, const struct dump *dump, uint32_t index) {
+    struct merged_module fresh = {.dump = dump, .index = index, .path = {"", 0}};
+    fresh.jit = index == DUMP_NO_MODULE;
+    fresh.lost = !fresh.jit && index >= dump_count(dump, DUMP_MODULES);
+    if (!fresh.jit && !fresh.lost) {
+        const struct dump_module *module = &dump_modules(dump)[index];
+        fresh.path = dump_text(dump, module->path);
+        fresh.build_id_length = module->build_id_length;
+        fresh.flags = module->flags;
+        memcpy(fresh.build_id, module->build_id, module->build_id_length);
+    }
+    fresh.key = module_key(&fresh);
+    struct merged_module *found = NULL;
+    HASH_FIND_STR(merged->module_table, fresh.key, found);
+    if (found) {
+        free(fresh.key);
+        return found->number;
+    }
+    found = memory_get(1, sizeof *found);
+    *found = fresh;
+    found->number = merged->module_count;
+    merged->modules = memory_more(merged->modules, &merged->module_capacity, merged->module_count + 1, sizeof(void *));
+    merged->modules[merged->module_count++] = found;
+    HASH_ADD_KEYPTR(hh, merged->module_table, found->key, strlen(found->key), found);
+    return found->number;
+}
+
+/* Module numbers of one dump, translated once. */
+struct translation {
+    uint32_t *number; /* merged number plus one, 0: not asked yet */
+    size_t count;
+};
+
+static uint32_t translate(struct merged *merged, const struct dump *dump, struct translation *known, uint32_t index) {
+    if (index >= known->count) return (uint32_t)module_of(merged, dump, index);
+    if (!known->number[index]) known->number[index] = (uint32_t)module_of(merged, dump, index) + 1;
+    return known->number[index] - 1;
+}
+
+static struct merged_site *site_with(struct merged *merged, struct merged_frame *frames, uint32_t count) {
+    struct merged_site *site = NULL;
+    HASH_FIND(hh, merged->site_table, frames, count * sizeof *frames, site);
+    if (site) return site;
+    site = memory_get(1, sizeof *site);
+    site->frames = memory_get(count, sizeof *frames);
+    if (count) memcpy(site->frames, frames, count * sizeof *frames);
+    site->frame_count = count;
+    site->newest_age = UINT64_MAX;
+    merged->sites = memory_more(merged->sites, &merged->site_capacity, merged->site_count + 1, sizeof(void *));
+    merged->sites[merged->site_count++] = site;
+    HASH_ADD_KEYPTR(hh, merged->site_table, site->frames, count * sizeof *frames, site);
+    return site;
+}
+
+static struct merged_site *site_of(struct merged *merged, const struct dump *dump, struct translation *known,
+                                   uint32_t id) {
+    static struct merged_frame frames[UINT16_MAX];
+    uint32_t count = 0;
+    const struct dump_stack *stack = id < dump_count(dump, DUMP_STACKS) ? &dump_stacks(dump)[id] : NULL;
+    if (stack && dump_has(dump, DUMP_FRAMES)) count = stack->frames;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t frame = dump_frames(dump)[stack->first_frame + i];
+        frames[i].offset = DUMP_FRAME_OFFSET(frame);
+        frames[i].module = translate(merged, dump, known, DUMP_FRAME_MODULE(frame));
+        frames[i].exact = i < 64 && (stack->exact >> i & 1);
+    }
+    struct merged_site *site = site_with(merged, frames, count);
+    site->flags |= stack ? stack->flags : DUMP_STACK_NONE;
+    return site;
+}
+
+static enum dump_verdict worst(const struct block_summary *summary) {
+    for (enum dump_verdict verdict = DUMP_LEAKED; verdict <= DUMP_IN_USE; verdict++)
+        if (summary->verdicts[verdict]) return verdict;
+    return DUMP_UNKNOWN;
+}
+
+static void add_threads(struct merged_site *site, const struct dump *dump, const struct block_summary *summary) {
+    if (!summary) return;
+    enum dump_verdict verdict = worst(summary);
+    if (site->verdict == DUMP_UNKNOWN || (verdict != DUMP_UNKNOWN && verdict < site->verdict)) site->verdict = verdict;
+    if (summary->largest > site->largest) site->largest = summary->largest;
+    site->threads = memory_more(site->threads, &site->thread_capacity, site->thread_count + summary->threads,
+                                sizeof *site->threads);
+    for (uint32_t i = 0; i < summary->threads; i++)
+        site->threads[site->thread_count++] =
+            (struct site_thread){dump, summary->thread[i].thread, summary->thread[i].blocks};
+    add_to(&site->more_thread_blocks, summary->more_threads);
+}
+
+static uint64_t age(const struct dump *dump, uint64_t time) {
+    return time < dump->process.dump_time ? dump->process.dump_time - time : 0;
+}
+
+static void add_site(struct merged *merged, size_t number, struct translation *known, const struct dump_site *from) {
+    struct part *part = &merged->parts[number];
+    const struct dump *dump = part->dump;
+    struct merged_site *site = site_of(merged, dump, known, from->stack);
+    add_to(&site->blocks, from->blocks);
+    add_to(&site->bytes, from->bytes);
+    add_to(&site->inherited_blocks, from->inherited_blocks);
+    add_to(&site->inherited_bytes, from->inherited_bytes);
+    add_to(&merged->inherited_blocks, from->inherited_blocks);
+    add_to(&merged->inherited_bytes, from->inherited_bytes);
+    if (!from->blocks) return;
+    add_to(&site->thread_total, from->threads);
+    if (age(dump, from->oldest) > site->oldest_age) site->oldest_age = age(dump, from->oldest);
+    if (age(dump, from->newest) < site->newest_age) site->newest_age = age(dump, from->newest);
+    add_threads(site, dump, dump_summary(dump, from->stack));
+    if (site->last_part != number + 1) site->parts++;
+    site->last_part = (uint32_t)number + 1;
+    part->sites++;
+    add_to(&part->blocks, from->blocks);
+    add_to(&part->bytes, from->bytes);
+    add_to(&merged->blocks, from->blocks);
+    add_to(&merged->bytes, from->bytes);
+}
+
+/* Where the sites were lost but the blocks were not, the blocks say the same. */
+static struct dump_site site_from_blocks(const struct block_summary *summary) {
+    return (struct dump_site){.stack = summary->stack,
+                              .threads = summary->threads,
+                              .blocks = summary->blocks,
+                              .bytes = summary->bytes,
+                              .oldest = summary->oldest,
+                              .newest = summary->newest,
+                              .inherited_blocks = summary->inherited_blocks,
+                              .inherited_bytes = summary->inherited_bytes};
+}
+
+static void add_refusals(struct merged *merged, const struct dump *dump, struct translation *known) {
+    size_t count = (size_t)dump_count(dump, DUMP_REFUSALS);
+    merged->refusals = memory_more(merged->refusals, &merged->refusal_capacity, merged->refusal_count + count,
+                                   sizeof *merged->refusals);
+    for (size_t i = 0; i < count; i++) {
+        const struct dump_refusal *refusal = &dump_refusals(dump)[i];
+        uint32_t module = translate(merged, dump, known, DUMP_FRAME_MODULE(refusal->frame));
+        struct merged_frame frame = {DUMP_FRAME_OFFSET(refusal->frame), module, 0};
+        merged->refusals[merged->refusal_count++] = (struct merged_refusal){dump, refusal, frame};
+    }
+}
+
+static void add_part(struct merged *merged, size_t number) {
+    const struct dump *dump = merged->parts[number].dump;
+    struct translation known = {.count = (size_t)dump_count(dump, DUMP_MODULES)};
+    known.number = memory_get(known.count, sizeof *known.number);
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_SITES); i++) add_site(merged, number, &known, &dump_sites(dump)[i]);
+    for (size_t i = 0; !dump_has(dump, DUMP_SITES) && i < dump->summary_count; i++) {
+        struct dump_site site = site_from_blocks(&dump->summaries[i]);
+        add_site(merged, number, &known, &site);
+    }
+    add_refusals(merged, dump, &known);
+    free(known.number);
+}
+
+void merged_build(struct merged *merged) {
+    mark_older(merged);
+    for (size_t i = 0; i < merged->part_count; i++) {
+        progress_show("merging", i, merged->part_count);
+        if (!merged->parts[i].older) add_part(merged, i);
+    }
+    for (size_t i = 0; i < merged->site_count; i++) merged->live_sites += merged->sites[i]->blocks > 0;
+}
+
+static int descending(uint64_t a, uint64_t b) {
+    return a < b ? 1 : a > b ? -1 : 0;
+}
+
+/* Equal sites are told apart by their frames, so that the same dump always gives the same report. */
+static int compare_frames(const struct merged_site *a, const struct merged_site *b) {
+    uint32_t least = a->frame_count < b->frame_count ? a->frame_count : b->frame_count;
+    for (uint32_t i = 0; i < least; i++) {
+        if (a->frames[i].module != b->frames[i].module) return a->frames[i].module < b->frames[i].module ? -1 : 1;
+        if (a->frames[i].offset != b->frames[i].offset) return a->frames[i].offset < b->frames[i].offset ? -1 : 1;
+    }
+    return a->frame_count < b->frame_count ? -1 : a->frame_count > b->frame_count;
+}
+
+static int compare_sites(const void *left, const void *right, void *order) {
+    const struct merged_site *a = *(struct merged_site *const *)left, *b = *(struct merged_site *const *)right;
+    int result = descending(a->blocks > 0, b->blocks > 0);
+    if (!result && *(enum merged_order *)order == BY_BLOCKS) result = descending(a->blocks, b->blocks);
+    if (!result && *(enum merged_order *)order == BY_AGE) result = descending(a->oldest_age, b->oldest_age);
+    if (!result) result = descending(a->bytes, b->bytes);
+    if (!result) result = descending(a->blocks, b->blocks);
+    return result ? result : compare_frames(a, b);
+}
+
+void merged_sort(struct merged *merged, enum merged_order order) {
+    if (merged->site_count) qsort_r(merged->sites, merged->site_count, sizeof *merged->sites, compare_sites, &order);
+    for (size_t i = 0; i < merged->site_count; i++) merged->sites[i]->id = i + 1;
+}
+
+bool merged_stat(const struct merged *merged, uint32_t id, uint64_t *sum, uint64_t *highest) {
+    bool known = true;
+    *sum = *highest = 0;
+    for (size_t i = 0; i < merged->part_count; i++) {
+        uint64_t value = 0;
+        if (merged->parts[i].older) continue;
+        known = dump_stat(merged->parts[i].dump, id, &value) && known;
+        add_to(sum, value);
+        if (value > *highest) *highest = value;
+    }
+    return known && merged->counted;
+}
+
+void merged_free(struct merged *merged) {
+    struct merged_site *site = NULL, *next_site = NULL;
+    HASH_ITER(hh, merged->site_table, site, next_site) {
+        HASH_DEL(merged->site_table, site);
+        free(site->frames);
+        free(site->threads);
+        free(site);
+    }
+    struct merged_module *module = NULL, *next_module = NULL;
+    HASH_ITER(hh, merged->module_table, module, next_module) {
+        HASH_DEL(merged->module_table, module);
+        free(module->key);
+        free(module);
+    }
+    for (size_t i = 0; i < merged->part_count; i++) dump_close(merged->parts[i].dump);
+    for (size_t i = 0; i < merged->reason_count; i++) free(merged->reasons[i]);
+    free(merged->reasons);
+    free(merged->refusals);
+    free(merged->parts);
+    free(merged->modules);
+    free(merged->sites);
+}

@@ -1,0 +1,95 @@
+/* One or many dumps as one: what all views show. Sites of several dumps are one where their frames are (module by
+ * build-id, or path where there is none, and offset). Of several dumps of the same process image only the newest is
+ * counted, for the others hold the same blocks again; they are listed as older.
+ */
+#ifndef WEIR_LOAD_MERGE_H
+#define WEIR_LOAD_MERGE_H
+
+#include "reporter/load/dump.h"
+#include "reporter/load/table.h"
+
+struct merged_module {
+    struct text path; /* empty: code of no module (JIT), or one whose section was lost */
+    uint8_t build_id[DUMP_BUILD_ID_MAX];
+    uint32_t build_id_length;
+    uint32_t flags;
+    const struct dump *dump; /* where its segments are */
+    uint32_t index;          /* in that dump */
+    bool lost;               /* the dump's modules could not be read: `index` is all that is known */
+    bool jit;
+    size_t number; /* of this module in the merged list */
+    char *key;
+    UT_hash_handle hh;
+};
+
+struct merged_frame {
+    uint64_t offset;
+    uint32_t module; /* index into modules */
+    uint32_t exact;  /* 1: a program counter, not a return address */
+};
+
+struct site_thread {
+    const struct dump *dump; /* whose thread it is */
+    uint32_t thread;
+    uint64_t blocks;
+};
+
+struct merged_site {
+    struct merged_frame *frames; /* innermost first */
+    uint32_t frame_count;
+    uint32_t flags; /* DUMP_STACK_… of all its stacks */
+    enum dump_verdict verdict;
+    uint64_t blocks, bytes;
+    uint64_t inherited_blocks, inherited_bytes;
+    uint64_t oldest_age, newest_age; /* nanoseconds at the dump; the largest and the smallest of its parts */
+    uint64_t largest;                /* bytes of its largest block, 0: unknown */
+    uint64_t thread_total;           /* distinct makers, summed over the parts; 255 a part at most */
+    struct site_thread *threads;     /* those that are known */
+    size_t thread_count, thread_capacity;
+    uint64_t more_thread_blocks;
+    uint32_t parts; /* dumps that have it */
+    uint32_t last_part;
+    size_t id; /* its place in the report's order, from 1 */
+    UT_hash_handle hh;
+};
+
+struct part {
+    struct dump *dump;
+    bool older; /* a newer dump of the same process image is there */
+    uint64_t sites, blocks, bytes;
+};
+
+struct merged_refusal {
+    const struct dump *dump;
+    const struct dump_refusal *refusal;
+    struct merged_frame frame;
+};
+
+struct merged {
+    struct part *parts;
+    size_t part_count, part_capacity;
+    size_t counted; /* parts that are not older */
+    struct merged_module **modules;
+    size_t module_count, module_capacity;
+    struct merged_module *module_table;
+    struct merged_site **sites;
+    size_t site_count, site_capacity; /* those with live blocks that this process made come first after merged_sort */
+    struct merged_site *site_table;
+    uint64_t blocks, bytes, inherited_blocks, inherited_bytes;
+    size_t live_sites;
+    struct merged_refusal *refusals; /* by part, oldest first */
+    size_t refusal_count, refusal_capacity;
+    char **reasons; /* why the report is partial: "FILE: at byte N …" */
+    size_t reason_count, reason_capacity;
+};
+
+enum merged_order { BY_BYTES, BY_BLOCKS, BY_AGE };
+
+void merged_add(struct merged *merged, struct dump *dump); /* takes it; one that is not usable is only a reason */
+void merged_build(struct merged *merged);                  /* once, after the last add */
+void merged_sort(struct merged *merged, enum merged_order order);
+void merged_free(struct merged *merged);
+
+bool merged_stat(const struct merged *merged, uint32_t id, uint64_t *sum, uint64_t *highest); /* false: not known */
+
+#endif

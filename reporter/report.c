@@ -1,0 +1,88 @@
+/* From paths to a report: expand folders, load, merge, sort, show. */
+#include "reporter/report.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "reporter/commands.h"
+#include "reporter/load/memory.h"
+#include "reporter/load/progress.h"
+
+static bool is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static int is_dump_name(const struct dirent *entry) {
+    size_t length = strlen(entry->d_name);
+    return length > 5 && strcmp(entry->d_name + length - 5, ".dump") == 0;
+}
+
+static void add_file(struct merged *merged, const char *path) {
+    struct dump *dump = dump_open(path);
+    for (size_t i = 0; i < dump->problem_count && i < 1; i++) view_message("%s: %s", path, dump->problems[i]);
+    merged_add(merged, dump);
+}
+
+/* The dumps of a folder, by name; false: there are none. */
+static bool add_folder(struct merged *merged, const char *folder) {
+    struct dirent **entries = NULL;
+    int count = scandir(folder, &entries, is_dump_name, alphasort);
+    if (count < 0) view_message("%s: %s", folder, strerror(errno));
+    if (count == 0) view_message("%s: no dump is in this folder (a file whose name ends in .dump)", folder);
+    for (int i = 0; i < count; i++) {
+        char *path = memory_format("%s/%s", folder, entries[i]->d_name);
+        progress_show("reading dumps", (uint64_t)i, (uint64_t)count);
+        add_file(merged, path);
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    return count > 0;
+}
+
+static bool load(struct merged *merged, const struct report_request *request) {
+    bool found = true;
+    for (size_t i = 0; i < request->path_count; i++) {
+        if (is_folder(request->paths[i]))
+            found = add_folder(merged, request->paths[i]) && found;
+        else
+            add_file(merged, request->paths[i]);
+    }
+    return found;
+}
+
+/* A reader that went away or a full disk is a failure of this command, in one line; not a silent end by SIGPIPE. */
+static bool flush(FILE *out) {
+    errno = 0;
+    bool written = fflush(out) == 0 && !ferror(out);
+    if (!written) view_message("the report cannot be written: %s", strerror(errno ? errno : EIO));
+    return written;
+}
+
+int report_produce(const struct report_request *request, FILE *out) {
+    struct merged merged = {0};
+    bool fine = load(&merged, request);
+    if (merged.part_count) {
+        struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+        merged_build(&merged);
+        merged_sort(&merged, request->order);
+        struct view view = {out, &merged, symbols_new(&merged, &request->symbols), request->view};
+        (void)sigaction(SIGPIPE, &ignore, &before);
+        if (request->json)
+            view_json(&view);
+        else
+            view_text(&view);
+        progress_clear();
+        fine = flush(out) && fine;
+        (void)sigaction(SIGPIPE, &before, NULL);
+        symbols_free(view.symbols);
+    }
+    fine = fine && merged.part_count && !merged.reason_count;
+    merged_free(&merged);
+    return fine ? EXIT_FINE : EXIT_UNREADABLE;
+}

@@ -1,0 +1,19 @@
+/* Making a report from files: what `weir report` does, and `weir run` at its end. */
+#ifndef WEIR_REPORT_H
+#define WEIR_REPORT_H
+
+#include "reporter/view/view.h"
+
+struct report_request {
+    char **paths; /* files and folders */
+    size_t path_count;
+    enum merged_order order;
+    bool json;
+    struct view_options view;
+    struct symbol_options symbols;
+};
+
+/* EXIT_FINE, or EXIT_UNREADABLE where something could not be read or the report not be written; that was said then. */
+int report_produce(const struct report_request *request, FILE *out);
+
+#endif

@@ -1,0 +1,65 @@
+/* Choosing the frame that names a site; naming.h has the rule. */
+#include "reporter/symbols/naming.h"
+
+#include <string.h>
+
+/* Beginnings of file names: what follows is a version (libc.so.6, libc-2.31.so, ld-linux-x86-64.so.2). */
+static const char *const runtime_modules[] = {"libweir.so", "libc.so",   "libc-2.",    "libc.musl-", "ld-linux",
+                                              "ld-musl",    "ld-2.",     "ld.so",      "libgcc_s",   "libstdc++",
+                                              "libc++.",    "libc++abi", "libpthread", "libdl"};
+static const char *const runtime_prefixes[] = {
+    "std::", "__gnu_cxx::", "operator new", "alloc::", "core::", "__rust_", "__rdl_", "__rg_"};
+static const char *const allocators[] = {
+    "malloc",  "calloc",   "realloc",  "reallocarray", "memalign",  "aligned_alloc", "posix_memalign",
+    "valloc",  "pvalloc",  "strdup",   "strndup",      "asprintf",  "vasprintf",     "xmalloc",
+    "xcalloc", "xrealloc", "xzalloc",  "xnmalloc",     "xnrealloc", "xreallocarray", "xcharalloc",
+    "xmemdup", "xstrdup",  "xstrndup", "xasprintf",    "xvasprintf"};
+
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+
+struct text naming_module(const struct merged_module *module) {
+    struct text name = module->path;
+    for (size_t i = 0; i < module->path.length; i++)
+        if (module->path.bytes[i] == '/') {
+            name.bytes = module->path.bytes + i + 1;
+            name.length = module->path.length - i - 1;
+        }
+    return name;
+}
+
+static bool is_runtime_module(const struct merged_module *module) {
+    struct text name = naming_module(module);
+    if (module->flags & DUMP_MODULE_WEIR) return true;
+    if (module->flags & DUMP_MODULE_PROGRAM) return false;
+    for (size_t i = 0; i < COUNT(runtime_modules); i++) {
+        size_t length = strlen(runtime_modules[i]);
+        if (name.length >= length && memcmp(name.bytes, runtime_modules[i], length) == 0) return true;
+    }
+    return false;
+}
+
+static bool is_runtime_function(const char *function) {
+    if (function[0] == '<') function++;
+    if (function[0] == '&') function++;
+    for (size_t i = 0; i < COUNT(runtime_prefixes); i++)
+        if (strncmp(function, runtime_prefixes[i], strlen(runtime_prefixes[i])) == 0) return true;
+    for (size_t i = 0; i < COUNT(allocators); i++)
+        if (strcmp(function, allocators[i]) == 0) return true;
+    return false;
+}
+
+struct site_name naming_of(struct symbols *symbols, const struct merged *merged, const struct merged_site *site) {
+    struct site_name name = {{0}, NULL};
+    for (uint32_t i = 0; i < site->frame_count; i++) {
+        struct merged_frame *frame = &site->frames[i];
+        struct symbol_chain chain = symbols_at(symbols, *frame);
+        bool runtime = is_runtime_module(merged->modules[frame->module]);
+        if (!name.frame) name = (struct site_name){chain.count ? chain.frames[0] : (struct symbol_frame){0}, frame};
+        if (runtime) continue;
+        if (!chain.count) return (struct site_name){{0}, frame};
+        for (size_t j = 0; j < chain.count; j++)
+            if (!chain.frames[j].brief || !is_runtime_function(chain.frames[j].brief))
+                return (struct site_name){chain.frames[j], frame};
+    }
+    return name;
+}

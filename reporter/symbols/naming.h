@@ -1,0 +1,28 @@
+/* What a site is called: its first frame that is neither an allocator's nor a runtime's.
+ *
+ * The rule, in this order, for each frame from the innermost:
+ *   by module   libweir, the C library, the loader, the compilers' runtimes and the C++ standard libraries are never
+ *               it: strdup, _IO_file_doallocate and operator new lie in these
+ *   by prefix   of the function: std::, __gnu_cxx::, operator new (C++, which instantiates its containers in the
+ *               program), alloc::, core::, std::, __rust_, __rdl_ (Rust, which links them in); also as the type of a
+ *               method, <alloc::vec::Vec<T> as …>
+ *   by name     the allocation functions of C and their wrappers by GNU's convention (xmalloc and family), wherever
+ *               they are defined
+ * Where every frame is one of these, the innermost one is the name.
+ */
+#ifndef WEIR_SYMBOLS_NAMING_H
+#define WEIR_SYMBOLS_NAMING_H
+
+#include "reporter/symbols/symbols.h"
+
+struct site_name {
+    struct symbol_frame symbol;       /* function NULL: only module and offset are known */
+    const struct merged_frame *frame; /* NULL: the site has no stack */
+};
+
+struct site_name naming_of(struct symbols *symbols, const struct merged *merged, const struct merged_site *site);
+
+/* The last part of a module's path; not terminated. */
+struct text naming_module(const struct merged_module *module);
+
+#endif

@@ -1,0 +1,127 @@
+/* Sites with the frames that made their blocks, and the newest refusals. */
+#include <stdlib.h>
+
+#include "reporter/load/memory.h"
+#include "reporter/view/escape.h"
+#include "reporter/view/frames.h"
+#include "reporter/view/units.h"
+#include "reporter/view/view.h"
+
+#define FUNCTION_WIDTH 24 /* its column; longer names push the place to the right */
+#define FUNCTION_MOST  44
+#define LINE_WIDTH     80
+#define FRAMES_SHOWN   16
+#define REFUSALS_SHOWN 3
+#define THREADS_SHOWN  3
+
+static void print_symbol(const struct view *view, const struct symbol_frame *symbol, const struct merged_frame *frame) {
+    char *function = symbol->function ? frames_function(view, symbol, FUNCTION_MOST) : frames_address(view, frame);
+    size_t width = escape_width(function) < FUNCTION_WIDTH ? FUNCTION_WIDTH : escape_width(function);
+    size_t taken = 8 + width + 1 + (symbol->inlined ? 10 : 0);
+    char *place = frames_place(view, symbol, frame, taken < LINE_WIDTH - 16 ? LINE_WIDTH - taken : 16);
+    int padding = (int)(width - escape_width(function));
+    (void)fprintf(view->out, "        %s%*s %s%s\n", function, padding, "", place, symbol->inlined ? " (inlined)" : "");
+    free(place);
+    free(function);
+}
+
+static void print_frames(const struct view *view, const struct merged_site *site) {
+    uint32_t shown = view->options.full || site->frame_count <= FRAMES_SHOWN ? site->frame_count : FRAMES_SHOWN;
+    for (uint32_t i = 0; i < shown; i++) {
+        struct symbol_chain chain = symbols_at(view->symbols, site->frames[i]);
+        struct symbol_frame unknown = {0};
+        if (!chain.count) print_symbol(view, &unknown, &site->frames[i]);
+        for (size_t j = 0; j < chain.count; j++) print_symbol(view, &chain.frames[j], &site->frames[i]);
+    }
+    if (shown < site->frame_count)
+        (void)fprintf(view->out, "        ... %u more frames (--full)\n", site->frame_count - shown);
+    if (site->flags & DUMP_STACK_CUT) (void)fputs("    : outer frames were left out (WEIR_DEPTH)\n", view->out);
+    if (site->flags & DUMP_STACK_LOST)
+        (void)fputs("    : outer frames could not be found: no unwind information there\n", view->out);
+    if (site->flags & DUMP_STACK_GUESS)
+        (void)fputs("    : some frames were found by frame pointers and may be wrong\n", view->out);
+    if (!site->frame_count) (void)fputs("        no stack could be taken\n", view->out);
+}
+
+static void print_threads(const struct view *view, const struct merged_site *site) {
+    size_t shown = view->options.full || site->thread_count <= THREADS_SHOWN ? site->thread_count : THREADS_SHOWN;
+    if (!site->thread_count) return;
+    (void)fprintf(view->out, "    By thread");
+    for (size_t i = 0; i < shown; i++) {
+        const struct site_thread *thread = &site->threads[i];
+        char *name = escape_fit(escape_text(dump_thread_name(thread->dump, thread->thread)), 16, false);
+        (void)fprintf(view->out, "%s %u%s%s%s", i ? "," : "", thread->thread, name[0] ? " (" : "", name,
+                      name[0] ? ")" : "");
+        free(name);
+    }
+    if (shown < site->thread_count || site->more_thread_blocks) (void)fprintf(view->out, " and others");
+    (void)fputc('\n', view->out);
+}
+
+static const char *verdict_title(enum dump_verdict verdict) {
+    switch (verdict) {
+    case DUMP_LEAKED:
+    case DUMP_INDIRECT:
+        return "LEAK";
+    case DUMP_POSSIBLE:
+        return "POSSIBLE LEAK";
+    case DUMP_IN_USE:
+        return "IN USE";
+    case DUMP_UNKNOWN:
+        break;
+    }
+    return "NOT FREED";
+}
+
+static void print_site(const struct view *view, const struct merged_site *site) {
+    char *place = NULL, *name = frames_site(view, site, FUNCTION_MOST, &place);
+    const char *bold = view->options.colour ? "\033[1;31m" : "", *plain = view->options.colour ? "\033[0m" : "";
+    (void)fprintf(view->out, "\n%s#%zu  %s:%s %s %s\n", bold, site->id, verdict_title(site->verdict), plain, name,
+                  place);
+    if (site->blocks == 1)
+        (void)fprintf(view->out, "    1 block of %s byte(s), made %s ago\n", units_count(site->bytes),
+                      units_age(site->oldest_age));
+    else
+        (void)fprintf(view->out, "    %s a block: %s bytes in %s blocks, made %s to %s ago\n",
+                      units_bytes(site->bytes / site->blocks), units_count(site->bytes), units_count(site->blocks),
+                      units_age(site->oldest_age), units_age(site->newest_age));
+    if (view->merged->counted > 1)
+        (void)fprintf(view->out, "    In %u of %zu processes\n", site->parts, view->merged->counted);
+    (void)fprintf(view->out, "    Created at:\n");
+    print_frames(view, site);
+    print_threads(view, site);
+    free(name);
+    free(place);
+}
+
+static void print_refusal(const struct view *view, const struct merged_refusal *from) {
+    const struct dump_refusal *refusal = from->refusal;
+    uint64_t now = from->dump->process.dump_time;
+    (void)fprintf(view->out, "    %s ago  %s of %s, used %s of %s, thread %u",
+                  units_age(refusal->time < now ? now - refusal->time : 0), view_operation(refusal->operation),
+                  units_bytes(refusal->requested), units_short(refusal->used), units_short(refusal->max),
+                  refusal->thread);
+    if (view->merged->counted > 1) (void)fprintf(view->out, " of [%u]", from->dump->process.pid);
+    (void)fputc('\n', view->out);
+    if (!from->frame.offset) return;
+    struct symbol_chain chain = symbols_at(view->symbols, from->frame);
+    struct symbol_frame unknown = {0};
+    print_symbol(view, chain.count ? &chain.frames[0] : &unknown, &from->frame);
+}
+
+static void print_refusals(const struct view *view) {
+    const struct merged *merged = view->merged;
+    size_t count = merged->refusal_count;
+    uint64_t total = 0, highest = 0;
+    if (!count) return;
+    size_t shown = view->options.full || count < REFUSALS_SHOWN ? count : REFUSALS_SHOWN;
+    if (!merged_stat(merged, STAT_DIRECT_REFUSED, &total, &highest) || total < count) total = count;
+    (void)fprintf(view->out, "\nRefused requests, the newest %s of %s:\n", units_count(shown), units_count(total));
+    for (size_t i = 0; i < shown; i++) print_refusal(view, &merged->refusals[count - 1 - i]);
+}
+
+void view_details(const struct view *view) {
+    for (size_t i = 0; i < view->merged->live_sites && i < view->options.details; i++)
+        print_site(view, view->merged->sites[i]);
+    print_refusals(view);
+}

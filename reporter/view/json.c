@@ -1,0 +1,230 @@
+/* The report as one JSON object. The names are a promise: members may be added, none is renamed or removed. What is not
+ * known is null, never a made-up number. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "reporter/load/memory.h"
+#include "reporter/view/frames.h"
+#include "reporter/view/json_writer.h"
+#include "reporter/view/view.h"
+
+static void put_arguments(struct json *json, struct text line) {
+    json_open(json, "arguments", '[');
+    for (size_t start = 0, i = 0; i < line.length; i++) {
+        if (line.bytes[i] && i + 1 < line.length) continue;
+        size_t end = line.bytes[i] ? i + 1 : i;
+        json_text(json, NULL, (struct text){line.bytes + start, end - start});
+        start = i + 1;
+    }
+    json_close(json, ']');
+}
+
+static void put_process(struct json *json, const struct dump *dump) {
+    const struct dump_process *process = &dump->process;
+    json_open(json, "process", '{');
+    json_text(json, "name", dump_text(dump, process->name));
+    json_number(json, "pid", process->pid);
+    json_string(json, "level", view_level(process->level));
+    json_seconds(json, "uptime_seconds", view_uptime(dump));
+    json_known(json, "exit_status", process->exit_status != DUMP_STATUS_UNKNOWN, process->exit_status);
+    json_number(json, "parent_pid", process->parent_pid);
+    json_string(json, "dumped_at", view_reason(process->reason));
+    json_number(json, "number", process->number);
+    json_text(json, "executable", dump_text(dump, process->exe));
+    put_arguments(json, dump_text(dump, process->command_line));
+    json_close(json, '}');
+}
+
+static void put_sum(struct json *json, const struct merged *merged, const char *name, uint32_t stat) {
+    uint64_t sum = 0, highest = 0;
+    bool known = merged_stat(merged, stat, &sum, &highest);
+    json_known(json, name, known, sum);
+}
+
+/* The ceiling is each process's own: over several it is a number only where all have the same. */
+static void put_max(struct json *json, const struct merged *merged) {
+    uint64_t max = view_first(merged)->dump->process.max_direct;
+    bool same = max != 0;
+    for (size_t i = 0; i < merged->part_count; i++)
+        same = same && (merged->parts[i].older || merged->parts[i].dump->process.max_direct == max);
+    json_known(json, "max", same, max);
+}
+
+static void put_pools(struct json *json, const struct merged *merged) {
+    uint64_t sum = 0, highest = 0;
+    json_open(json, "direct", '{');
+    put_sum(json, merged, "count", STAT_DIRECT_COUNT);
+    put_sum(json, merged, "total_capacity", STAT_DIRECT_CAPACITY);
+    put_sum(json, merged, "memory_used", STAT_DIRECT_USED);
+    bool known = merged_stat(merged, STAT_DIRECT_PEAK, &sum, &highest);
+    json_known(json, "peak", known, highest);
+    put_max(json, merged);
+    put_sum(json, merged, "refused", STAT_DIRECT_REFUSED);
+    put_sum(json, merged, "refused_bytes", STAT_REFUSED_BYTES);
+    put_sum(json, merged, "cached", STAT_CACHED);
+    put_sum(json, merged, "tables", STAT_TABLES);
+    json_close(json, '}');
+    json_open(json, "mapped", '{');
+    put_sum(json, merged, "count", STAT_MAPPED_COUNT);
+    put_sum(json, merged, "total_capacity", STAT_MAPPED_CAPACITY);
+    put_sum(json, merged, "memory_used", STAT_MAPPED_USED);
+    json_string(json, "peak", NULL);
+    json_string(json, "max", NULL);
+    json_string(json, "refused", NULL);
+    json_close(json, '}');
+}
+
+static void put_frame(struct json *json, const struct view *view, const struct symbol_frame *symbol,
+                      const struct merged_frame *frame) {
+    const struct merged_module *module = view->merged->modules[frame->module];
+    json_open(json, NULL, '{');
+    json_string(json, "function", symbol->function);
+    json_string(json, "file", symbol->file);
+    json_known(json, "line", symbol->line, symbol->line);
+    json_bool(json, "inlined", symbol->inlined);
+    if (module->path.length)
+        json_text(json, "module", module->path);
+    else
+        json_string(json, "module", NULL);
+    char offset[24];
+    (void)snprintf(offset, sizeof offset, "0x%llx", (unsigned long long)frame->offset);
+    json_string(json, "offset", offset);
+    if (!symbol->function || !symbol->file) {
+        const char *why = symbols_why(view->symbols, frame->module);
+        json_string(json, "missing", why ? why : "no symbol covers it");
+    }
+    json_close(json, '}');
+}
+
+static void put_chain(struct json *json, const struct view *view, const struct merged_frame *frame) {
+    struct symbol_chain chain = symbols_at(view->symbols, *frame);
+    struct symbol_frame unknown = {0};
+    if (!chain.count) put_frame(json, view, &unknown, frame);
+    for (size_t i = 0; i < chain.count; i++) put_frame(json, view, &chain.frames[i], frame);
+}
+
+static void put_stack_notes(struct json *json, uint32_t flags) {
+    json_open(json, "stack_notes", '[');
+    if (flags & DUMP_STACK_CUT) json_string(json, NULL, "cut");
+    if (flags & DUMP_STACK_LOST) json_string(json, NULL, "lost");
+    if (flags & DUMP_STACK_NONE) json_string(json, NULL, "none");
+    if (flags & DUMP_STACK_GUESS) json_string(json, NULL, "guess");
+    json_close(json, ']');
+}
+
+static void put_threads(struct json *json, const struct merged_site *site) {
+    json_open(json, "threads", '[');
+    for (size_t i = 0; i < site->thread_count; i++) {
+        const struct site_thread *thread = &site->threads[i];
+        json_open(json, NULL, '{');
+        json_number(json, "thread", thread->thread);
+        json_number(json, "pid", thread->dump->process.pid);
+        json_text(json, "name", dump_thread_name(thread->dump, thread->thread));
+        json_number(json, "blocks", thread->blocks);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    json_number(json, "thread_count", site->thread_total);
+}
+
+static void put_site(struct json *json, const struct view *view, const struct merged_site *site) {
+    struct site_name name = naming_of(view->symbols, view->merged, site);
+    char *address = name.frame ? frames_address(view, name.frame) : NULL;
+    json_open(json, NULL, '{');
+    json_number(json, "id", site->id);
+    json_string(json, "name", name.symbol.brief ? name.symbol.brief : address);
+    json_string(json, "verdict", view_verdict(site->verdict));
+    json_number(json, "bytes", site->bytes);
+    json_number(json, "blocks", site->blocks);
+    json_known(json, "largest", site->largest, site->largest);
+    json_seconds(json, "oldest_seconds", site->oldest_age);
+    json_seconds(json, "newest_seconds", site->newest_age);
+    json_number(json, "parts", site->parts);
+    put_threads(json, site);
+    json_open(json, "frames", '[');
+    for (uint32_t i = 0; i < site->frame_count; i++) put_chain(json, view, &site->frames[i]);
+    json_close(json, ']');
+    put_stack_notes(json, site->flags);
+    json_open(json, "records", '[');
+    json_close(json, ']');
+    json_close(json, '}');
+    free(address);
+}
+
+static void put_refusal(struct json *json, const struct view *view, const struct merged_refusal *from) {
+    const struct dump_refusal *refusal = from->refusal;
+    uint64_t now = from->dump->process.dump_time;
+    json_open(json, NULL, '{');
+    json_number(json, "pid", from->dump->process.pid);
+    json_seconds(json, "age_seconds", refusal->time < now ? now - refusal->time : 0);
+    json_string(json, "operation", view_operation(refusal->operation));
+    json_number(json, "requested", refusal->requested);
+    json_number(json, "used", refusal->used);
+    json_number(json, "max", refusal->max);
+    json_number(json, "thread", refusal->thread);
+    json_open(json, "frames", '[');
+    if (from->frame.offset) put_chain(json, view, &from->frame);
+    json_close(json, ']');
+    json_close(json, '}');
+}
+
+static void put_refusals(struct json *json, const struct view *view) {
+    json_open(json, "refusals", '[');
+    for (size_t i = 0; i < view->merged->refusal_count; i++) put_refusal(json, view, &view->merged->refusals[i]);
+    json_close(json, ']');
+}
+
+static void put_lines(struct json *json, char *const *lines, size_t count) {
+    json_open(json, "reasons", '[');
+    for (size_t i = 0; i < count; i++) json_string(json, NULL, lines[i]);
+    json_close(json, ']');
+}
+
+static void put_parts(struct json *json, const struct merged *merged) {
+    json_open(json, "parts", '[');
+    for (size_t i = 0; i < merged->part_count; i++) {
+        const struct part *part = &merged->parts[i];
+        json_open(json, NULL, '{');
+        json_string(json, "file", part->dump->path);
+        put_process(json, part->dump);
+        json_bool(json, "older", part->older);
+        json_known(json, "sites", !part->older, part->sites);
+        json_known(json, "blocks", !part->older, part->blocks);
+        json_known(json, "bytes", !part->older, part->bytes);
+        json_bool(json, "partial", part->dump->problem_count > 0);
+        put_lines(json, part->dump->problems, part->dump->problem_count);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void put_totals(struct json *json, const struct merged *merged) {
+    json_open(json, "totals", '{');
+    json_number(json, "sites", merged->live_sites);
+    json_number(json, "blocks", merged->blocks);
+    json_number(json, "bytes", merged->bytes);
+    put_sum(json, merged, "untracked_blocks", STAT_UNTRACKED_LIVE);
+    json_number(json, "inherited_blocks", merged->inherited_blocks);
+    json_number(json, "inherited_bytes", merged->inherited_bytes);
+    json_close(json, '}');
+}
+
+void view_json(const struct view *view) {
+    const struct merged *merged = view->merged;
+    struct json json = {.out = view->out};
+    json_open(&json, NULL, '{');
+    json_string(&json, "weir", WEIR_VERSION);
+    put_process(&json, view_first(merged)->dump);
+    json_number(&json, "processes", merged->counted);
+    put_pools(&json, merged);
+    put_totals(&json, merged);
+    json_open(&json, "sites", '[');
+    for (size_t i = 0; i < merged->live_sites && i < view->options.rows; i++) put_site(&json, view, merged->sites[i]);
+    json_close(&json, ']');
+    put_refusals(&json, view);
+    put_parts(&json, merged);
+    json_bool(&json, "partial", merged->reason_count > 0);
+    put_lines(&json, merged->reasons, merged->reason_count);
+    json_close(&json, '}');
+    (void)fputc('\n', view->out);
+}

@@ -1,0 +1,200 @@
+/* The report as text: header, table, details. 80 columns, and nothing from the dump that a terminal could obey. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "reporter/load/memory.h"
+#include "reporter/view/escape.h"
+#include "reporter/view/frames.h"
+#include "reporter/view/units.h"
+#include "reporter/view/view.h"
+
+#define NAME_WIDTH 24
+#define SITE_WIDTH 41
+
+static const char *sites_word(size_t count) {
+    return count == 1 ? "site" : "sites";
+}
+
+/* name[pid] for one process, "4 processes of make" for several. */
+static char *title(const struct merged *merged) {
+    const struct dump *dump = view_first(merged)->dump;
+    struct text text = dump_text(dump, dump->process.name);
+    char *name = text.length ? escape_text(text) : memory_text("?", 1);
+    (void)escape_fit(name, NAME_WIDTH, false);
+    bool same = true;
+    for (size_t i = 0; i < merged->part_count; i++) {
+        struct text other = dump_text(merged->parts[i].dump, merged->parts[i].dump->process.name);
+        same = same && other.length == text.length && memcmp(other.bytes, text.bytes, text.length) == 0;
+    }
+    char *all = NULL;
+    if (merged->counted == 1)
+        all = memory_format("%s[%u]", name, dump->process.pid);
+    else if (same)
+        all = memory_format("%zu processes of %s", merged->counted, name);
+    else
+        all = memory_format("%zu processes", merged->counted);
+    free(name);
+    return all;
+}
+
+/* "level paranoid", or "levels vary". */
+static const char *levels(const struct merged *merged) {
+    uint32_t level = view_first(merged)->dump->process.level;
+    for (size_t i = 0; i < merged->part_count; i++)
+        if (!merged->parts[i].older && merged->parts[i].dump->process.level != level) return "vary";
+    return view_level(level);
+}
+
+/* "Nothing" is said only where it could have been seen. */
+static char *result_of(const struct merged *merged) {
+    bool known = !merged->reason_count;
+    for (size_t i = 0; i < merged->part_count; i++)
+        known = known && merged->parts[i].dump->process.level != DUMP_DISABLED;
+    if (merged->live_sites)
+        return memory_format("not freed %s%s at %zu %s", merged->reason_count ? "at least " : "",
+                             units_bytes(merged->bytes), merged->live_sites, sites_word(merged->live_sites));
+    return memory_format("%s", known ? "every tracked block was freed" : "what was not freed is not known");
+}
+
+static void print_title(const struct view *view) {
+    const struct merged *merged = view->merged;
+    char *name = title(merged);
+    uint64_t up = 0;
+    for (size_t i = 0; i < merged->part_count; i++) {
+        uint64_t uptime = view_uptime(merged->parts[i].dump);
+        if (!merged->parts[i].older && uptime > up) up = uptime;
+    }
+    int used = fprintf(view->out, "%s  level %s, up %s", name, levels(merged), units_age(up));
+    char *result = result_of(merged);
+    (void)fprintf(view->out, "%*s%s\n", used < 43 ? 43 - used : 2, "", result);
+    free(result);
+    free(name);
+}
+
+static const char *short_or(bool known, uint64_t value) {
+    return known ? units_short(value) : "?";
+}
+
+static void print_direct(const struct view *view) {
+    const struct merged *merged = view->merged;
+    uint64_t used = 0, max = 0, peak = 0, refused = 0, cached = 0, highest = 0, most = 0;
+    bool has_used = merged_stat(merged, STAT_DIRECT_USED, &used, &highest);
+    bool has_refused = merged_stat(merged, STAT_DIRECT_REFUSED, &refused, &highest);
+    bool has_cached = merged_stat(merged, STAT_CACHED, &cached, &highest);
+    bool has_peak = merged_stat(merged, STAT_DIRECT_PEAK, &peak, &most);
+    max = view_first(merged)->dump->process.max_direct;
+    (void)fprintf(view->out, "direct memory  used %s", short_or(has_used, used));
+    if (merged->counted > 1)
+        (void)fprintf(view->out, " in all, highest peak %s", short_or(has_peak, most));
+    else if (max)
+        (void)fprintf(view->out, " of %s max, peak %s", units_short(max), short_or(has_peak, peak));
+    else
+        (void)fprintf(view->out, ", no max, peak %s", short_or(has_peak, peak));
+    (void)fprintf(view->out, ", refused %s; cached %s\n", has_refused ? units_count(refused) : "?",
+                  short_or(has_cached, cached));
+}
+
+static void print_coverage(const struct view *view) {
+    const struct merged *merged = view->merged;
+    size_t with = 0, opened = 0;
+    uint64_t untracked = 0, highest = 0;
+    symbols_tally(view->symbols, &with, &opened);
+    (void)fprintf(view->out, "%s live %s tracked", units_count(merged->blocks),
+                  merged->blocks == 1 ? "block" : "blocks");
+    if (merged_stat(merged, STAT_UNTRACKED_LIVE, &untracked, &highest) && untracked)
+        (void)fprintf(view->out, ", %s not", units_count(untracked));
+    (void)fprintf(view->out, "; symbols for %zu of %zu modules\n", with, opened);
+    if (merged->inherited_blocks)
+        (void)fprintf(view->out, "inherited from before a fork: %s in %s blocks, not counted here\n",
+                      units_bytes(merged->inherited_bytes), units_count(merged->inherited_blocks));
+}
+
+/* At most three problems on the screen; all with --full. */
+static void print_partial(const struct view *view) {
+    const struct merged *merged = view->merged;
+    size_t shown = view->options.full || merged->reason_count <= 3 ? merged->reason_count : 3;
+    for (size_t i = 0; i < shown; i++) {
+        char *reason = escape_string(merged->reasons[i]);
+        (void)fprintf(view->out, "partial: %s\n", reason);
+        free(reason);
+    }
+    if (shown < merged->reason_count)
+        (void)fprintf(view->out, "partial: %zu more problems (--full)\n", merged->reason_count - shown);
+}
+
+static void print_part(const struct view *view, const struct part *part) {
+    const struct dump *dump = part->dump;
+    struct text text = dump_text(dump, dump->process.name);
+    char *name = escape_fit(escape_text(text), NAME_WIDTH, false);
+    char *path = escape_string(dump->path);
+    if (!view->options.full) (void)escape_fit(path, 44, true);
+    (void)fprintf(view->out, "  %s[%u] at %s", name, dump->process.pid, view_reason(dump->process.reason));
+    if (part->older)
+        (void)fprintf(view->out, ", older, not counted");
+    else
+        (void)fprintf(view->out, ", %s in %s blocks", units_bytes(part->bytes), units_count(part->blocks));
+    (void)fprintf(view->out, "%s\n    %s\n", dump->problem_count ? ", partial" : "", path);
+    free(name);
+    free(path);
+}
+
+static void print_parts(const struct view *view) {
+    const struct merged *merged = view->merged;
+    size_t shown = view->options.full || merged->part_count <= 8 ? merged->part_count : 8;
+    if (merged->part_count == 1) return;
+    (void)fprintf(view->out, "\n%zu dumps, merged by site", merged->part_count);
+    if (merged->counted < merged->part_count) (void)fprintf(view->out, "; of one process only the newest counts");
+    (void)fprintf(view->out, ":\n");
+    for (size_t i = 0; i < shown; i++) print_part(view, &merged->parts[i]);
+    if (shown < merged->part_count)
+        (void)fprintf(view->out, "  ... and %zu more (--full)\n", merged->part_count - shown);
+}
+
+static const char *column_title(const struct merged *merged) {
+    for (size_t i = 0; i < merged->live_sites; i++)
+        if (merged->sites[i]->verdict != DUMP_UNKNOWN) return "BYTES";
+    return "NOT FREED";
+}
+
+static void print_table(const struct view *view) {
+    const struct merged *merged = view->merged;
+    size_t rows = view->options.rows < merged->live_sites ? view->options.rows : merged->live_sites;
+    if (!rows) return;
+    (void)fprintf(view->out, "\n%s  #  %9s  %11s  %7s  SITE%s\n", view->options.colour ? "\033[1m" : "",
+                  column_title(merged), "BLOCKS", "OLDEST", view->options.colour ? "\033[0m" : "");
+    for (size_t i = 0; i < rows; i++) {
+        const struct merged_site *site = merged->sites[i];
+        char *place = NULL, *name = frames_site(view, site, SITE_WIDTH, &place);
+        (void)fprintf(view->out, "%3zu  %9s  %11s  %7s  %s\n", site->id, units_bytes(site->bytes),
+                      units_count(site->blocks), units_age(site->oldest_age), name);
+        free(name);
+        free(place);
+    }
+    if (rows < merged->live_sites)
+        (void)fprintf(view->out, "     ... and %zu more %s (--top, --full)\n", merged->live_sites - rows,
+                      sites_word(merged->live_sites - rows));
+}
+
+/* The header counts the modules that names were found for, so the names are looked up before it is printed. */
+static void resolve(const struct view *view) {
+    const struct merged *merged = view->merged;
+    for (size_t i = 0; i < merged->live_sites && (i < view->options.rows || i < view->options.details); i++) {
+        const struct merged_site *site = merged->sites[i];
+        (void)naming_of(view->symbols, merged, site);
+        for (uint32_t j = 0; i < view->options.details && j < site->frame_count; j++)
+            (void)symbols_at(view->symbols, site->frames[j]);
+    }
+}
+
+void view_text(const struct view *view) {
+    resolve(view);
+    print_title(view);
+    print_direct(view);
+    print_coverage(view);
+    print_partial(view);
+    print_parts(view);
+    print_table(view);
+    view_details(view);
+    if (view->options.full) view_full(view);
+    if (view->options.next) (void)fprintf(view->out, "\nNext: %s\n", view->options.next);
+}

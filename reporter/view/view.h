@@ -1,0 +1,42 @@
+/* The output forms of a report: one function a form. They only read; what they show was loaded, merged and sorted. */
+#ifndef WEIR_VIEW_VIEW_H
+#define WEIR_VIEW_VIEW_H
+
+#include <stdio.h>
+
+#include "reporter/load/merge.h"
+#include "reporter/symbols/symbols.h"
+
+#define VIEW_ALL SIZE_MAX
+
+struct view_options {
+    size_t rows;    /* of the table (and of the sites in JSON) */
+    size_t details; /* sites shown with their frames */
+    bool full;      /* nothing is shortened or left out */
+    bool colour;
+    const char *next; /* the command that the last line suggests, NULL: none */
+};
+
+struct view {
+    FILE *out;
+    const struct merged *merged;
+    struct symbols *symbols;
+    struct view_options options;
+};
+
+void view_text(const struct view *view);    /* text.c */
+void view_json(const struct view *view);    /* json.c */
+void view_details(const struct view *view); /* details.c: sites with their frames, refusals */
+void view_full(const struct view *view);    /* full.c: classes, modules, counters, options */
+
+/* What text and JSON call the same thing by. */
+const char *view_verdict(enum dump_verdict verdict); /* leaked, possible, in_use, unknown */
+const char *view_level(uint32_t level);
+const char *view_reason(uint32_t reason);
+const char *view_operation(uint32_t operation);
+const struct part *view_first(const struct merged *merged); /* the first part that counts */
+uint64_t view_uptime(const struct dump *dump);              /* nanoseconds */
+
+void view_message(const char *format, ...) __attribute__((format(printf, 1, 2))); /* one harmless line on stderr */
+
+#endif

@@ -1,0 +1,64 @@
+/* The words that all output forms share, and the one way to stderr. */
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "reporter/load/memory.h"
+#include "reporter/load/progress.h"
+#include "reporter/view/escape.h"
+#include "reporter/view/view.h"
+
+const char *view_verdict(enum dump_verdict verdict) {
+    switch (verdict) {
+    case DUMP_LEAKED:
+    case DUMP_INDIRECT:
+        return "leaked";
+    case DUMP_POSSIBLE:
+        return "possible";
+    case DUMP_IN_USE:
+        return "in_use";
+    case DUMP_UNKNOWN:
+        break;
+    }
+    return "unknown";
+}
+
+const char *view_level(uint32_t level) {
+    static const char *const names[] = {"disabled", "simple", "advanced", "paranoid"};
+    return level <= DUMP_PARANOID ? names[level] : "unknown";
+}
+
+const char *view_reason(uint32_t reason) {
+    static const char *const names[] = {"unknown", "exit", "signal", "limit", "exec"};
+    return names[reason <= DUMP_AT_EXEC ? reason : 0];
+}
+
+const char *view_operation(uint32_t operation) {
+    static const char *const names[] = {"request",       "malloc",       "calloc",       "realloc",
+                                        "aligned_alloc", "operator new", "weir's table", "mmap"};
+    return names[operation <= OP_MMAP ? operation : 0];
+}
+
+const struct part *view_first(const struct merged *merged) {
+    for (size_t i = 0; i < merged->part_count; i++)
+        if (!merged->parts[i].older) return &merged->parts[i];
+    return &merged->parts[0];
+}
+
+uint64_t view_uptime(const struct dump *dump) {
+    const struct dump_process *process = &dump->process;
+    return process->dump_time > process->start_time ? process->dump_time - process->start_time : 0;
+}
+
+void view_message(const char *format, ...) {
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0) return;
+    char *harmless = escape_string(text);
+    progress_clear();
+    (void)fprintf(stderr, "weir: %s\n", harmless);
+    free(harmless);
+    free(text);
+}

@@ -1,0 +1,266 @@
+/* mkdump: writes a dump by parameters, for tests of the reporter. Where options repeat, each adds one.
+ *
+ *   mkdump [options] FILE
+ *     --blocks N --sites N --depth N     N live blocks over N sites with N frames (default 12, 3, 4)
+ *     --module PATH[=FILE]               a module called PATH with the segments and build-id of FILE (PATH)
+ *     --stack M:OFFSET[!],M:OFFSET,...   one site with these frames; ! marks an exact program counter
+ *     --name BYTES --thread BYTES        \xNN is understood
+ *     --pid N --number N --start N --level N --max N --exit N --reason N --fork
+ *     --refusals N --size N --extra N    refusals; bytes a block; bytes appended to each record
+ *     --omit SECTION --no-end            by number
+ *     --set S:RECORD:OFFSET:SIZE=VALUE   bytes of a record, before the checksums
+ *     --option NAME=VALUE                an option in force
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/reporter/dump_builder.h"
+
+struct parameters {
+    struct builder builder;
+    uint64_t blocks, sites, depth, refusals, size;
+    bool with_stacks;
+    const char *sets[32];
+    size_t set_count;
+};
+
+/* BYTES with \xNN; returns the length. */
+static size_t unescape(const char *text, char *to) {
+    size_t length = 0;
+    for (; *text; length++) {
+        unsigned value = 0;
+        if (sscanf(text, "\\x%2x", &value) == 1) {
+            to[length] = (char)value;
+            text += 4;
+        } else
+            to[length] = *text++;
+    }
+    return length;
+}
+
+static struct dump_string string_of(struct builder *builder, const char *escaped) {
+    char bytes[4096];
+    return builder_string(builder, bytes, unescape(escaped, bytes));
+}
+
+static void add_module(struct builder *builder, const char *value) {
+    char path[4096], bytes[4096];
+    const char *equals = strchr(value, '=');
+    int length = equals ? (int)(equals - value) : (int)strlen(value);
+    (void)snprintf(path, sizeof path, "%.*s", length, value);
+    bytes[unescape(path, bytes)] = 0;
+    uint32_t flags = builder_count(builder, DUMP_MODULES) ? 0 : DUMP_MODULE_PROGRAM;
+    (void)builder_module(builder, bytes, equals ? equals + 1 : bytes, flags);
+}
+
+static void add_site(struct parameters *parameters, size_t stack, uint64_t blocks, uint64_t number) {
+    struct builder *builder = &parameters->builder;
+    uint64_t now = builder->process.dump_time, second = 1000000000u;
+    struct dump_site site = {.stack = (uint32_t)stack, .threads = 2, .oldest = UINT64_MAX};
+    for (uint64_t i = 0; i < blocks; i++) {
+        struct dump_block block = {.address = 0x100000 + (number * 1000003 + i) * 64,
+                                   .size = parameters->size ? parameters->size : 16 + (number * 37 + i) % 4096,
+                                   .time = now - (i % 7000 + 1) * second,
+                                   .stack = (uint32_t)stack,
+                                   .thread = 4711 + (uint32_t)(i % 2)};
+        (void)builder_add(builder, DUMP_BLOCKS, &block, sizeof block);
+        if (block.time < builder->process.fork_time) {
+            site.inherited_blocks++;
+            site.inherited_bytes += block.size;
+            continue;
+        }
+        site.blocks++;
+        site.bytes += block.size;
+        if (block.time < site.oldest) site.oldest = block.time;
+        if (block.time > site.newest) site.newest = block.time;
+    }
+    (void)builder_add(builder, DUMP_SITES, &site, sizeof site);
+}
+
+static void add_stack(struct parameters *parameters, const char *value) {
+    uint64_t frames[64], exact = 0;
+    size_t count = 0;
+    for (const char *at = value; at && *at && count < 64; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        char *end = NULL;
+        uint64_t module = strtoull(at, &end, 0);
+        uint64_t offset = *end == ':' ? strtoull(end + 1, &end, 0) : 0;
+        if (*end == '!') exact |= 1ull << count;
+        frames[count++] = module << 48 | offset;
+    }
+    size_t stack = builder_stack(&parameters->builder, frames, count, exact);
+    add_site(parameters, stack, parameters->blocks, stack);
+    parameters->with_stacks = true;
+}
+
+/* Sites in made-up places of the modules, all different. */
+static void add_sites(struct parameters *parameters) {
+    struct builder *builder = &parameters->builder;
+    uint64_t modules = builder_count(builder, DUMP_MODULES);
+    if (!modules) modules = builder_module(builder, "/nowhere/gateway", NULL, DUMP_MODULE_PROGRAM) + 1;
+    for (uint64_t i = 0; i < parameters->sites; i++) {
+        uint64_t frames[UINT8_MAX];
+        for (uint64_t j = 0; j < parameters->depth && j < UINT8_MAX; j++)
+            frames[j] = (j % modules) << 48 | (0x1000 + (j ? j * 64 : i * 16) + 5);
+        size_t stack = builder_stack(builder, frames, parameters->depth, 0);
+        uint64_t share = parameters->blocks / parameters->sites + (i < parameters->blocks % parameters->sites);
+        add_site(parameters, stack, share, i);
+    }
+}
+
+static void add_rest(struct parameters *parameters) {
+    struct builder *builder = &parameters->builder;
+    uint64_t used = parameters->size ? parameters->size * parameters->blocks : 520093696u;
+    builder_stat(builder, STAT_DIRECT_COUNT, parameters->blocks);
+    builder_stat(builder, STAT_DIRECT_CAPACITY, used);
+    builder_stat(builder, STAT_DIRECT_USED, used);
+    builder_stat(builder, STAT_DIRECT_PEAK, used + 4096);
+    builder_stat(builder, STAT_DIRECT_REFUSED, parameters->refusals);
+    builder_stat(builder, STAT_CACHED, 3250586);
+    builder_stat(builder, STAT_TRACKED_LIVE, parameters->blocks);
+    struct dump_class class = {.size = 64, .slabs = 2, .live = 100, .capacity = 2048};
+    (void)builder_add(builder, DUMP_CLASSES, &class, sizeof class);
+    for (uint64_t i = 0; i < parameters->refusals; i++) {
+        struct dump_refusal refusal = {.time = builder->process.dump_time - i,
+                                       .requested = 16777216,
+                                       .used = 520093983,
+                                       .max = 536870912,
+                                       .thread = 4719,
+                                       .operation = OP_MALLOC,
+                                       .frame = 0x1a2b3};
+        (void)builder_add(builder, DUMP_REFUSALS, &refusal, sizeof refusal);
+    }
+}
+
+static int number_of_section(const char *value) {
+    int type = atoi(value);
+    return type > 0 && type < BUILDER_SECTIONS ? type : 0;
+}
+
+static void apply_sets(struct parameters *parameters) {
+    struct builder *builder = &parameters->builder;
+    if (!builder->sections[DUMP_PROCESS].length)
+        (void)builder_add(builder, DUMP_PROCESS, &builder->process, sizeof builder->process);
+    for (size_t i = 0; i < parameters->set_count; i++) {
+        unsigned type = 0, size = 0;
+        unsigned long record = 0, offset = 0;
+        char value[64];
+        if (sscanf(parameters->sets[i], "%u:%lu:%lu:%u=%63s", &type, &record, &offset, &size, value) == 5 &&
+            type < BUILDER_SECTIONS && size <= 8)
+            builder_set(builder, type, record, offset, strtoull(value, NULL, 0), size);
+    }
+}
+
+static void add_option(struct builder *builder, const char *value) {
+    const char *equals = strchr(value, '=');
+    struct dump_option option = {.name = builder_string(builder, value, (size_t)(equals - value)),
+                                 .value = builder_string(builder, equals + 1, strlen(equals + 1))};
+    (void)builder_add(builder, DUMP_OPTIONS, &option, sizeof option);
+}
+
+static void take(struct parameters *parameters, char option, const char *value) {
+    struct builder *builder = &parameters->builder;
+    struct dump_process *process = &builder->process;
+    uint64_t number = value ? strtoull(value, NULL, 0) : 0;
+    switch (option) {
+    case 'b':
+        parameters->blocks = number;
+        return;
+    case 's':
+        parameters->sites = number;
+        return;
+    case 'd':
+        parameters->depth = number;
+        return;
+    case 'z':
+        parameters->size = number;
+        return;
+    case 'r':
+        parameters->refusals = number;
+        return;
+    case 'm':
+        add_module(builder, value);
+        return;
+    case 'k':
+        add_stack(parameters, value);
+        return;
+    case 'n':
+        process->name = string_of(builder, value);
+        return;
+    case 'p':
+        process->pid = (uint32_t)number;
+        return;
+    case 'u':
+        process->number = (uint32_t)number;
+        return;
+    case 't':
+        process->start_realtime = number;
+        return;
+    case 'l':
+        process->level = (uint32_t)number;
+        return;
+    case 'x':
+        process->max_direct = number;
+        return;
+    case 'e':
+        process->exit_status = (uint32_t)number;
+        return;
+    case 'a':
+        process->reason = (uint32_t)number;
+        return;
+    case 'f':
+        process->fork_time = process->dump_time - 3000000000u;
+        return;
+    case 'w':
+        builder->extra_stride = (uint32_t)number;
+        return;
+    case 'o':
+        builder->omitted[number_of_section(value)] = true;
+        return;
+    case 'E':
+        builder->no_end = true;
+        return;
+    case 'S':
+        if (parameters->set_count < 32) parameters->sets[parameters->set_count++] = value;
+        return;
+    case 'O':
+        add_option(builder, value);
+        return;
+    case 'T': {
+        struct dump_thread thread = {.thread = 4711, .name = string_of(builder, value)};
+        (void)builder_add(builder, DUMP_THREADS, &thread, sizeof thread);
+        return;
+    }
+    default:
+        exit(2);
+    }
+}
+
+static const struct option options[] = {
+    {"blocks", 1, NULL, 'b'}, {"sites", 1, NULL, 's'},  {"depth", 1, NULL, 'd'},    {"size", 1, NULL, 'z'},
+    {"module", 1, NULL, 'm'}, {"stack", 1, NULL, 'k'},  {"refusals", 1, NULL, 'r'}, {"name", 1, NULL, 'n'},
+    {"pid", 1, NULL, 'p'},    {"number", 1, NULL, 'u'}, {"start", 1, NULL, 't'},    {"level", 1, NULL, 'l'},
+    {"max", 1, NULL, 'x'},    {"exit", 1, NULL, 'e'},   {"reason", 1, NULL, 'a'},   {"fork", 0, NULL, 'f'},
+    {"extra", 1, NULL, 'w'},  {"omit", 1, NULL, 'o'},   {"no-end", 0, NULL, 'E'},   {"set", 1, NULL, 'S'},
+    {"option", 1, NULL, 'O'}, {"thread", 1, NULL, 'T'}, {NULL, 0, NULL, 0}};
+
+int main(int count, char **arguments) {
+    static struct parameters parameters = {.blocks = 12, .sites = 3, .depth = 4};
+    builder_init(&parameters.builder);
+    parameters.builder.process.name = builder_string(&parameters.builder, "gateway", 7);
+    for (int option = 0; (option = getopt_long(count, arguments, "", options, NULL)) != -1;)
+        take(&parameters, (char)option, optarg);
+    if (optind != count - 1) return 2;
+    if (!parameters.with_stacks && parameters.sites) add_sites(&parameters);
+    add_rest(&parameters);
+    apply_sets(&parameters);
+    size_t length = 0;
+    char *bytes = builder_finish(&parameters.builder, &length);
+    FILE *file = fopen(arguments[optind], "w");
+    bool written = file && fwrite(bytes, 1, length, file) == length;
+    if (!file || fclose(file) != 0) written = false;
+    free(bytes);
+    builder_free(&parameters.builder);
+    return written ? 0 : 1;
+}

@@ -1,0 +1,32 @@
+# What the reporter's tests run: make -f tests/reporter/tests.mk BUILD=build, from the top. Builds under
+# $(BUILD)/tests/reporter/. The loader's test and the fuzzer link the reporter's rooms under ASan and UBSan.
+BUILD ?= build
+CC    ?= gcc
+OUT   := $(BUILD)/tests/reporter
+
+WARN   := -Wall -Wextra -Wshadow -Wconversion
+FLAGS  := -std=gnu11 -g -I. -D_GNU_SOURCE -DWEIR_VERSION='"test"' $(WARN)
+CHECKS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LIBS   := -ldw -lelf -liberty
+
+ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/view/*.c)) reporter/report.c
+HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h) shim/box/format.h tests/reporter/tests.mk
+CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
+
+all: $(OUT)/mkdump $(OUT)/load_test $(OUT)/fuzz_load
+
+$(OUT)/mkdump: tests/reporter/mkdump.c tests/reporter/dump_builder.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -O2 -o $@ $(filter %.c,$^) $(LIBS)
+
+$(OUT)/load_test: $(OUT)/checked/tests/reporter/load_test.o $(CHECKED)
+	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
+
+$(OUT)/fuzz_load: $(OUT)/checked/tests/fuzz/fuzz_load.o $(CHECKED)
+	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
+
+$(OUT)/checked/%.o: %.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CHECKS) -c -o $@ $<
+
+.PHONY: all

@@ -13,11 +13,20 @@ ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/vie
 HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h) shim/box/format.h tests/reporter/tests.mk
 CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
 
-all: $(OUT)/mkdump $(OUT)/load_test $(OUT)/fuzz_load
+all: $(OUT)/mkdump $(OUT)/load_test $(OUT)/fuzz_load $(OUT)/stub/libweir.so $(OUT)/stub/weir
 
 $(OUT)/mkdump: tests/reporter/mkdump.c tests/reporter/dump_builder.c $(HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) -O2 -o $@ $(filter %.c,$^) $(LIBS)
+
+# weir beside a stand-in for the library: what run and dump do must not depend on what the real one does.
+$(OUT)/stub/libweir.so: tests/reporter/stub_shim.c tests/reporter/dump_builder.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -O1 -fPIC -shared -o $@ $(filter %.c,$^) -ldw -lelf
+
+$(OUT)/stub/weir: $(BUILD)/weir
+	@mkdir -p $(@D)
+	cp $< $@
 
 $(OUT)/load_test: $(OUT)/checked/tests/reporter/load_test.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka

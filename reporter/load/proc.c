@@ -1,0 +1,128 @@
+/* Reading /proc; see proc.h. */
+#include "reporter/load/proc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reporter/load/memory.h"
+
+#define MOST (64u << 20) /* of one file: maps of a program with a million mappings */
+
+static char *read_all(const char *path, size_t *length) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *bytes = NULL;
+    size_t capacity = 0;
+    ssize_t got = 1;
+    *length = 0;
+    if (fd < 0) return NULL;
+    while (*length < MOST) {
+        bytes = memory_more(bytes, &capacity, *length + 65536, 1);
+        got = read(fd, bytes + *length, capacity - *length - 1);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        *length += (size_t)got;
+    }
+    int error = errno;
+    (void)close(fd);
+    errno = error;
+    if (got < 0) {
+        free(bytes);
+        return NULL;
+    }
+    bytes[*length] = 0;
+    return bytes;
+}
+
+char *proc_read(pid_t pid, const char *file, size_t *length) {
+    char path[96];
+    (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    return read_all(path, length);
+}
+
+/* The value of a line "Name:\tvalue" of a status file; NULL: there is none. */
+static const char *field(const char *status, const char *name) {
+    size_t length = strlen(name);
+    for (const char *line = status; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+        if (strncmp(line, name, length) == 0 && line[length] == ':') return line + length + 1;
+    return NULL;
+}
+
+static uint64_t mask(const char *status, const char *name) {
+    const char *value = field(status, name);
+    return value ? strtoull(value, NULL, 16) : 0;
+}
+
+/* What every thread blocks: SigBlk of the process itself is its first thread's. */
+static uint64_t blocked_by_all(pid_t pid) {
+    char path[300];
+    (void)snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *folder = opendir(path);
+    uint64_t all = UINT64_MAX;
+    if (!folder) return 0;
+    for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
+        size_t length = 0;
+        if (entry->d_name[0] == '.') continue;
+        (void)snprintf(path, sizeof path, "/proc/%d/task/%s/status", (int)pid, entry->d_name);
+        char *status = read_all(path, &length);
+        if (status) all &= mask(status, "SigBlk");
+        free(status);
+    }
+    (void)closedir(folder);
+    return all;
+}
+
+static void look_at_status(struct proc *proc, const char *status) {
+    const char *pids = field(status, "NSpid"), *uids = field(status, "Uid"), *state = field(status, "State");
+    proc->inner_pid = (uint32_t)proc->pid;
+    for (char *end = NULL; pids; pids = end) {
+        unsigned long pid = strtoul(pids, &end, 10);
+        if (end == pids) break;
+        proc->inner_pid = (uint32_t)pid;
+        if (*end == '\n') break;
+    }
+    char *end = NULL;
+    if (uids) (void)strtoul(uids, &end, 10);
+    proc->uid = end ? (uid_t)strtoul(end, NULL, 10) : (uid_t)-1;
+    proc->state = state ? state[strspn(state, "\t ")] : '?';
+    proc->caught = mask(status, "SigCgt");
+    proc->blocked = blocked_by_all(proc->pid);
+}
+
+bool proc_look(struct proc *proc, pid_t pid, const char **why) {
+    size_t length = 0;
+    *proc = (struct proc){.pid = pid};
+    char *status = proc_read(pid, "status", &length);
+    if (!status) {
+        *why = errno == ENOENT || errno == ESRCH ? "there is no such process" : strerror(errno);
+        return false;
+    }
+    look_at_status(proc, status);
+    free(status);
+    char *maps = proc_read(pid, "maps", &length);
+    proc->has_weir = maps && strstr(maps, "/libweir.so") != NULL;
+    bool seen = maps != NULL;
+    free(maps);
+    if (seen) proc->environment = proc_read(pid, "environ", &proc->environment_length);
+    if (proc->environment) return true;
+    *why = errno == EACCES || errno == EPERM ? "this user may not look into it" : "it has ended";
+    return false;
+}
+
+void proc_free(struct proc *proc) {
+    free(proc->environment);
+    *proc = (struct proc){0};
+}
+
+const char *proc_variable(const struct proc *proc, const char *name) {
+    size_t length = strlen(name);
+    for (size_t at = 0; at < proc->environment_length; at += strlen(proc->environment + at) + 1) {
+        const char *entry = proc->environment + at;
+        if (strncmp(entry, name, length) == 0 && entry[length] == '=') return entry + length + 1;
+    }
+    return NULL;
+}

@@ -1,0 +1,28 @@
+/* What /proc says of a running process. Read in one piece each, with a limit; nothing here blocks. */
+#ifndef WEIR_LOAD_PROC_H
+#define WEIR_LOAD_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct proc {
+    pid_t pid;
+    char *environment; /* NAME=VALUE, each ended by a zero byte */
+    size_t environment_length;
+    uint64_t caught, blocked; /* signals, bit n-1; blocked: by every thread */
+    uid_t uid;                /* effective */
+    uint32_t inner_pid;       /* as the process sees itself */
+    bool has_weir;            /* libweir.so is mapped */
+    char state;               /* R, S, T, Z … */
+};
+
+char *proc_read(pid_t pid, const char *file, size_t *length); /* NULL and errno */
+
+/* False: `why` says what could not be read. */
+bool proc_look(struct proc *proc, pid_t pid, const char **why);
+void proc_free(struct proc *proc);
+const char *proc_variable(const struct proc *proc, const char *name); /* NULL: not set */
+
+#endif

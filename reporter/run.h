@@ -1,0 +1,52 @@
+/* The parts of `weir run`, one file each: run_values.c checks options, run_child.c runs the program, run_dumps.c finds
+ * what it left and sums up. */
+#ifndef WEIR_RUN_H
+#define WEIR_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "reporter/symbols/program.h"
+
+/* --- run_values.c: --max-direct is WEIR_MAX_DIRECT --- */
+
+struct run_option {
+    const char *flag, *variable;
+    bool (*check)(const char *value);
+    const char *expected;
+};
+extern const struct run_option run_options[];
+extern const size_t run_option_count;
+
+/* Sets the variable; false, and said, where the value is bad. */
+bool run_set(const struct run_option *option, const char *value);
+bool run_check_environment(void); /* the same for what the environment already says */
+
+/* --- run_dumps.c --- */
+
+struct run {
+    char **arguments; /* of the program */
+    bool quiet;
+    struct program program;
+    char id[17];     /* WEIR_RUN: tells the dumps of this run from others */
+    char *directory; /* the current folder, absolute */
+    char *folder;    /* made for this run; NULL: the user named an output */
+    char *kept;      /* weir.NAME.PID.dump, where a single dump ends up */
+    struct timespec started;
+    pid_t pid;
+    int wait_status;
+};
+
+bool run_make_folder(struct run *run);   /* once the pid is known; false, and said */
+char *run_output(const struct run *run); /* the template for the program */
+void run_sum_up(struct run *run);
+
+/* --- run_child.c --- */
+
+/* Runs it to its end; EXIT_FINE, or the status to exit with where it could not be started (that was said). */
+int run_child(struct run *run);
+_Noreturn void run_end_as_child(int wait_status); /* the same exit status, or the same signal */
+
+#endif

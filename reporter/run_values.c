@@ -1,0 +1,121 @@
+/* The options of `weir run` and their values. What the shim would warn of and replace by a default is refused here,
+ * before anything is started: who types a ceiling wants it. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "reporter/load/signals.h"
+#include "reporter/run.h"
+#include "reporter/view/view.h"
+
+#define LONGEST   2048 /* of a path, as in the shim */
+#define MAX_DEPTH 128
+
+static bool is_number(const char *value, uint64_t least, uint64_t most) {
+    char *end = NULL;
+    errno = 0;
+    if (*value < '0' || *value > '9') return false;
+    unsigned long long number = strtoull(value, &end, 10);
+    return !*end && !errno && number >= least && number <= most;
+}
+
+static bool is_word_of(const char *value, size_t length, const char *const *words) {
+    for (; *words; words++)
+        if (strlen(*words) == length && memcmp(*words, value, length) == 0) return true;
+    return false;
+}
+
+static bool is_level(const char *value) {
+    static const char *const levels[] = {"disabled", "simple", "advanced", "paranoid", NULL};
+    return is_number(value, 0, 3) ? !value[1] : is_word_of(value, strlen(value), levels);
+}
+
+static bool is_size(const char *value) {
+    static const char units[] = "kKmMgGtT";
+    char *end = NULL;
+    errno = 0;
+    if (*value < '0' || *value > '9') return false;
+    unsigned long long number = strtoull(value, &end, 10);
+    if (errno || !number) return false;
+    if (strcmp(end, "%") == 0) return number <= 100;
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    if (*end && (!unit || end[1])) return false;
+    unsigned shift = unit ? 10 * ((unsigned)(unit - units) / 2 + 1) : 0;
+    return number <= (UINT64_MAX >> 1) >> shift;
+}
+
+static bool is_depth(const char *value) {
+    return is_number(value, 1, MAX_DEPTH);
+}
+
+static bool is_switch(const char *value) {
+    return (value[0] == '0' || value[0] == '1') && !value[1];
+}
+
+static bool is_action(const char *value) {
+    static const char *const actions[] = {"abort", "report", NULL};
+    return is_word_of(value, strlen(value), actions);
+}
+
+static bool is_event_list(const char *value) {
+    static const char *const events[] = {"exit", "signal", "limit", NULL};
+    if (strcmp(value, "none") == 0) return true;
+    for (;;) {
+        size_t length = strcspn(value, ",");
+        if (!is_word_of(value, length, events)) return false;
+        if (!value[length]) return true;
+        value += length + 1;
+    }
+}
+
+static bool is_signal(const char *value) {
+    int number = 0;
+    return signal_parse(value, &number);
+}
+
+static bool is_template(const char *value) {
+    if (!*value || strlen(value) > LONGEST) return false;
+    for (const char *at = strchr(value, '%'); at; at = strchr(at + 2, '%'))
+        if (!at[1] || !strchr("epnt%", at[1])) return false;
+    return true;
+}
+
+static bool is_folder(const char *value) {
+    struct stat status;
+    return value[0] == '/' && strlen(value) <= LONGEST && stat(value, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+const struct run_option run_options[] = {
+    {"level", "WEIR_LEVEL", is_level, "a level (disabled, simple, advanced, paranoid, or 0 to 3)"},
+    {"max-direct", "WEIR_MAX_DIRECT", is_size, "a size (try 512M)"},
+    {"depth", "WEIR_DEPTH", is_depth, "a number from 1 to 128"},
+    {"output", "WEIR_OUTPUT", is_template, "a file name (%e %p %n %t and %% may stand in it)"},
+    {"dump-at", "WEIR_DUMP_AT", is_event_list, "a list of exit, signal, limit, or none"},
+    {"signal", "WEIR_SIGNAL", is_signal, "a signal that may be used (try SIGRTMAX-1)"},
+    {"box-dir", "WEIR_BOX_DIR", is_folder, "the absolute path of a folder"},
+    {"on-error", "WEIR_ON_ERROR", is_action, "abort or report"},
+    {"zero-on-free", "WEIR_ZERO_ON_FREE", is_switch, "0 or 1"},
+    {"quiet", "WEIR_QUIET", is_switch, "0 or 1"},
+};
+const size_t run_option_count = sizeof run_options / sizeof *run_options;
+
+bool run_set(const struct run_option *option, const char *value) {
+    if (!option->check(value)) {
+        view_message("--%s=%.80s: not %s", option->flag, value, option->expected);
+        return false;
+    }
+    return setenv(option->variable, value, 1) == 0;
+}
+
+bool run_check_environment(void) {
+    for (size_t i = 0; i < run_option_count; i++) {
+        const char *value = getenv(run_options[i].variable);
+        if (!value || run_options[i].check(value)) continue;
+        view_message("%s=%.80s: not %s", run_options[i].variable, value, run_options[i].expected);
+        return false;
+    }
+    return true;
+}

@@ -13,6 +13,17 @@ plain_environment() {
     unset BASH_ENV ENV
 }
 
+# Else the loader would warn and run the program without it.
+shim_is_built() { [ -e "$WEIR_SHIM" ] || { echo "$WEIR_SHIM is not built"; return 1; }; }
+
+close_fds_of_bats() {
+    local fd
+    for fd in /proc/"$BASHPID"/fd/*; do
+        fd=${fd##*/}
+        ((fd <= 2)) || eval "exec $fd>&-"
+    done
+}
+
 # run_program NAME LIMIT LEVEL|without CMD...: runs CMD, a program or an exported function, in the empty folder work;
 # leaves NAME.out, NAME.err and NAME.status, with a level also the dumps in NAME.dumps.
 run_program() {
@@ -21,16 +32,13 @@ run_program() {
     rm -rf "$work" "$name.dumps"
     mkdir -p "$work" "$name.dumps"
     (
-        local fd status settings=() shim=$WEIR_SHIM program=("$@")
+        local status settings=() shim=$WEIR_SHIM program=("$@")
         plain_environment "$work"
         cd "$work" || exit 1
         # env, not timeout, starts under weir only what it execs, so that each dump is the program's.
         [ "$level" = without ] || settings=(LD_PRELOAD="$shim" WEIR_LEVEL="$level" WEIR_OUTPUT="$name.dumps/%e.%p.%n.dump")
         [ "$(type -t "$1")" != function ] || program=(/bin/bash -c '"$@"' case "$@")
-        for fd in /proc/self/fd/*; do # those of bats
-            fd=${fd##*/}
-            ((fd <= 2)) || eval "exec $fd>&-"
-        done
+        close_fds_of_bats
         timeout -k 5 "$limit" env "${settings[@]}" "${program[@]}" >"$name.out" 2>"$name.err" </dev/null && status=0 || status=$?
         echo "$status" >"$name.status"
     )
@@ -59,7 +67,7 @@ dumps_are_readable() {
 # LIMIT is the time in seconds after which a run counts as hanging.
 same_as_without() {
     local level=$1 limit=${LIMIT:-60} plain=$BATS_FILE_TMPDIR/plain.$2 with=$BATS_TEST_TMPDIR/with round what
-    [ -e "$WEIR_SHIM" ] || { echo "$WEIR_SHIM is not built"; return 1; }
+    shim_is_built || return 1
     shift
     # What both levels are compared with is run once.
     [ -e "$plain.status" ] || run_program "$plain" "$limit" without "$@"
@@ -85,21 +93,38 @@ same_as_without() {
 
 # wait_for SECONDS CMD...: until it succeeds. For use inside programs' functions too.
 wait_for() {
-    local tries=$(($1 * 100))
+    local end=$((SECONDS + $1 + 1))
     shift
     until "$@" 2>/dev/null; do
-        ((tries-- > 0)) || return 1
+        ((SECONDS < end)) || return 1
         sleep 0.01
     done
 }
 export -f wait_for
 
-# Ends what a test left behind: only children that were noted in $BATS_TEST_TMPDIR/pids.
-stop_servers() {
-    local pid
+# start_under_weir LEVEL DUMPS CMD...: starts CMD in the folder of the test; leaves its process id in $started.
+start_under_weir() {
+    local level=$1 dumps=$2 shim=$WEIR_SHIM
+    shift 2
+    mkdir -p "$dumps"
+    (
+        plain_environment "$BATS_TEST_TMPDIR"
+        cd "$BATS_TEST_TMPDIR" || exit 1
+        close_fds_of_bats
+        exec env LD_PRELOAD="$shim" WEIR_LEVEL="$level" WEIR_OUTPUT="$PWD/$dumps/%e.%p.%n.dump" "$@" >>out 2>>err </dev/null
+    ) &
+    started=$!
+    echo "$started" >>"$BATS_TEST_TMPDIR/pids"
+}
+
+# Ends what a test left behind; for teardown.
+stop_started() {
+    local pid children
     [ -e "$BATS_TEST_TMPDIR/pids" ] || return 0
     while read -r pid; do
-        kill -KILL "$pid" 2>/dev/null || true
+        children=$(cat "/proc/$pid/task/"*/children 2>/dev/null) || true
+        # shellcheck disable=SC2086 # several numbers
+        kill -KILL "$pid" $children 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done <"$BATS_TEST_TMPDIR/pids"
 }

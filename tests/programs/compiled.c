@@ -1,4 +1,5 @@
-// What gcc_session and cmake_session compile, and tests/bench: a small interpreter and a sort, enough for the optimiser.
+// What gcc_session and cmake_session compile, and tests/bench: a small interpreter and a sort, enough for the
+// optimiser.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,14 +26,41 @@ static uint64_t interpret(const insn_t *code, size_t n) {
     for (size_t pc = 0; pc < n && steps < 100000; pc++, steps++) {
         insn_t i = code[pc];
         switch (i.op) {
-        case PUSH: if (top < STACK) stack[top++] = i.arg; break;
-        case ADD: if (top > 2) { stack[top - 2] += stack[top - 1]; top--; } break;
-        case MUL: if (top > 2) { stack[top - 2] *= stack[top - 1]; top--; } break;
-        case XOR: stack[top - 1] ^= i.arg; break;
-        case DUP: if (top < STACK) { stack[top] = stack[top - 1]; top++; } break;
-        case SWAP: { uint64_t t = stack[top - 1]; stack[top - 1] = stack[top - 2]; stack[top - 2] = t; } break;
-        case DROP: if (top > 3) top--; break;
-        case JUMP_IF_ODD: if (stack[top - 1] & 1) pc += i.arg % 7; break;
+        case PUSH:
+            if (top < STACK) stack[top++] = i.arg;
+            break;
+        case ADD:
+            if (top > 2) {
+                stack[top - 2] += stack[top - 1];
+                top--;
+            }
+            break;
+        case MUL:
+            if (top > 2) {
+                stack[top - 2] *= stack[top - 1];
+                top--;
+            }
+            break;
+        case XOR:
+            stack[top - 1] ^= i.arg;
+            break;
+        case DUP:
+            if (top < STACK) {
+                stack[top] = stack[top - 1];
+                top++;
+            }
+            break;
+        case SWAP: {
+            uint64_t t = stack[top - 1];
+            stack[top - 1] = stack[top - 2];
+            stack[top - 2] = t;
+        } break;
+        case DROP:
+            if (top > 3) top--;
+            break;
+        case JUMP_IF_ODD:
+            if (stack[top - 1] & 1) pc += i.arg % 7;
+            break;
         }
     }
     return stack[top - 1];

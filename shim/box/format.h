@@ -155,7 +155,7 @@ static_assert(sizeof(struct dump_stack) == 16, "dump_stack is 16 bytes");
 
 struct dump_site {
     uint32_t stack;
-    uint32_t threads;          /* distinct threads among the live blocks' makers, at most 255 counted */
+    uint32_t threads;          /* distinct threads among the live blocks' makers, at most 16 counted */
     uint64_t blocks;           /* live, made by this process */
     uint64_t bytes;            /* asked for, of those */
     uint64_t oldest, newest;   /* when the first and the last of them were made */

@@ -1,0 +1,251 @@
+/* What the rooms above ask of the arena; see arena.h. Chooses between slabs, runs and the emergency slab. */
+#include "shim/arena/arena.h"
+#include "shim/arena/emergency.h"
+#include "shim/arena/fast.h"
+#include "shim/arena/heap.h"
+#include "shim/arena/run.h"
+#include "shim/arena/slices.h"
+#include "shim/base/clock.h"
+#include "shim/base/lock.h"
+
+#include <stdatomic.h>
+
+void (*arena_watch_thread)(void);
+static bool started;
+
+bool arena_start(bool track_all, bool careful) {
+    started = slices_start(track_all) && heap_start(track_all, careful) && emergency_start();
+    return started;
+}
+
+bool arena_started(void) { return started; }
+
+/* --- allocating --- */
+
+/* The first class from n on whose size is a multiple of the alignment; CLASSES: there is none. A slab begins at a
+ * multiple of 64 KiB, so every place of such a class is aligned. */
+static unsigned aligned_class(size_t n, size_t alignment) {
+    if (n > CLASS_MAX || alignment > CLASS_MAX) return CLASSES;
+    unsigned c = class_of(n > alignment ? n : alignment);
+    while (c < CLASSES && (class_size(c) & (alignment - 1))) c++;
+    return c;
+}
+
+static void *allocate_place(unsigned class, struct side **side) {
+    struct heap *mine = heap_mine(), *h = mine ? mine : heap_borrow();
+    if (!h) return NULL;
+    void *p = heap_take(h, class, side != NULL);
+    if (!mine) heap_park(h);
+    if (!p || !side) return p;
+    struct slab *s = slab_of(p);
+    s -= s->kind == KIND_TAIL ? s->head : 0;
+    *side = slices_side(s) + slab_place(s, p);
+    return p;
+}
+
+static void *allocate_run(size_t n, size_t alignment, bool zero, struct side **side) {
+    void *p = run_take(n, alignment, zero);
+    if (!p || !side) return p;
+    struct slab *s = slab_of(p);
+    s->run_tracked = 1;
+    *side = &s->run_side;
+    return p;
+}
+
+void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side) {
+    run_give_late_ones();
+    unsigned c = alignment <= 16 && n <= CLASS_MAX ? class_of(n) : aligned_class(n, alignment);
+    if (c >= CLASSES) return allocate_run(n > 0 ? n : 1, alignment, zero, side);
+    void *p = allocate_place(c, side);
+    if (p && zero) mem_zero(p, n);
+    return p;
+}
+
+size_t arena_reclaim(void) {
+    struct heap *h = heap_mine();
+    if (h) heap_collect(h);
+    return slices_purge(true);
+}
+
+void arena_thread_ended(void) {
+    struct heap *h = tls.heap;
+    (void)arena_enter();
+    tls.dying = true;
+    tls.heap = NULL;
+    for (size_t i = 0; i < ARRAY_LENGTH(tls.direct); i++) tls.direct[i] = NULL;
+    if (h) {
+        heap_collect(h);
+        heap_park(h);
+    }
+    arena_leave();
+}
+
+/* --- finding --- */
+
+static void find_slot(struct place *place, const void *p) {
+    struct slab *s = place->slab;
+    place->kind = PLACE_SLOT;
+    place->size = s->size;
+    place->index = slab_place(s, p);
+    place->start = slab_start(s) + (size_t)place->index * s->size;
+    place->exact = place->start == p;
+    place->exists = place->index < s->capacity;
+    place->tracked = (s->owner & OWNER_TRACKED) != 0;
+    if (place->tracked) place->side = slices_side(s) + place->index;
+}
+
+struct place arena_find(const void *p) {
+    struct place place = {.kind = PLACE_FOREIGN};
+    struct slab *s = slab_of(p);
+    if (!s) return place;
+    if (s->kind == KIND_TAIL) s -= s->head;
+    place.slab = s;
+    place.kind = PLACE_NOTHING;
+    if (s->kind == KIND_SLAB) {
+        find_slot(&place, p);
+    } else if (s->kind == KIND_RUN) {
+        place.kind = PLACE_RUN;
+        place.start = slab_start(s);
+        place.size = s->run_bytes;
+        place.exact = place.start == p;
+        place.exists = true;
+        place.tracked = s->run_tracked;
+        place.side = place.tracked ? &s->run_side : NULL;
+    } else if (s->kind == KIND_EMERGENCY) {
+        place.kind = PLACE_EMERGENCY;
+        place.exists = emergency_find(p, &place.start, &place.size);
+        place.exact = place.start == p;
+    }
+    return place;
+}
+
+static bool list_has(const struct link *list, const void *p, uint32_t limit) {
+    const struct slab *s = slab_of(p);
+    for (uint32_t n = 0; list && list != &slab_nil && n <= limit; list = list->next, n++) {
+        if (list == p) return true;
+        const struct slab *at = slab_of(list);
+        if (!at || (((uintptr_t)list ^ (uintptr_t)p) >> SLAB_SPAN_SHIFT) != 0 || (at->kind != s->kind && at->kind != KIND_TAIL)) break;
+    }
+    return false;
+}
+
+bool arena_is_free(const struct place *place) {
+    const struct slab *s = place->slab;
+    uint64_t remote = atomic_load_explicit(&((struct slab *)(uintptr_t)s)->remote, memory_order_acquire);
+    return list_has(s->local_free, place->start, s->capacity) || list_has(s->free, place->start, s->capacity) ||
+           list_has(REMOTE_POINTER(remote), place->start, s->capacity);
+}
+
+/* --- giving --- */
+
+void arena_release(const struct place *place) {
+    switch (place->kind) {
+    case PLACE_SLOT: heap_give(place->slab, place->start); break;
+    case PLACE_RUN: run_give(place->slab); break;
+    case PLACE_EMERGENCY: emergency_give(place->start); break;
+    default: break;
+    }
+}
+
+void arena_emptied(struct slab *s) {
+    /* Inside a signal handler's fast free during a slow path it stays where it is: it has places, and will be used. */
+    if (arena_enter()) heap_emptied(s);
+    arena_leave();
+}
+
+void *arena_resize(const struct place *place, size_t n) {
+    if (place->kind == PLACE_RUN) return n > CLASS_MAX ? run_resize(place->slab, n) : NULL;
+    /* In place while at least half of it stays in use. */
+    return n <= place->size && n >= place->size / 2 ? place->start : NULL;
+}
+
+/* --- a signal handler inside a slow path --- */
+
+void *arena_nested_allocate(size_t n, size_t alignment, bool zero) {
+    void *p = emergency_take(n > 0 ? n : 1, alignment);
+    if (p) {
+        if (zero) mem_zero(p, n);
+        return p;
+    }
+    return lock_held_here(LOCK_SLICES) ? NULL : run_take(n > 0 ? n : 1, alignment, zero);
+}
+
+void arena_nested_release(const struct place *place) {
+    if (place->kind == PLACE_SLOT) heap_give_remotely(place->slab, place->start);
+    else if (place->kind == PLACE_EMERGENCY) emergency_give(place->start);
+    else if (lock_held_here(LOCK_SLICES)) run_give_later(place->slab);
+    else if (place->kind == PLACE_RUN) run_give(place->slab);
+}
+
+/* --- walking --- */
+
+struct walk {
+    struct arena_stats *stats;
+    struct arena_class *classes;
+    void (*tracked)(void *, const void *, const struct side *);
+    void *context;
+};
+
+static uint64_t walk_sides(const struct walk *w, const struct slab *s, uint32_t capacity) {
+    const struct side *side = slices_side(s);
+    uint64_t live = 0;
+    for (uint32_t i = 0; i < capacity; i++) {
+        if (!SIDE_IS_LIVE(atomic_load_explicit(&side[i].state, memory_order_acquire))) continue;
+        live++;
+        w->tracked(w->context, slab_start(s) + (size_t)i * s->size, &side[i]);
+    }
+    return live;
+}
+
+static void walk_slab(const struct walk *w, struct slab *s) {
+    uint32_t capacity = s->capacity, reserved = s->reserved;
+    if (capacity > reserved || reserved > SLICE / 16 || s->class >= CLASSES) return; /* being made just now */
+    uint64_t live;
+    if (s->owner & OWNER_TRACKED) {
+        live = walk_sides(w, s, capacity);
+    } else {
+        uint64_t gone = slab_free_length(s) + REMOTE_COUNT(atomic_load_explicit(&s->remote, memory_order_relaxed));
+        live = s->used > gone ? s->used - gone : 0;
+    }
+    w->stats->slabs++;
+    w->stats->blocks += live;
+    w->stats->bytes += live * s->size;
+    w->classes[s->class].slabs++;
+    w->classes[s->class].live += live;
+    w->classes[s->class].capacity += capacity;
+}
+
+static void walk_run(const struct walk *w, const struct slab *s) {
+    w->stats->runs++;
+    w->stats->blocks++;
+    w->stats->bytes += s->run_bytes;
+    w->classes[CLASSES].live++;
+    w->classes[CLASSES].capacity++;
+    if (s->run_tracked && SIDE_IS_LIVE(atomic_load_explicit(&((struct slab *)(uintptr_t)s)->run_side.state, memory_order_acquire))) {
+        w->tracked(w->context, slab_start(s), &s->run_side);
+    }
+}
+
+void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 1],
+                void (*tracked)(void *, const void *, const struct side *), void *context) {
+    struct walk w = {stats, classes, tracked, context};
+    for (int zone = ZONE_LOW; zone <= ZONE_HIGH; zone++) {
+        size_t i, end;
+        slices_bounds((enum slices_zone)zone, &i, &end);
+        for (size_t step; i < end; i += step) {
+            struct slab *s = &arena.slabs[i];
+            step = 1;
+            if (s->kind == KIND_SLAB) {
+                walk_slab(&w, s);
+                step = s->slices > 0 ? s->slices : 1;
+            } else if (s->kind == KIND_RUN) {
+                walk_run(&w, s);
+                step = s->run_slices > 0 ? s->run_slices : 1;
+            }
+        }
+    }
+    stats->heaps = heap_count();
+    for (size_t i = 0; i < stats->heaps; i++) stats->parked += atomic_load_explicit(&heap_at(i)->parked, memory_order_relaxed);
+    stats->purged = slices_purged();
+    stats->reserved = slices_reserved();
+}

@@ -1,0 +1,97 @@
+/* The arena: what the rooms above may ask of it. Memory is charged (base/charge.h) before it is committed and given
+ * back after; NULL means that the ceiling or the kernel refused, and tls.refused tells which. Nothing here sets errno,
+ * prints, or tracks. Sizes are at most PTRDIFF_MAX; who calls has checked that.
+ *
+ * The slow entries run between arena_enter and arena_leave: a signal handler that interrupts one finds the thread busy
+ * and is served apart (arena_nested_…). */
+#ifndef WEIR_ARENA_ARENA_H
+#define WEIR_ARENA_ARENA_H
+
+#include "shim/arena/layout.h"
+
+/* Once, before anything else. `track_all`: the direct table stays empty, so that every allocation takes the slow path;
+ * `careful`: so does every free. False: no address space at all. */
+bool arena_start(bool track_all, bool careful);
+bool arena_started(void);
+
+/* --- between enter and leave --- */
+
+/* True for the outermost slow path of this thread, false for a signal handler's inside one. Both are left. */
+ALWAYS_INLINE bool arena_enter(void) {
+    if (tls.busy++ != 0) return false;
+    tls.self = NO_HEAP;
+    return true;
+}
+ALWAYS_INLINE void arena_leave(void) {
+    if (tls.busy == 1) tls.self = tls.heap ? (uintptr_t)tls.heap : NO_HEAP;
+    tls.busy--;
+}
+
+/* A block of at least n bytes, aligned to `alignment` (a power of two, 16 at least). `zero`: it is all zero. With `side`
+ * it lies among tracked blocks and *side is its entry, for the caller to fill. */
+void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side);
+
+/* Gives a block back. Only what arena_find has found to be a live place. */
+struct place;
+void arena_release(const struct place *place);
+
+/* Tries to make the block hold n bytes where it is, or by moving its pages; NULL: neither, and the block is as it was. */
+void *arena_resize(const struct place *place, size_t n);
+
+/* Gives back what weir retains: this thread's empty slabs, and free slices. Bytes given back. */
+size_t arena_reclaim(void);
+
+/* --- for a signal handler inside a slow path of its own thread: no heap, no lock that the thread holds --- */
+void *arena_nested_allocate(size_t n, size_t alignment, bool zero);
+void arena_nested_release(const struct place *place);
+
+/* --- on any pointer, at any time --- */
+
+enum place_kind {
+    PLACE_FOREIGN, /* not in the arena */
+    PLACE_NOTHING, /* in the arena, but no block was ever here, or its slab is gone */
+    PLACE_SLOT,    /* a slab's place */
+    PLACE_RUN,
+    PLACE_EMERGENCY
+};
+struct place {
+    enum place_kind kind;
+    bool exact;        /* the pointer is where a block begins */
+    bool tracked;      /* `side` holds */
+    bool exists;       /* SLOT: within capacity; else it has never been handed out */
+    char *start;       /* where the block begins */
+    size_t size;       /* bytes that its user may use */
+    struct slab *slab; /* head descriptor */
+    uint32_t index;    /* SLOT: which place */
+    struct side *side;
+};
+struct place arena_find(const void *p);
+
+/* True when an untracked place is on its slab's lists already: a walk, for messages. */
+bool arena_is_free(const struct place *place);
+
+/* --- threads --- */
+
+/* Called once a thread, outside of any slow path, after it got a heap. Set by the room that can see threads end. */
+extern void (*arena_watch_thread)(void);
+
+/* The thread ends: its heap is parked for another one. */
+void arena_thread_ended(void);
+
+/* --- looking at everything, without locks: for dumps --- */
+
+struct arena_stats {
+    uint64_t blocks, bytes;  /* live, as places */
+    uint64_t slabs, runs;
+    uint64_t heaps, parked;
+    uint64_t purged;         /* bytes ever given back */
+    uint64_t reserved;       /* address space */
+};
+struct arena_class {
+    uint64_t slabs, live, capacity;
+};
+/* Calls `tracked` for every live tracked block, and adds up. classes[CLASSES] is runs. */
+void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 1],
+                void (*tracked)(void *context, const void *p, const struct side *side), void *context);
+
+#endif

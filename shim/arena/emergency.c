@@ -1,0 +1,70 @@
+/* The emergency slab; see emergency.h. */
+#include "shim/arena/emergency.h"
+#include "shim/arena/slices.h"
+
+#include <stdatomic.h>
+
+static struct pool {
+    size_t offset, size, count;
+    _Atomic uint64_t taken[4];
+} pools[] = {
+    {0, 64, 256, {0}},
+    {16 * KIB, 512, 32, {0}},
+    {32 * KIB, 4096, 8, {0}},
+};
+static struct slab *slab;
+
+bool emergency_start(void) {
+    struct slab *s = slices_take(ZONE_LOW, 1, 1);
+    if (!s || !slices_commit(s, SLICE)) return false;
+    s->owner = NO_OWNER;
+    s->kind = KIND_EMERGENCY;
+    slab = s;
+    return true;
+}
+
+static void *take_from(struct pool *pool) {
+    for (size_t w = 0; w * 64 < pool->count; w++) {
+        size_t places = min_size(pool->count - w * 64, 64);
+        uint64_t all = places == 64 ? ~0ull : (1ull << places) - 1;
+        uint64_t taken = atomic_load_explicit(&pool->taken[w], memory_order_relaxed);
+        while (taken != all) {
+            unsigned i = (unsigned)__builtin_ctzll(~taken);
+            if (atomic_compare_exchange_weak_explicit(&pool->taken[w], &taken, taken | 1ull << i, memory_order_acquire,
+                                                      memory_order_relaxed)) {
+                return slab_start(slab) + pool->offset + (w * 64 + i) * pool->size;
+            }
+        }
+    }
+    return NULL;
+}
+
+void *emergency_take(size_t n, size_t alignment) {
+    for (size_t i = 0; slab && i < ARRAY_LENGTH(pools); i++) {
+        if (pools[i].size < n || pools[i].size < alignment) continue;
+        void *p = take_from(&pools[i]);
+        if (p) return p;
+    }
+    return NULL;
+}
+
+static struct pool *pool_of(const void *p, size_t *place) {
+    size_t offset = (size_t)((const char *)p - slab_start(slab));
+    struct pool *pool = &pools[offset < pools[1].offset ? 0 : offset < pools[2].offset ? 1 : 2];
+    *place = (offset - pool->offset) / pool->size;
+    return pool;
+}
+
+bool emergency_find(const void *p, char **start, size_t *size) {
+    size_t place;
+    struct pool *pool = pool_of(p, &place);
+    *start = slab_start(slab) + pool->offset + place * pool->size;
+    *size = pool->size;
+    return place < pool->count && (atomic_load_explicit(&pool->taken[place / 64], memory_order_relaxed) >> (place & 63) & 1);
+}
+
+void emergency_give(void *p) {
+    size_t place;
+    struct pool *pool = pool_of(p, &place);
+    atomic_fetch_and_explicit(&pool->taken[place / 64], ~(1ull << (place & 63)), memory_order_release);
+}

@@ -1,0 +1,234 @@
+/* Heaps: allocation's slow path, frees that the fast path declined, threads that come and go. See heap.h. */
+#include "shim/arena/heap.h"
+#include "shim/arena/slices.h"
+#include "shim/base/clock.h"
+#include "shim/base/lock.h"
+#include "shim/base/region.h"
+
+#include <stdatomic.h>
+
+#define COLLECT_PERIOD 100000000u /* ns between looks for empty slabs among those allocated from */
+
+__thread struct tls tls = {.self = NO_HEAP};
+
+static struct region heaps;
+static _Atomic size_t heaps_made;
+static struct heap *parked; /* newest first; under LOCK_HEAPS */
+static bool all_tracked, all_careful;
+
+bool heap_start(bool track_all, bool careful) {
+    all_tracked = track_all;
+    all_careful = careful;
+    return region_reserve(&heaps, HEAPS_MAX * 4096, false);
+}
+
+size_t heap_count(void) { return atomic_load_explicit(&heaps_made, memory_order_acquire); }
+struct heap *heap_at(size_t i) { return (struct heap *)(void *)(heaps.base + i * 4096); }
+
+/* --- the direct table --- */
+
+static void publish(const struct heap *h, unsigned class, struct slab *s) {
+    size_t size = class_size(class);
+    if (size > SMALL_MAX || all_tracked || tls.heap != h) return;
+    size_t first = class == 0 ? 0 : (class_size(class - 1) >> 4) + 1;
+    for (size_t i = first; i <= size >> 4; i++) tls.direct[i] = s;
+}
+
+static void set_current(struct heap *h, bool tracked, unsigned class, struct slab *s) {
+    h->bins[tracked][class].current = s;
+    if (!tracked) publish(h, class, s);
+}
+
+/* --- a bin's list --- */
+
+static void list_add(struct bin *bin, struct slab *s) {
+    ASSERT(!s->listed);
+    s->listed = 1;
+    s->previous = NULL;
+    s->next = bin->list;
+    if (bin->list) bin->list->previous = s;
+    bin->list = s;
+}
+
+static void list_remove(struct bin *bin, struct slab *s) {
+    ASSERT(s->listed);
+    s->listed = 0;
+    if (s->previous) s->previous->next = s->next;
+    else bin->list = s->next;
+    if (s->next) s->next->previous = s->previous;
+}
+
+static struct bin *bin_of(struct slab *s) {
+    return &slab_owner(s)->bins[(s->owner & OWNER_TRACKED) != 0][s->class];
+}
+
+/* --- heaps of threads --- */
+
+static struct heap *make_heap(void) {
+    size_t i = atomic_load_explicit(&heaps_made, memory_order_relaxed);
+    do {
+        if (i >= HEAPS_MAX) return NULL;
+    } while (!atomic_compare_exchange_weak_explicit(&heaps_made, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
+    if (!region_commit(&heaps, (i + 1) * 4096)) return NULL;
+    struct heap *h = heap_at(i);
+    h->index = (uint32_t)i;
+    return h;
+}
+
+static struct heap *unpark(void) {
+    if (!parked) return NULL; /* a racy look: a heap parked this instant serves the next thread */
+    lock_take(LOCK_HEAPS);
+    struct heap *h = parked;
+    if (h) parked = h->next_parked;
+    lock_give(LOCK_HEAPS);
+    if (h) atomic_store_explicit(&h->parked, 0, memory_order_relaxed);
+    return h;
+}
+
+struct heap *heap_borrow(void) {
+    struct heap *h = unpark();
+    return h ? h : make_heap();
+}
+
+void heap_park(struct heap *h) {
+    atomic_store_explicit(&h->parked, 1, memory_order_relaxed);
+    lock_take(LOCK_HEAPS);
+    h->next_parked = parked;
+    parked = h;
+    lock_give(LOCK_HEAPS);
+}
+
+struct heap *heap_mine(void) {
+    if (likely(tls.heap != NULL)) return tls.heap;
+    struct heap *h = tls.dying ? NULL : heap_borrow();
+    if (!h) return NULL;
+    tls.heap = h;
+    for (unsigned c = 0; c < CLASSES; c++)
+        if (h->bins[0][c].current) publish(h, c, h->bins[0][c].current);
+    return h;
+}
+
+/* --- taking --- */
+
+void *heap_take(struct heap *h, unsigned class, bool tracked) {
+    struct bin *bin = &h->bins[tracked][class];
+    if (atomic_load_explicit(&h->queue, memory_order_relaxed)) (void)heap_drain(h);
+    for (;;) {
+        struct slab *s = bin->current;
+        if (s) {
+            if (!tracked) publish(h, class, NULL); /* a signal handler must not pop what is being popped here */
+            void *p = slab_pop(s);
+            if (!p && slab_refill(s)) p = slab_pop(s);
+            if (p) {
+                if (!tracked) publish(h, class, s);
+                return p;
+            }
+            s->owner |= OWNER_FULL;
+            bin->current = NULL;
+        }
+        s = bin->list;
+        if (s) {
+            list_remove(bin, s);
+        } else {
+            slices_tick();
+            s = slab_make(h, class, tracked, all_careful);
+            if (!s) return NULL;
+            if (!slab_refill(s)) {
+                slab_give_back(s);
+                return NULL;
+            }
+        }
+        set_current(h, tracked, class, s);
+    }
+}
+
+/* --- giving --- */
+
+void heap_emptied(struct slab *s) {
+    struct bin *bin = bin_of(s);
+    ASSERT(s->used == 0 && s->free == &slab_nil);
+    if (s == bin->current) {
+        (void)slab_refill(s); /* its own places again, at once: the next allocation is a fast one */
+        return;
+    }
+    list_remove(bin, s);
+    slab_give_back(s);
+    slices_tick();
+}
+
+static void unfull(struct slab *s) {
+    s->owner &= ~(uintptr_t)OWNER_FULL;
+    list_add(bin_of(s), s);
+}
+
+static void give_locally(struct slab *s, void *p) {
+    struct link *b = p;
+    b->next = s->local_free;
+    s->local_free = b;
+    if (s->owner & OWNER_FULL) unfull(s);
+    if (--s->used == 0) heap_emptied(s);
+}
+
+void heap_give(struct slab *s, void *p) {
+    if (slab_owner(s) == tls.heap) give_locally(s, p);
+    else heap_give_remotely(s, p);
+}
+
+static void enqueue(struct heap *h, struct slab *s) {
+    struct slab *head = atomic_load_explicit(&h->queue, memory_order_relaxed);
+    do s->remote_next = head;
+    while (!atomic_compare_exchange_weak_explicit(&h->queue, &head, s, memory_order_release, memory_order_relaxed));
+}
+
+void heap_give_remotely(struct slab *s, void *p) {
+    struct link *b = p;
+    uint64_t old = atomic_load_explicit(&s->remote, memory_order_relaxed), new;
+    do {
+        b->next = REMOTE_POINTER(old);
+        new = (uint64_t)(uintptr_t)p | (uint64_t)(REMOTE_COUNT(old) + 1) << 48 | REMOTE_QUEUED;
+    } while (!atomic_compare_exchange_weak_explicit(&s->remote, &old, new, memory_order_acq_rel, memory_order_relaxed));
+    if (!(old & REMOTE_QUEUED)) {
+        /* The place that was just given keeps `used` above zero until the owner drains it, so the slab and its owner
+         * stay what they are. */
+        enqueue(slab_owner(s), s);
+    }
+}
+
+/* Puts the remote list's `count` places on local_free. */
+static void splice(struct slab *s, struct link *list, uint32_t count) {
+    if (s->local_free) {
+        struct link *tail = list;
+        for (uint32_t i = 1; i < count && tail->next; i++) tail = tail->next;
+        tail->next = s->local_free;
+    }
+    s->local_free = list;
+    ASSERT(s->used >= count);
+    s->used -= count;
+}
+
+bool heap_drain(struct heap *h) {
+    struct slab *s = atomic_exchange_explicit(&h->queue, NULL, memory_order_acquire), *next;
+    if (!s) return false;
+    for (; s; s = next) {
+        next = s->remote_next; /* read first: once `remote` is empty, others may queue the slab again */
+        ASSERT(slab_owner(s) == h);
+        uint64_t r = atomic_exchange_explicit(&s->remote, 0, memory_order_acq_rel);
+        splice(s, REMOTE_POINTER(r), REMOTE_COUNT(r));
+        if (s->owner & OWNER_FULL) unfull(s);
+        if (s->used == 0) heap_emptied(s);
+    }
+    return true;
+}
+
+void heap_collect(struct heap *h) {
+    (void)heap_drain(h);
+    for (unsigned tracked = 0; tracked < 2; tracked++) {
+        for (unsigned c = 0; c < CLASSES; c++) {
+            struct slab *s = h->bins[tracked][c].current;
+            if (!s) continue;
+            set_current(h, tracked, c, NULL);
+            if (s->used == slab_free_length(s)) slab_give_back(s);
+            else set_current(h, tracked, c, s);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+/* How the arena lies in memory, and the two structures that the fast paths touch.
+ *
+ *   arena.base                                            arena.base + arena.slices * 64 KiB
+ *   | low zone: slabs, runs under 1 MiB                  | high zone: runs of 1 MiB and more |
+ *   |slice|slice|slice|...                               |slice|slice|...                    |
+ *
+ *   arena.slabs: struct slab[slices], one descriptor a slice, in a guarded reservation of its own; all zero and
+ *   unwritten for a slice that was never used. A span of several slices is described by its first one (the head);
+ *   the others are TAILs that name their distance to it.
+ *
+ * A pointer is weir's when ((p - arena.base) >> 16) < arena.slices: one subtract, one compare, on any word.
+ *
+ * A slab hands its places out from `free`; the owner's own frees go to `local_free`, others' to `remote`. When `free`
+ * runs dry, `local_free` takes its place, then the slab is extended by fresh places. So only the slab that a heap
+ * currently allocates from ever has anything on `free`, and for it `used` counts the places on `free` as used:
+ *
+ *   used == capacity - length(local_free)      always, but inside a free
+ *   used == 0                                  all places free, none waiting on remote: the slab may go
+ */
+#ifndef WEIR_ARENA_LAYOUT_H
+#define WEIR_ARENA_LAYOUT_H
+
+#include "shim/base/base.h"
+
+#define SLICE_SHIFT 16
+#define SLICE ((size_t)1 << SLICE_SHIFT)
+#define SLAB_SPAN_SHIFT 19 /* 512 KiB: the larger slabs; every slab lies inside one aligned 512 KiB span */
+#define CLASSES 80         /* 16 in steps of 16 bytes to 256, then 8 per doubling to 64 KiB */
+#define CLASS_MAX (64 * KIB)
+#define SMALL_MAX ((size_t)1024) /* sizes that the direct table serves */
+#define SLOT_SMALL_MAX (8 * KIB) /* places up to here live in slabs of one slice, larger ones in slabs of eight */
+#define SLAB_SLICES_LARGE 8
+#define RUN_HIGH (1 * MIB) /* runs from here on live in the high zone */
+
+struct link {
+    struct link *next;
+};
+
+/* What is remembered of a tracked block. 32 bytes; index i of a slab's side array belongs to place i. Written by the
+ * maker before the pointer is returned, by whoever frees it at the free. */
+struct side {
+    _Atomic uint32_t state; /* enum side_state */
+    uint32_t stack;         /* id of the creation stack */
+    uint32_t thread;        /* kernel thread id of the maker */
+    uint32_t freed_stack;   /* id of the stack of its last free, 0: unknown */
+    uint64_t size;          /* bytes asked for */
+    uint64_t time;          /* when it was made, CLOCK_MONOTONIC ns */
+};
+_Static_assert(sizeof(struct side) == 32, "struct side is 32 bytes");
+
+/* A live entry's low 7 bits tell before how many forks it was made (box/state.h). */
+enum side_state { SIDE_NEVER = 0, SIDE_LIVE = 0x4c495600, SIDE_FREED = 0x46524545 };
+#define SIDE_IS_LIVE(state) (((state) & ~127u) == SIDE_LIVE)
+
+enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY };
+
+/* owner: the heap's address and these bits; the fast free compares it with the thread's heap in one go, so any bit
+ * sends it to the slow path. */
+#define OWNER_FULL 1u     /* no place free that the owner knows of; on no list */
+#define OWNER_TRACKED 2u  /* places have side entries */
+#define OWNER_CAREFUL 4u  /* every free takes the slow path (WEIR_ZERO_ON_FREE) */
+#define OWNER_BITS 63u
+#define NO_OWNER ((uintptr_t)1 << 6) /* slices that are no slab: runs, tails, free ones once used */
+#define NO_HEAP ((uintptr_t)2 << 6)  /* compares with no owner */
+
+/* remote: the list's first place (16-aligned, 48 bits), its length above, these bits below. */
+#define REMOTE_QUEUED 1u  /* the slab is on its owner's queue, or about to be put there */
+#define REMOTE_CLAIMED 2u /* someone is giving its memory back while the owner sleeps; hands off */
+#define REMOTE_EMPTIED 4u /* that is done: every place is free, the list is gone */
+#define REMOTE_BITS 15u
+#define REMOTE_POINTER(r) ((struct link *)((r) & 0xfffffffffff0u))
+#define REMOTE_COUNT(r) ((uint32_t)((r) >> 48))
+
+struct slab {
+    /* Line 0: written by the owner only. */
+    uintptr_t owner;         /* see OWNER_…; read by everyone */
+    struct link *free;       /* next to be handed out; slab_nil when there is none */
+    struct link *local_free; /* freed by the owner since; NULL-terminated, as `free` is */
+    uint32_t used;           /* see above */
+    uint32_t capacity;       /* places that exist so far */
+    uint32_t reserved;       /* places that fit */
+    uint32_t size;           /* bytes of a place */
+    uint32_t reciprocal;     /* ceil(2^31 / (size / 16)): place of an offset = ((offset >> 4) * reciprocal) >> 31 */
+    uint8_t kind;            /* enum slab_kind */
+    uint8_t class;
+    uint8_t slices;          /* of the span, slabs only */
+    uint8_t listed;          /* on its bin's list */
+    struct slab *next, *previous; /* the bin's list */
+    /* Line 1: for other threads, and what is rarely touched. */
+    union {
+        struct {
+            _Atomic uint64_t remote;  /* see REMOTE_… */
+            struct slab *remote_next; /* on the owner's queue; written by whoever set REMOTE_QUEUED */
+        };
+        struct side run_side; /* RUN: its block's entry; state is SIDE_NEVER where it is not tracked */
+    };
+    uint32_t committed; /* bytes from this slice's start that are charged and may be dirty; per slice */
+    uint32_t head;      /* TAIL: slices back to the head */
+    uint64_t run_bytes; /* RUN: bytes committed, a multiple of a page */
+    uint32_t run_slices; /* RUN: slices of the span */
+    uint8_t side_pages; /* charged pages of this slice's side array */
+    uint8_t run_moved;  /* RUN: its pages were moved here, see run.c */
+    uint8_t run_tracked; /* RUN: run_side holds */
+    uint8_t fill;
+} ALIGNED(128);
+_Static_assert(sizeof(struct slab) == 128, "a descriptor is two cache lines");
+_Static_assert(offsetof(struct slab, remote) == 64, "others' fields begin on line 1");
+
+struct heap;
+
+/* The thread's own: initial-exec, small, and valid in every state (a thread that never allocated has no slabs). */
+struct tls {
+    uintptr_t self; /* what the fast free compares owners with: the heap's address, or NO_HEAP while there is none or a
+                       slow path is under way, so that a signal handler's frees decline; 0 before TLS is set up */
+    struct heap *heap;                        /* NULL: none yet, or none any more */
+    bool dying;                               /* past its destructors: it borrows a parked heap a call */
+    struct slab *direct[(SMALL_MAX >> 4) + 1]; /* by (size + 15) / 16: the slab to pop from, NULL: the slow path */
+    bool watched;                             /* the thread's end will be noticed (arena_thread_ended) */
+    uint32_t busy;                            /* depth of weir's slow paths on this thread's stack */
+    uint32_t refused;                         /* the ceiling refused since this was cleared */
+    uint64_t refused_bytes, refused_used;     /* what it refused, and what was in use then */
+    uintptr_t stack_low, stack_high;          /* known to be mapped, see track/unwind.c */
+    uint32_t thread;                          /* kernel thread id, 0: not asked yet */
+    uint32_t thread_owner;                    /* the process in which it was asked */
+};
+extern __thread struct tls tls;
+
+struct arena {
+    uintptr_t base;
+    size_t slices;
+    struct slab *slabs;
+};
+extern struct arena arena; /* written once, by arena_start */
+extern struct link slab_nil;
+
+ALWAYS_INLINE struct slab *slab_of(const void *p) {
+    size_t slice = ((uintptr_t)p - arena.base) >> SLICE_SHIFT;
+    return slice < arena.slices ? &arena.slabs[slice] : NULL;
+}
+ALWAYS_INLINE size_t slab_index(const struct slab *s) { return (size_t)(s - arena.slabs); }
+ALWAYS_INLINE char *slab_start(const struct slab *s) { return (char *)arena.base + (slab_index(s) << SLICE_SHIFT); }
+
+/* --- size classes --- */
+
+/* The class of a size from 1 to CLASS_MAX. */
+ALWAYS_INLINE unsigned class_of(size_t n) {
+    if (n <= 256) return n == 0 ? 0 : (unsigned)((n - 1) >> 4);
+    unsigned exponent = 63u - (unsigned)__builtin_clzl(n - 1);
+    return 16 + (exponent - 8) * 8 + (unsigned)(((n - 1) >> (exponent - 3)) & 7);
+}
+
+ALWAYS_INLINE size_t class_size(unsigned c) {
+    if (c < 16) return ((size_t)c + 1) << 4;
+    unsigned exponent = 8 + (c - 16) / 8, step = (c - 16) % 8 + 1;
+    return ((size_t)1 << exponent) + ((size_t)step << (exponent - 3));
+}
+
+#endif

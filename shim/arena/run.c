@@ -1,0 +1,162 @@
+/* Runs; see run.h. A run grows into free slices behind it, else its pages move to a larger span without being copied.
+ *
+ * mremap with MREMAP_DONTUNMAP leaves the old span mapped (and empty), so that no other thread's mmap can land in it.
+ * The new span is then a kernel mapping of its own, since its pages remember where they were first; giving it back maps
+ * fresh memory over it, which joins it with its neighbours again. */
+#include "shim/arena/run.h"
+#include "shim/arena/slices.h"
+#include "shim/base/charge.h"
+#include "shim/base/sys.h"
+
+#include <stdatomic.h>
+
+#define MOVE_MIN (256 * KIB) /* below this, copying is cheaper than moving page tables */
+
+static _Atomic(struct slab *) late;
+
+static enum slices_zone zone_for(size_t n) { return n >= RUN_HIGH ? ZONE_HIGH : ZONE_LOW; }
+static enum slices_zone zone_of(const struct slab *s) {
+    size_t first, end;
+    slices_bounds(ZONE_HIGH, &first, &end);
+    return slab_index(s) >= first ? ZONE_HIGH : ZONE_LOW;
+}
+static size_t slices_for(size_t n) { return (n + SLICE - 1) >> SLICE_SHIFT; }
+
+static void describe(struct slab *s, size_t from, size_t slices, size_t bytes) {
+    for (size_t i = from > 0 ? from : 1; i < slices; i++) {
+        s[i].kind = KIND_TAIL;
+        s[i].owner = NO_OWNER;
+        s[i].head = (uint32_t)i;
+    }
+    s->run_bytes = bytes;
+    s->run_slices = (uint32_t)slices;
+    s->kind = KIND_RUN;
+    s->owner = NO_OWNER;
+}
+
+/* Zeroes what may be dirty of the span's first n bytes; the kernel's pages are zero. */
+static void clear(struct slab *s, size_t n) {
+    for (size_t at = 0; at < n; at += SLICE) {
+        mem_zero(slab_start(s) + at, min_size(s[at >> SLICE_SHIFT].committed, n - at));
+    }
+}
+
+void *run_take(size_t n, size_t alignment, bool zero) {
+    size_t bytes = round_up(n, PAGE), slices = slices_for(n);
+    struct slab *s = slices_take(zone_for(n), slices, max_size(alignment >> SLICE_SHIFT, 1));
+    if (!s) return NULL;
+    if (zero) clear(s, bytes);
+    if (!slices_commit(s, bytes)) {
+        slices_give(s, slices);
+        return NULL;
+    }
+    s->run_moved = s->run_tracked = 0;
+    s->run_side = (struct side){0};
+    describe(s, 0, slices, bytes);
+    return slab_start(s);
+}
+
+static size_t charged(const struct slab *s, size_t slices) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < slices; i++) bytes += s[i].committed;
+    return bytes;
+}
+
+static void forget_committed(struct slab *s, size_t slices) {
+    for (size_t i = 0; i < slices; i++) s[i].committed = 0;
+}
+
+/* Maps fresh memory over the span: it is zero again, and nothing of it is charged. */
+static bool renew(struct slab *s, size_t slices) {
+    char *at = slab_start(s);
+    if (!sys_mmap(at, slices << SLICE_SHIFT, PROT_READ | PROT_WRITE, MAP_FIXED)) return false;
+    if (zone_of(s) == ZONE_LOW) (void)sys_madvise(at, slices << SLICE_SHIFT, MADV_NOHUGEPAGE);
+    size_t bytes = charged(s, slices);
+    forget_committed(s, slices);
+    charge_give(bytes);
+    return true;
+}
+
+void run_give(struct slab *s) {
+    size_t slices = s->run_slices;
+    if (s->run_moved) (void)renew(s, slices);
+    slices_give(s, slices);
+    slices_tick();
+}
+
+static void *grow_in_place(struct slab *s, size_t bytes, size_t slices) {
+    size_t have = s->run_slices;
+    if (slices > have && !slices_take_at(s + have, slices - have)) return NULL;
+    if (!slices_commit(s, bytes)) {
+        if (slices > have) slices_give(s + have, slices - have);
+        return NULL;
+    }
+    describe(s, have, slices, bytes);
+    return slab_start(s);
+}
+
+static void *shrink(struct slab *s, size_t bytes, size_t slices) {
+    size_t have = s->run_slices;
+    s->run_bytes = bytes;
+    if (slices == have) return slab_start(s);
+    s->run_slices = (uint32_t)slices;
+    if (s->run_moved) (void)renew(s + slices, have - slices);
+    slices_give(s + slices, have - slices);
+    return slab_start(s);
+}
+
+static void *move(struct slab *s, size_t bytes, size_t slices) {
+    size_t have = s->run_slices, moved = have << SLICE_SHIFT;
+    struct slab *to = slices_take(zone_for(bytes), slices, 1);
+    if (!to) return NULL;
+    size_t stale = charged(to, slices);
+    if (stale > 0 && !renew(to, slices)) goto no;
+    /* The pages bring their charge along; what is missing is charged before anything moves. */
+    for (size_t i = 0; i < have; i++) to[i].committed = s[i].committed;
+    if (!slices_commit(to, bytes)) goto no_charge;
+    long r = sys5(SYS_mremap, (long)slab_start(s), (long)moved, (long)moved,
+                  MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, (long)slab_start(to));
+    if (sys_failed(r)) {
+        charge_give(charged(to, slices) - charged(s, have));
+        goto no_charge;
+    }
+    to->run_side = s->run_side;
+    to->run_tracked = s->run_tracked;
+    to->run_moved = 1;
+    describe(to, 0, slices, bytes);
+    forget_committed(s, have);
+    s->run_moved = 0;
+    slices_give(s, have);
+    return slab_start(to);
+
+no_charge:
+    forget_committed(to, slices);
+no:
+    slices_give(to, slices);
+    return NULL;
+}
+
+void *run_resize(struct slab *s, size_t n) {
+    size_t bytes = round_up(n, PAGE), slices = slices_for(n);
+    if (bytes <= s->run_bytes) return shrink(s, bytes, slices);
+    if (zone_of(s) == zone_for(n)) {
+        void *p = grow_in_place(s, bytes, slices);
+        if (p || tls.refused) return p;
+    }
+    return s->run_bytes >= MOVE_MIN ? move(s, bytes, slices) : NULL;
+}
+
+void run_give_later(struct slab *s) {
+    struct slab *head = atomic_load_explicit(&late, memory_order_relaxed);
+    do s->remote_next = head;
+    while (!atomic_compare_exchange_weak_explicit(&late, &head, s, memory_order_release, memory_order_relaxed));
+}
+
+void run_give_late_ones(void) {
+    if (likely(!atomic_load_explicit(&late, memory_order_relaxed))) return;
+    struct slab *s = atomic_exchange_explicit(&late, NULL, memory_order_acquire), *next;
+    for (; s; s = next) {
+        next = s->remote_next;
+        run_give(s);
+    }
+}

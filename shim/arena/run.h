@@ -1,0 +1,17 @@
+/* Runs: blocks of whole slices, from just above the slab classes up to anything. Inside the arena only. */
+#ifndef WEIR_ARENA_RUN_H
+#define WEIR_ARENA_RUN_H
+
+#include "shim/arena/layout.h"
+
+void *run_take(size_t n, size_t alignment, bool zero);
+void run_give(struct slab *s);
+
+/* Makes it hold n bytes (above CLASS_MAX), where it is or by moving its pages. NULL: it can't, and nothing changed. */
+void *run_resize(struct slab *s, size_t n);
+
+/* For a signal handler that cannot take the lock: the run is given back by the next slow path of any thread. */
+void run_give_later(struct slab *s);
+void run_give_late_ones(void);
+
+#endif

@@ -1,0 +1,116 @@
+/* One slab: making it, extending it, taking places from its lists. The owner's thread only. */
+#include "shim/arena/heap.h"
+#include "shim/arena/slices.h"
+#include "shim/base/charge.h"
+
+#include <stdatomic.h>
+
+#define EXTEND (4 * KIB)           /* fresh places come in steps of so many bytes, so that little is charged too early */
+#define EXTEND_RECYCLED (16 * KIB) /* where the memory is charged and resident already, a larger step costs nothing */
+
+void (*slab_corrupted)(const void *block);
+
+static bool in_same_span(const void *a, const void *b) {
+    return (((uintptr_t)a ^ (uintptr_t)b) >> SLAB_SPAN_SHIFT) == 0;
+}
+
+struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool careful) {
+    size_t size = class_size(class), slices = size <= SLOT_SMALL_MAX ? 1 : SLAB_SLICES_LARGE;
+    struct slab *s = slices_take(ZONE_LOW, slices, slices);
+    if (!s) return NULL;
+    s->free = &slab_nil;
+    s->local_free = NULL;
+    s->used = s->capacity = 0;
+    s->reserved = (uint32_t)((slices << SLICE_SHIFT) / size);
+    s->size = (uint32_t)size;
+    s->reciprocal = (uint32_t)(((1ull << 31) + (size >> 4) - 1) / (size >> 4));
+    s->class = (uint8_t)class;
+    s->slices = (uint8_t)slices;
+    s->listed = 0;
+    s->next = s->previous = NULL;
+    s->remote_next = NULL;
+    atomic_store_explicit(&s->remote, 0, memory_order_relaxed);
+    for (size_t i = 1; i < slices; i++) {
+        s[i].kind = KIND_TAIL;
+        s[i].owner = NO_OWNER;
+        s[i].head = (uint32_t)i;
+    }
+    s->kind = KIND_SLAB;
+    s->owner = (uintptr_t)h | (tracked ? OWNER_TRACKED : 0) | (careful ? OWNER_CAREFUL : 0);
+    return s;
+}
+
+void slab_give_back(struct slab *s) {
+    ASSERT(atomic_load(&s->remote) == 0);
+    slices_give(s, s->slices);
+}
+
+/* Charges the side entries of places [from, to) and marks them as never used. */
+static bool extend_sides(struct slab *s, uint32_t from, uint32_t to) {
+    size_t pages = round_up(to * sizeof(struct side), PAGE) / PAGE;
+    if (pages > s->side_pages) {
+        if (!charge_take((pages - s->side_pages) * PAGE)) return false;
+        s->side_pages = (uint8_t)pages;
+    }
+    struct side *side = slices_side(s);
+    for (uint32_t i = from; i < to; i++) atomic_store_explicit(&side[i].state, SIDE_NEVER, memory_order_relaxed);
+    return true;
+}
+
+static bool extend(struct slab *s) {
+    uint32_t from = s->capacity, left = s->reserved - from;
+    if (left == 0) return false;
+    size_t from_bytes = (size_t)from * s->size;
+    bool recycled = s[from_bytes >> SLICE_SHIFT].committed > (from_bytes & (SLICE - 1)) + EXTEND;
+    uint32_t count = (uint32_t)((recycled ? EXTEND_RECYCLED : EXTEND) / s->size);
+    if (count == 0) count = 1;
+    if (count > left) count = left;
+    if (!slices_commit(s, round_up((size_t)(from + count) * s->size, PAGE))) return false;
+    if ((s->owner & OWNER_TRACKED) && !extend_sides(s, from, from + count)) return false;
+    char *p = slab_start(s) + from_bytes;
+    s->free = (struct link *)(void *)p;
+    for (uint32_t i = 1; i < count; i++, p += s->size) {
+        ((struct link *)(void *)p)->next = (struct link *)(void *)(p + s->size);
+    }
+    ((struct link *)(void *)p)->next = NULL;
+    s->capacity += count;
+    s->used += count;
+    return true;
+}
+
+bool slab_refill(struct slab *s) {
+    ASSERT(s->free == &slab_nil);
+    if (!s->local_free) return extend(s);
+    if (unlikely(!in_same_span(s->local_free, slab_start(s)))) {
+        slab_corrupted(s->local_free);
+        s->local_free = NULL; /* what was on it is lost, and counted as in use for good */
+        return extend(s);
+    }
+    s->free = s->local_free;
+    s->local_free = NULL;
+    s->used = s->capacity;
+    return true;
+}
+
+void *slab_pop(struct slab *s) {
+    struct link *b = s->free;
+    if (b == &slab_nil) return NULL;
+    struct link *next = b->next;
+    if (next == NULL) {
+        s->free = &slab_nil;
+    } else if (likely(in_same_span(next, b))) {
+        s->free = next;
+    } else {
+        s->free = &slab_nil;
+        slab_corrupted(b);
+    }
+    return b;
+}
+
+uint32_t slab_free_length(const struct slab *s) {
+    uint32_t n = 0;
+    const struct link *start = (const void *)slab_start(s);
+    for (const struct link *p = s->free; p && p != &slab_nil && n <= s->capacity; p = p->next, n++)
+        if (!in_same_span(p, start)) break;
+    return n;
+}

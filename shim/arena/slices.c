@@ -1,0 +1,324 @@
+/* The slice allocator; see slices.h. Bitmaps under LOCK_SLICES; system calls that take long happen outside of it.
+ *
+ * A fork may find the bitmaps half written. Taking clears bits before anything else, giving sets them last: what a
+ * child can find is a span that is free for nobody. */
+#include "shim/arena/slices.h"
+#include "shim/base/charge.h"
+#include "shim/base/clock.h"
+#include "shim/base/lock.h"
+#include "shim/base/region.h"
+#include "shim/base/start.h"
+#include "shim/base/sys.h"
+
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+#define CHUNK_SLICES ((size_t)512) /* 32 MiB are made writable at a time */
+#define SIDE_PER_SLICE (128 * KIB) /* 4,096 places of 16 bytes, 32 bytes each */
+#define PURGE_PERIOD 50000000u     /* ns; memory is given back after one to two of these */
+#define BASE_ALIGN (4 * GIB)
+
+struct arena arena;
+struct link slab_nil ALIGNED(16);
+
+static struct zone {
+    size_t first, end;       /* slices of the zone */
+    _Atomic size_t writable; /* [first, writable) can be used */
+    size_t hint;             /* no word below this one has a free slice; an index into the bitmaps */
+    struct region slabs;     /* its part of the descriptors */
+    struct region free, dirty, old; /* bitmaps: free; of those, with committed memory; of those, for a period */
+} zones[2];
+
+static char *sides;
+static uint64_t reserved_bytes;
+static _Atomic uint64_t purged_bytes;
+static _Atomic uint64_t purge_due; /* 0: nothing is waiting */
+
+static uint64_t *bits(const struct region *r) { return (uint64_t *)r->base; }
+
+/* --- start --- */
+
+static size_t wanted_bytes(void) {
+    struct rlimit64 limit;
+    size_t want = 1 * TIB;
+    if (sys4(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit) == 0 && limit.rlim_cur != RLIM64_INFINITY) {
+        /* The program needs address space of its own for stacks, libraries and mappings. */
+        while (want > 64 * MIB && want > limit.rlim_cur / 2) want /= 2;
+    }
+    return want;
+}
+
+static char *reserve_aligned(size_t n) {
+    size_t align = n < BASE_ALIGN ? n : BASE_ALIGN;
+    /* Not MAP_NORESERVE: the kernel is to judge a huge request as it judges anybody's (vm.overcommit_memory). */
+    char *p = sys_mmap(NULL, n + align, PROT_NONE, 0);
+    if (!p) return NULL;
+    char *at = (char *)round_up((uintptr_t)p, align);
+    if (at > p) sys_munmap(p, (size_t)(at - p));
+    sys_munmap(at + n, (size_t)(p + align - at));
+    return at;
+}
+
+static bool start_zone(struct zone *z, char *table, size_t first, size_t end) {
+    z->first = first;
+    z->end = end;
+    z->writable = first;
+    z->slabs.base = table + first * sizeof(struct slab);
+    z->slabs.size = (end - first) * sizeof(struct slab);
+    size_t bitmap = (end - first) / 8;
+    return region_reserve(&z->free, bitmap, false) && region_reserve(&z->dirty, bitmap, false) &&
+           region_reserve(&z->old, bitmap, false);
+}
+
+bool slices_start(bool with_sides) {
+    size_t n = wanted_bytes();
+    char *base;
+    while (!(base = reserve_aligned(n)))
+        if ((n /= 2) < 16 * MIB) return false;
+    size_t slices = n >> SLICE_SHIFT;
+    struct region table = {0};
+    if (!region_reserve(&table, slices * sizeof(struct slab), true)) return false;
+    if (with_sides) sides = sys_mmap(NULL, slices / 2 * SIDE_PER_SLICE, PROT_NONE, MAP_NORESERVE);
+    if (!start_zone(&zones[ZONE_LOW], table.base, 0, slices / 2) ||
+        !start_zone(&zones[ZONE_HIGH], table.base, slices / 2, slices)) {
+        return false;
+    }
+    reserved_bytes = n + table.size + (sides ? slices / 2 * SIDE_PER_SLICE : 0);
+    arena.slabs = (struct slab *)(void *)table.base;
+    arena.base = (uintptr_t)base;
+    arena.slices = slices;
+    return true;
+}
+
+bool slices_has_sides(void) { return sides != NULL; }
+struct side *slices_side(const struct slab *s) {
+    return (struct side *)(void *)(sides + slab_index(s) * SIDE_PER_SLICE);
+}
+
+/* --- bitmaps --- */
+
+static void set_range(uint64_t *map, size_t from, size_t count) {
+    for (; count > 0;) {
+        size_t bit = from & 63, n = min_size(64 - bit, count);
+        map[from >> 6] |= (n == 64 ? ~0ull : ((1ull << n) - 1)) << bit;
+        from += n, count -= n;
+    }
+}
+
+static void clear_range(uint64_t *map, size_t from, size_t count) {
+    for (; count > 0;) {
+        size_t bit = from & 63, n = min_size(64 - bit, count);
+        map[from >> 6] &= ~((n == 64 ? ~0ull : ((1ull << n) - 1)) << bit);
+        from += n, count -= n;
+    }
+}
+
+/* The first bit that is `value` in [from, end), or end. */
+static size_t find_bit(const uint64_t *map, bool value, size_t from, size_t end) {
+    while (from < end) {
+        uint64_t word = (value ? map[from >> 6] : ~map[from >> 6]) >> (from & 63);
+        if (word) return min_size(from + (size_t)__builtin_ctzll(word), end);
+        from = (from | 63) + 1;
+    }
+    return end;
+}
+
+/* --- growing --- */
+
+static bool make_writable(struct zone *z, size_t upto) {
+    size_t from = z->writable, count = upto - from, last = upto - z->first;
+    if (upto > z->end || !region_commit(&z->slabs, last * sizeof(struct slab))) return false;
+    size_t bitmap = round_up(last, 64) / 8;
+    if (!region_commit(&z->free, bitmap) || !region_commit(&z->dirty, bitmap) || !region_commit(&z->old, bitmap)) {
+        return false;
+    }
+    char *at = (char *)arena.base + (from << SLICE_SHIFT);
+    if (!sys_mprotect(at, count << SLICE_SHIFT, PROT_READ | PROT_WRITE)) return false;
+    if (z == &zones[ZONE_LOW]) {
+        /* A huge page would make 2 MiB resident for the 4 KiB that were charged. */
+        (void)sys_madvise(at, count << SLICE_SHIFT, MADV_NOHUGEPAGE);
+        if (sides && !sys_mprotect(sides + from * SIDE_PER_SLICE, count * SIDE_PER_SLICE, PROT_READ | PROT_WRITE)) {
+            return false;
+        }
+    }
+    set_range(bits(&z->free), from - z->first, count);
+    atomic_store_explicit(&z->writable, upto, memory_order_release);
+    return true;
+}
+
+/* Makes room for a span at the zone's end; where it will begin, or SIZE_MAX. */
+static size_t grow_for(struct zone *z, size_t count, size_t align) {
+    size_t used_end = z->writable - z->first;
+    while (used_end > 0 && (bits(&z->free)[(used_end - 1) >> 6] >> ((used_end - 1) & 63) & 1)) used_end--;
+    size_t at = round_up(used_end, align);
+    size_t exact = z->first + at + count;
+    if (exact < z->first || exact > z->end) return SIZE_MAX;
+    size_t chunk = min_size(round_up(exact, CHUNK_SLICES), z->end);
+    /* Less than a chunk where the kernel has a limit (RLIMIT_DATA, strict overcommit). */
+    for (;; chunk = exact + (chunk - exact) / 4) {
+        if (exact <= z->writable || make_writable(z, chunk)) return at;
+        if (chunk == exact) return SIZE_MAX;
+    }
+}
+
+static size_t find_span(struct zone *z, size_t count, size_t align) {
+    const uint64_t *map = bits(&z->free);
+    size_t end = z->writable - z->first;
+    size_t at = find_bit(map, true, z->hint << 6, end);
+    z->hint = at >> 6;
+    while (at < end) {
+        at = round_up(at, align);
+        if (at + count > end) break;
+        size_t used = find_bit(map, false, at, at + count);
+        if (used == at + count) return at;
+        at = find_bit(map, true, used, end);
+    }
+    return SIZE_MAX;
+}
+
+static void take_bits(struct zone *z, size_t at, size_t count) {
+    clear_range(bits(&z->free), at, count);
+    clear_range(bits(&z->dirty), at, count);
+    clear_range(bits(&z->old), at, count);
+}
+
+struct slab *slices_take(enum slices_zone zone, size_t count, size_t align) {
+    struct zone *z = &zones[zone];
+    lock_take(LOCK_SLICES);
+    size_t at = find_span(z, count, align);
+    if (at == SIZE_MAX) at = grow_for(z, count, align);
+    if (at != SIZE_MAX) take_bits(z, at, count);
+    lock_give(LOCK_SLICES);
+    return at == SIZE_MAX ? NULL : &arena.slabs[z->first + at];
+}
+
+bool slices_take_at(struct slab *s, size_t count) {
+    size_t index = slab_index(s);
+    struct zone *z = index >= zones[ZONE_HIGH].first ? &zones[ZONE_HIGH] : &zones[ZONE_LOW];
+    if (index + count > z->end) return false;
+    size_t at = index - z->first;
+    lock_take(LOCK_SLICES);
+    /* Past the writable end all is free: the zone's last run may always grow. */
+    size_t known = min_size(at + count, z->writable - z->first);
+    bool ok = at >= known || find_bit(bits(&z->free), false, at, known) == known;
+    if (ok && index + count > z->writable) ok = grow_for(z, count, 1) == at;
+    if (ok) take_bits(z, at, count);
+    lock_give(LOCK_SLICES);
+    return ok;
+}
+
+void slices_give(struct slab *s, size_t count) {
+    size_t index = slab_index(s);
+    struct zone *z = index >= zones[ZONE_HIGH].first ? &zones[ZONE_HIGH] : &zones[ZONE_LOW];
+    size_t at = index - z->first;
+    bool any_dirty = false;
+    for (size_t i = 0; i < count; i++) {
+        s[i].kind = KIND_NONE;
+        s[i].owner = NO_OWNER;
+        any_dirty |= s[i].committed > 0;
+    }
+    lock_take(LOCK_SLICES);
+    for (size_t i = 0; any_dirty && i < count; i++)
+        if (s[i].committed > 0) set_range(bits(&z->dirty), at + i, 1);
+    set_range(bits(&z->free), at, count);
+    z->hint = min_size(z->hint, at >> 6);
+    lock_give(LOCK_SLICES);
+    if (any_dirty && atomic_load_explicit(&purge_due, memory_order_relaxed) == 0) {
+        atomic_store_explicit(&purge_due, clock_coarse() + PURGE_PERIOD, memory_order_relaxed);
+    }
+}
+
+/* --- charge and purge --- */
+
+bool slices_commit(struct slab *head, size_t upto) {
+    size_t missing = 0;
+    for (size_t at = 0; at < upto; at += SLICE) {
+        size_t want = min_size(upto - at, SLICE), have = head[at >> SLICE_SHIFT].committed;
+        if (want > have) missing += want - have;
+    }
+    if (missing > 0 && !charge_take(missing)) return false;
+    for (size_t at = 0; at < upto; at += SLICE) {
+        uint32_t want = (uint32_t)min_size(upto - at, SLICE), *have = &head[at >> SLICE_SHIFT].committed;
+        if (want > *have) *have = want;
+    }
+    return true;
+}
+
+/* Gives `count` slices' memory back, which the caller has taken out of the bitmaps. Bytes. */
+static size_t purge_span(struct slab *s, size_t count) {
+    size_t bytes = 0;
+    if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED)) return 0; /* locked pages: still dirty */
+    for (size_t i = 0; i < count; i++) {
+        bytes += s[i].committed;
+        s[i].committed = 0;
+        if (s[i].side_pages == 0) continue;
+        if (!sys_madvise(slices_side(&s[i]), s[i].side_pages * PAGE, MADV_DONTNEED)) continue;
+        bytes += s[i].side_pages * PAGE;
+        s[i].side_pages = 0;
+    }
+    charge_give(bytes);
+    return bytes;
+}
+
+static size_t purge_word(struct zone *z, size_t word, bool all) {
+    size_t bytes = 0;
+    lock_take(LOCK_SLICES);
+    uint64_t take = bits(&z->free)[word] & bits(&z->dirty)[word];
+    uint64_t young = take & ~bits(&z->old)[word];
+    if (!all) {
+        bits(&z->old)[word] |= young;
+        take &= ~young;
+    }
+    bits(&z->free)[word] &= ~take;
+    lock_give(LOCK_SLICES);
+    if (!all && young) atomic_store_explicit(&purge_due, clock_coarse() + PURGE_PERIOD, memory_order_relaxed);
+    if (!take) return 0;
+    uint64_t still_dirty = 0;
+    for (size_t i = 0; i < 64;) {
+        if (!(take >> i & 1)) {
+            i++;
+            continue;
+        }
+        size_t n = 1;
+        while (i + n < 64 && (take >> (i + n) & 1)) n++;
+        struct slab *s = &arena.slabs[z->first + word * 64 + i];
+        size_t given = purge_span(s, n);
+        bytes += given;
+        if (given == 0) still_dirty |= (n == 64 ? ~0ull : ((1ull << n) - 1)) << i;
+        i += n;
+    }
+    lock_take(LOCK_SLICES);
+    bits(&z->dirty)[word] = (bits(&z->dirty)[word] & ~take) | still_dirty;
+    bits(&z->old)[word] &= ~take;
+    bits(&z->free)[word] |= take;
+    z->hint = min_size(z->hint, word);
+    lock_give(LOCK_SLICES);
+    return bytes;
+}
+
+size_t slices_purge(bool all) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(zones); i++) {
+        struct zone *z = &zones[i];
+        size_t words = (z->writable - z->first + 63) / 64;
+        for (size_t w = 0; w < words; w++)
+            if (bits(&z->dirty)[w]) bytes += purge_word(z, w, all); /* a racy look; the lock decides */
+    }
+    atomic_fetch_add_explicit(&purged_bytes, bytes, memory_order_relaxed);
+    return bytes;
+}
+
+void slices_tick(void) {
+    uint64_t due = atomic_load_explicit(&purge_due, memory_order_relaxed);
+    if (due == 0) return;
+    if (clock_coarse() < due) return;
+    if (!atomic_compare_exchange_strong_explicit(&purge_due, &due, 0, memory_order_relaxed, memory_order_relaxed)) return;
+    (void)slices_purge(false);
+}
+
+void slices_bounds(enum slices_zone zone, size_t *first, size_t *end) {
+    *first = zones[zone].first;
+    *end = atomic_load_explicit(&zones[zone].writable, memory_order_acquire);
+}
+uint64_t slices_reserved(void) { return reserved_bytes; }
+uint64_t slices_purged(void) { return atomic_load_explicit(&purged_bytes, memory_order_relaxed); }

@@ -1,0 +1,42 @@
+/* Slices: 64 KiB units of the arena, free ones in bitmaps, taken and given in spans. The floor below slabs and runs. */
+#ifndef WEIR_ARENA_SLICES_H
+#define WEIR_ARENA_SLICES_H
+
+#include "shim/arena/layout.h"
+
+enum slices_zone { ZONE_LOW, ZONE_HIGH };
+
+/* Reserves the arena and its tables. `sides`: also the side arrays of tracked slabs. */
+bool slices_start(bool sides);
+
+/* A span of `count` slices, its address a multiple of `align` slices. NULL: the kernel refuses. The descriptors are as
+ * they were left; memory up to each one's `committed` may be dirty, above it is zero. */
+struct slab *slices_take(enum slices_zone zone, size_t count, size_t align);
+
+/* The `count` slices at s, if all are free: for growing in place. */
+bool slices_take_at(struct slab *s, size_t count);
+
+/* Gives a span back. Its memory stays committed and charged until it has been unused for a while. */
+void slices_give(struct slab *s, size_t count);
+
+/* Charges what of bytes [0, upto) of the span is not yet. False: refused; what is charged stays so. */
+bool slices_commit(struct slab *head, size_t upto);
+
+/* Gives the memory behind free slices back to the kernel: all of it, or what has been unused for 50 to 100 ms. Bytes. */
+size_t slices_purge(bool all);
+
+/* Purges when it is time to. */
+void slices_tick(void);
+
+/* Side arrays: entry 0 of the slab's. Only where slices_start was told. */
+struct side *slices_side(const struct slab *s);
+bool slices_has_sides(void);
+
+/* The slices of each zone that were ever writable: [first, end). For walking. */
+void slices_bounds(enum slices_zone zone, size_t *first, size_t *end);
+
+/* Address space reserved, bytes; bytes ever purged. */
+uint64_t slices_reserved(void);
+uint64_t slices_purged(void);
+
+#endif

@@ -1,0 +1,61 @@
+/* A three-state futex mutex over the page that forks wipe; see lock.h. */
+#include "shim/base/lock.h"
+#include "shim/base/sys.h"
+
+#include <stdatomic.h>
+
+#ifndef MADV_WIPEONFORK
+#    define MADV_WIPEONFORK 18
+#endif
+
+struct lock_page lock_page;
+
+_Static_assert(sizeof(struct lock_page) == 4096, "the lock page is one page, and nothing else is on it");
+
+bool lock_try(enum lock_name name) {
+    uint32_t expected = 0;
+    if (!atomic_compare_exchange_strong_explicit(&lock_page.word[name][0], &expected, 1, memory_order_acquire,
+                                                 memory_order_relaxed)) {
+        return false;
+    }
+    atomic_store_explicit(&lock_page.holder[name], thread_pointer(), memory_order_relaxed);
+    return true;
+}
+
+void lock_take(enum lock_name name) {
+    if (lock_try(name)) return;
+    _Atomic uint32_t *word = &lock_page.word[name][0];
+    for (int spin = 0; spin < 64; spin++) {
+        __builtin_ia32_pause();
+        if (atomic_load_explicit(word, memory_order_relaxed) == 0 && lock_try(name)) return;
+    }
+    while (atomic_exchange_explicit(word, 2, memory_order_acquire) != 0) sys_futex_wait((uint32_t *)word, 2);
+    atomic_store_explicit(&lock_page.holder[name], thread_pointer(), memory_order_relaxed);
+}
+
+void lock_give(enum lock_name name) {
+    _Atomic uint32_t *word = &lock_page.word[name][0];
+    atomic_store_explicit(&lock_page.holder[name], 0, memory_order_relaxed);
+    if (atomic_exchange_explicit(word, 0, memory_order_release) == 2) sys_futex_wake((uint32_t *)word, 1);
+}
+
+bool lock_held_here(enum lock_name name) {
+    return atomic_load_explicit(&lock_page.holder[name], memory_order_relaxed) == thread_pointer();
+}
+
+void lock_start(void) {
+    (void)sys_madvise(&lock_page, sizeof lock_page, MADV_WIPEONFORK);
+    atomic_store_explicit(&lock_page.owner, sys_getpid(), memory_order_relaxed);
+}
+
+enum lock_process lock_process(void) {
+    uint32_t owner = atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
+    if (owner == 0) return PROCESS_NEW_CHILD;
+    return owner == sys_getpid() ? PROCESS_OWNER : PROCESS_BORROWER;
+}
+
+bool lock_adopt(void) {
+    uint32_t expected = 0;
+    return atomic_compare_exchange_strong_explicit(&lock_page.owner, &expected, sys_getpid(), memory_order_acq_rel,
+                                                   memory_order_relaxed);
+}

@@ -1,0 +1,47 @@
+/* Locks that a fork cannot leave locked. All lock words live in one page that the kernel empties in every child that
+ * has an address space of its own (MADV_WIPEONFORK): fork, _Fork, clone. A child of vfork or CLONE_VM shares the
+ * page, as it shares the memory that the locks guard. So no lock needs to be taken around a fork, and what a lock
+ * guards is written in an order in which every half-done state is safe for a child that finds it: at worst something
+ * is lost to that child, never handed out twice.
+ *
+ * Lock order: LOCK_HEAPS before LOCK_SLICES; nothing is locked while unwinding, none is held across a callback.
+ * A signal handler never waits for these: a thread inside weir is marked busy (see arena/heap.h). */
+#ifndef WEIR_BASE_LOCK_H
+#define WEIR_BASE_LOCK_H
+
+#include "shim/base/base.h"
+
+enum lock_name { LOCK_START, LOCK_HEAPS, LOCK_SLICES, LOCK_MODULES, LOCKS };
+
+/* The page that forks wipe. `owner` is the process that these locks work for; 0 tells a child that it is new. */
+struct lock_page {
+    _Atomic uint32_t word[LOCKS][16]; /* 0 free, 1 taken, 2 taken and waited for; a cache line each */
+    _Atomic uintptr_t holder[LOCKS];  /* the thread (its thread pointer) that holds it */
+    _Atomic uint32_t owner;           /* process id */
+} ALIGNED(4096);
+extern struct lock_page lock_page;
+
+void lock_take(enum lock_name name);
+bool lock_try(enum lock_name name);
+void lock_give(enum lock_name name);
+
+/* True when this thread holds it: only a signal handler that interrupted weir can see that. */
+bool lock_held_here(enum lock_name name);
+
+/* Makes the page one that forks wipe. Once, at start. */
+void lock_start(void);
+
+/* What this process is to the state in memory. */
+enum lock_process { PROCESS_OWNER, PROCESS_NEW_CHILD, PROCESS_BORROWER /* vfork or CLONE_VM child */ };
+enum lock_process lock_process(void);
+
+/* A new child takes the state over. True for the one caller that does it. */
+bool lock_adopt(void);
+
+ALWAYS_INLINE uintptr_t thread_pointer(void) {
+    uintptr_t tp;
+    __asm__("mov %%fs:0, %0" : "=r"(tp));
+    return tp;
+}
+
+#endif

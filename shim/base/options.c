@@ -1,0 +1,273 @@
+/* Reading the environment; see options.h. One table row an option: its name, its reader, its printer. */
+#include "shim/base/options.h"
+#include "shim/base/start.h"
+#include "shim/base/sys.h"
+#include "shim/base/text.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+struct options options = {
+    .level = LEVEL_SIMPLE,
+    .max_direct = UINT64_MAX,
+    .depth = 64,
+    .dump_at = DUMP_ON_EXIT | DUMP_ON_SIGNAL | DUMP_ON_LIMIT,
+    .signal = 63,
+    .output = "weir.%e.%p.dump",
+};
+
+static const char *const level_names[] = {"disabled", "simple", "advanced", "paranoid"};
+
+static void complain(const char *name, const char *value, const char *why) {
+    struct text t = {0};
+    text_add(&t, "weir: ");
+    text_add(&t, name);
+    text_add(&t, "=");
+    text_add_bytes(&t, value, min_size(str_length(value), 80));
+    text_add(&t, ": ");
+    text_add(&t, why);
+    message_send(&t);
+}
+
+static bool word_is(const char *s, size_t n, const char *word) {
+    return str_length(word) == n && mem_equal(s, word, n);
+}
+
+/* --- a line a kind of value: true when it could be read --- */
+
+static bool read_level(const char *s) {
+    for (unsigned i = 0; i < ARRAY_LENGTH(level_names); i++) {
+        if (str_equal(s, level_names[i]) || (s[0] == (char)('0' + i) && !s[1])) {
+            options.level = (enum option_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The smaller of the machine's memory and the cgroup's limit (version 2, else 1), for percentages. */
+static uint64_t read_file_number(const char *path) {
+    char buffer[4096];
+    long fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
+    if (sys_failed(fd)) return 0;
+    long n = sys3(SYS_read, fd, (long)buffer, sizeof buffer - 1);
+    (void)sys1(SYS_close, fd);
+    uint64_t value = 0;
+    bool digits = false;
+    for (long i = 0; i < n; i++) {
+        if (buffer[i] < '0' || buffer[i] > '9') {
+            if (digits) break;
+            if (buffer[i] == 'm') return 0; /* "max" */
+            continue;
+        }
+        digits = true;
+        if (value > UINT64_MAX / 16) return 0;
+        value = value * 10 + (uint64_t)(buffer[i] - '0');
+    }
+    return value;
+}
+
+static uint64_t memory_limit(void) {
+    uint64_t machine = read_file_number("/proc/meminfo") * 1024; /* MemTotal is its first number, in KiB */
+    uint64_t group = read_file_number("/sys/fs/cgroup/memory.max");
+    if (group == 0) group = read_file_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+    return group != 0 && (machine == 0 || group < machine) ? group : machine;
+}
+
+static bool read_size(const char *s, uint64_t *out) {
+    uint64_t n = 0;
+    const char *p = s;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        if (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n)) return false;
+    }
+    if (p == s) return false;
+    unsigned shift = 0;
+    switch (*p) {
+    case 'k': case 'K': shift = 10; p++; break;
+    case 'm': case 'M': shift = 20; p++; break;
+    case 'g': case 'G': shift = 30; p++; break;
+    case 't': case 'T': shift = 40; p++; break;
+    case '%':
+        if (p[1] || n == 0 || n > 100) return false;
+        *out = memory_limit() / 100 * n;
+        return *out != 0;
+    default: break;
+    }
+    if (*p || n == 0 || n > (UINT64_MAX >> 1) >> shift) return false;
+    *out = n << shift;
+    return true;
+}
+
+static bool read_max_direct(const char *s) { return read_size(s, &options.max_direct); }
+
+static bool read_depth(const char *s) {
+    uint64_t n;
+    if (!text_number(s, &n) || n < 1 || n > OPTION_DEPTH_MAX) return false;
+    options.depth = (unsigned)n;
+    return true;
+}
+
+static bool read_switch(const char *s, bool *out) {
+    if (!s[0] || s[1] || (s[0] != '0' && s[0] != '1')) return false;
+    *out = s[0] == '1';
+    return true;
+}
+
+static bool read_quiet(const char *s) { return read_switch(s, &options.quiet); }
+static bool read_zero_on_free(const char *s) { return read_switch(s, &options.zero_on_free); }
+
+static bool read_on_error(const char *s) {
+    if (str_equal(s, "abort")) options.on_error = ON_ERROR_ABORT;
+    else if (str_equal(s, "report")) options.on_error = ON_ERROR_REPORT;
+    else return false;
+    return true;
+}
+
+static bool read_dump_at(const char *s) {
+    static const struct { const char *name; unsigned bit; } events[] = {
+        {"exit", DUMP_ON_EXIT}, {"signal", DUMP_ON_SIGNAL}, {"limit", DUMP_ON_LIMIT}, {"none", 0}};
+    unsigned bits = 0;
+    while (*s) {
+        size_t n = 0, i = 0;
+        while (s[n] && s[n] != ',') n++;
+        while (i < ARRAY_LENGTH(events) && !word_is(s, n, events[i].name)) i++;
+        if (i == ARRAY_LENGTH(events)) return false;
+        bits |= events[i].bit;
+        s += n + (s[n] == ',');
+    }
+    options.dump_at = bits;
+    return true;
+}
+
+static bool read_signal(const char *s) {
+    static const struct { const char *name; int number; } names[] = {
+        {"HUP", SIGHUP}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"WINCH", SIGWINCH}, {"URG", SIGURG},
+        {"IO", SIGIO}, {"PWR", SIGPWR}, {"QUIT", SIGQUIT}, {"none", 0}};
+    uint64_t n;
+    if (text_number(s, &n)) {
+        if (n < 1 || n > 64 || n == SIGKILL || n == SIGSTOP || n == 32 || n == 33) return false; /* 32, 33: glibc's own */
+        options.signal = (int)n;
+        return true;
+    }
+    const char *rest = str_after(s, "SIG");
+    if (rest) s = rest;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (str_equal(s, names[i].name)) {
+            options.signal = names[i].number;
+            return true;
+        }
+    }
+    rest = str_after(s, "RTMIN+"); /* glibc's SIGRTMIN is 34 */
+    if (rest && text_number(rest, &n) && n <= 30) {
+        options.signal = 34 + (int)n;
+        return true;
+    }
+    rest = str_after(s, "RTMAX-");
+    if (rest && text_number(rest, &n) && n <= 30) {
+        options.signal = 64 - (int)n;
+        return true;
+    }
+    if (!str_equal(s, "RTMIN") && !str_equal(s, "RTMAX")) return false;
+    options.signal = str_equal(s, "RTMIN") ? 34 : 64;
+    return true;
+}
+
+static bool read_output(const char *s) {
+    if (!*s || str_length(s) > 2048) return false;
+    for (const char *p = s; *p; p++) {
+        if (*p != '%') continue;
+        p++;
+        if (*p != 'e' && *p != 'p' && *p != 'n' && *p != 't' && *p != '%') return false;
+    }
+    options.output = s;
+    return true;
+}
+
+static bool read_box_dir(const char *s) {
+    if (*s != '/' || str_length(s) > 2048) return false;
+    options.box_dir = s;
+    return true;
+}
+
+static bool read_run(const char *s) {
+    if (str_length(s) > 64) return false;
+    options.run = s;
+    return true;
+}
+
+static const struct option {
+    const char *name;
+    bool (*read)(const char *value);
+    const char *otherwise; /* the complaint about a bad value: what it should be, and what holds instead */
+} table[] = {
+    {"WEIR_QUIET", read_quiet, "not 0 or 1; messages are printed"},
+    {"WEIR_LEVEL", read_level, "not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"},
+    {"WEIR_MAX_DIRECT", read_max_direct, "not a size (try 512M); no ceiling is set"},
+    {"WEIR_DEPTH", read_depth, "not a number from 1 to 128; 64 is used"},
+    {"WEIR_OUTPUT", read_output, "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"},
+    {"WEIR_DUMP_AT", read_dump_at, "not a list of exit, signal, limit, or none; exit,signal,limit is used"},
+    {"WEIR_SIGNAL", read_signal, "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
+    {"WEIR_ON_ERROR", read_on_error, "not abort or report; abort is used"},
+    {"WEIR_ZERO_ON_FREE", read_zero_on_free, "not 0 or 1; 0 is used"},
+    {"WEIR_BOX_DIR", read_box_dir, "not an absolute path; /dev/shm is used"},
+    {"WEIR_RUN", read_run, "longer than 64 bytes; ignored"},
+};
+
+/* The row that a variable of the environment names, NULL for one that weir does not know. */
+static const struct option *find_row(const char *variable, size_t length) {
+    for (size_t i = 0; i < ARRAY_LENGTH(table); i++)
+        if (word_is(variable, length, table[i].name)) return &table[i];
+    return NULL;
+}
+
+static void complain_of_unknown(void) {
+    for (char **p = start_envp; *p; p++) {
+        if (!str_after(*p, "WEIR_")) continue;
+        size_t length = 0;
+        while ((*p)[length] && (*p)[length] != '=') length++;
+        if (find_row(*p, length)) continue;
+        struct text t = {0};
+        text_add(&t, "weir: ");
+        text_add_bytes(&t, *p, min_size(length, 80));
+        text_add(&t, ": no such option; it is ignored");
+        message_send(&t);
+    }
+}
+
+void options_read(void) {
+    const char *quiet = start_variable("WEIR_QUIET");
+    message_start(quiet && str_equal(quiet, "1"));
+    for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
+        const char *value = start_variable(table[i].name);
+        if (value && !table[i].read(value)) complain(table[i].name, value, table[i].otherwise);
+    }
+    complain_of_unknown();
+}
+
+const char *options_name(unsigned i) { return i < ARRAY_LENGTH(table) ? table[i].name : NULL; }
+
+void options_value(unsigned i, char *out, size_t size) {
+    struct text t = {0};
+    const char *name = table[i].name;
+    if (str_equal(name, "WEIR_LEVEL")) text_add(&t, level_names[options.level]);
+    else if (str_equal(name, "WEIR_QUIET")) text_add_number(&t, options.quiet);
+    else if (str_equal(name, "WEIR_MAX_DIRECT") && options.max_direct == UINT64_MAX) text_add(&t, "none");
+    else if (str_equal(name, "WEIR_MAX_DIRECT")) text_add_number(&t, options.max_direct);
+    else if (str_equal(name, "WEIR_DEPTH")) text_add_number(&t, options.depth);
+    else if (str_equal(name, "WEIR_SIGNAL")) text_add_number(&t, (uint64_t)options.signal);
+    else if (str_equal(name, "WEIR_ON_ERROR")) text_add(&t, options.on_error == ON_ERROR_ABORT ? "abort" : "report");
+    else if (str_equal(name, "WEIR_ZERO_ON_FREE")) text_add_number(&t, options.zero_on_free);
+    else if (str_equal(name, "WEIR_OUTPUT")) text_add(&t, options.output);
+    else if (str_equal(name, "WEIR_BOX_DIR")) text_add(&t, options.box_dir ? options.box_dir : "");
+    else if (str_equal(name, "WEIR_RUN")) text_add(&t, options.run ? options.run : "");
+    else if (options.dump_at == 0) text_add(&t, "none");
+    else {
+        if (options.dump_at & DUMP_ON_EXIT) text_add(&t, "exit,");
+        if (options.dump_at & DUMP_ON_SIGNAL) text_add(&t, "signal,");
+        if (options.dump_at & DUMP_ON_LIMIT) text_add(&t, "limit,");
+        t.length--;
+    }
+    size_t n = min_size(t.length, size - 1);
+    mem_copy(out, t.at, n);
+    out[n] = 0;
+}

@@ -1,0 +1,51 @@
+/* Growing tables; see region.h. */
+#include "shim/base/region.h"
+#include "shim/base/charge.h"
+#include "shim/base/sys.h"
+
+#include <stdatomic.h>
+
+#define STEP (64 * KIB) /* how much is made writable at once; only touched pages cost memory, but all are charged */
+
+
+
+_Atomic size_t region_total;
+
+bool region_reserve(struct region *r, size_t size, bool readable) {
+    size = round_up(size, PAGE);
+    char *p = sys_mmap(NULL, size + 2 * PAGE, PROT_NONE, MAP_NORESERVE);
+    if (!p) return false;
+    if (readable && !sys_mprotect(p + PAGE, size, PROT_READ)) {
+        sys_munmap(p, size + 2 * PAGE);
+        return false;
+    }
+    r->base = p + PAGE;
+    r->size = size;
+    return true;
+}
+
+static bool grow(struct region *r, size_t from, size_t to) {
+    size_t n = to - from;
+    if (!charge_take(n)) return false;
+    if (!sys_mprotect(r->base + from, n, PROT_READ | PROT_WRITE)) {
+        charge_give(n);
+        return false;
+    }
+    if (!atomic_compare_exchange_strong_explicit(&r->committed, &from, to, memory_order_release,
+                                                 memory_order_relaxed)) {
+        charge_give(n); /* another thread grew it, and charged for it */
+        return true;
+    }
+    atomic_fetch_add_explicit(&region_total, n, memory_order_relaxed);
+    return true;
+}
+
+bool region_commit(struct region *r, size_t upto) {
+    if (upto > r->size) return false;
+    for (;;) {
+        size_t have = atomic_load_explicit(&r->committed, memory_order_acquire);
+        if (likely(upto <= have)) return true;
+        size_t page_step = min_size(round_up(upto, STEP), r->size);
+        if (!grow(r, have, page_step) && !grow(r, have, round_up(upto, PAGE))) return false;
+    }
+}

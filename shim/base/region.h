@@ -1,0 +1,22 @@
+/* Tables that grow: a reservation of address space with guard pages around it, made writable from its start as it
+ * fills, and charged as it is. Never shrinks, never moves; fresh pages are zero. */
+#ifndef WEIR_BASE_REGION_H
+#define WEIR_BASE_REGION_H
+
+#include "shim/base/base.h"
+
+struct region {
+    char *base;
+    size_t size;               /* bytes reserved */
+    _Atomic size_t committed;  /* writable bytes from base on */
+};
+
+extern _Atomic size_t region_total; /* bytes of all regions together */
+
+/* Reserves. Readable from the start when `readable` (zeroes that cost nothing). False: no address space. */
+bool region_reserve(struct region *r, size_t size, bool readable);
+
+/* Makes the first `upto` bytes writable. False: the ceiling or the kernel refuses. Any thread may call it. */
+bool region_commit(struct region *r, size_t upto);
+
+#endif

@@ -1,0 +1,201 @@
+/* Blocks, sites, stacks, modules; see contents.h. */
+#include "shim/box/contents.h"
+#include "shim/base/clock.h"
+#include "shim/base/sys.h"
+#include "shim/base/text.h"
+#include "shim/box/modules.h"
+#include "shim/box/stacks.h"
+#include "shim/box/state.h"
+
+#include <fcntl.h>
+
+#define STRINGS_MAX (64 * MIB) /* address space; only what is used is touched */
+#define SITE_THREADS 16
+#define THREADS_MAX 4096u
+
+struct site_sum {
+    uint64_t blocks, bytes, oldest, newest, inherited_blocks, inherited_bytes;
+    uint32_t threads;
+    uint32_t thread[SITE_THREADS];
+};
+
+static uint32_t threads_seen[THREADS_MAX];
+
+static void *map(size_t n) { return sys_mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_NORESERVE); }
+static size_t sites_size(const struct contents *c) { return round_up(c->stacks * sizeof(struct site_sum), PAGE); }
+
+bool contents_start(struct contents *c, int fd, char *buffer) {
+    *c = (struct contents){.now = clock_now(), .stacks = state_tracking() ? stack_count() : 0};
+    c->strings = map(STRINGS_MAX);
+    if (c->strings && c->stacks) c->sites = map(sites_size(c));
+    if (!c->strings || (c->stacks && !c->sites)) {
+        contents_end(c);
+        return false;
+    }
+    writer_start(&c->w, fd, buffer);
+    return true;
+}
+
+void contents_end(struct contents *c) {
+    if (c->strings) sys_munmap(c->strings, STRINGS_MAX);
+    if (c->sites) sys_munmap(c->sites, sites_size(c));
+}
+
+struct dump_string contents_string(struct contents *c, const char *s, size_t n) {
+    struct dump_string string = {(uint32_t)c->strings_length, (uint32_t)min_size(n, STRINGS_MAX - c->strings_length)};
+    mem_copy(c->strings + c->strings_length, s, string.length);
+    c->strings_length += string.length;
+    return string;
+}
+
+uint64_t contents_frame(const void *code) {
+    uint32_t id = module_of(code);
+    if (id == MODULE_NONE) return (uint64_t)DUMP_NO_MODULE << 48 | ((uintptr_t)code & 0xffffffffffff);
+    return (uint64_t)id << 48 | (((uintptr_t)code - module_at(id)->bias) & 0xffffffffffff);
+}
+
+uint64_t contents_stack_count(void) { return state_tracking() ? stack_count() : 0; }
+uint64_t contents_stacks_lost(void) { return state_tracking() ? stacks_lost() : 0; }
+
+/* --- blocks and sites --- */
+
+static void note_thread(struct contents *c, struct site_sum *site, uint32_t thread) {
+    for (uint32_t i = 0; i < site->threads; i++)
+        if (site->thread[i] == thread) return;
+    if (site->threads == SITE_THREADS) return;
+    site->thread[site->threads++] = thread;
+    for (uint32_t i = 0; i < c->threads; i++)
+        if (threads_seen[i] == thread) return;
+    if (c->threads < THREADS_MAX) threads_seen[c->threads++] = thread;
+}
+
+static void add_block(void *context, const void *p, const struct side *side) {
+    struct contents *c = context;
+    bool inherited = state_is_inherited(side);
+    uint64_t fork_time = state_fork_time(), time = side->time;
+    /* The epoch knows; the clocks of a fork and of a block next to it may not. */
+    if (inherited && time >= fork_time) time = fork_time - 1;
+    if (!inherited && time < fork_time) time = fork_time;
+    uint32_t stack = side->stack < c->stacks ? side->stack : STACK_UNKNOWN;
+    struct dump_block b = {(uintptr_t)p, side->size, time, stack, side->thread, DUMP_UNKNOWN, 0};
+    writer_add(&c->w, &b, sizeof b);
+    c->tracked++;
+    c->capacity += b.size;
+    struct site_sum *site = &c->sites[stack];
+    if (inherited) {
+        site->inherited_blocks++;
+        site->inherited_bytes += b.size;
+        return;
+    }
+    if (site->blocks == 0 || time < site->oldest) site->oldest = time;
+    if (time > site->newest) site->newest = time;
+    site->blocks++;
+    site->bytes += b.size;
+    note_thread(c, site, b.thread);
+}
+
+/* Tracked blocks count with what was asked for; of the others only the place's size is known. */
+static void add_up_capacity(struct contents *c) {
+    uint64_t places = c->stats.blocks;
+    if (places > c->tracked) c->capacity += c->stats.bytes / places * (places - c->tracked);
+}
+
+void contents_write_blocks(struct contents *c, uint32_t pid) {
+    c->pid = pid;
+    writer_begin(&c->w, DUMP_BLOCKS, sizeof(struct dump_block));
+    arena_walk(&c->stats, c->classes, add_block, c);
+    writer_end(&c->w);
+    if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;
+    add_up_capacity(c);
+    writer_begin(&c->w, DUMP_SITES, sizeof(struct dump_site));
+    for (uint32_t i = 0; i < c->stacks; i++) {
+        const struct site_sum *s = &c->sites[i];
+        if (s->blocks == 0 && s->inherited_blocks == 0) continue;
+        struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, s->inherited_blocks, s->inherited_bytes};
+        writer_add(&c->w, &d, sizeof d);
+    }
+    writer_end(&c->w);
+}
+
+/* --- the rest --- */
+
+static void write_stacks(struct contents *c) {
+    uint64_t frames = c->stacks ? stack_frame_count() : 0;
+    writer_begin(&c->w, DUMP_FRAMES, sizeof(uint64_t));
+    if (frames) writer_add(&c->w, stack_frames(), frames * sizeof(uint64_t));
+    writer_end(&c->w);
+    writer_begin(&c->w, DUMP_STACKS, sizeof(struct dump_stack));
+    for (uint32_t i = 0; i < c->stacks; i++) {
+        const struct stack *s = stack_at(i);
+        struct dump_stack d = {s->first_frame, s->frames, s->flags, s->exact};
+        if (d.first_frame + (uint64_t)d.frames > frames) d = (struct dump_stack){.flags = DUMP_STACK_NONE};
+        writer_add(&c->w, &d, sizeof d);
+    }
+    writer_end(&c->w);
+}
+
+static void write_modules(struct contents *c) {
+    uint32_t count = module_count(), segments = 0;
+    writer_begin(&c->w, DUMP_MODULES, sizeof(struct dump_module));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct module *m = module_at(i);
+        struct dump_module d = {.bias = m->bias, .start = m->start, .end = m->end,
+                                .path = contents_string(c, m->path, str_length(m->path)),
+                                .first_segment = m->first_segment, .segments = m->segments, .flags = m->flags,
+                                .build_id_length = m->build_id_length};
+        mem_copy(d.build_id, m->build_id, sizeof d.build_id);
+        writer_add(&c->w, &d, sizeof d);
+        if (m->first_segment + m->segments > segments) segments = m->first_segment + m->segments;
+    }
+    writer_end(&c->w);
+    writer_begin(&c->w, DUMP_SEGMENTS, sizeof(struct dump_segment));
+    if (segments) writer_add(&c->w, module_segments(), segments * sizeof(struct dump_segment));
+    writer_end(&c->w);
+}
+
+static void write_classes(struct contents *c) {
+    writer_begin(&c->w, DUMP_CLASSES, sizeof(struct dump_class));
+    for (unsigned i = 0; i <= CLASSES; i++) {
+        const struct arena_class *k = &c->classes[i];
+        if (k->slabs == 0 && k->live == 0) continue;
+        struct dump_class d = {i < CLASSES ? class_size(i) : 0, k->slabs, k->live, k->capacity};
+        writer_add(&c->w, &d, sizeof d);
+    }
+    writer_end(&c->w);
+}
+
+/* A thread that still runs has a name; of one that ended only its number is left. */
+static struct dump_string thread_name(struct contents *c, uint32_t thread) {
+    struct text path = {0};
+    char name[64];
+    text_add(&path, "/proc/");
+    text_add_number(&path, c->pid);
+    text_add(&path, "/task/");
+    text_add_number(&path, thread);
+    text_add(&path, "/comm");
+    path.at[path.length] = 0;
+    long fd = sys4(SYS_openat, AT_FDCWD, (long)path.at, O_RDONLY | O_CLOEXEC, 0);
+    if (sys_failed(fd)) return (struct dump_string){0, 0};
+    long n = sys3(SYS_read, fd, (long)name, sizeof name);
+    (void)sys1(SYS_close, fd);
+    return n > 1 ? contents_string(c, name, (size_t)n - 1) : (struct dump_string){0, 0};
+}
+
+static void write_threads(struct contents *c) {
+    writer_begin(&c->w, DUMP_THREADS, sizeof(struct dump_thread));
+    for (uint32_t i = 0; i < c->threads; i++) {
+        struct dump_thread d = {threads_seen[i], 0, thread_name(c, threads_seen[i])};
+        writer_add(&c->w, &d, sizeof d);
+    }
+    writer_end(&c->w);
+}
+
+void contents_write_rest(struct contents *c) {
+    write_stacks(c);
+    write_modules(c);
+    write_classes(c);
+    write_threads(c);
+    writer_begin(&c->w, DUMP_STRINGS, 1);
+    writer_add(&c->w, c->strings, c->strings_length);
+    writer_end(&c->w);
+}

@@ -1,0 +1,33 @@
+/* The parts of a dump that come from the tables: blocks, sites, stacks, modules, threads, strings. */
+#ifndef WEIR_BOX_CONTENTS_H
+#define WEIR_BOX_CONTENTS_H
+
+#include "shim/arena/arena.h"
+#include "shim/box/writer.h"
+
+struct site_sum;
+struct contents {
+    struct writer w;
+    uint64_t now;
+    struct arena_stats stats;
+    struct arena_class classes[CLASSES + 1];
+    uint64_t tracked;  /* live tracked blocks */
+    uint64_t capacity; /* bytes of live blocks: asked for where that is known, else the place's */
+    uint32_t stacks;   /* ids below it are written */
+    struct site_sum *sites;
+    char *strings;
+    size_t strings_length;
+    uint32_t threads;  /* distinct makers seen */
+    uint32_t pid;
+};
+
+bool contents_start(struct contents *c, int fd, char *buffer);
+void contents_end(struct contents *c);
+struct dump_string contents_string(struct contents *c, const char *s, size_t n);
+void contents_write_blocks(struct contents *c, uint32_t pid);
+void contents_write_rest(struct contents *c);
+uint64_t contents_frame(const void *code);
+uint64_t contents_stack_count(void);
+uint64_t contents_stacks_lost(void);
+
+#endif

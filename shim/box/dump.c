@@ -1,0 +1,178 @@
+/* Writing a dump: the process, its options, the counters, and the order of sections; see dump.h. Blocks, stacks and
+ * modules are in contents.c. */
+#include "shim/box/dump.h"
+#include "shim/arena/arena.h"
+#include "shim/base/clock.h"
+#include "shim/base/options.h"
+#include "shim/base/region.h"
+#include "shim/base/start.h"
+#include "shim/base/sys.h"
+#include "shim/base/text.h"
+#include "shim/box/contents.h"
+#include "shim/box/writer.h"
+#include "shim/ceiling/ceiling.h"
+#include "shim/box/modules.h"
+#include "shim/box/state.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+
+_Static_assert((int)CEILING_MALLOC == OP_MALLOC && (int)CEILING_MMAP == OP_MMAP, "operations are numbered as in the format");
+
+static char command_line[4096];
+static size_t command_line_length;
+static uint64_t start_time, start_realtime;
+static _Atomic uint32_t dumps;
+static _Atomic bool complained;
+static char buffer[WRITER_BUFFER];
+
+void dump_start(void) {
+    start_time = clock_now();
+    start_realtime = clock_realtime();
+    for (int i = 0; i < start_argc && command_line_length < sizeof command_line; i++) {
+        size_t n = min_size(str_length(start_argv[i]) + 1, sizeof command_line - command_line_length);
+        mem_copy(command_line + command_line_length, start_argv[i], n);
+        command_line_length += n;
+    }
+}
+
+static void write_process(struct contents *c, enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
+    struct dump_process p = {
+        .pid = pid,
+        .parent_pid = (uint32_t)sys0(SYS_getppid),
+        .reason = reason,
+        .level = state_tracking() ? DUMP_PARANOID : DUMP_DISABLED,
+        .exit_status = exit_status,
+        .number = atomic_load_explicit(&dumps, memory_order_relaxed),
+        .page_size = PAGE,
+        .pointer_size = sizeof(void *),
+        .start_realtime = start_realtime,
+        .start_time = start_time,
+        .fork_time = state_fork_time(),
+        .dump_time = c->now,
+        .max_direct = ceiling_numbers().max,
+        .name = contents_string(c, output_program(), str_length(output_program())),
+        .exe = contents_string(c, module_program_path(), str_length(module_program_path())),
+        .command_line = contents_string(c, command_line, command_line_length),
+        .machine = contents_string(c, "x86_64", 6),
+    };
+    writer_begin(&c->w, DUMP_PROCESS, sizeof p);
+    writer_add(&c->w, &p, sizeof p);
+    writer_end(&c->w);
+}
+
+static void write_options(struct contents *c) {
+    char value[1024];
+    writer_begin(&c->w, DUMP_OPTIONS, sizeof(struct dump_option));
+    for (unsigned i = 0; options_name(i); i++) {
+        options_value(i, value, sizeof value);
+        struct dump_option o = {contents_string(c, options_name(i), str_length(options_name(i))),
+                                contents_string(c, value, str_length(value))};
+        writer_add(&c->w, &o, sizeof o);
+    }
+    writer_end(&c->w);
+}
+
+static void write_stats(struct contents *c) {
+    struct ceiling_numbers n = ceiling_numbers();
+    struct state_numbers t = state_numbers();
+    uint64_t tables = atomic_load_explicit(&region_total, memory_order_relaxed);
+    uint64_t held = c->stats.bytes + tables;
+    const struct dump_stat stats[] = {
+        {STAT_DIRECT_COUNT, 0, c->stats.blocks},
+        {STAT_DIRECT_CAPACITY, 0, c->capacity},
+        {STAT_DIRECT_USED, 0, n.used},
+        {STAT_DIRECT_PEAK, 0, n.peak},
+        {STAT_DIRECT_MAX, 0, n.max},
+        {STAT_DIRECT_REFUSED, 0, n.refused},
+        {STAT_REFUSED_BYTES, 0, n.refused_bytes},
+        {STAT_CACHED, 0, n.used > held ? n.used - held : 0},
+        {STAT_TABLES, 0, tables},
+        {STAT_SLABS, 0, c->stats.slabs},
+        {STAT_RUNS, 0, c->stats.runs},
+        {STAT_HEAPS, 0, c->stats.heaps},
+        {STAT_HEAPS_PARKED, 0, c->stats.parked},
+        {STAT_TRACKED_LIVE, 0, c->tracked},
+        {STAT_UNTRACKED_LIVE, 0, c->stats.blocks - c->tracked},
+        {STAT_STACKS, 0, contents_stack_count()},
+        {STAT_STACKS_FULL, 0, contents_stacks_lost()},
+        {STAT_FOREIGN_FREES, 0, t.foreign_frees},
+        {STAT_BAD_FREES, 0, t.bad_frees},
+        {STAT_PURGED, 0, c->stats.purged},
+        {STAT_RESERVED, 0, c->stats.reserved},
+    };
+    writer_begin(&c->w, DUMP_STATS, sizeof stats[0]);
+    writer_add(&c->w, stats, sizeof stats);
+    writer_end(&c->w);
+}
+
+static void write_refusals(struct contents *c) {
+    struct ceiling_refusal refusals[CEILING_REFUSALS];
+    size_t n = ceiling_refusals(refusals, ARRAY_LENGTH(refusals));
+    writer_begin(&c->w, DUMP_REFUSALS, sizeof(struct dump_refusal));
+    for (size_t i = 0; i < n; i++) {
+        const struct ceiling_refusal *r = &refusals[i];
+        struct dump_refusal d = {.time = r->time, .requested = r->requested, .used = r->used, .max = r->max,
+                                 .thread = r->thread, .operation = r->operation, .frame = contents_frame(r->caller)};
+        writer_add(&c->w, &d, sizeof d);
+    }
+    writer_end(&c->w);
+}
+
+static void complain(const char *path, long error) {
+    if (atomic_exchange_explicit(&complained, true, memory_order_relaxed)) return;
+    static const struct { int number; const char *words; } known[] = {
+        {1, "not permitted"}, {2, "no such folder"}, {5, "input/output error"}, {12, "out of memory"},
+        {13, "permission denied"}, {17, "too many dumps of that name"}, {20, "not a folder"}, {24, "too many open files"},
+        {27, "file too large"}, {28, "no space left"}, {30, "read-only file system"}, {36, "name too long"},
+        {40, "too many links"}, {122, "quota exceeded"}};
+    struct text t = {0};
+    text_add(&t, "weir: no dump is written to ");
+    text_add_bytes(&t, path, min_size(str_length(path), 600));
+    text_add(&t, ": ");
+    size_t i = 0;
+    while (i < ARRAY_LENGTH(known) && known[i].number != -error) i++;
+    if (i < ARRAY_LENGTH(known)) {
+        text_add(&t, known[i].words);
+    } else {
+        text_add(&t, "error ");
+        text_add_number(&t, (uint64_t)-error);
+    }
+    message_send(&t);
+}
+
+void dump_count(void) { atomic_fetch_add_explicit(&dumps, 1, memory_order_relaxed); }
+
+long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid, char path[OUTPUT_PATH_MAX]) {
+    long fd = output_open(path, pid, atomic_load_explicit(&dumps, memory_order_relaxed));
+    struct contents c;
+    if (!sys_failed(fd) && !contents_start(&c, (int)fd, buffer)) {
+        (void)sys1(SYS_close, fd);
+        (void)sys3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
+        fd = -12;
+    }
+    if (sys_failed(fd)) {
+        complain(path, fd);
+        return fd;
+    }
+    contents_write_blocks(&c, pid); /* first: the others tell of what it saw */
+    write_process(&c, reason, exit_status, pid);
+    write_options(&c);
+    write_stats(&c);
+    write_refusals(&c);
+    contents_write_rest(&c);
+    struct dump_header header = {.time_realtime = start_realtime + (c.now - start_time), .pid = pid};
+    writer_finish(&c.w, &header);
+    contents_end(&c);
+    (void)sys1(SYS_close, fd);
+    if (c.w.error) {
+        complain(path, -c.w.error);
+        (void)sys3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
+    }
+    return -c.w.error;
+}
+
+void dump_discard(const char *path) {
+    (void)sys3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
+    atomic_fetch_sub_explicit(&dumps, 1, memory_order_relaxed);
+}

@@ -1,0 +1,43 @@
+/* Modules: the program, its libraries, the vDSO, as they were when code of theirs was first seen on a stack. A module's
+ * id and an offset outlive a dlclose, an address does not. */
+#ifndef WEIR_BOX_MODULES_H
+#define WEIR_BOX_MODULES_H
+
+#include "shim/base/base.h"
+
+#define MODULES_MAX 4096u
+#define MODULE_NONE 0xffffu
+
+struct module {
+    uint64_t bias, start, end;
+    const char *path; /* a copy, terminated */
+    const void *unwind_header; /* .eh_frame_hdr in memory; valid while the module is loaded */
+    uint32_t flags;   /* DUMP_MODULE_… */
+    uint32_t build_id_length;
+    uint8_t build_id[32];
+    uint32_t first_segment, segments; /* of module_segments() */
+    uint32_t generation; /* of module_generation when it was last seen loaded */
+};
+
+bool modules_start(void);
+
+/* The module that code lies in, MODULE_NONE outside of all. Takes LOCK_MODULES when it is a new one. */
+uint32_t module_of(const void *code);
+
+const struct module *module_at(uint32_t id);
+uint32_t module_count(void);
+struct dump_segment;
+const struct dump_segment *module_segments(void);
+
+/* A library was unloaded: what was remembered by address is void. */
+void modules_unloaded(void);
+extern _Atomic uint32_t module_generation;
+
+/* "name+0x1a2b3" */
+struct text;
+void module_describe(struct text *t, const void *code);
+
+/* The path of the running executable, as found at start. */
+const char *module_program_path(void);
+
+#endif

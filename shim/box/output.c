@@ -1,0 +1,101 @@
+/* File names and opening; see output.h. */
+#include "shim/box/output.h"
+#include "shim/base/clock.h"
+#include "shim/base/options.h"
+#include "shim/base/sys.h"
+#include "shim/base/text.h"
+
+#include <fcntl.h>
+
+#define DESCRIPTOR_MIN 128 /* out of the way of the program's own; lower where the limit is lower */
+#define ATTEMPTS 10000u
+#define EEXIST_ 17
+
+static char folder[2048];
+static char name[256] = "unknown";
+
+void output_start(const char *program) {
+    const char *base = program;
+    for (const char *p = program; *p; p++)
+        if (*p == '/' && p[1]) base = p + 1;
+    size_t n = min_size(str_length(base), sizeof name - 1);
+    mem_copy(name, base, n);
+    name[n] = 0;
+    if (options.output[0] != '/' && sys_failed(sys2(SYS_getcwd, (long)folder, sizeof folder))) folder[0] = 0;
+}
+
+const char *output_program(void) { return name; }
+
+struct path {
+    char *at;
+    size_t length;
+};
+
+static void add(struct path *p, const char *s) {
+    for (; *s && p->length < OUTPUT_PATH_MAX - 1; s++) p->at[p->length++] = *s;
+    p->at[p->length] = 0;
+}
+
+static void add_number(struct path *p, uint64_t n) {
+    struct text t = {0};
+    text_add_number(&t, n);
+    t.at[t.length] = 0;
+    add(p, t.at);
+}
+
+/* The program's name as part of a file name: no slash, no control character. */
+static void add_name(struct path *p) {
+    for (const char *s = name; *s; s++) {
+        char c[2] = {*s == '/' || (unsigned char)*s < 0x20 ? '_' : *s, 0};
+        add(p, c);
+    }
+}
+
+static void expand(struct path *p, uint32_t pid, uint64_t number, unsigned attempt) {
+    const char *template = options.output;
+    size_t length = str_length(template);
+    bool has_suffix = length > 5 && str_equal(template + length - 5, ".dump");
+    if (template[0] != '/' && folder[0]) {
+        add(p, folder);
+        add(p, "/");
+    }
+    for (size_t i = 0; i < length; i++) {
+        if (attempt > 1 && has_suffix && i == length - 5) {
+            add(p, ".");
+            add_number(p, attempt);
+        }
+        char c[2] = {template[i], 0};
+        if (c[0] != '%') {
+            add(p, c);
+            continue;
+        }
+        switch (template[++i]) {
+        case 'e': add_name(p); break;
+        case 'p': add_number(p, pid); break;
+        case 'n': add_number(p, number); break;
+        case 't': add_number(p, clock_realtime() / 1000000000u); break;
+        default: add(p, "%");
+        }
+    }
+    if (attempt > 1 && !has_suffix) {
+        add(p, ".");
+        add_number(p, attempt);
+    }
+}
+
+long output_open(char path[OUTPUT_PATH_MAX], uint32_t pid, uint64_t number) {
+    long fd = -EEXIST_;
+    for (unsigned attempt = 1; fd == -EEXIST_ && attempt <= ATTEMPTS; attempt++) {
+        struct path p = {path, 0};
+        expand(&p, pid, number, attempt);
+        fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    }
+    if (sys_failed(fd)) return fd;
+    for (int least = DESCRIPTOR_MIN; least >= 10; least /= 2) {
+        long high = sys3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least);
+        if (sys_failed(high)) continue;
+        (void)sys1(SYS_close, fd);
+        return high;
+    }
+    return fd;
+}

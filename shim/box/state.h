@@ -1,0 +1,24 @@
+/* What the process is to the tables: whether it tracks, since when it is a child, what it saw go wrong. */
+#ifndef WEIR_BOX_STATE_H
+#define WEIR_BOX_STATE_H
+
+#include "shim/arena/layout.h"
+
+/* Blocks are being tracked: the tables of stacks and modules exist. */
+bool state_tracking(void);
+void state_set_tracking(void);
+
+/* A fork begins a new epoch: tracked blocks of earlier ones are inherited. */
+void state_new_epoch(void);
+uint64_t state_fork_time(void); /* CLOCK_MONOTONIC ns, 0: never forked */
+uint32_t state_live(void);      /* the state of a side entry that is made live now */
+bool state_is_inherited(const struct side *side);
+
+struct state_numbers {
+    uint64_t foreign_frees, bad_frees;
+};
+struct state_numbers state_numbers(void);
+void state_count_foreign_free(void);
+void state_count_bad_free(void);
+
+#endif

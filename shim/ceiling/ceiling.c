@@ -1,0 +1,132 @@
+/* The counter and the refusal; see ceiling.h. */
+#include "shim/ceiling/ceiling.h"
+#include "shim/arena/layout.h"
+#include "shim/base/charge.h"
+#include "shim/base/clock.h"
+#include "shim/base/sys.h"
+#include "shim/base/text.h"
+
+#include <stdatomic.h>
+
+#define MESSAGE_PERIOD 100000000u /* ns between two messages */
+
+bool (*charge_take)(size_t bytes);
+void (*charge_give)(size_t bytes);
+void (*ceiling_describe_code)(struct text *t, const void *code);
+void (*ceiling_describe_process)(struct text *t);
+
+static struct {
+    _Atomic uint64_t used ALIGNED(64);
+    _Atomic uint64_t peak;
+    uint64_t max;
+    _Atomic uint64_t refused ALIGNED(64);
+    _Atomic uint64_t refused_bytes;
+    _Atomic uint64_t next_message, unsaid;
+} counter;
+
+static struct ceiling_refusal ring[CEILING_REFUSALS];
+
+void ceiling_start(uint64_t max) {
+    counter.max = max;
+    charge_take = ceiling_charge;
+    charge_give = ceiling_release;
+}
+
+bool ceiling_charge(size_t bytes) {
+    uint64_t used = atomic_load_explicit(&counter.used, memory_order_relaxed), next;
+    do {
+        if (__builtin_add_overflow(used, bytes, &next) || next > counter.max) {
+            tls.refused = 1;
+            tls.refused_bytes = bytes;
+            tls.refused_used = used;
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&counter.used, &used, next, memory_order_relaxed, memory_order_relaxed));
+    uint64_t peak = atomic_load_explicit(&counter.peak, memory_order_relaxed);
+    while (next > peak) {
+        if (atomic_compare_exchange_weak_explicit(&counter.peak, &peak, next, memory_order_relaxed, memory_order_relaxed)) break;
+    }
+    return true;
+}
+
+void ceiling_release(size_t bytes) {
+    uint64_t before = atomic_fetch_sub_explicit(&counter.used, bytes, memory_order_relaxed);
+    ASSERT(before >= bytes);
+    (void)before;
+}
+
+struct ceiling_numbers ceiling_numbers(void) {
+    return (struct ceiling_numbers){
+        .used = atomic_load_explicit(&counter.used, memory_order_relaxed),
+        .peak = atomic_load_explicit(&counter.peak, memory_order_relaxed),
+        .max = counter.max == UINT64_MAX ? 0 : counter.max,
+        .refused = atomic_load_explicit(&counter.refused, memory_order_relaxed),
+        .refused_bytes = atomic_load_explicit(&counter.refused_bytes, memory_order_relaxed),
+    };
+}
+
+static const char *operation_name(enum ceiling_operation operation) {
+    switch (operation) {
+    case CEILING_MALLOC: return "malloc";
+    case CEILING_CALLOC: return "calloc";
+    case CEILING_REALLOC: return "realloc";
+    case CEILING_ALIGNED: return "aligned_alloc";
+    case CEILING_NEW: return "operator new";
+    case CEILING_MMAP: return "mmap";
+    default: return "weir's own tables";
+    }
+}
+
+/* The words are Netty's, N being what was to be committed, so that used + N is more than max. */
+static void say(const struct ceiling_refusal *r, uint64_t unsaid) {
+    struct text t = {0};
+    text_add(&t, "weir: failed to allocate ");
+    text_add_number(&t, r->requested);
+    text_add(&t, " byte(s) of direct memory (used: ");
+    text_add_number(&t, r->used);
+    text_add(&t, ", max: ");
+    text_add_number(&t, r->max);
+    text_add(&t, ")\nweir:   ");
+    text_add(&t, operation_name(r->operation));
+    text_add(&t, " in ");
+    ceiling_describe_process(&t);
+    text_add(&t, " thread ");
+    text_add_number(&t, r->thread);
+    text_add(&t, ", at ");
+    ceiling_describe_code(&t, r->caller);
+    if (unsaid > 0) {
+        text_add(&t, "; ");
+        text_add_number(&t, unsaid);
+        text_add(&t, " more were refused since the last message");
+    }
+    message_send(&t);
+}
+
+void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *caller) {
+    if (!tls.refused || operation == CEILING_QUIET) return;
+    uint64_t now = clock_now();
+    struct ceiling_refusal r = {.time = now,
+                                .requested = max_size(n, tls.refused_bytes),
+                                .used = tls.refused_used,
+                                .max = counter.max,
+                                .thread = sys_gettid(),
+                                .operation = (uint32_t)operation,
+                                .caller = caller};
+    uint64_t number = atomic_fetch_add_explicit(&counter.refused, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&counter.refused_bytes, r.requested, memory_order_relaxed);
+    ring[number % CEILING_REFUSALS] = r;
+    uint64_t next = atomic_load_explicit(&counter.next_message, memory_order_relaxed);
+    if (now < next || !atomic_compare_exchange_strong_explicit(&counter.next_message, &next, now + MESSAGE_PERIOD,
+                                                               memory_order_relaxed, memory_order_relaxed)) {
+        atomic_fetch_add_explicit(&counter.unsaid, 1, memory_order_relaxed);
+        return;
+    }
+    say(&r, atomic_exchange_explicit(&counter.unsaid, 0, memory_order_relaxed));
+}
+
+size_t ceiling_refusals(struct ceiling_refusal *out, size_t max) {
+    uint64_t all = atomic_load_explicit(&counter.refused, memory_order_relaxed);
+    size_t n = min_size(min_size((size_t)all, CEILING_REFUSALS), max);
+    for (size_t i = 0; i < n; i++) out[i] = ring[(all - n + i) % CEILING_REFUSALS];
+    return n;
+}

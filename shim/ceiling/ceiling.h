@@ -1,0 +1,52 @@
+/* The ceiling: one counter of committed bytes that no thread ever sees above the limit, and the words of a refusal. */
+#ifndef WEIR_CEILING_CEILING_H
+#define WEIR_CEILING_CEILING_H
+
+#include "shim/base/base.h"
+
+/* What a refused request was; the numbers are those of the dump format. */
+enum ceiling_operation {
+    CEILING_QUIET = 0, /* not to be reported: who asked will ask again */
+    CEILING_MALLOC = 1,
+    CEILING_CALLOC,
+    CEILING_REALLOC,
+    CEILING_ALIGNED,
+    CEILING_NEW,
+    CEILING_TABLE,
+    CEILING_MMAP
+};
+
+/* Sets the limit and becomes who is told of every commit (base/charge.h). Once, before any memory is committed. */
+void ceiling_start(uint64_t max);
+
+/* Moves the counter by compare-and-swap before the bytes are committed; false: it would pass the limit, nothing was
+ * counted, and tls.refused_… say what was asked and what was in use. */
+bool ceiling_charge(size_t bytes);
+void ceiling_release(size_t bytes);
+
+struct ceiling_numbers {
+    uint64_t used, peak, max; /* bytes; max is 0 where there is no ceiling */
+    uint64_t refused, refused_bytes;
+};
+struct ceiling_numbers ceiling_numbers(void);
+
+/* A request of n bytes by the program is refused: counts it, remembers it, and says so on standard error, at most ten
+ * times a second. Only when the ceiling was why (tls.refused); the kernel's own refusals are between it and the program. */
+void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *caller);
+
+/* The newest refusals, oldest first: up to `max` of them into out; their number. `caller` is a plain address. */
+struct ceiling_refusal {
+    uint64_t time, requested, used, max;
+    uint32_t thread;
+    uint32_t operation;
+    const void *caller;
+};
+size_t ceiling_refusals(struct ceiling_refusal *out, size_t max);
+#define CEILING_REFUSALS ((size_t)64)
+
+/* Set by the room that knows modules: appends "name+0x1a2b3" for a code address. */
+struct text;
+extern void (*ceiling_describe_code)(struct text *t, const void *code);
+extern void (*ceiling_describe_process)(struct text *t);
+
+#endif

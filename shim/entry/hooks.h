@@ -1,0 +1,9 @@
+/* What the constructor arms, a function a family. */
+#ifndef WEIR_ENTRY_HOOKS_H
+#define WEIR_ENTRY_HOOKS_H
+
+void hook_exit(void);    /* process.c */
+void hook_threads(void); /* thread.c */
+void hook_loader(void);  /* loader.c */
+
+#endif

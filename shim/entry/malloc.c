@@ -1,0 +1,87 @@
+/* malloc(3) as glibc has it. The fast path first; what it declines goes to tracking. */
+#include "shim/arena/fast.h"
+#include "shim/entry/start.h"
+
+#include <errno.h>
+
+static NOINLINE void *malloc_slow(size_t n) {
+    start_check();
+    return track_allocate(n, 16, false, CEILING_MALLOC, CALLER, FRAME);
+}
+
+static NOINLINE void *calloc_slow(size_t n) {
+    start_check();
+    return track_allocate(n, 16, true, CEILING_CALLOC, CALLER, FRAME);
+}
+
+static NOINLINE void free_slow(void *p) {
+    start_check();
+    track_free(p, "free", FRAME);
+}
+
+static NOINLINE void *out_of_range(void) {
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* A unique pointer for 0 bytes; NULL with ENOMEM above PTRDIFF_MAX or when refused. */
+EXPORT void *malloc(size_t n) {
+    void *p = arena_pop(n);
+    return likely(p != NULL) ? p : malloc_slow(n);
+}
+
+EXPORT void free(void *p) {
+    struct slab *s;
+    enum arena_pushed pushed = arena_push(p, &s);
+    if (likely(pushed == ARENA_PUSHED)) return;
+    if (pushed == ARENA_EMPTIED) arena_emptied(s);
+    else free_slow(p);
+}
+
+EXPORT void *calloc(size_t count, size_t size) {
+    size_t n;
+    if (unlikely(__builtin_mul_overflow(count, size, &n))) return out_of_range();
+    void *p = arena_pop(n);
+    if (unlikely(p == NULL)) return calloc_slow(n);
+    mem_zero(p, round_up(n, 16));
+    return p;
+}
+
+/* NULL: as malloc. 0 bytes: frees and returns NULL. When refused the old block stays. */
+EXPORT void *realloc(void *p, size_t n) {
+    start_check();
+    return track_reallocate(p, n, CALLER, FRAME);
+}
+
+EXPORT void *reallocarray(void *p, size_t count, size_t size) {
+    size_t n;
+    if (unlikely(__builtin_mul_overflow(count, size, &n))) return out_of_range();
+    start_check();
+    return track_reallocate(p, n, CALLER, FRAME);
+}
+
+/* May be written to its end; at tracked levels too. */
+EXPORT size_t malloc_usable_size(void *p) {
+    start_check();
+    return track_usable_size(p);
+}
+
+/* C23: size and alignment are hints that no caller can be trusted with. */
+EXPORT void free_sized(void *p, size_t n) {
+    (void)n;
+    free(p);
+}
+EXPORT void free_aligned_sized(void *p, size_t alignment, size_t n) {
+    (void)alignment;
+    (void)n;
+    free(p);
+}
+
+/* The names under which glibc's own malloc was reachable past an interposer. */
+#define ALIAS(of) __attribute__((alias(#of), visibility("default")))
+extern void *__libc_malloc(size_t n) ALIAS(malloc);
+extern void *__libc_calloc(size_t count, size_t size) ALIAS(calloc);
+extern void *__libc_realloc(void *p, size_t n) ALIAS(realloc);
+extern void __libc_free(void *p) ALIAS(free);
+extern void __libc_cfree(void *p) ALIAS(free);
+extern void cfree(void *p) ALIAS(free);

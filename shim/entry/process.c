@@ -1,0 +1,157 @@
+/* The ways a process image ends: exit, _exit, quick_exit, exec. Each leaves a dump, unless the process is a vfork child,
+ * which runs in its parent's memory. */
+#include "shim/base/options.h"
+#include "shim/base/sys.h"
+#include "shim/box/dump.h"
+#include "shim/entry/hooks.h"
+#include "shim/entry/start.h"
+
+#include <alloca.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static _Atomic bool ending; /* the dump at exit is being written, or was */
+
+static struct {
+    int (*execve)(const char *, char *const[], char *const[]);
+    int (*execvpe)(const char *, char *const[], char *const[]);
+    int (*fexecve)(int, char *const[], char *const[]);
+    int (*execveat)(int, const char *, char *const[], char *const[], int);
+} next;
+
+static bool owns_memory(void) {
+    start_check();
+    return lock_process() == PROCESS_OWNER;
+}
+
+static void dump_at_end(enum dump_reason reason, int status) {
+    static char path[OUTPUT_PATH_MAX];
+    if (!(options.dump_at & DUMP_ON_EXIT) || !owns_memory()) return;
+    if (atomic_exchange_explicit(&ending, true, memory_order_relaxed)) return;
+    int before = errno;
+    dump_count();
+    (void)dump_write(reason, (uint32_t)status & 0xff, sys_getpid(), path);
+    errno = before;
+}
+
+static void at_exit(int status, void *context) {
+    (void)context;
+    dump_at_end(DUMP_AT_EXIT, status);
+}
+
+static void at_quick_exit_(void) { dump_at_end(DUMP_AT_EXIT, (int)DUMP_STATUS_UNKNOWN); }
+
+/* Exit handlers run in the reverse order of registration, and one from on_exit belongs to no library, so that it is not
+ * run early when weir's own destructors are. Registered before the program's main, it is the last of all. */
+void hook_exit(void) {
+    (void)on_exit(at_exit, NULL);
+    (void)at_quick_exit(at_quick_exit_);
+    *(void **)&next.execve = dlsym(RTLD_NEXT, "execve");
+    *(void **)&next.execvpe = dlsym(RTLD_NEXT, "execvpe");
+    *(void **)&next.fexecve = dlsym(RTLD_NEXT, "fexecve");
+    *(void **)&next.execveat = dlsym(RTLD_NEXT, "execveat");
+}
+
+EXPORT _Noreturn void _exit(int status) {
+    dump_at_end(DUMP_AT_EXIT, status);
+    sys_exit_group(status);
+}
+
+EXPORT _Noreturn void _Exit(int status) { _exit(status); }
+
+/* --- exec: the dump is written before, since after a successful one there is nobody left; a failed one takes it back --- */
+
+struct exec_dump {
+    bool written;
+    char *path;
+};
+
+static void before_exec(struct exec_dump *d, char *path) {
+    d->path = path;
+    d->written = false;
+    if (!(options.dump_at & DUMP_ON_EXIT) || !owns_memory()) return;
+    int before = errno;
+    dump_count();
+    d->written = dump_write(DUMP_AT_EXEC, DUMP_STATUS_UNKNOWN, sys_getpid(), path) == 0;
+    errno = before;
+}
+
+static int after_failed_exec(const struct exec_dump *d) {
+    if (d->written) dump_discard(d->path);
+    return -1;
+}
+
+/* The path lives in static memory: a vfork child has little stack and never gets here, and of several threads that
+ * exec at once all but one are ended by it. */
+static char exec_path[OUTPUT_PATH_MAX];
+
+EXPORT int execve(const char *path, char *const argv[], char *const envp[]) {
+    struct exec_dump d;
+    before_exec(&d, exec_path);
+    (void)next.execve(path, argv, envp);
+    return after_failed_exec(&d);
+}
+
+EXPORT int execv(const char *path, char *const argv[]) { return execve(path, argv, environ); }
+
+EXPORT int execvpe(const char *file, char *const argv[], char *const envp[]) {
+    struct exec_dump d;
+    before_exec(&d, exec_path);
+    (void)next.execvpe(file, argv, envp);
+    return after_failed_exec(&d);
+}
+
+EXPORT int execvp(const char *file, char *const argv[]) { return execvpe(file, argv, environ); }
+
+EXPORT int fexecve(int fd, char *const argv[], char *const envp[]) {
+    struct exec_dump d;
+    before_exec(&d, exec_path);
+    (void)next.fexecve(fd, argv, envp);
+    return after_failed_exec(&d);
+}
+
+EXPORT int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags) {
+    struct exec_dump d;
+    before_exec(&d, exec_path);
+    (void)next.execveat(fd, path, argv, envp, flags);
+    return after_failed_exec(&d);
+}
+
+/* The arguments of an execl, up to and with the terminating NULL, into an array on the caller's stack. */
+#define COLLECT(args, first, argv)                                                                                     \
+    va_list count_;                                                                                                    \
+    va_copy(count_, args);                                                                                             \
+    size_t n_ = 1;                                                                                                     \
+    while (n_++, va_arg(count_, char *)) continue;                                                                     \
+    va_end(count_);                                                                                                    \
+    char **argv = alloca(n_ * sizeof *argv);                                                                           \
+    argv[0] = (char *)(uintptr_t)(first);                                                                              \
+    for (size_t i_ = 1; i_ < n_; i_++) argv[i_] = va_arg(args, char *)
+
+EXPORT int execl(const char *path, const char *first, ...) {
+    va_list args;
+    va_start(args, first);
+    COLLECT(args, first, argv);
+    va_end(args);
+    return execve(path, argv, environ);
+}
+
+EXPORT int execlp(const char *file, const char *first, ...) {
+    va_list args;
+    va_start(args, first);
+    COLLECT(args, first, argv);
+    va_end(args);
+    return execvpe(file, argv, environ);
+}
+
+EXPORT int execle(const char *path, const char *first, ...) {
+    va_list args;
+    va_start(args, first);
+    COLLECT(args, first, argv);
+    char *const *envp = va_arg(args, char *const *);
+    va_end(args);
+    return execve(path, argv, envp);
+}

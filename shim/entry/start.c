@@ -1,0 +1,87 @@
+/* Start-up. Memory is needed before anything is ready: by constructors that run before ours, by resolvers that run
+ * before relocation has ended. So the first slow path brings the rooms up, from the lowest on, with raw system calls
+ * only; the constructor then arms what needs libc: the exit hook, the dump signal, the thread hook. */
+#include "shim/entry/start.h"
+#include "shim/base/clock.h"
+#include "shim/base/options.h"
+#include "shim/base/start.h"
+#include "shim/base/sys.h"
+#include "shim/base/text.h"
+#include "shim/box/dump.h"
+#include "shim/box/output.h"
+#include "shim/box/snapshot.h"
+#include "shim/box/state.h"
+#include "shim/ceiling/ceiling.h"
+#include "shim/entry/hooks.h"
+#include "shim/track/foreign.h"
+
+#include <elf.h>
+
+static bool up;
+
+static void describe_process(struct text *t) {
+    text_add_bytes(t, output_program(), str_length(output_program()));
+    text_add(t, "[");
+    text_add_number(t, sys_getpid());
+    text_add(t, "]");
+}
+
+static void say_that_all_is_tracked(void) {
+    if (options.level != LEVEL_SIMPLE && options.level != LEVEL_ADVANCED) return;
+    struct text t = {0};
+    text_add(&t, "weir: level ");
+    text_add(&t, options.level == LEVEL_SIMPLE ? "simple" : "advanced");
+    text_add(&t, " does not sample yet: every block is tracked, as at paranoid");
+    message_send(&t);
+}
+
+static void start_rooms(void) {
+    start_read();
+    options_read();
+    clock_start();
+    const char *file = (const char *)start_auxiliary(AT_EXECFN);
+    output_start(file && *file ? file : start_argc > 0 ? start_argv[0] : "unknown");
+    ceiling_describe_process = describe_process;
+    ceiling_start(options.max_direct);
+    dump_start();
+    bool tracking = track_start();
+    if (!arena_start(state_tracking(), options.zero_on_free)) {
+        struct text t = {0};
+        text_add(&t, "weir: no address space for the arena; every allocation will fail");
+        message_send(&t);
+    } else if (!tracking) {
+        struct text t = {0};
+        text_add(&t, "weir: no memory for the tables; nothing is tracked");
+        message_send(&t);
+    }
+    say_that_all_is_tracked();
+}
+
+static void wake_child(void) {
+    if (!lock_adopt()) return;
+    state_new_epoch();
+}
+
+COLD void start_wake(void) {
+    if (up) {
+        wake_child();
+        return;
+    }
+    if (lock_held_here(LOCK_START)) return; /* a signal handler during start: its request fails */
+    lock_take(LOCK_START);
+    if (!up) {
+        start_rooms();
+        up = true;
+        lock_start();
+    }
+    lock_give(LOCK_START);
+}
+
+__attribute__((constructor)) static void arm(void) {
+    start_check();
+    foreign_start();
+    hook_exit();
+    hook_threads();
+    hook_loader();
+    snapshot_start();
+}

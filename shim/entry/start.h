@@ -1,0 +1,17 @@
+/* Coming up: in a process image, and in every fork child. */
+#ifndef WEIR_ENTRY_START_H
+#define WEIR_ENTRY_START_H
+
+#include "shim/base/lock.h"
+#include "shim/track/track.h"
+
+#include <stdatomic.h>
+
+void start_wake(void);
+
+/* First thing in every slow path. The word is 0 before weir is up and, because forks wipe its page, in a new child. */
+ALWAYS_INLINE void start_check(void) {
+    if (unlikely(atomic_load_explicit(&lock_page.owner, memory_order_acquire) == 0)) start_wake();
+}
+
+#endif

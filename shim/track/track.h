@@ -1,0 +1,25 @@
+/* Tracking: what stands between the entries and the arena once the fast path has declined. Decides whether a block is
+ * tracked, takes its backtrace, keeps its side entry, checks every pointer that is given back, refuses, and sets errno
+ * as glibc documents. */
+#ifndef WEIR_TRACK_TRACK_H
+#define WEIR_TRACK_TRACK_H
+
+#include "shim/arena/arena.h"
+#include "shim/ceiling/ceiling.h"
+
+/* Once, before the arena starts. False: no tables, so nothing is tracked. */
+bool track_start(void);
+
+/* The slow path of every allocating entry. NULL with errno ENOMEM. `caller` and `frame` are the entry's return address
+ * and frame address. */
+void *track_allocate(size_t n, size_t alignment, bool zero, enum ceiling_operation operation, const void *caller,
+                     const void *frame);
+void *track_reallocate(void *p, size_t n, const void *caller, const void *frame);
+void track_free(void *p, const char *entry, const void *frame);
+size_t track_usable_size(const void *p);
+
+/* Where the entry was called from: passed on by every entry that is not itself a tail call. */
+#define CALLER __builtin_return_address(0)
+#define FRAME __builtin_frame_address(0)
+
+#endif

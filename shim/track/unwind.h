@@ -1,0 +1,15 @@
+/* Backtraces. A frame is stepped over by a rule that was derived once from its call frame information and is found by
+ * its code address ever after; code without such information (JIT) by the frame pointer. No lock is held, nothing is
+ * allocated, and only memory that is known or has been probed to be mapped is read. */
+#ifndef WEIR_TRACK_UNWIND_H
+#define WEIR_TRACK_UNWIND_H
+
+#include "shim/box/stacks.h"
+
+bool unwind_start(void);
+
+/* Walks outwards from the caller of the function whose frame address (__builtin_frame_address(0), with a frame pointer)
+ * is given. Frames inside libweir.so are left out. */
+void unwind(struct trace *t, const void *frame_address);
+
+#endif

@@ -37,12 +37,25 @@ static bool run(struct sink *sink, const char *mangled, int options, bool rust) 
     return sink->length > 0;
 }
 
+/* The D demangler knows no brief form: its parameters are the last parentheses. */
+static char *demangle_d(const char *mangled, bool brief) {
+    char *name = dlang_demangle(mangled, DMGL_DLANG | DMGL_PARAMS);
+    size_t at = name ? strlen(name) : 0;
+    if (!brief || !at || name[at - 1] != ')') return name;
+    for (int depth = 0; at > 0; at--) {
+        depth += (name[at - 1] == ')') - (name[at - 1] == '(');
+        if (depth == 0) break;
+    }
+    if (at > 1) name[at - 1] = 0;
+    return name;
+}
+
 char *demangle(const char *mangled, bool brief) {
     static struct sink sink;
     size_t length = strlen(mangled);
     if (mangled[0] != '_' || length > MAX_MANGLED) return memory_text(mangled, length);
     if (strncmp(mangled, "_D", 2) == 0 && length < 1024) {
-        char *name = dlang_demangle(mangled, brief ? DMGL_DLANG : DMGL_DLANG | DMGL_PARAMS);
+        char *name = demangle_d(mangled, brief);
         if (name) return name;
     }
     bool done =

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "reporter/load/memory.h"
-#include "reporter/load/progress.h"
 #include "reporter/symbols/demangle.h"
 
 static void add_range(struct dwarf_index *index, uint64_t low, uint64_t high) {
@@ -177,7 +176,6 @@ size_t dwarf_index_at(struct dwarf_index *index, uint64_t address, struct symbol
         const struct dwarf_range *range = &index->ranges[--low];
         if (address >= range->high) continue;
         struct dwarf_unit *unit = &index->units[range->unit];
-        if (!unit->walked || !unit->files) progress_show("reading debug information", range->unit, index->unit_count);
         prepare(unit);
         best = chain_in(index, unit, address, frames, max);
     }

@@ -1,30 +1,28 @@
-/* Names for frames: asks the debug information, then the symbol table, and remembers every answer. */
+/* Names for frames: every answer of the worker is remembered, and questions go to it in batches. When it dies over a
+ * batch, the questions are asked again one by one; the module that kills it twice is asked no more. */
 #include "reporter/symbols/symbols.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "reporter/load/memory.h"
-#include "reporter/symbols/dwarf.h"
-#include "reporter/symbols/symtab.h"
+#include "reporter/load/progress.h"
+#include "reporter/symbols/worker.h"
 
-#define MAX_CHAIN 64 /* functions inlined into each other at one address */
+#define MAX_TEXT 65536 /* of one string in an answer */
 
 struct module {
-    bool opened, has_dwarf, has_names;
+    bool opened, has_names;
     const char *why;
-    struct module_files files;
-    struct dwarf_index dwarf;
-    struct symtab symtab;
 };
 
-struct answer_key {
-    uint64_t address;
-    uint64_t module;
+struct text_entry { /* strings repeat: one file, many frames */
+    char *text;
+    UT_hash_handle hh;
 };
 
 struct answer {
-    struct answer_key key;
+    struct worker_request key;
     struct symbol_frame *frames;
     size_t count;
     UT_hash_handle hh;
@@ -34,77 +32,151 @@ struct symbols {
     const struct merged *merged;
     struct symbol_options options;
     struct module *modules;
-    size_t module_count, module_capacity;
+    struct worker worker;
     struct answer *answers;
+    struct text_entry *texts;
 };
 
 struct symbols *symbols_new(const struct merged *merged, const struct symbol_options *options) {
     struct symbols *symbols = memory_get(1, sizeof *symbols);
     symbols->merged = merged;
     symbols->options = *options;
-    (void)unsetenv("DEBUGINFOD_URLS"); /* libdw must not be tempted to ask the network */
-    (void)elf_version(EV_CURRENT);
+    symbols->modules = memory_get(merged->module_count, sizeof *symbols->modules);
     return symbols;
 }
 
-static struct module *module_at(struct symbols *symbols, uint32_t number) {
-    symbols->modules =
-        memory_more(symbols->modules, &symbols->module_capacity, (size_t)number + 1, sizeof *symbols->modules);
-    if (number >= symbols->module_count) symbols->module_count = (size_t)number + 1;
-    struct module *module = &symbols->modules[number];
-    if (module->opened) return module;
-    module->opened = true;
-    module_find(&module->files, symbols->merged->modules[number], &symbols->options);
-    module->why = module->files.why;
-    struct object *debug = module->files.debug.elf ? &module->files.debug : &module->files.code;
-    if (debug->elf) module->has_dwarf = dwarf_index_open(&module->dwarf, debug, &symbols->options);
-    if (debug->elf && !module->has_dwarf && !module->why) module->why = "its debug information cannot be read";
-    symtab_read(&module->symtab, &module->files.debug);
-    if (!module->symtab.full) {
-        symtab_free(&module->symtab);
-        symtab_read(&module->symtab, &module->files.code);
-    }
-    module->has_names = module->has_dwarf || module->symtab.full;
-    return module;
+static const char *intern(struct symbols *symbols, const char *bytes, size_t length) {
+    struct text_entry *entry = NULL;
+    HASH_FIND(hh, symbols->texts, bytes, length, entry);
+    if (entry) return entry->text;
+    entry = memory_get(1, sizeof *entry);
+    entry->text = memory_text(bytes, length);
+    HASH_ADD_KEYPTR(hh, symbols->texts, entry->text, length, entry);
+    return entry->text;
 }
 
-/* Where debug information knows the line but not the function (hand-written assembly, split DWARF), the symbol table
- * adds the name. */
-static size_t ask(struct module *module, uint64_t address, struct symbol_frame *frames) {
-    size_t count = module->has_dwarf ? dwarf_index_at(&module->dwarf, address, frames, MAX_CHAIN) : 0;
-    if (count && frames[count - 1].function) return count;
-    struct symtab_entry *entry = symtab_at(&module->symtab, address);
-    if (!entry) return count;
-    if (!count) frames[count++] = (struct symbol_frame){0};
-    frames[count - 1].function = entry->function;
-    frames[count - 1].brief = entry->brief;
-    return count;
+static bool get_text(struct symbols *symbols, uint32_t length, const char **text) {
+    static char bytes[MAX_TEXT];
+    *text = NULL;
+    if (length == WORKER_NO_TEXT) return true;
+    if (length > MAX_TEXT || fread(bytes, 1, length, symbols->worker.answers) != length) return false;
+    *text = intern(symbols, bytes, length);
+    return true;
+}
+
+static void remember(struct symbols *symbols, const struct worker_request *key, const struct symbol_frame *frames,
+                     size_t count) {
+    struct answer *answer = memory_get(1, sizeof *answer);
+    answer->key = *key;
+    answer->count = count;
+    answer->frames = memory_get(count, sizeof *frames);
+    if (count) memcpy(answer->frames, frames, count * sizeof *frames);
+    HASH_ADD(hh, symbols->answers, key, sizeof answer->key, answer);
+}
+
+static bool get_frame(struct symbols *symbols, struct symbol_frame *frame) {
+    struct worker_frame fixed;
+    if (fread(&fixed, sizeof fixed, 1, symbols->worker.answers) != 1) return false;
+    *frame = (struct symbol_frame){.line = fixed.line, .inlined = fixed.inlined != 0};
+    return get_text(symbols, fixed.texts[0], &frame->function) && get_text(symbols, fixed.texts[1], &frame->brief) &&
+           get_text(symbols, fixed.texts[2], &frame->file) && get_text(symbols, fixed.texts[3], &frame->folder);
+}
+
+static bool get_answer(struct symbols *symbols, const struct worker_request *request) {
+    static struct symbol_frame frames[LOOKUP_MAX_CHAIN];
+    struct worker_answer head;
+    struct module *module = &symbols->modules[request->module];
+    if (fread(&head, sizeof head, 1, symbols->worker.answers) != 1 || head.count > LOOKUP_MAX_CHAIN) return false;
+    if (!get_text(symbols, head.why, &module->why)) return false;
+    module->opened = true;
+    module->has_names = head.has_names != 0;
+    for (uint32_t i = 0; i < head.count; i++)
+        if (!get_frame(symbols, &frames[i])) return false;
+    remember(symbols, request, frames, head.count);
+    return true;
+}
+
+/* Asks a batch; returns how many were answered. */
+static uint32_t ask_batch(struct symbols *symbols, const struct worker_request *requests, uint32_t count) {
+    struct worker *worker = &symbols->worker;
+    uint32_t answered = 0;
+    if (!worker->pid && !worker_start(worker, symbols->merged, &symbols->options)) return 0;
+    if (worker_ask(worker, requests, count))
+        while (answered < count && get_answer(symbols, &requests[answered])) answered++;
+    if (answered < count) worker_stop(worker);
+    return answered;
+}
+
+static void give_up(struct symbols *symbols, const struct worker_request *request) {
+    struct module *module = &symbols->modules[request->module];
+    module->opened = true;
+    module->has_names = false;
+    module->why = "its file makes the reader crash";
+    remember(symbols, request, NULL, 0);
+}
+
+static bool is_broken(const struct symbols *symbols, const struct worker_request *request) {
+    const struct module *module = &symbols->modules[request->module];
+    return module->why && strcmp(module->why, "its file makes the reader crash") == 0;
+}
+
+static void ask_all(struct symbols *symbols, const struct worker_request *requests, uint32_t count) {
+    uint32_t done = ask_batch(symbols, requests, count);
+    for (; done < count; done++)
+        if (is_broken(symbols, &requests[done]) || !ask_batch(symbols, &requests[done], 1))
+            give_up(symbols, &requests[done]);
 }
 
 /* A return address belongs to the call before it, which may be the last instruction of its function. */
-struct symbol_chain symbols_at(struct symbols *symbols, struct merged_frame frame) {
-    struct answer_key key = {frame.offset - (frame.exact || !frame.offset ? 0 : 1), frame.module};
+static struct worker_request request_for(struct merged_frame frame) {
+    return (struct worker_request){frame.offset - (frame.exact || !frame.offset ? 0 : 1), frame.module};
+}
+
+static struct answer *find(struct symbols *symbols, const struct worker_request *request) {
     struct answer *answer = NULL;
-    HASH_FIND(hh, symbols->answers, &key, sizeof key, answer);
+    HASH_FIND(hh, symbols->answers, request, sizeof *request, answer);
+    return answer;
+}
+
+static int compare(const void *left, const void *right) {
+    return memcmp(left, right, sizeof(struct worker_request));
+}
+
+void symbols_prefetch(struct symbols *symbols, const struct merged_frame *frames, size_t count) {
+    struct worker_request *requests = memory_get(count, sizeof *requests);
+    size_t wanted = 0, unique = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct worker_request request = request_for(frames[i]);
+        if (!find(symbols, &request)) requests[wanted++] = request;
+    }
+    if (wanted) qsort(requests, wanted, sizeof *requests, compare);
+    for (size_t i = 0; i < wanted; i++)
+        if (!i || compare(&requests[i], &requests[i - 1]) != 0) requests[unique++] = requests[i];
+    for (size_t i = 0; i < unique; i += WORKER_BATCH) {
+        progress_show("looking names up", i, unique);
+        ask_all(symbols, requests + i, unique - i < WORKER_BATCH ? (uint32_t)(unique - i) : WORKER_BATCH);
+    }
+    free(requests);
+}
+
+struct symbol_chain symbols_at(struct symbols *symbols, struct merged_frame frame) {
+    struct worker_request request = request_for(frame);
+    struct answer *answer = find(symbols, &request);
     if (!answer) {
-        static struct symbol_frame frames[MAX_CHAIN];
-        answer = memory_get(1, sizeof *answer);
-        answer->key = key;
-        answer->count = ask(module_at(symbols, frame.module), key.address, frames);
-        answer->frames = memory_get(answer->count, sizeof *frames);
-        if (answer->count) memcpy(answer->frames, frames, answer->count * sizeof *frames);
-        HASH_ADD(hh, symbols->answers, key, sizeof key, answer);
+        ask_all(symbols, &request, 1);
+        answer = find(symbols, &request);
     }
     return (struct symbol_chain){answer->frames, answer->count};
 }
 
 const char *symbols_why(struct symbols *symbols, uint32_t module) {
-    return module_at(symbols, module)->why;
+    if (!symbols->modules[module].opened) (void)symbols_at(symbols, (struct merged_frame){0, module, 1});
+    return symbols->modules[module].why;
 }
 
 void symbols_tally(const struct symbols *symbols, size_t *with, size_t *opened) {
     *with = *opened = 0;
-    for (size_t i = 0; i < symbols->module_count; i++) {
+    for (size_t i = 0; i < symbols->merged->module_count; i++) {
         if (!symbols->modules[i].opened || symbols->merged->modules[i]->jit) continue;
         ++*opened;
         *with += symbols->modules[i].has_names;
@@ -113,16 +185,17 @@ void symbols_tally(const struct symbols *symbols, size_t *with, size_t *opened) 
 
 void symbols_free(struct symbols *symbols) {
     struct answer *answer = NULL, *next = NULL;
+    struct text_entry *text = NULL, *next_text = NULL;
+    worker_stop(&symbols->worker);
     HASH_ITER(hh, symbols->answers, answer, next) {
         HASH_DEL(symbols->answers, answer);
         free(answer->frames);
         free(answer);
     }
-    for (size_t i = 0; i < symbols->module_count; i++) {
-        if (!symbols->modules[i].opened) continue;
-        if (symbols->modules[i].has_dwarf) dwarf_index_close(&symbols->modules[i].dwarf);
-        symtab_free(&symbols->modules[i].symtab);
-        module_close(&symbols->modules[i].files);
+    HASH_ITER(hh, symbols->texts, text, next_text) {
+        HASH_DEL(symbols->texts, text);
+        free(text->text);
+        free(text);
     }
     free(symbols->modules);
     free(symbols);

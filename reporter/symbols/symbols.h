@@ -1,5 +1,6 @@
 /* Names for frames. Files are opened lazily, only for modules of frames that are asked for; a file is used only when it
- * is the one that the program ran (same build-id). Nothing is ever fetched from the network.
+ * is the one that the program ran (same build-id). Nothing is ever fetched from the network. The files are read in a
+ * process of its own (worker.h), so that a crafted one costs its names, not the report.
  */
 #ifndef WEIR_SYMBOLS_SYMBOLS_H
 #define WEIR_SYMBOLS_SYMBOLS_H
@@ -30,6 +31,9 @@ struct symbols;
 
 struct symbols *symbols_new(const struct merged *merged, const struct symbol_options *options);
 void symbols_free(struct symbols *symbols);
+
+/* Many at once cost a fraction of one by one; symbols_at then finds them. */
+void symbols_prefetch(struct symbols *symbols, const struct merged_frame *frames, size_t count);
 struct symbol_chain symbols_at(struct symbols *symbols, struct merged_frame frame);
 
 const char *symbols_why(struct symbols *symbols, uint32_t module); /* why names are missing; NULL: they are not */

@@ -212,6 +212,7 @@ static void put_totals(struct json *json, const struct merged *merged) {
 void view_json(const struct view *view) {
     const struct merged *merged = view->merged;
     struct json json = {.out = view->out};
+    view_resolve(view, view->options.rows);
     json_open(&json, NULL, '{');
     json_string(&json, "weir", WEIR_VERSION);
     put_process(&json, view_first(merged)->dump);

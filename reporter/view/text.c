@@ -175,19 +175,8 @@ static void print_table(const struct view *view) {
                       sites_word(merged->live_sites - rows));
 }
 
-/* The header counts the modules that names were found for, so the names are looked up before it is printed. */
-static void resolve(const struct view *view) {
-    const struct merged *merged = view->merged;
-    for (size_t i = 0; i < merged->live_sites && (i < view->options.rows || i < view->options.details); i++) {
-        const struct merged_site *site = merged->sites[i];
-        (void)naming_of(view->symbols, merged, site);
-        for (uint32_t j = 0; i < view->options.details && j < site->frame_count; j++)
-            (void)symbols_at(view->symbols, site->frames[j]);
-    }
-}
-
 void view_text(const struct view *view) {
-    resolve(view);
+    view_resolve(view, view->options.details > view->options.rows ? view->options.details : view->options.rows);
     print_title(view);
     print_direct(view);
     print_coverage(view);

@@ -29,6 +29,9 @@ void view_json(const struct view *view);    /* json.c */
 void view_details(const struct view *view); /* details.c: sites with their frames, refusals */
 void view_full(const struct view *view);    /* full.c: classes, modules, counters, options */
 
+/* Looks up the names of the first sites all at once: text needs to know how many were found before it starts. */
+void view_resolve(const struct view *view, size_t sites);
+
 /* What text and JSON call the same thing by. */
 const char *view_verdict(enum dump_verdict verdict); /* leaked, possible, in_use, unknown */
 const char *view_level(uint32_t level);

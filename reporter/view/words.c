@@ -49,6 +49,19 @@ uint64_t view_uptime(const struct dump *dump) {
     return process->dump_time > process->start_time ? process->dump_time - process->start_time : 0;
 }
 
+void view_resolve(const struct view *view, size_t sites) {
+    const struct merged *merged = view->merged;
+    struct merged_frame *frames = NULL;
+    size_t count = 0, capacity = 0;
+    for (size_t i = 0; i < merged->live_sites && i < sites; i++) {
+        const struct merged_site *site = merged->sites[i];
+        frames = memory_more(frames, &capacity, count + site->frame_count, sizeof *frames);
+        for (uint32_t j = 0; j < site->frame_count; j++) frames[count++] = site->frames[j];
+    }
+    symbols_prefetch(view->symbols, frames, count);
+    free(frames);
+}
+
 void view_message(const char *format, ...) {
     char *text = NULL;
     va_list arguments;

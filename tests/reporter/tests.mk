@@ -13,7 +13,7 @@ ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/vie
 HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h) shim/box/format.h tests/reporter/tests.mk
 CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
 
-all: $(OUT)/mkdump $(OUT)/load_test $(OUT)/fuzz_load $(OUT)/stub/libweir.so $(OUT)/stub/weir
+all: $(OUT)/mkdump $(OUT)/load_test $(OUT)/text_test $(OUT)/fuzz_load $(OUT)/stub/libweir.so $(OUT)/stub/weir
 
 $(OUT)/mkdump: tests/reporter/mkdump.c tests/reporter/dump_builder.c $(HEADERS)
 	@mkdir -p $(@D)
@@ -29,6 +29,9 @@ $(OUT)/stub/weir: $(BUILD)/weir
 	cp $< $@
 
 $(OUT)/load_test: $(OUT)/checked/tests/reporter/load_test.o $(CHECKED)
+	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
+
+$(OUT)/text_test: $(OUT)/checked/tests/reporter/text_test.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
 $(OUT)/fuzz_load: $(OUT)/checked/tests/fuzz/fuzz_load.o $(CHECKED)

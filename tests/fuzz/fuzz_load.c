@@ -1,0 +1,171 @@
+/* A deterministic fuzzer of everything that reads files: dumps (loader, merging, views) and the ELF files that they name
+ * (symbols). The same seed gives the same files.
+ *
+ *   fuzz_load SEED ITERATIONS FOLDER [ELF]
+ *
+ * FOLDER holds the file of the current iteration, so that what crashed is still there. Of each four iterations one
+ * breaks a dump, two break a dump and repair its checksums, so that what lies behind them is reached, and one breaks the
+ * ELF file but for its build-id.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reporter/load/crc32c.h"
+#include "reporter/load/memory.h"
+#include "reporter/view/view.h"
+#include "tests/reporter/dump_builder.h"
+
+struct file {
+    char *bytes;
+    size_t length;
+};
+
+static uint64_t state;
+
+static uint64_t random_below(uint64_t limit) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return limit ? state % limit : 0;
+}
+
+static struct file base_dump(const char *module_path, const char *elf) {
+    struct builder builder;
+    struct file file = {0};
+    builder_init(&builder);
+    builder.process.name = builder_string(&builder, "fuzzed\033[1m", 10);
+    builder.process.max_direct = 1 << 30;
+    (void)builder_module(&builder, module_path, elf, DUMP_MODULE_PROGRAM);
+    (void)builder_module(&builder, "/nowhere/libother.so", NULL, 0);
+    for (uint64_t i = 0; i < 24; i++) {
+        uint64_t frames[8];
+        for (uint64_t j = 0; j < 8; j++) frames[j] = (j == 7 ? 1ull << 48 : 0) | (0x1000 + i * 176 + j * 41);
+        struct dump_site site = {.stack = (uint32_t)builder_stack(&builder, frames, 8, i), .threads = 1, .blocks = 2, .bytes = 64 * i};
+        (void)builder_add(&builder, DUMP_SITES, &site, sizeof site);
+        struct dump_block block = {.size = 32 * i, .time = i, .stack = site.stack, .thread = (uint32_t)i};
+        (void)builder_add(&builder, DUMP_BLOCKS, &block, sizeof block);
+    }
+    for (uint32_t id = 1; id < 20; id++) builder_stat(&builder, id, id * 1000);
+    struct dump_refusal refusal = {.requested = 1, .operation = OP_NEW, .frame = 0x1100};
+    (void)builder_add(&builder, DUMP_REFUSALS, &refusal, sizeof refusal);
+    struct dump_thread thread = {3, 0, builder_string(&builder, "w", 1)};
+    (void)builder_add(&builder, DUMP_THREADS, &thread, sizeof thread);
+    file.bytes = builder_finish(&builder, &file.length);
+    builder_free(&builder);
+    return file;
+}
+
+static struct file read_file(const char *path) {
+    struct file file = {0};
+    FILE *stream = fopen(path, "rb");
+    if (!stream) return file;
+    (void)fseek(stream, 0, SEEK_END);
+    file.length = (size_t)ftell(stream);
+    rewind(stream);
+    file.bytes = memory_get(file.length, 1);
+    if (fread(file.bytes, 1, file.length, stream) != file.length) file.length = 0;
+    (void)fclose(stream);
+    return file;
+}
+
+static void write_file(const char *path, const struct file *file) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || write(fd, file->bytes, file->length) != (ssize_t)file->length) abort();
+    (void)close(fd);
+}
+
+/* One small change: a byte, a bit, a number that loves to overflow, a stretch copied from elsewhere. */
+static void change(struct file *file, size_t least) {
+    static const uint64_t numbers[] = {0, 1, UINT64_MAX, 1ull << 63, 0x7fffffff, 0xffff, 1ull << 48, 0x80};
+    size_t at = least + (size_t)random_below(file->length - least);
+    switch (random_below(4)) {
+    case 0: file->bytes[at] = (char)random_below(256); return;
+    case 1: file->bytes[at] = (char)(file->bytes[at] ^ 1 << random_below(8)); return;
+    case 2: {
+        size_t size = 1u << random_below(4);
+        uint64_t number = numbers[random_below(8)];
+        at &= ~(size - 1);
+        if (at >= least && at + size <= file->length) memcpy(file->bytes + at, &number, size);
+        return;
+    }
+    default: {
+        size_t from = least + (size_t)random_below(file->length - least), size = 1 + (size_t)random_below(32);
+        size_t last = at > from ? at : from;
+        if (last + size <= file->length) memmove(file->bytes + at, file->bytes + from, size);
+    }
+    }
+}
+
+/* Makes the checksums of a broken dump right again, as far as its lengths still lead somewhere. */
+static void repair(struct file *file) {
+    size_t at = 64;
+    struct dump_section section;
+    while (at + sizeof section <= file->length) {
+        memcpy(&section, file->bytes + at, sizeof section);
+        if (section.length <= file->length - at - sizeof section)
+            section.crc = crc32c(0, file->bytes + at + sizeof section, (size_t)section.length);
+        section.header_crc = crc32c(0, &section, offsetof(struct dump_section, header_crc));
+        memcpy(file->bytes + at, &section, sizeof section);
+        if (section.type == DUMP_END || section.length > file->length - at - sizeof section) break;
+        at += sizeof section + (size_t)section.length;
+        at = (at + 7) & ~(size_t)7;
+    }
+    uint32_t crc = crc32c(0, file->bytes, offsetof(struct dump_header, crc));
+    memcpy(file->bytes + offsetof(struct dump_header, crc), &crc, sizeof crc);
+}
+
+static void report(char *path) {
+    struct merged merged = {0};
+    struct symbol_options options = {.sysroot = ""};
+    merged_add(&merged, dump_open(path));
+    if (merged.part_count) {
+        FILE *nowhere = fopen("/dev/null", "w");
+        if (!nowhere) abort();
+        merged_build(&merged);
+        merged_sort(&merged, (enum merged_order)random_below(3));
+        struct view view = {nowhere, &merged, symbols_new(&merged, &options), {10, 3, random_below(2), true, "next"}};
+        view_text(&view);
+        view.options.rows = view.options.details = VIEW_ALL;
+        view_json(&view);
+        symbols_free(view.symbols);
+        (void)fclose(nowhere);
+    }
+    merged_free(&merged);
+}
+
+int main(int count, char **arguments) {
+    if (count < 4) return 2;
+    state = strtoull(arguments[1], NULL, 0) * 0x9e3779b97f4a7c15u + 1;
+    unsigned long iterations = strtoul(arguments[2], NULL, 0), done = 0;
+    char *dump_path = memory_format("%s/fuzzed.dump", arguments[3]), *elf_path = memory_format("%s/fuzzed.elf", arguments[3]);
+    struct file elf = read_file(count > 4 ? arguments[4] : "/proc/self/exe");
+    write_file(elf_path, &elf);
+    struct file dump = base_dump(elf_path, elf_path);
+    for (; done < iterations; done++) {
+        bool breaks_elf = done % 4 == 3;
+        struct file *from = breaks_elf ? &elf : &dump;
+        struct file broken = {memory_get(from->length, 1), from->length};
+        memcpy(broken.bytes, from->bytes, from->length);
+        /* An ELF file keeps its headers and build-id in the first KiB; one iteration in eight breaks these too. */
+        size_t least = breaks_elf && done % 32 != 3 ? 1024 : 0;
+        for (uint64_t changes = 1 + random_below(breaks_elf ? 64 : 6); changes; changes--) change(&broken, least);
+        if (!breaks_elf && done % 4 != 0) repair(&broken);
+        if (!breaks_elf && random_below(8) == 0) broken.length = (size_t)random_below(broken.length);
+        write_file(dump_path, breaks_elf ? &dump : &broken);
+        if (breaks_elf) write_file(elf_path, &broken);
+        report(dump_path);
+        if (breaks_elf) write_file(elf_path, &elf);
+        free(broken.bytes);
+    }
+    printf("%lu files, seed %s\n", done, arguments[1]);
+    (void)unlink(dump_path);
+    (void)unlink(elf_path);
+    free(dump_path);
+    free(elf_path);
+    free(elf.bytes);
+    free(dump.bytes);
+    return 0;
+}

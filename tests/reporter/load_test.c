@@ -1,0 +1,179 @@
+/* What the loader promises of broken files: it never crashes, and says where and what is wrong. Runs under ASan and
+ * UBSan; every broken file also goes through merging and both views. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "reporter/load/crc32c.h"
+#include "reporter/view/view.h"
+#include "tests/reporter/dump_builder.h"
+
+static char *small_dump(size_t *length) {
+    struct builder builder;
+    builder_init(&builder);
+    builder.process.name = builder_string(&builder, "small", 5);
+    builder.process.fork_time = 2000000000u;
+    struct dump_option option = {builder_string(&builder, "WEIR_LEVEL", 10), builder_string(&builder, "paranoid", 8)};
+    (void)builder_add(&builder, DUMP_OPTIONS, &option, sizeof option);
+    (void)builder_module(&builder, "/nowhere/small", NULL, DUMP_MODULE_PROGRAM);
+    (void)builder_module(&builder, "/nowhere/libother.so.1", NULL, 0);
+    struct dump_segment segment = {.address = 0x1000, .size = 0x1000, .flags = 5, .module = 1};
+    (void)builder_add(&builder, DUMP_SEGMENTS, &segment, sizeof segment);
+    for (uint64_t i = 0; i < 3; i++) {
+        uint64_t frames[] = {0x1005 + i, (1ull << 48) | 0x1010, (0xffffull << 48) | 0x7f0000000000};
+        uint32_t stack = (uint32_t)builder_stack(&builder, frames, i + 1, 1);
+        struct dump_block block = {.address = 64, .size = 100, .time = 3000000000u, .stack = stack, .thread = 7};
+        (void)builder_add(&builder, DUMP_BLOCKS, &block, sizeof block);
+        struct dump_site site = {.stack = stack, .threads = 1, .blocks = 1, .bytes = 100, .oldest = block.time};
+        (void)builder_add(&builder, DUMP_SITES, &site, sizeof site);
+    }
+    builder_stat(&builder, STAT_DIRECT_USED, 4096);
+    struct dump_class class = {64, 1, 3, 1024};
+    (void)builder_add(&builder, DUMP_CLASSES, &class, sizeof class);
+    struct dump_refusal refusal = {.requested = 1, .operation = OP_MMAP, .frame = 0x1001};
+    (void)builder_add(&builder, DUMP_REFUSALS, &refusal, sizeof refusal);
+    struct dump_thread thread = {7, 0, builder_string(&builder, "worker", 6)};
+    (void)builder_add(&builder, DUMP_THREADS, &thread, sizeof thread);
+    char *bytes = builder_finish(&builder, length);
+    builder_free(&builder);
+    return bytes;
+}
+
+struct outcome {
+    bool usable, whole;
+    uint64_t blocks;
+    char first[256];
+};
+
+static void show(struct dump *dump, struct outcome *outcome) {
+    struct merged merged = {0};
+    merged_add(&merged, dump);
+    merged_build(&merged);
+    merged_sort(&merged, BY_AGE);
+    outcome->blocks = merged.blocks;
+    FILE *nowhere = fopen("/dev/null", "w");
+    struct symbol_options options = {.sysroot = ""};
+    struct view view = {nowhere, &merged, symbols_new(&merged, &options), {VIEW_ALL, VIEW_ALL, true, false, NULL}};
+    view_text(&view);
+    view_json(&view);
+    symbols_free(view.symbols);
+    (void)fclose(nowhere);
+    merged_free(&merged);
+}
+
+static struct outcome load(const char *bytes, size_t length) {
+    struct outcome outcome = {0};
+    int fd = memfd_create("dump", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, length), (ssize_t)length);
+    struct dump *dump = dump_open_fd(fd, length, "dump");
+    outcome.usable = dump->usable;
+    outcome.whole = dump->problem_count == 0;
+    if (!outcome.whole) (void)snprintf(outcome.first, sizeof outcome.first, "%s", dump->problems[0]);
+    if (dump->usable)
+        show(dump, &outcome);
+    else
+        dump_close(dump);
+    return outcome;
+}
+
+static void a_whole_dump_is_read_without_complaint(void **state) {
+    size_t length = 0;
+    char *bytes = small_dump(&length);
+    struct outcome outcome = load(bytes, length);
+    (void)state;
+    assert_string_equal(outcome.first, "");
+    assert_true(outcome.usable);
+    assert_int_equal(outcome.blocks, 3);
+    free(bytes);
+}
+
+static void a_dump_cut_anywhere_says_at_which_byte(void **state) {
+    size_t length = 0;
+    char *bytes = small_dump(&length);
+    (void)state;
+    for (size_t cut = 0; cut < length; cut++) {
+        struct outcome outcome = load(bytes, cut);
+        if (outcome.whole) fail_msg("cut at %zu of %zu was taken for whole", cut, length);
+        if (strncmp(outcome.first, "at byte ", 8) != 0) fail_msg("cut at %zu: %s", cut, outcome.first);
+    }
+    free(bytes);
+}
+
+/* Padding is the one place where a flipped byte changes nothing. */
+static void a_dump_with_any_byte_flipped_is_either_named_or_the_same(void **state) {
+    static const unsigned char flips[] = {0x01, 0x80, 0xff};
+    size_t length = 0;
+    char *bytes = small_dump(&length);
+    (void)state;
+    for (size_t at = 0; at < length * 3; at++) {
+        bytes[at / 3] = (char)(bytes[at / 3] ^ flips[at % 3]);
+        struct outcome outcome = load(bytes, length);
+        bytes[at / 3] = (char)(bytes[at / 3] ^ flips[at % 3]);
+        if (outcome.whole && outcome.blocks != 3) fail_msg("byte %zu: %zu blocks", at / 3, (size_t)outcome.blocks);
+        if (!outcome.whole && strncmp(outcome.first, "at byte ", 8) != 0) fail_msg("byte %zu: %s", at / 3, outcome.first);
+    }
+    free(bytes);
+}
+
+static void a_longer_record_of_a_later_version_is_read(void **state) {
+    struct builder builder;
+    size_t length = 0;
+    (void)state;
+    builder_init(&builder);
+    builder.extra_stride = 24;
+    uint64_t frame = 0xffff000000001000;
+    for (uint32_t i = 0; i < 5; i++) {
+        struct dump_site site = {.stack = (uint32_t)builder_stack(&builder, &frame, 1, 0), .blocks = 2, .bytes = 20};
+        (void)builder_add(&builder, DUMP_SITES, &site, sizeof site);
+    }
+    char *bytes = builder_finish(&builder, &length);
+    struct outcome outcome = load(bytes, length);
+    assert_string_equal(outcome.first, "");
+    assert_int_equal(outcome.blocks, 10);
+    free(bytes);
+    builder_free(&builder);
+}
+
+/* A length of 2^63 with a right checksum: the file's word must not become memory. */
+static void an_absurd_length_is_held_against_the_file(void **state) {
+    size_t length = 0;
+    char *bytes = small_dump(&length);
+    struct dump_section section;
+    (void)state;
+    memcpy(&section, bytes + 64, sizeof section);
+    section.length = 1ull << 63;
+    section.header_crc = crc32c(0, &section, offsetof(struct dump_section, header_crc));
+    memcpy(bytes + 64, &section, sizeof section);
+    struct outcome outcome = load(bytes, length);
+    assert_false(outcome.usable);
+    assert_non_null(strstr(outcome.first, "at byte 64 (section process): the file is cut"));
+    free(bytes);
+}
+
+static void the_checksum_is_crc32c(void **state) {
+    (void)state;
+    assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283);
+    uint32_t pieces = crc32c(crc32c(0, "12345", 5), "6789", 4);
+    assert_int_equal(pieces, 0xe3069283);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_dump_is_read_without_complaint),
+        cmocka_unit_test(a_dump_cut_anywhere_says_at_which_byte),
+        cmocka_unit_test(a_dump_with_any_byte_flipped_is_either_named_or_the_same),
+        cmocka_unit_test(a_longer_record_of_a_later_version_is_read),
+        cmocka_unit_test(an_absurd_length_is_held_against_the_file),
+        cmocka_unit_test(the_checksum_is_crc32c),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,122 @@
+/* What the views promise of text: nothing from a file acts on a terminal, names stay bounded, numbers read well. Runs
+ * under ASan and UBSan. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "reporter/load/signals.h"
+#include "reporter/symbols/demangle.h"
+#include "reporter/view/escape.h"
+#include "reporter/view/units.h"
+
+static void expect_escaped(const char *bytes, size_t length, const char *expected) {
+    char *escaped = escape_text((struct text){bytes, length});
+    assert_string_equal(escaped, expected);
+    free(escaped);
+}
+
+static void control_characters_and_bad_utf8_are_escaped(void **state) {
+    (void)state;
+    expect_escaped("\033]0;x\a", 6, "\\x1b]0;x\\x07");
+    expect_escaped("a\nb\0c\x7f", 6, "a\\x0ab\\x00c\\x7f");
+    expect_escaped("gr\xc3\xbc\xc3\x9f", 6, "gr\xc3\xbc\xc3\x9f");
+    expect_escaped("\xc2\x9b", 2, "\\xc2\\x9b");                         /* U+009B, a one-byte escape sequence */
+    expect_escaped("\xe2\x80\xae", 3, "\\xe2\\x80\\xae");                /* right-to-left override */
+    expect_escaped("\xc0\xaf\xff\xc3", 4, "\\xc0\\xaf\\xff\\xc3");       /* overlong, never valid, cut */
+    expect_escaped("\xed\xa0\x80\xf4\x90\x80\x80", 7, "\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80"); /* surrogate, too high */
+}
+
+static void text_is_cut_at_whole_characters(void **state) {
+    char left[] = "0123456789", right[] = "0123456789", wide[] = "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc";
+    (void)state;
+    assert_string_equal(escape_fit(left, 6, false), "012...");
+    assert_string_equal(escape_fit(right, 6, true), "...789");
+    assert_string_equal(escape_fit(wide, 4, false), "\xc3\xbc...");
+    char same[] = "0123";
+    assert_string_equal(escape_fit(same, 4, true), "0123");
+}
+
+static void expect_demangled(const char *mangled, bool brief, const char *expected) {
+    char *name = demangle(mangled, brief);
+    assert_string_equal(name, expected);
+    free(name);
+}
+
+static void names_of_cpp_rust_and_d_are_demangled(void **state) {
+    (void)state;
+    expect_demangled("_ZN3foo3barEi", false, "foo::bar(int)");
+    expect_demangled("_ZN3foo3barEi", true, "foo::bar");
+    expect_demangled("_Z3fooIiEvT_", true, "foo<int>");
+    expect_demangled("_ZN4core3ptr13drop_in_place17h0123456789abcdefE", true, "core::ptr::drop_in_place");
+    expect_demangled("_RNvC6_123foo3bar", true, "123foo::bar");
+    expect_demangled("_D3foo3barFiZv", true, "foo.bar");
+    expect_demangled("main", false, "main");
+    expect_demangled("_start", false, "_start");
+    expect_demangled("_Z", false, "_Z");
+}
+
+/* Each parameter's type is the template b of the one before, twice: 2^26 characters, were it written out. */
+static void a_name_that_stands_for_gigabytes_is_cut(void **state) {
+    char mangled[1024] = "_Z1fI1aEv1bIS0_S0_E";
+    (void)state;
+    for (int i = 3; i < 29; i++) {
+        char id = (char)(i < 11 ? '0' + i - 1 : 'A' + i - 11);
+        size_t length = strlen(mangled);
+        (void)snprintf(mangled + length, sizeof mangled - length, "S1_IS%c_S%c_E", id, id);
+    }
+    char *name = demangle(mangled, false);
+    assert_int_equal(strlen(name), 4096);
+    free(name);
+}
+
+static void numbers_read_well(void **state) {
+    (void)state;
+    assert_string_equal(units_bytes(0), "0 B");
+    assert_string_equal(units_bytes(1023), "1023 B");
+    assert_string_equal(units_bytes(1024), "1.0 KiB");
+    assert_string_equal(units_bytes(10 * 1024 - 1), "10 KiB");
+    assert_string_equal(units_bytes(231u << 20), "231 MiB");
+    assert_string_equal(units_bytes(UINT64_MAX), "16 EiB");
+    assert_string_equal(units_short(520093696), "496.0M");
+    assert_string_equal(units_count(52942), "52,942");
+    assert_string_equal(units_count(100), "100");
+    assert_string_equal(units_count(UINT64_MAX), "18,446,744,073,709,551,615");
+    assert_string_equal(units_age(999999999), "0s");
+    assert_string_equal(units_age(3720000000000), "1h 02m");
+    assert_string_equal(units_age(UINT64_MAX), "213503d 23h");
+}
+
+static void signals_have_the_names_that_the_shim_takes(void **state) {
+    static const struct {
+        const char *text;
+        int number;
+    } good[] = {{"63", 63}, {"SIGRTMAX-1", 63}, {"RTMAX-1", 63}, {"SIGRTMIN+3", 37}, {"RTMIN", 34},
+                {"SIGUSR2", 12}, {"USR2", 12}, {"none", 0}, {"SIGIO", 29}, {"QUIT", 3}};
+    static const char *const bad[] = {"", "0", "9", "32", "65", "SIGKILL", "RTMAX-31", "RTMIN+", "USR3", "12x"};
+    int number = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        if (!signal_parse(good[i].text, &number) || number != good[i].number)
+            fail_msg("%s became %d", good[i].text, number);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (signal_parse(bad[i], &number)) fail_msg("%s was taken for %d", bad[i], number);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(control_characters_and_bad_utf8_are_escaped),
+        cmocka_unit_test(text_is_cut_at_whole_characters),
+        cmocka_unit_test(names_of_cpp_rust_and_d_are_demangled),
+        cmocka_unit_test(a_name_that_stands_for_gigabytes_is_cut),
+        cmocka_unit_test(numbers_read_well),
+        cmocka_unit_test(signals_have_the_names_that_the_shim_takes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

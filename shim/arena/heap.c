@@ -67,9 +67,8 @@ static struct bin *bin_of(struct slab *s) {
 static struct heap *make_heap(void) {
     size_t i = atomic_load_explicit(&heaps_made, memory_order_relaxed);
     do {
-        if (i >= HEAPS_MAX) return NULL;
+        if (i >= HEAPS_MAX || !region_commit(&heaps, (i + 1) * 4096)) return NULL;
     } while (!atomic_compare_exchange_weak_explicit(&heaps_made, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
-    if (!region_commit(&heaps, (i + 1) * 4096)) return NULL;
     struct heap *h = heap_at(i);
     h->index = (uint32_t)i;
     return h;

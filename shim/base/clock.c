@@ -1,6 +1,7 @@
 /* Finds clock_gettime in the vDSO by its own symbol table: libc's may be interposed (libfaketime). */
 #include "shim/base/clock.h"
 #include "shim/base/start.h"
+#include "shim/base/symbols.h"
 #include "shim/base/sys.h"
 
 #include <elf.h>
@@ -12,33 +13,13 @@ static gettime_function vdso_gettime;
 static gettime_function find_gettime(const ElfW(Ehdr) * image) {
     const ElfW(Phdr) *header = (const void *)((const char *)image + image->e_phoff);
     const ElfW(Dyn) *dynamic = NULL;
-    const char *bias = NULL;
+    uintptr_t bias = 0;
     for (int i = 0; i < image->e_phnum; i++) {
-        if (header[i].p_type == PT_LOAD && !bias) {
-            bias = (const char *)image + header[i].p_offset - header[i].p_vaddr;
-        } else if (header[i].p_type == PT_DYNAMIC) {
-            dynamic = (const void *)((const char *)image + header[i].p_offset);
-        }
+        if (header[i].p_type == PT_LOAD && !bias) bias = (uintptr_t)image + header[i].p_offset - header[i].p_vaddr;
+        if (header[i].p_type == PT_DYNAMIC) dynamic = (const void *)((const char *)image + header[i].p_offset);
     }
     if (!bias || !dynamic) return NULL;
-    const ElfW(Sym) *symbols = NULL;
-    const char *strings = NULL;
-    const uint32_t *hash = NULL;
-    for (; dynamic->d_tag != DT_NULL; dynamic++) {
-        const void *at = bias + dynamic->d_un.d_ptr;
-        if (dynamic->d_tag == DT_SYMTAB) symbols = at;
-        if (dynamic->d_tag == DT_STRTAB) strings = at;
-        if (dynamic->d_tag == DT_HASH) hash = at;
-    }
-    if (!symbols || !strings) return NULL;
-    /* Some kernels ship the GNU hash only, which has no count; the string table follows the symbols. */
-    size_t count = hash ? hash[1] : (size_t)(strings - (const char *)symbols) / sizeof symbols[0];
-    for (size_t i = 0; i < count; i++) {
-        if (symbols[i].st_shndx != SHN_UNDEF && str_equal(strings + symbols[i].st_name, "__vdso_clock_gettime")) {
-            return (gettime_function)(uintptr_t)(bias + symbols[i].st_value);
-        }
-    }
-    return NULL;
+    return (gettime_function)(uintptr_t)symbol_find(bias, dynamic, "__vdso_clock_gettime");
 }
 
 void clock_start(void) {

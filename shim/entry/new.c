@@ -1,34 +1,41 @@
 /* C++'s operators new and delete, in C. When memory is refused, the next operator new behind weir is called: libstdc++'s
  * runs the new-handler and throws std::bad_alloc, which C cannot. */
 #include "shim/arena/fast.h"
+#include "shim/base/symbols.h"
 #include "shim/entry/start.h"
 
-#include <dlfcn.h>
 #include <link.h>
 
-static int find_cxx_library(struct dl_phdr_info *info, size_t size, void *out) {
-    (void)size;
-    const char *name = info->dlpi_name;
+struct wanted {
+    const char *symbol;
+    void *found;
+};
+
+static bool is_cxx_library(const char *name) {
     for (const char *p = name; p && *p; p++) {
         if (p != name && p[-1] != '/') continue;
-        if (!str_after(p, "libstdc++.so") && !str_after(p, "libc++.so") && !str_after(p, "libc++abi.so")) continue;
-        struct dl_find_object found;
-        for (int i = 0; i < info->dlpi_phnum; i++) {
-            if (info->dlpi_phdr[i].p_type != PT_LOAD) continue;
-            void *code = (void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-            if (_dl_find_object(code, &found) != 0) break;
-            *(void **)out = found.dlfo_link_map;
-            return 1;
-        }
+        if (str_after(p, "libstdc++.so") || str_after(p, "libc++.so") || str_after(p, "libc++abi.so")) return true;
     }
-    return 0;
+    return false;
 }
 
-/* The C++ library's own operator. It is there, so that looking it up allocates nothing. */
+static int look_into(struct dl_phdr_info *info, size_t size, void *context) {
+    struct wanted *w = context;
+    (void)size;
+    if (!is_cxx_library(info->dlpi_name)) return 0;
+    for (int i = 0; i < info->dlpi_phnum && !w->found; i++) {
+        if (info->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
+        const void *dynamic = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+        w->found = symbol_find(info->dlpi_addr, dynamic, w->symbol);
+    }
+    return w->found != NULL;
+}
+
+/* The C++ library's own operator, wherever it is loaded. dlsym would not see a local one, and allocates when it fails. */
 static void *next(const char *symbol) {
-    void *library = NULL;
-    (void)dl_iterate_phdr(find_cxx_library, &library);
-    return library ? dlsym(library, symbol) : NULL;
+    struct wanted w = {symbol, NULL};
+    (void)dl_iterate_phdr(look_into, &w);
+    return w.found;
 }
 
 typedef void *(*new_function)(size_t);

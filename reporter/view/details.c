@@ -1,5 +1,6 @@
 /* Sites with the frames that made their blocks, and the newest refusals. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "reporter/load/memory.h"
 #include "reporter/view/escape.h"
@@ -8,7 +9,7 @@
 #include "reporter/view/view.h"
 
 #define FUNCTION_WIDTH 24 /* its column; longer names push the place to the right */
-#define FUNCTION_MOST  44
+#define FUNCTION_MOST  40
 #define LINE_WIDTH     80
 #define FRAMES_SHOWN   16
 #define REFUSALS_SHOWN 3
@@ -73,18 +74,28 @@ static const char *verdict_title(enum dump_verdict verdict) {
     return "NOT FREED";
 }
 
-static void print_site(const struct view *view, const struct merged_site *site) {
-    char *place = NULL, *name = frames_site(view, site, FUNCTION_MOST, &place);
-    const char *bold = view->options.colour ? "\033[1;31m" : "", *plain = view->options.colour ? "\033[0m" : "";
-    (void)fprintf(view->out, "\n%s#%zu  %s:%s %s %s\n", bold, site->id, verdict_title(site->verdict), plain, name,
-                  place);
+static void print_amount(const struct view *view, const struct merged_site *site) {
     if (site->blocks == 1)
-        (void)fprintf(view->out, "    1 block of %s byte(s), made %s ago\n", units_count(site->bytes),
+        (void)fprintf(view->out, "    1 block of %s bytes, made %s ago\n", units_count(site->bytes),
                       units_age(site->oldest_age));
     else
-        (void)fprintf(view->out, "    %s a block: %s bytes in %s blocks, made %s to %s ago\n",
-                      units_bytes(site->bytes / site->blocks), units_count(site->bytes), units_count(site->blocks),
-                      units_age(site->oldest_age), units_age(site->newest_age));
+        (void)fprintf(view->out, "    %s blocks of %s, made %s to %s ago\n", units_count(site->blocks),
+                      units_bytes(site->bytes / site->blocks), units_age(site->oldest_age),
+                      units_age(site->newest_age));
+    if (view->options.full && site->blocks > 1)
+        (void)fprintf(view->out, "    %s bytes, the largest block %s\n", units_count(site->bytes),
+                      site->largest ? units_count(site->largest) : "?");
+}
+
+static void print_site(const struct view *view, const struct merged_site *site) {
+    char *place = NULL, *name = frames_site(view, site, FUNCTION_MOST, &place);
+    const char *a_block = units_bytes(site->bytes / site->blocks);
+    size_t taken = 19 + strlen(a_block) + 12 + escape_width(name);
+    if (!view->options.full) (void)escape_fit(place, taken < LINE_WIDTH - 12 ? LINE_WIDTH - taken : 12, true);
+    const char *bold = view->options.colour ? "\033[1;31m" : "", *plain = view->options.colour ? "\033[0m" : "";
+    (void)fprintf(view->out, "\n%s#%zu  %s:%s %s %s, %s a block\n", bold, site->id, verdict_title(site->verdict), plain,
+                  name, place, a_block);
+    print_amount(view, site);
     if (view->merged->counted > 1)
         (void)fprintf(view->out, "    In %u of %zu processes\n", site->parts, view->merged->counted);
     (void)fprintf(view->out, "    Created at:\n");

@@ -16,11 +16,11 @@ static const char *sites_word(size_t count) {
 }
 
 /* name[pid] for one process, "4 processes of make" for several. */
-static char *title(const struct merged *merged) {
+static char *title(const struct merged *merged, size_t width) {
     const struct dump *dump = view_first(merged)->dump;
     struct text text = dump_text(dump, dump->process.name);
     char *name = text.length ? escape_text(text) : memory_text("?", 1);
-    (void)escape_fit(name, NAME_WIDTH, false);
+    (void)escape_fit(name, width, false);
     bool same = true;
     for (size_t i = 0; i < merged->part_count; i++) {
         struct text other = dump_text(merged->parts[i].dump, merged->parts[i].dump->process.name);
@@ -58,15 +58,18 @@ static char *result_of(const struct merged *merged) {
 
 static void print_title(const struct view *view) {
     const struct merged *merged = view->merged;
-    char *name = title(merged);
     uint64_t up = 0;
     for (size_t i = 0; i < merged->part_count; i++) {
         uint64_t uptime = view_uptime(merged->parts[i].dump);
         if (!merged->parts[i].older && uptime > up) up = uptime;
     }
-    int used = fprintf(view->out, "%s  level %s, up %s", name, levels(merged), units_age(up));
     char *result = result_of(merged);
+    char *level = memory_format("  level %s, up %s", levels(merged), units_age(up));
+    size_t others = strlen(level) + strlen(result) + 2 + 15; /* a number behind or words before the name */
+    char *name = title(merged, others < 80 - 8 ? 80 - others : 8);
+    int used = fprintf(view->out, "%s%s", name, level);
     (void)fprintf(view->out, "%*s%s\n", used < 43 ? 43 - used : 2, "", result);
+    free(level);
     free(result);
     free(name);
 }

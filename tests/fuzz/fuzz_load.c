@@ -1,11 +1,11 @@
-/* A deterministic fuzzer of everything that reads files: dumps (loader, merging, views) and the ELF files that they name
- * (symbols). The same seed gives the same files.
+/* A deterministic fuzzer of everything that reads files: dumps (loader, merging, views) and the ELF files that they
+ * name (symbols). The same seed gives the same files.
  *
  *   fuzz_load SEED ITERATIONS FOLDER [ELF]
  *
  * FOLDER holds the file of the current iteration, so that what crashed is still there. Of each four iterations one
- * breaks a dump, two break a dump and repair its checksums, so that what lies behind them is reached, and one breaks the
- * ELF file but for its build-id.
+ * breaks a dump, two break a dump and repair its checksums, so that what lies behind them is reached, and one breaks
+ * the ELF file but for its build-id.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,7 +43,8 @@ static struct file base_dump(const char *module_path, const char *elf) {
     for (uint64_t i = 0; i < 24; i++) {
         uint64_t frames[8];
         for (uint64_t j = 0; j < 8; j++) frames[j] = (j == 7 ? 1ull << 48 : 0) | (0x1000 + i * 176 + j * 41);
-        struct dump_site site = {.stack = (uint32_t)builder_stack(&builder, frames, 8, i), .threads = 1, .blocks = 2, .bytes = 64 * i};
+        struct dump_site site = {
+            .stack = (uint32_t)builder_stack(&builder, frames, 8, i), .threads = 1, .blocks = 2, .bytes = 64 * i};
         (void)builder_add(&builder, DUMP_SITES, &site, sizeof site);
         struct dump_block block = {.size = 32 * i, .time = i, .stack = site.stack, .thread = (uint32_t)i};
         (void)builder_add(&builder, DUMP_BLOCKS, &block, sizeof block);
@@ -82,8 +83,12 @@ static void change(struct file *file, size_t least) {
     static const uint64_t numbers[] = {0, 1, UINT64_MAX, 1ull << 63, 0x7fffffff, 0xffff, 1ull << 48, 0x80};
     size_t at = least + (size_t)random_below(file->length - least);
     switch (random_below(4)) {
-    case 0: file->bytes[at] = (char)random_below(256); return;
-    case 1: file->bytes[at] = (char)(file->bytes[at] ^ 1 << random_below(8)); return;
+    case 0:
+        file->bytes[at] = (char)random_below(256);
+        return;
+    case 1:
+        file->bytes[at] = (char)(file->bytes[at] ^ 1 << random_below(8));
+        return;
     case 2: {
         size_t size = 1u << random_below(4);
         uint64_t number = numbers[random_below(8)];
@@ -140,7 +145,8 @@ int main(int count, char **arguments) {
     if (count < 4) return 2;
     state = strtoull(arguments[1], NULL, 0) * 0x9e3779b97f4a7c15u + 1;
     unsigned long iterations = strtoul(arguments[2], NULL, 0), done = 0;
-    char *dump_path = memory_format("%s/fuzzed.dump", arguments[3]), *elf_path = memory_format("%s/fuzzed.elf", arguments[3]);
+    char *dump_path = memory_format("%s/fuzzed.dump", arguments[3]),
+         *elf_path = memory_format("%s/fuzzed.elf", arguments[3]);
     struct file elf = read_file(count > 4 ? arguments[4] : "/proc/self/exe");
     write_file(elf_path, &elf);
     struct file dump = base_dump(elf_path, elf_path);

@@ -119,7 +119,8 @@ static void a_dump_with_any_byte_flipped_is_either_named_or_the_same(void **stat
         struct outcome outcome = load(bytes, length);
         bytes[at / 3] = (char)(bytes[at / 3] ^ flips[at % 3]);
         if (outcome.whole && outcome.blocks != 3) fail_msg("byte %zu: %zu blocks", at / 3, (size_t)outcome.blocks);
-        if (!outcome.whole && strncmp(outcome.first, "at byte ", 8) != 0) fail_msg("byte %zu: %s", at / 3, outcome.first);
+        if (!outcome.whole && strncmp(outcome.first, "at byte ", 8) != 0)
+            fail_msg("byte %zu: %s", at / 3, outcome.first);
     }
     free(bytes);
 }

@@ -8,6 +8,7 @@
  *     --pid N --number N --start N --level N --max N --exit N --reason N --fork
  *     --refusals N --size N --extra N    refusals; bytes a block; bytes appended to each record
  *     --omit SECTION --no-end            by number
+ *     --base OFFSET --spread N           the frames of --sites lie in these N bytes of the first module
  *     --set S:RECORD:OFFSET:SIZE=VALUE   bytes of a record, before the checksums
  *     --option NAME=VALUE                an option in force
  */
@@ -20,7 +21,7 @@
 
 struct parameters {
     struct builder builder;
-    uint64_t blocks, sites, depth, refusals, size;
+    uint64_t blocks, sites, depth, refusals, size, base, spread;
     bool with_stacks;
     const char *sets[32];
     size_t set_count;
@@ -102,7 +103,8 @@ static void add_sites(struct parameters *parameters) {
     for (uint64_t i = 0; i < parameters->sites; i++) {
         uint64_t frames[UINT8_MAX];
         for (uint64_t j = 0; j < parameters->depth && j < UINT8_MAX; j++)
-            frames[j] = (j % modules) << 48 | (0x1000 + (j ? j * 64 : i * 16) + 5);
+            frames[j] = parameters->spread ? parameters->base + (i * parameters->depth + j) * 37 % parameters->spread
+                                           : (j % modules) << 48 | (0x1000 + (j ? j * 64 : i * 16) + 5);
         size_t stack = builder_stack(builder, frames, parameters->depth, 0);
         uint64_t share = parameters->blocks / parameters->sites + (i < parameters->blocks % parameters->sites);
         add_site(parameters, stack, share, i);
@@ -176,6 +178,12 @@ static void take(struct parameters *parameters, char option, const char *value) 
     case 'z':
         parameters->size = number;
         return;
+    case 'B':
+        parameters->base = number;
+        return;
+    case 'W':
+        parameters->spread = number;
+        return;
     case 'r':
         parameters->refusals = number;
         return;
@@ -243,7 +251,8 @@ static const struct option options[] = {
     {"pid", 1, NULL, 'p'},    {"number", 1, NULL, 'u'}, {"start", 1, NULL, 't'},    {"level", 1, NULL, 'l'},
     {"max", 1, NULL, 'x'},    {"exit", 1, NULL, 'e'},   {"reason", 1, NULL, 'a'},   {"fork", 0, NULL, 'f'},
     {"extra", 1, NULL, 'w'},  {"omit", 1, NULL, 'o'},   {"no-end", 0, NULL, 'E'},   {"set", 1, NULL, 'S'},
-    {"option", 1, NULL, 'O'}, {"thread", 1, NULL, 'T'}, {NULL, 0, NULL, 0}};
+    {"option", 1, NULL, 'O'}, {"thread", 1, NULL, 'T'}, {"base", 1, NULL, 'B'},     {"spread", 1, NULL, 'W'},
+    {NULL, 0, NULL, 0}};
 
 int main(int count, char **arguments) {
     static struct parameters parameters = {.blocks = 12, .sites = 3, .depth = 4};

@@ -31,10 +31,11 @@ static void expand(const char *template, char *to, size_t size) {
 static void write_dump(char *path, size_t size) {
     struct builder builder;
     const char *output = getenv("WEIR_OUTPUT"), *run = getenv("WEIR_RUN");
+    number++;
     expand(output ? output : "weir.%e.%p.dump", path, size);
     builder_init(&builder);
     builder.process.pid = (uint32_t)getpid();
-    builder.process.number = ++number;
+    builder.process.number = number;
     builder.process.start_realtime = (uint64_t)getpid();
     builder.process.name = builder_string(&builder, program, strlen(program));
     struct dump_option option = {.name = builder_string(&builder, "WEIR_RUN", 8),

@@ -26,9 +26,9 @@ static void control_characters_and_bad_utf8_are_escaped(void **state) {
     expect_escaped("\033]0;x\a", 6, "\\x1b]0;x\\x07");
     expect_escaped("a\nb\0c\x7f", 6, "a\\x0ab\\x00c\\x7f");
     expect_escaped("gr\xc3\xbc\xc3\x9f", 6, "gr\xc3\xbc\xc3\x9f");
-    expect_escaped("\xc2\x9b", 2, "\\xc2\\x9b");                         /* U+009B, a one-byte escape sequence */
-    expect_escaped("\xe2\x80\xae", 3, "\\xe2\\x80\\xae");                /* right-to-left override */
-    expect_escaped("\xc0\xaf\xff\xc3", 4, "\\xc0\\xaf\\xff\\xc3");       /* overlong, never valid, cut */
+    expect_escaped("\xc2\x9b", 2, "\\xc2\\x9b");                   /* U+009B, a one-byte escape sequence */
+    expect_escaped("\xe2\x80\xae", 3, "\\xe2\\x80\\xae");          /* right-to-left override */
+    expect_escaped("\xc0\xaf\xff\xc3", 4, "\\xc0\\xaf\\xff\\xc3"); /* overlong, never valid, cut */
     expect_escaped("\xed\xa0\x80\xf4\x90\x80\x80", 7, "\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80"); /* surrogate, too high */
 }
 
@@ -96,8 +96,8 @@ static void signals_have_the_names_that_the_shim_takes(void **state) {
     static const struct {
         const char *text;
         int number;
-    } good[] = {{"63", 63}, {"SIGRTMAX-1", 63}, {"RTMAX-1", 63}, {"SIGRTMIN+3", 37}, {"RTMIN", 34},
-                {"SIGUSR2", 12}, {"USR2", 12}, {"none", 0}, {"SIGIO", 29}, {"QUIT", 3}};
+    } good[] = {{"63", 63},      {"SIGRTMAX-1", 63}, {"RTMAX-1", 63}, {"SIGRTMIN+3", 37}, {"RTMIN", 34},
+                {"SIGUSR2", 12}, {"USR2", 12},       {"none", 0},     {"SIGIO", 29},      {"QUIT", 3}};
     static const char *const bad[] = {"", "0", "9", "32", "65", "SIGKILL", "RTMAX-31", "RTMIN+", "USR3", "12x"};
     int number = 0;
     (void)state;

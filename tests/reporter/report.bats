@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# weir report: what the screen and the JSON say.
+load helpers
+
+setup_file() { build_tools "$BUILD/tests/reporter/mkdump"; }
+setup() { plain; }
+
+@test "the_first_screen_has_exact_numbers_and_never_says_leaked" {
+    mkdump --blocks 42 --sites 3 --size 4096 --max 536870912 --refusals 2 a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "gateway[4711]  level paranoid, up 2h 03m" "not freed 168 KiB at 3 sites" \
+        "direct memory  used 168.0K of 512.0M max, peak 172.0K, refused 2; cached 3.1M" \
+        "42 live blocks tracked; symbols for 0 of 1 modules" "NOT FREED" "BLOCKS   OLDEST  SITE" \
+        "#1  NOT FREED: gateway+0x" "Created at:" "Refused requests, the newest 2 of 2" \
+        "malloc of 16 MiB, used 496.0M of 512.0M, thread 4719" "Next: weir report --full a.dump"
+    lacks "$out" "~" ".." "SAMPLES" "leaked" "LEAK"
+}
+
+@test "without_a_ceiling_it_says_no_max" {
+    mkdump a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" ", no max, peak "
+}
+
+@test "no_line_of_the_first_screen_is_wider_than_80_columns" {
+    mkdump --sites 20 --depth 40 --blocks 2000000 --size 100000000 --refusals 9 --max 99999999999 \
+        --name "a-program-with-a-name-that-nobody-wants-to-read-on-a-terminal" \
+        --thread "a-thread-with-a-name-that-nobody-wants-to-read" a.dump
+    expect 0 "$WEIR" report a.dump
+    run awk 'length($0) > 80' .out
+    [ -z "$output" ] || { echo "$output"; return 1; }
+}
+
+@test "sites_are_sorted_by_bytes_blocks_or_age" {
+    mkdump --blocks 30 --sites 1 --size 10 a.dump
+    mkdump --blocks 3 --sites 1 --size 1000 --pid 5 --stack 0:0x42 --module /x b.dump
+    expect 0 "$WEIR" report --json a.dump b.dump
+    [ "$(json '[s["bytes"] for s in d["sites"]]' .out)" = "[3000, 300]" ]
+    expect 0 "$WEIR" report --json --sort blocks a.dump b.dump
+    [ "$(json '[s["blocks"] for s in d["sites"]]' .out)" = "[30, 3]" ]
+    expect 0 "$WEIR" report --json --sort=age a.dump b.dump
+    [ "$(json '[s["oldest_seconds"] for s in d["sites"]]' .out)" = "[30.0, 3.0]" ]
+}
+
+@test "top_limits_the_sites_and_says_how_many_are_left" {
+    mkdump --sites 20 --blocks 40 a.dump
+    expect 0 "$WEIR" report --top 2 a.dump
+    has "$out" "... and 18 more sites" "#2  NOT FREED"
+    lacks "$out" "#3  NOT FREED"
+    expect 0 "$WEIR" report --json --top=4 a.dump
+    [ "$(json 'len(d["sites"])' .out)" = 4 ]
+}
+
+@test "full_leaves_nothing_out" {
+    mkdump --sites 20 --blocks 40 --depth 40 --option WEIR_LEVEL=paranoid a.dump
+    expect 0 "$WEIR" report --full a.dump
+    has "$out" "#20  NOT FREED" "WEIR_LEVEL" "SIZE CLASS" "/nowhere/gateway: the file is gone" "direct: bytes charged"
+    lacks "$out" "more frames" "more sites"
+}
+
+@test "json_keeps_its_promised_names" {
+    mkdump --blocks 6 --sites 2 --max 1048576 --refusals 1 --exit 3 --thread worker a.dump
+    expect 0 "$WEIR" report -f json a.dump
+    json 'sorted(set("name pid level uptime_seconds exit_status".split()) - set(d["process"]))' .out | grep -qx '\[\]'
+    for pool in direct mapped; do
+        json "sorted(set('count total_capacity memory_used peak max refused'.split()) - set(d['$pool']))" .out | grep -qx '\[\]'
+    done
+    json 'sorted(set("id verdict bytes blocks oldest_seconds threads frames records".split()) - set(d["sites"][0]))' .out | grep -qx '\[\]'
+    json 'sorted(set("function file line inlined module offset".split()) - set(d["sites"][0]["frames"][0]))' .out | grep -qx '\[\]'
+    [ "$(json 'd["sites"][0]["verdict"], d["process"]["exit_status"], d["direct"]["max"], d["partial"], d["reasons"]' .out)" = "('unknown', 3, 1048576, False, [])" ]
+    [ "$(json 'd["direct"]["refused"], d["mapped"]["count"], d["sites"][0]["threads"][0]["name"]' .out)" = "(1, None, 'worker')" ]
+}
+
+@test "inherited_blocks_are_one_line_and_not_in_the_table" {
+    mkdump --blocks 10 --sites 1 --size 100 --fork a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "inherited from before a fork: 700 B in 7 blocks, not counted here" "not freed 300 B at 1 site"
+    expect 0 "$WEIR" report --json a.dump
+    [ "$(json 'd["totals"]["inherited_bytes"], d["totals"]["bytes"]' .out)" = "(700, 300)" ]
+}
+
+@test "nothing_not_freed_is_said_so" {
+    mkdump --sites 0 a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "every tracked block was freed"
+    mkdump --sites 0 --level 0 a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "level disabled" "what was not freed is not known"
+}
+
+@test "dumps_of_several_processes_are_merged_by_site" {
+    mkdir dumps
+    mkdump --pid 10 --blocks 4 --sites 2 --size 100 dumps/a.dump
+    mkdump --pid 11 --blocks 6 --sites 2 --size 100 dumps/b.dump
+    echo other >dumps/readme.txt
+    expect 0 "$WEIR" report dumps
+    has "$out" "2 processes of gateway" "not freed 1000 B at 2 sites" "gateway[10] at exit" "gateway[11] at exit" "dumps/b.dump" "In 2 of 2 processes"
+    expect 0 "$WEIR" report --json dumps/a.dump dumps/b.dump
+    [ "$(json '[s["blocks"] for s in d["sites"]], [p["process"]["pid"] for p in d["parts"]]' .out)" = "([5, 5], [10, 11])" ]
+}
+
+@test "of_one_process_only_the_newest_dump_counts" {
+    mkdump --number 1 --reason 2 --blocks 5 --size 100 --sites 1 a.dump
+    mkdump --number 2 --blocks 7 --size 100 --sites 1 b.dump
+    mkdump --number 1 --blocks 9 --size 100 --sites 1 --start 5 c.dump
+    expect 0 "$WEIR" report b.dump a.dump
+    has "$out" "not freed 700 B at 1 site" "only the newest counts" "at signal, older, not counted"
+    expect 0 "$WEIR" report --json a.dump b.dump c.dump # the last has the number of another process
+    [ "$(json 'd["totals"]["bytes"], [p["older"] for p in d["parts"]], d["processes"]' .out)" = "(1600, [True, False, False], 2)" ]
+}
+
+@test "a_million_blocks_are_reported_in_seconds_and_little_memory" {
+    mkdump --blocks 1000000 --sites 10000 --depth 20 big.dump
+    python3 - "$WEIR" <<'P'
+import resource, subprocess, sys, time
+start = time.time()
+done = subprocess.run([sys.argv[1], "report", "big.dump"], capture_output=True, text=True)
+seconds, kib = time.time() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(f"{seconds:.2f} s, {kib} KiB", file=sys.stderr)
+assert done.returncode == 0 and "1,000,000 live blocks tracked" in done.stdout, done
+assert seconds < 10, seconds
+assert kib < 200 * 1024, kib
+P
+}
+
+@test "names_from_a_dump_cannot_act_on_a_terminal" {
+    mkdump --name '\x1b]0;x\x07\x0aevil\xc2\x9b\xe2\x80\xae\xff' --thread '\x1b[2J' --module '/no\x1b[31m/lib\x0a.so' a.dump
+    for options in "" --full --json; do
+        expect 0 "$WEIR" report $options a.dump
+        ! LC_ALL=C grep -nP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xff' .out
+    done
+    [ "$(json 'd["process"]["name"]' .out)" = '\x1b]0;x\x07\x0aevil\xc2\x9b\xe2\x80\xae\xff' ]
+}
+
+@test "colour_only_on_a_terminal_and_never_with_NO_COLOR" {
+    mkdump a.dump
+    expect 0 "$WEIR" report a.dump
+    lacks "$out" $'\e'
+    run script -qec "'$WEIR' report a.dump" /dev/null
+    has "$output" $'\e[1m'
+    NO_COLOR=1 run script -qec "'$WEIR' report a.dump" /dev/null
+    lacks "$output" $'\e[1m'
+}
+
+@test "a_reader_that_goes_away_a_full_disk_and_a_closed_output_are_one_line" {
+    mkdump --sites 3000 --blocks 3000 a.dump
+    for to in '>/dev/full' '>&-' '| true'; do
+        expect 3 bash -o pipefail -c "'$WEIR' report --full a.dump $to"
+        one_line
+        has "$err" "weir: the report cannot be written: "
+    done
+}
+
+@test "usage_errors_end_with_2" {
+    mkdump a.dump
+    for arguments in "report" "report --top 0 a.dump" "report --sort size a.dump" "report -f html a.dump" "report --nope a.dump" "nope" ""; do
+        expect 2 "$WEIR" $arguments
+        [ -n "$err" ]
+    done
+    for arguments in "--help" "report --help" "run --help" "dump --help" "--version"; do
+        expect 0 "$WEIR" $arguments
+        [ -n "$out" ] && [ -z "$err" ]
+    done
+}

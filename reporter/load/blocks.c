@@ -66,9 +66,9 @@ static bool add_piece(struct dump *dump, const char *piece, size_t records, uint
             add_block(dump, &block);
             continue;
         }
-        dump_problem(dump, "at byte %llu (section blocks): record %llu names %s",
-                     (unsigned long long)(section->position + (first + i) * section->stride),
-                     (unsigned long long)(first + i), dangling ? "a stack that does not exist" : "an unknown verdict");
+        unsigned long long record = first + i, place = section->position + record * section->stride;
+        dump_problem(dump, "at byte %llu (section blocks): record %llu names %s", place, record,
+                     dangling ? "a stack that does not exist" : "an unknown verdict");
         return false;
     }
     return true;
@@ -80,9 +80,9 @@ static bool add_all(struct dump *dump, char *piece, uint32_t *crc) {
     for (uint64_t done = 0; done < section->count;) {
         uint64_t now = section->count - done < a_piece ? section->count - done : a_piece;
         size_t bytes = (size_t)now * section->stride;
-        if (!file_read(dump->fd, piece, bytes, section->position + done * section->stride)) {
-            dump_problem(dump, "at byte %llu (section blocks): cannot be read",
-                         (unsigned long long)(section->position + done * section->stride));
+        unsigned long long place = section->position + done * section->stride;
+        if (!file_read(dump->fd, piece, bytes, place)) {
+            dump_problem(dump, "at byte %llu (section blocks): cannot be read", place);
             return false;
         }
         *crc = crc32c(*crc, piece, bytes);

@@ -72,9 +72,8 @@ static void check_section(struct dump *dump, uint32_t type) {
     for (uint64_t i = 0; i < dump_count(dump, type); i++) {
         const char *what = wrong(dump, type, i);
         if (!what) continue;
-        dump_problem(dump, "at byte %llu (section %s): record %llu names %s",
-                     (unsigned long long)(section->position + i * section->stride), section_name(type),
-                     (unsigned long long)i, what);
+        unsigned long long record = i, place = section->position + i * section->stride;
+        dump_problem(dump, "at byte %llu (section %s): record %llu names %s", place, section_name(type), record, what);
         section->state = SECTION_DROPPED;
         return;
     }

@@ -251,7 +251,7 @@ static int compare_sites(const void *left, const void *right, void *order) {
 }
 
 void merged_sort(struct merged *merged, enum merged_order order) {
-    if (merged->site_count) qsort_r(merged->sites, merged->site_count, sizeof *merged->sites, compare_sites, &order);
+    if (merged->site_count) qsort_r(merged->sites, merged->site_count, sizeof(void *), compare_sites, &order);
     for (size_t i = 0; i < merged->site_count; i++) merged->sites[i]->id = i + 1;
 }
 
@@ -269,18 +269,16 @@ bool merged_stat(const struct merged *merged, uint32_t id, uint64_t *sum, uint64
 }
 
 void merged_free(struct merged *merged) {
-    struct merged_site *site = NULL, *next_site = NULL;
-    HASH_ITER(hh, merged->site_table, site, next_site) {
-        HASH_DEL(merged->site_table, site);
-        free(site->frames);
-        free(site->threads);
-        free(site);
+    HASH_CLEAR(hh, merged->site_table);
+    HASH_CLEAR(hh, merged->module_table);
+    for (size_t i = 0; i < merged->site_count; i++) {
+        free(merged->sites[i]->frames);
+        free(merged->sites[i]->threads);
+        free(merged->sites[i]);
     }
-    struct merged_module *module = NULL, *next_module = NULL;
-    HASH_ITER(hh, merged->module_table, module, next_module) {
-        HASH_DEL(merged->module_table, module);
-        free(module->key);
-        free(module);
+    for (size_t i = 0; i < merged->module_count; i++) {
+        free(merged->modules[i]->key);
+        free(merged->modules[i]);
     }
     for (size_t i = 0; i < merged->part_count; i++) dump_close(merged->parts[i].dump);
     for (size_t i = 0; i < merged->reason_count; i++) free(merged->reasons[i]);

@@ -88,7 +88,7 @@ static void look_at_status(struct proc *proc, const char *status) {
     char *end = NULL;
     if (uids) (void)strtoul(uids, &end, 10);
     proc->uid = end ? (uid_t)strtoul(end, NULL, 10) : (uid_t)-1;
-    proc->state = state ? state[strspn(state, "\t ")] : '?';
+    proc->state = (char)(state ? state[strspn(state, "\t ")] : '?');
     proc->caught = mask(status, "SigCgt");
     proc->blocked = blocked_by_all(proc->pid);
 }

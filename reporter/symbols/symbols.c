@@ -134,7 +134,9 @@ static struct worker_request request_for(struct merged_frame frame) {
 
 static struct answer *find(struct symbols *symbols, const struct worker_request *request) {
     struct answer *answer = NULL;
-    HASH_FIND(hh, symbols->answers, request, sizeof *request, answer);
+    unsigned char key[sizeof *request]; /* uthash reads keys by the byte */
+    memcpy(key, request, sizeof key);
+    HASH_FIND(hh, symbols->answers, key, sizeof key, answer);
     return answer;
 }
 
@@ -184,18 +186,22 @@ void symbols_tally(const struct symbols *symbols, size_t *with, size_t *opened) 
 }
 
 void symbols_free(struct symbols *symbols) {
-    struct answer *answer = NULL, *next = NULL;
-    struct text_entry *text = NULL, *next_text = NULL;
+    struct answer *answer = symbols->answers;
+    struct text_entry *text = symbols->texts;
     worker_stop(&symbols->worker);
-    HASH_ITER(hh, symbols->answers, answer, next) {
-        HASH_DEL(symbols->answers, answer);
+    HASH_CLEAR(hh, symbols->answers);
+    HASH_CLEAR(hh, symbols->texts);
+    while (answer) {
+        struct answer *next = answer->hh.next;
         free(answer->frames);
         free(answer);
+        answer = next;
     }
-    HASH_ITER(hh, symbols->texts, text, next_text) {
-        HASH_DEL(symbols->texts, text);
+    while (text) {
+        struct text_entry *next = text->hh.next;
         free(text->text);
         free(text);
+        text = next;
     }
     free(symbols->modules);
     free(symbols);

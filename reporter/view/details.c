@@ -75,15 +75,13 @@ static const char *verdict_title(enum dump_verdict verdict) {
 }
 
 static void print_amount(const struct view *view, const struct merged_site *site) {
-    if (site->blocks == 1)
-        (void)fprintf(view->out, "    1 block of %s bytes, made %s ago\n", units_count(site->bytes),
-                      units_age(site->oldest_age));
-    else
-        (void)fprintf(view->out, "    %s blocks of %s, made %s to %s ago\n", units_count(site->blocks),
-                      units_bytes(site->bytes / site->blocks), units_age(site->oldest_age),
-                      units_age(site->newest_age));
-    if (view->options.full && site->blocks > 1)
-        (void)fprintf(view->out, "    %s bytes, the largest block %s\n", units_count(site->bytes),
+    const char *oldest = units_age(site->oldest_age), *newest = units_age(site->newest_age);
+    bool one_age = strcmp(oldest, newest) == 0;
+    (void)fprintf(view->out, "    %s %s%s, made %s%s%s ago\n", units_count(site->blocks),
+                  site->blocks == 1 ? "block of " : "blocks of ", units_bytes(site->bytes / site->blocks), oldest,
+                  one_age ? "" : " to ", one_age ? "" : newest);
+    if (view->options.full)
+        (void)fprintf(view->out, "    %s bytes in all, the largest block %s\n", units_count(site->bytes),
                       site->largest ? units_count(site->largest) : "?");
 }
 

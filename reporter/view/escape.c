@@ -74,8 +74,9 @@ char *escape_fit(char *escaped, size_t width, bool keep_end) {
     }
     if (keep_end) { /* at least three characters are skipped, so the dots fit before what stays */
         memmove(escaped + 3, escaped + bytes, strlen(escaped + bytes) + 1);
-        memcpy(escaped, "...", 3);
+        bytes = 0;
     } else
-        memcpy(escaped + bytes, "...", 4);
+        escaped[bytes + 3] = 0; /* and at least four are, so there is room for them here too */
+    for (size_t i = 0; i < 3; i++) escaped[bytes + i] = '.';
     return escaped;
 }

@@ -49,7 +49,7 @@ static struct file base_dump(const char *module_path, const char *elf) {
         struct dump_block block = {.size = 32 * i, .time = i, .stack = site.stack, .thread = (uint32_t)i};
         (void)builder_add(&builder, DUMP_BLOCKS, &block, sizeof block);
     }
-    for (uint32_t id = 1; id < 20; id++) builder_stat(&builder, id, id * 1000);
+    for (uint32_t id = 1; id < 20; id++) builder_stat(&builder, id, (uint64_t)id * 1000);
     struct dump_refusal refusal = {.requested = 1, .operation = OP_NEW, .frame = 0x1100};
     (void)builder_add(&builder, DUMP_REFUSALS, &refusal, sizeof refusal);
     struct dump_thread thread = {3, 0, builder_string(&builder, "w", 1)};

@@ -32,13 +32,13 @@ size_t builder_record_size(uint32_t type) {
 static uint32_t checksum(const void *bytes, size_t length) {
     static uint32_t table[256];
     const unsigned char *at = bytes;
-    for (uint32_t i = 0; !table[1] || (i && i < 256); i++) {
-        uint32_t crc = i;
-        for (int bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ ((crc & 1) ? 0x82f63b78u : 0);
-        table[i] = crc;
+    for (uint32_t i = 0; !table[255] && i < 256; i++) {
+        table[i] = i;
+        for (int bit = 0; bit < 8; bit++) table[i] = (table[i] >> 1) ^ ((table[i] & 1) ? 0x82f63b78u : 0);
     }
     uint32_t crc = ~0u;
-    while (length--) crc = (crc >> 8) ^ table[(crc ^ *at++) & 255];
+    /* The analyzer loses a structure's bytes behind the first: NOLINTNEXTLINE(clang-analyzer-core.*) */
+    for (size_t i = 0; i < length; i++) crc = (crc >> 8) ^ table[(crc ^ at[i]) & 255];
     return ~crc;
 }
 
@@ -47,6 +47,7 @@ static void append(struct buffer *buffer, const void *bytes, size_t length) {
         buffer->capacity = (buffer->length + length) * 2 + 64;
         buffer->bytes = realloc(buffer->bytes, buffer->capacity);
         if (!buffer->bytes) abort();
+        memset(buffer->bytes + buffer->length, 0, buffer->capacity - buffer->length);
     }
     if (length) memcpy(buffer->bytes + buffer->length, bytes, length);
     buffer->length += length;
@@ -124,14 +125,14 @@ static void read_elf(struct builder *builder, struct dump_module *module, const 
 }
 
 size_t builder_module(struct builder *builder, const char *path, const char *file, uint32_t flags) {
-    uint32_t index = (uint32_t)builder_count(builder, DUMP_MODULES);
-    struct dump_module module = {.bias = 0x550000000000u + index * 0x10000000u,
-                                 .start = 0x550000000000u + index * 0x10000000u,
-                                 .end = 0x550008000000u + index * 0x10000000u,
+    uint64_t index = builder_count(builder, DUMP_MODULES), start = 0x550000000000u + (index << 28);
+    struct dump_module module = {.bias = start,
+                                 .start = start,
+                                 .end = start + 0x8000000u,
                                  .path = builder_string(builder, path, strlen(path)),
                                  .first_segment = (uint32_t)builder_count(builder, DUMP_SEGMENTS),
                                  .flags = flags};
-    if (file) read_elf(builder, &module, file, index);
+    if (file) read_elf(builder, &module, file, (uint32_t)index);
     return builder_add(builder, DUMP_MODULES, &module, sizeof module);
 }
 

@@ -164,7 +164,7 @@ static void add_option(struct builder *builder, const char *value) {
 static void take(struct parameters *parameters, char option, const char *value) {
     struct builder *builder = &parameters->builder;
     struct dump_process *process = &builder->process;
-    uint64_t number = value ? strtoull(value, NULL, 0) : 0;
+    uint64_t number = strtoull(value, NULL, 0);
     switch (option) {
     case 'b':
         parameters->blocks = number;
@@ -259,7 +259,7 @@ int main(int count, char **arguments) {
     builder_init(&parameters.builder);
     parameters.builder.process.name = builder_string(&parameters.builder, "gateway", 7);
     for (int option = 0; (option = getopt_long(count, arguments, "", options, NULL)) != -1;)
-        take(&parameters, (char)option, optarg);
+        take(&parameters, (char)option, optarg ? optarg : "");
     if (optind != count - 1) return 2;
     if (!parameters.with_stacks && parameters.sites) add_sites(&parameters);
     add_rest(&parameters);

@@ -22,12 +22,13 @@ static void expect_escaped(const char *bytes, size_t length, const char *expecte
 }
 
 static void control_characters_and_bad_utf8_are_escaped(void **state) {
+    static const char override[] = {(char)0xe2, (char)0x80, (char)0xae}; /* U+202E */
     (void)state;
     expect_escaped("\033]0;x\a", 6, "\\x1b]0;x\\x07");
     expect_escaped("a\nb\0c\x7f", 6, "a\\x0ab\\x00c\\x7f");
     expect_escaped("gr\xc3\xbc\xc3\x9f", 6, "gr\xc3\xbc\xc3\x9f");
     expect_escaped("\xc2\x9b", 2, "\\xc2\\x9b");                   /* U+009B, a one-byte escape sequence */
-    expect_escaped("\xe2\x80\xae", 3, "\\xe2\\x80\\xae");          /* right-to-left override */
+    expect_escaped(override, sizeof override, "\\xe2\\x80\\xae");  /* right-to-left override */
     expect_escaped("\xc0\xaf\xff\xc3", 4, "\\xc0\\xaf\\xff\\xc3"); /* overlong, never valid, cut */
     expect_escaped("\xed\xa0\x80\xf4\x90\x80\x80", 7, "\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80"); /* surrogate, too high */
 }

@@ -13,8 +13,9 @@ static void *work(void *argument) {
     free(me->given);
     for (int r = 0; r < ROUNDS; r++) {
         volatile char *p = must(malloc(OBJECT));
+        for (int w = 0; w < OBJECT; w++) p[w] = 0;
         for (int w = 0; w < WRITES; w++) p[w % OBJECT] = (char)(p[w % OBJECT] + w);
-        me->sum += (uint64_t)(p[0] - p[0]) + OBJECT;
+        me->sum += (uint64_t)(unsigned char)p[0];
         free((void *)p);
     }
     return NULL;

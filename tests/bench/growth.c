@@ -25,7 +25,7 @@ int main(void) {
             }
         }
         for (size_t s = 0; s < STRINGS; s++) {
-            for (size_t i = 0; i < APPENDS * 9; i += 9) sum += (unsigned char)strings[s][i];
+            for (size_t i = 0; i < (size_t)APPENDS * 9; i += 9) sum += (unsigned char)strings[s][i];
             free(strings[s]);
         }
         for (size_t v = 0; v < VECTORS; v++) {

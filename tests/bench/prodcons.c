@@ -21,7 +21,7 @@ static void *produce(void *argument) {
         while (pair->head - pair->tail == QUEUE) pthread_cond_wait(&pair->changed, &pair->lock);
         pthread_mutex_unlock(&pair->lock);
         for (int i = 0; i < BATCH; i++)
-            pair->queue[b % QUEUE][i] = mark(must(malloc(size_of(b, i))), size_of(b, i), (uint64_t)(b + i));
+            pair->queue[b % QUEUE][i] = mark(must(malloc(size_of(b, i))), size_of(b, i), (uint64_t)b + (uint64_t)i);
         pthread_mutex_lock(&pair->lock);
         pair->head++;
         pthread_cond_signal(&pair->changed);
@@ -37,7 +37,7 @@ static void *consume(void *argument) {
         while (pair->head == pair->tail) pthread_cond_wait(&pair->changed, &pair->lock);
         pthread_mutex_unlock(&pair->lock);
         for (int i = 0; i < BATCH; i++) {
-            pair->sum += check_mark(pair->queue[b % QUEUE][i], size_of(b, i), (uint64_t)(b + i));
+            pair->sum += check_mark(pair->queue[b % QUEUE][i], size_of(b, i), (uint64_t)b + (uint64_t)i);
             free(pair->queue[b % QUEUE][i]);
         }
         pthread_mutex_lock(&pair->lock);

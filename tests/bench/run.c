@@ -48,15 +48,20 @@ int main(int argc, char **argv) {
     long times = argc > 3 ? strtol(argv[2], NULL, 10) : 0;
     double *wall = calloc((size_t)times + 1, sizeof *wall), *busy = calloc((size_t)times + 1, sizeof *busy);
     long largest = 0;
-    int status = 0;
-    if (times <= 0 || !wall || !busy) return 2;
+    int status = 2;
+    if (times <= 0 || !wall || !busy) goto out;
+    status = 0;
     signal(SIGALRM, stop);
     for (long i = 0; i < times; i++) {
         struct rusage usage;
         int ended;
         double begin = now();
         child = fork();
-        if (child < 0) return 2;
+        if (child < 0) {
+            perror("fork");
+            status = 2;
+            goto out;
+        }
         if (child == 0) run_child(argv + 3);
         alarm(LONGEST);
         while (wait4(child, &ended, 0, &usage) < 0 && errno == EINTR) {
@@ -70,9 +75,11 @@ int main(int argc, char **argv) {
     qsort(wall, (size_t)times, sizeof *wall, by_value);
     qsort(busy, (size_t)times, sizeof *busy, by_value);
     FILE *result = fopen(argv[1], "a");
-    if (!result) return 2;
-    fprintf(result, "%.6f %.6f %ld %d\n", wall[times / 2], busy[times / 2], largest, status);
-    fclose(result);
+    if (result) {
+        fprintf(result, "%.6f %.6f %ld %d\n", wall[times / 2], busy[times / 2], largest, status);
+        fclose(result);
+    }
+out:
     free(wall);
     free(busy);
     return status;

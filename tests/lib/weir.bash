@@ -44,12 +44,12 @@ run_program() {
     )
 }
 
-# Each dump must be readable; ten of the largest are decoded, which keeps a test of a thousand processes short.
+# dumps_are_readable FOLDER PROGRAM: one of them must be PROGRAM's; each must be readable: ten of the largest are decoded, which keeps a test of a thousand processes short.
 dumps_are_readable() {
-    local dumps=$1 file bad=0
+    local dumps=$1 program=$2 file bad=0
     [[ $WEIR_SHIM == */libweir.so ]] || return 0
-    if [ -z "$(ls -A "$dumps")" ]; then
-        echo "no dump was left"
+    if ! compgen -G "$dumps/$program*" >/dev/null; then
+        echo "no dump of $program was left; there are: $(find "$dumps" -printf '%f ' | head -c 300)"
         return 1
     fi
     [ -x "$WEIR_REPORTER" ] || return 0
@@ -62,13 +62,13 @@ dumps_are_readable() {
     return $bad
 }
 
-# same_as_without LEVEL CMD...: the program must print the same, end the same and leave readable dumps. Without weir it
-# must succeed: two programs that fail alike would prove nothing. WEIR_REPEAT=10 runs the weir side ten times in a row;
-# LIMIT is the time in seconds after which a run counts as hanging.
+# same_as_without LEVEL PROGRAM CMD...: CMD must print the same, end the same and leave readable dumps, one of PROGRAM
+# among them. Without weir it must succeed: two programs that fail alike would prove nothing. WEIR_REPEAT=10 runs the weir
+# side ten times in a row; LIMIT is the time in seconds after which a run counts as hanging.
 same_as_without() {
-    local level=$1 limit=${LIMIT:-60} plain=$BATS_FILE_TMPDIR/plain.$2 with=$BATS_TEST_TMPDIR/with round what
+    local level=$1 program=$2 limit=${LIMIT:-60} plain=$BATS_FILE_TMPDIR/plain.$3 with=$BATS_TEST_TMPDIR/with round what
     shim_is_built || return 1
-    shift
+    shift 2
     # What both levels are compared with is run once.
     [ -e "$plain.status" ] || run_program "$plain" "$limit" without "$@"
     if [ "$(cat "$plain.status")" != 0 ]; then
@@ -86,7 +86,7 @@ same_as_without() {
             echo "exit status $(cat "$with.status"), stderr: $(head -c 1000 "$with.err")"
             return 1
         done
-        dumps_are_readable "$with.dumps" || return 1
+        dumps_are_readable "$with.dumps" "$program" || return 1
     done
     rm -rf "$with.dumps"
 }

@@ -76,13 +76,13 @@ int main(void) {
     uint32_t *numbers = calloc(OPS, sizeof *numbers);
     char *text = NULL;
     size_t length = 0;
-    if (!code || !numbers) return 1;
+    if (!code || !numbers) abort();
     for (size_t i = 0; i < OPS; i++) code[i] = (insn_t){(op_t)(next_random() % 8), next_random()};
     for (size_t i = 0; i < OPS; i++) numbers[i] = next_random();
     qsort(numbers, OPS, sizeof *numbers, by_value);
     for (size_t i = 0; i < 200; i++) {
         char *grown = realloc(text, length + 16);
-        if (!grown) return 1;
+        if (!grown) abort();
         text = grown;
         length += (size_t)snprintf(text + length, 16, "%x,", numbers[i * 20]);
     }

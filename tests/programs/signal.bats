@@ -61,7 +61,7 @@ no_zombies_of() { [ -z "$(zombies_of "$1")" ]; }
     redis-cli -s s -n 1 flushdb
     [ "$(redis-cli -s s debug digest)" = "$digest" ]
     wait_for 5 no_zombies_of "$pid" || { zombies_of "$pid"; false; }
-    none 'unmatched pid|crash|bug report' log
+    none 'weir:|unmatched pid|crash|bug report' log
     redis-cli -s s shutdown nosave
     wait "$pid"
     all_readable "$pid"
@@ -90,7 +90,7 @@ no_zombies_of() { [ -z "$(zombies_of "$1")" ]; }
     wait_for 5 no_zombies_of "${worker// /}" && wait_for 5 no_zombies_of "$master"
     kill -QUIT "$master"
     wait "$master"
-    none 'exited on signal|unknown process|\[(alert|crit|emerg)\]' log
+    none 'weir:|exited on signal|unknown process|\[(alert|crit|emerg)\]' log
     all_readable "${worker// /}"
     [ ! -s err ] || { cat err; false; }
 }

@@ -25,7 +25,7 @@ stress_session() {
 }
 export -f gdb_session stress_session
 
-@test "gdb_behaves_as_without_weir_at_disabled" { same_as_without disabled gdb_session; }
-@test "gdb_behaves_as_without_weir_at_paranoid" { same_as_without paranoid gdb_session; }
-@test "stress_ng_behaves_as_without_weir_at_disabled" { same_as_without disabled stress_session; }
-@test "stress_ng_behaves_as_without_weir_at_paranoid" { same_as_without paranoid stress_session; }
+@test "gdb_behaves_as_without_weir_at_disabled" { same_as_without disabled gdb gdb_session; }
+@test "gdb_behaves_as_without_weir_at_paranoid" { same_as_without paranoid gdb gdb_session; }
+@test "stress_ng_behaves_as_without_weir_at_disabled" { same_as_without disabled stress-ng stress_session; }
+@test "stress_ng_behaves_as_without_weir_at_paranoid" { same_as_without paranoid stress-ng stress_session; }

@@ -90,7 +90,7 @@ static void find_slot(struct place *place, const void *p) {
     place->start = slab_start(s) + (size_t)place->index * s->size;
     place->exact = place->start == p;
     place->exists = place->index < s->capacity;
-    place->tracked = (s->owner & OWNER_TRACKED) != 0;
+    place->tracked = (slab_owner_word(s) & OWNER_TRACKED) != 0;
     if (place->tracked) place->side = slices_side(s) + place->index;
 }
 
@@ -201,7 +201,7 @@ static void walk_slab(const struct walk *w, struct slab *s) {
     uint32_t capacity = s->capacity, reserved = s->reserved;
     if (capacity > reserved || reserved > SLICE / 16 || s->class >= CLASSES) return; /* being made just now */
     uint64_t live;
-    if (s->owner & OWNER_TRACKED) {
+    if (slab_owner_word(s) & OWNER_TRACKED) {
         live = walk_sides(w, s, capacity);
     } else {
         uint64_t gone = slab_free_length(s) + REMOTE_COUNT(atomic_load_explicit(&s->remote, memory_order_relaxed));

@@ -17,7 +17,7 @@ static struct slab *slab;
 bool emergency_start(void) {
     struct slab *s = slices_take(ZONE_LOW, 1, 1);
     if (!s || !slices_commit(s, SLICE)) return false;
-    s->owner = NO_OWNER;
+    slab_set_owner_word(s, NO_OWNER);
     s->kind = KIND_EMERGENCY;
     slab = s;
     return true;

@@ -28,7 +28,7 @@ ALWAYS_INLINE enum arena_pushed arena_push(void *p, struct slab **slab) {
     size_t slice = ((uintptr_t)p - arena.base) >> SLICE_SHIFT;
     if (unlikely(slice >= arena.slices)) return ARENA_DECLINED;
     struct slab *s = *slab = &arena.slabs[slice];
-    if (unlikely(s->owner != tls.self)) return ARENA_DECLINED;
+    if (unlikely(slab_owner_word(s) != tls.self)) return ARENA_DECLINED;
     struct link *b = p, *head = s->local_free;
     if (unlikely(head == b)) return ARENA_DECLINED;
     b->next = head;

@@ -13,7 +13,7 @@ __thread struct tls tls = {.self = NO_HEAP};
 
 static struct region heaps;
 static _Atomic size_t heaps_made;
-static struct heap *parked; /* newest first; under LOCK_HEAPS */
+static _Atomic(struct heap *) parked; /* newest first; changed under LOCK_HEAPS */
 static bool all_tracked, all_careful;
 
 bool heap_start(bool track_all, bool careful) {
@@ -59,7 +59,7 @@ static void list_remove(struct bin *bin, struct slab *s) {
 }
 
 static struct bin *bin_of(struct slab *s) {
-    return &slab_owner(s)->bins[(s->owner & OWNER_TRACKED) != 0][s->class];
+    return &slab_owner(s)->bins[(slab_owner_word(s) & OWNER_TRACKED) != 0][s->class];
 }
 
 /* --- heaps of threads --- */
@@ -75,10 +75,11 @@ static struct heap *make_heap(void) {
 }
 
 static struct heap *unpark(void) {
-    if (!parked) return NULL; /* a racy look: a heap parked this instant serves the next thread */
+    /* A look before the lock: a heap parked this instant serves the next thread. */
+    if (!atomic_load_explicit(&parked, memory_order_relaxed)) return NULL;
     lock_take(LOCK_HEAPS);
-    struct heap *h = parked;
-    if (h) parked = h->next_parked;
+    struct heap *h = atomic_load_explicit(&parked, memory_order_relaxed);
+    if (h) atomic_store_explicit(&parked, h->next_parked, memory_order_relaxed);
     lock_give(LOCK_HEAPS);
     if (h) atomic_store_explicit(&h->parked, 0, memory_order_relaxed);
     return h;
@@ -92,8 +93,8 @@ struct heap *heap_borrow(void) {
 void heap_park(struct heap *h) {
     atomic_store_explicit(&h->parked, 1, memory_order_relaxed);
     lock_take(LOCK_HEAPS);
-    h->next_parked = parked;
-    parked = h;
+    h->next_parked = atomic_load_explicit(&parked, memory_order_relaxed);
+    atomic_store_explicit(&parked, h, memory_order_relaxed);
     lock_give(LOCK_HEAPS);
 }
 
@@ -122,7 +123,7 @@ void *heap_take(struct heap *h, unsigned class, bool tracked) {
                 if (!tracked) publish(h, class, s);
                 return p;
             }
-            s->owner |= OWNER_FULL;
+            slab_set_owner_word(s, slab_owner_word(s) | OWNER_FULL);
             bin->current = NULL;
         }
         s = bin->list;
@@ -156,7 +157,7 @@ void heap_emptied(struct slab *s) {
 }
 
 static void unfull(struct slab *s) {
-    s->owner &= ~(uintptr_t)OWNER_FULL;
+    slab_set_owner_word(s, slab_owner_word(s) & ~(uintptr_t)OWNER_FULL);
     list_add(bin_of(s), s);
 }
 
@@ -164,7 +165,7 @@ static void give_locally(struct slab *s, void *p) {
     struct link *b = p;
     b->next = s->local_free;
     s->local_free = b;
-    if (s->owner & OWNER_FULL) unfull(s);
+    if (slab_owner_word(s) & OWNER_FULL) unfull(s);
     if (--s->used == 0) heap_emptied(s);
 }
 
@@ -213,7 +214,7 @@ bool heap_drain(struct heap *h) {
         ASSERT(slab_owner(s) == h);
         uint64_t r = atomic_exchange_explicit(&s->remote, 0, memory_order_acq_rel);
         splice(s, REMOTE_POINTER(r), REMOTE_COUNT(r));
-        if (s->owner & OWNER_FULL) unfull(s);
+        if (slab_owner_word(s) & OWNER_FULL) unfull(s);
         if (s->used == 0) heap_emptied(s);
     }
     return true;

@@ -50,7 +50,7 @@ void heap_emptied(struct slab *s);
 size_t heap_count(void);
 struct heap *heap_at(size_t i);
 
-ALWAYS_INLINE struct heap *slab_owner(const struct slab *s) { return (struct heap *)(s->owner & ~(uintptr_t)OWNER_BITS); }
+ALWAYS_INLINE struct heap *slab_owner(const struct slab *s) { return (struct heap *)(slab_owner_word(s) & ~(uintptr_t)OWNER_BITS); }
 
 /* --- slab.c --- */
 

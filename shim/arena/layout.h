@@ -22,6 +22,8 @@
 
 #include "shim/base/base.h"
 
+#include <stdatomic.h>
+
 #define SLICE_SHIFT 16
 #define SLICE ((size_t)1 << SLICE_SHIFT)
 #define SLAB_SPAN_SHIFT 19 /* 512 KiB: the larger slabs; every slab lies inside one aligned 512 KiB span */
@@ -73,7 +75,7 @@ enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY }
 
 struct slab {
     /* Line 0: written by the owner only. */
-    uintptr_t owner;         /* see OWNER_…; read by everyone */
+    _Atomic uintptr_t owner; /* see OWNER_…; read by everyone, so relaxed loads and stores, which are plain moves */
     struct link *free;       /* next to be handed out; slab_nil when there is none */
     struct link *local_free; /* freed by the owner since; NULL-terminated, as `free` is */
     uint32_t used;           /* see above */
@@ -136,6 +138,12 @@ extern struct link slab_nil;
 ALWAYS_INLINE struct slab *slab_of(const void *p) {
     size_t slice = ((uintptr_t)p - arena.base) >> SLICE_SHIFT;
     return slice < arena.slices ? &arena.slabs[slice] : NULL;
+}
+ALWAYS_INLINE uintptr_t slab_owner_word(const struct slab *s) {
+    return atomic_load_explicit(&((struct slab *)(uintptr_t)s)->owner, memory_order_relaxed);
+}
+ALWAYS_INLINE void slab_set_owner_word(struct slab *s, uintptr_t word) {
+    atomic_store_explicit(&s->owner, word, memory_order_relaxed);
 }
 ALWAYS_INLINE size_t slab_index(const struct slab *s) { return (size_t)(s - arena.slabs); }
 ALWAYS_INLINE char *slab_start(const struct slab *s) { return (char *)arena.base + (slab_index(s) << SLICE_SHIFT); }

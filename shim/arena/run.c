@@ -25,13 +25,13 @@ static size_t slices_for(size_t n) { return (n + SLICE - 1) >> SLICE_SHIFT; }
 static void describe(struct slab *s, size_t from, size_t slices, size_t bytes) {
     for (size_t i = from > 0 ? from : 1; i < slices; i++) {
         s[i].kind = KIND_TAIL;
-        s[i].owner = NO_OWNER;
+        slab_set_owner_word(&s[i], NO_OWNER);
         s[i].head = (uint32_t)i;
     }
     s->run_bytes = bytes;
     s->run_slices = (uint32_t)slices;
     s->kind = KIND_RUN;
-    s->owner = NO_OWNER;
+    slab_set_owner_word(s, NO_OWNER);
 }
 
 /* Zeroes what may be dirty of the span's first n bytes; the kernel's pages are zero. */

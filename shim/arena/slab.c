@@ -32,11 +32,11 @@ struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool carefu
     atomic_store_explicit(&s->remote, 0, memory_order_relaxed);
     for (size_t i = 1; i < slices; i++) {
         s[i].kind = KIND_TAIL;
-        s[i].owner = NO_OWNER;
+        slab_set_owner_word(&s[i], NO_OWNER);
         s[i].head = (uint32_t)i;
     }
     s->kind = KIND_SLAB;
-    s->owner = (uintptr_t)h | (tracked ? OWNER_TRACKED : 0) | (careful ? OWNER_CAREFUL : 0);
+    slab_set_owner_word(s, (uintptr_t)h | (tracked ? OWNER_TRACKED : 0) | (careful ? OWNER_CAREFUL : 0));
     return s;
 }
 
@@ -66,7 +66,7 @@ static bool extend(struct slab *s) {
     if (count == 0) count = 1;
     if (count > left) count = left;
     if (!slices_commit(s, round_up((size_t)(from + count) * s->size, PAGE))) return false;
-    if ((s->owner & OWNER_TRACKED) && !extend_sides(s, from, from + count)) return false;
+    if ((slab_owner_word(s) & OWNER_TRACKED) && !extend_sides(s, from, from + count)) return false;
     char *p = slab_start(s) + from_bytes;
     s->free = (struct link *)(void *)p;
     for (uint32_t i = 1; i < count; i++, p += s->size) {

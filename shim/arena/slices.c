@@ -97,10 +97,14 @@ struct side *slices_side(const struct slab *s) {
 
 /* --- bitmaps --- */
 
+/* Changed under the lock; also looked at without it, by purges that want to know where to begin. */
+static uint64_t get_word(const uint64_t *map, size_t word) { return __atomic_load_n(&map[word], __ATOMIC_RELAXED); }
+static void put_word(uint64_t *map, size_t word, uint64_t v) { __atomic_store_n(&map[word], v, __ATOMIC_RELAXED); }
+
 static void set_range(uint64_t *map, size_t from, size_t count) {
     for (; count > 0;) {
         size_t bit = from & 63, n = min_size(64 - bit, count);
-        map[from >> 6] |= (n == 64 ? ~0ull : ((1ull << n) - 1)) << bit;
+        put_word(map, from >> 6, get_word(map, from >> 6) | (n == 64 ? ~0ull : ((1ull << n) - 1)) << bit);
         from += n, count -= n;
     }
 }
@@ -108,7 +112,7 @@ static void set_range(uint64_t *map, size_t from, size_t count) {
 static void clear_range(uint64_t *map, size_t from, size_t count) {
     for (; count > 0;) {
         size_t bit = from & 63, n = min_size(64 - bit, count);
-        map[from >> 6] &= ~((n == 64 ? ~0ull : ((1ull << n) - 1)) << bit);
+        put_word(map, from >> 6, get_word(map, from >> 6) & ~((n == 64 ? ~0ull : ((1ull << n) - 1)) << bit));
         from += n, count -= n;
     }
 }
@@ -214,7 +218,7 @@ void slices_give(struct slab *s, size_t count) {
     bool any_dirty = false;
     for (size_t i = 0; i < count; i++) {
         s[i].kind = KIND_NONE;
-        s[i].owner = NO_OWNER;
+        slab_set_owner_word(&s[i], NO_OWNER);
         any_dirty |= s[i].committed > 0;
     }
     lock_take(LOCK_SLICES);
@@ -266,10 +270,10 @@ static size_t purge_word(struct zone *z, size_t word, bool all) {
     uint64_t take = bits(&z->free)[word] & bits(&z->dirty)[word];
     uint64_t young = take & ~bits(&z->old)[word];
     if (!all) {
-        bits(&z->old)[word] |= young;
+        put_word(bits(&z->old), word, get_word(bits(&z->old), word) | young);
         take &= ~young;
     }
-    bits(&z->free)[word] &= ~take;
+    put_word(bits(&z->free), word, get_word(bits(&z->free), word) & ~take);
     lock_give(LOCK_SLICES);
     if (!all && young) atomic_store_explicit(&purge_due, clock_coarse() + PURGE_PERIOD, memory_order_relaxed);
     if (!take) return 0;
@@ -288,9 +292,9 @@ static size_t purge_word(struct zone *z, size_t word, bool all) {
         i += n;
     }
     lock_take(LOCK_SLICES);
-    bits(&z->dirty)[word] = (bits(&z->dirty)[word] & ~take) | still_dirty;
-    bits(&z->old)[word] &= ~take;
-    bits(&z->free)[word] |= take;
+    put_word(bits(&z->dirty), word, (get_word(bits(&z->dirty), word) & ~take) | still_dirty);
+    put_word(bits(&z->old), word, get_word(bits(&z->old), word) & ~take);
+    put_word(bits(&z->free), word, get_word(bits(&z->free), word) | take);
     z->hint = min_size(z->hint, word);
     lock_give(LOCK_SLICES);
     return bytes;
@@ -302,7 +306,7 @@ size_t slices_purge(bool all) {
         struct zone *z = &zones[i];
         size_t words = (z->writable - z->first + 63) / 64;
         for (size_t w = 0; w < words; w++)
-            if (bits(&z->dirty)[w]) bytes += purge_word(z, w, all); /* a racy look; the lock decides */
+            if (get_word(bits(&z->dirty), w)) bytes += purge_word(z, w, all);
     }
     atomic_fetch_add_explicit(&purged_bytes, bytes, memory_order_relaxed);
     return bytes;

@@ -62,12 +62,9 @@ EXPORT void malloc_stats(void) {
     message_send(&t);
 }
 
-/* glibc's XML, with the totals only. EINVAL for options but 0. */
+/* glibc's XML, with the totals only; EINVAL (as the result, not in errno) for options but 0. */
 EXPORT int malloc_info(int options_, FILE *out) {
-    if (options_ != 0) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (options_ != 0) return EINVAL;
     struct mallinfo2 m = mallinfo2();
     (void)fprintf(out,
                   "<malloc version=\"1\">\n<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>\n"

@@ -14,7 +14,7 @@ static NOINLINE void *calloc_slow(size_t n) {
     return track_allocate(n, 16, true, CEILING_CALLOC, CALLER, FRAME);
 }
 
-static NOINLINE void free_slow(void *p) {
+NOINLINE void entry_free_slow(void *p) {
     start_check();
     track_free(p, "free", FRAME);
 }
@@ -30,13 +30,7 @@ EXPORT void *malloc(size_t n) {
     return likely(p != NULL) ? p : malloc_slow(n);
 }
 
-EXPORT void free(void *p) {
-    struct slab *s;
-    enum arena_pushed pushed = arena_push(p, &s);
-    if (likely(pushed == ARENA_PUSHED)) return;
-    if (pushed == ARENA_EMPTIED) arena_emptied(s);
-    else free_slow(p);
-}
+EXPORT void free(void *p) { entry_free(p); }
 
 EXPORT void *calloc(size_t count, size_t size) {
     size_t n;
@@ -69,12 +63,12 @@ EXPORT size_t malloc_usable_size(void *p) {
 /* C23: size and alignment are hints that no caller can be trusted with. */
 EXPORT void free_sized(void *p, size_t n) {
     (void)n;
-    free(p);
+    entry_free(p);
 }
 EXPORT void free_aligned_sized(void *p, size_t alignment, size_t n) {
     (void)alignment;
     (void)n;
-    free(p);
+    entry_free(p);
 }
 
 /* The names under which glibc's own malloc was reachable past an interposer. */

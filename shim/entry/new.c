@@ -92,8 +92,6 @@ EXPORT void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, cons
     return new_aligned_nothrow(n, at_least_16(alignment), nothrow);
 }
 
-void free(void *p);
-EXPORT void _ZdlPv(void *p) { free(p); }
 
 #define ALIAS(of) __attribute__((alias(#of), visibility("default")))
 extern void *_Znam(size_t n) ALIAS(_Znwm);
@@ -103,7 +101,8 @@ extern void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, cons
     ALIAS(_ZnwmSt11align_val_tRKSt9nothrow_t);
 
 /* Sizes and alignments are not believed: the arena knows its blocks. */
-#define DELETE(name, ...) EXPORT void name(void *p, ##__VA_ARGS__) { free(p); }
+#define DELETE(name, ...) EXPORT void name(void *p, ##__VA_ARGS__) { entry_free(p); }
+DELETE(_ZdlPv)
 DELETE(_ZdaPv)
 DELETE(_ZdlPvm, size_t n __attribute__((unused)))
 DELETE(_ZdaPvm, size_t n __attribute__((unused)))

@@ -2,6 +2,7 @@
 #ifndef WEIR_ENTRY_START_H
 #define WEIR_ENTRY_START_H
 
+#include "shim/arena/fast.h"
 #include "shim/base/lock.h"
 #include "shim/track/track.h"
 
@@ -12,6 +13,16 @@ void start_wake(void);
 /* First thing in every slow path. The word is 0 before weir is up and, because forks wipe its page, in a new child. */
 ALWAYS_INLINE void start_check(void) {
     if (unlikely(atomic_load_explicit(&lock_page.owner, memory_order_acquire) == 0)) start_wake();
+}
+
+/* The whole of free(), for every entry that is one under another name. */
+void entry_free_slow(void *p);
+ALWAYS_INLINE void entry_free(void *p) {
+    struct slab *s;
+    enum arena_pushed pushed = arena_push(p, &s);
+    if (likely(pushed == ARENA_PUSHED)) return;
+    if (pushed == ARENA_EMPTIED) arena_emptied(s);
+    else entry_free_slow(p);
 }
 
 #endif

@@ -151,7 +151,8 @@ static bool mark_freed(struct side *side, const void *frame, bool nested) {
 
 /* A block that was just freed and is freed again is the head of a list; further down, nobody looks on the way. */
 static bool is_freed_already(const struct place *place) {
-    return place->kind == PLACE_SLOT && (void *)place->slab->local_free == place->start;
+    return place->kind == PLACE_SLOT && slab_owner(place->slab) == tls.heap &&
+           (void *)place->slab->local_free == place->start;
 }
 
 void track_free(void *p, const char *entry, const void *frame) {

@@ -1,0 +1,79 @@
+/* Ends in the way that is asked for, having leaked one block of 12345 bytes. */
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <pthread.h>
+#include <signal.h>
+
+extern char **environ;
+static void *endless(void *a) {
+    for (;;) free(malloc((size_t)rand() % 5000));
+    return a;
+}
+
+int main(int argc, char **argv) {
+    const char *how = argc > 1 ? argv[1] : "return";
+    char *leak = malloc(12345);
+    leak[0] = 1;
+    char *args[] = {"/bin/true", NULL};
+    int status = 0;
+    if (!strcmp(how, "exit")) exit(3);
+    if (!strcmp(how, "_exit")) _exit(4);
+    if (!strcmp(how, "_Exit")) _Exit(5);
+    if (!strcmp(how, "quick_exit")) quick_exit(6);
+    if (!strcmp(how, "execv")) execv("/bin/true", args);
+    if (!strcmp(how, "execl")) execl("/bin/true", "true", (char *)NULL);
+    if (!strcmp(how, "execlp")) execlp("true", "true", (char *)NULL);
+    if (!strcmp(how, "failed_exec")) {
+        execv("/nowhere/at/all", args);
+        return errno == ENOENT ? 7 : 1;
+    }
+    if (!strcmp(how, "vfork")) {
+        pid_t child = vfork();
+        if (child == 0) {
+            free(malloc(100));
+            _exit(9);
+        }
+        waitpid(child, &status, 0);
+        free(malloc(100));
+        return WEXITSTATUS(status);
+    }
+    if (!strcmp(how, "spawn")) {
+        pid_t child;
+        if (posix_spawn(&child, "/bin/true", NULL, NULL, args, environ) != 0) return 1;
+        waitpid(child, &status, 0);
+        return WEXITSTATUS(status);
+    }
+    if (!strcmp(how, "fork")) {
+        pid_t child = fork();
+        if (child == 0) {
+            char *mine = malloc(54321);
+            mine[0] = 1;
+            exit(0);
+        }
+        waitpid(child, &status, 0);
+        return WEXITSTATUS(status);
+    }
+    if (!strcmp(how, "threads")) {
+        pthread_t t;
+        for (int i = 0; i < 16; i++) pthread_create(&t, NULL, endless, NULL);
+        usleep(100000);
+        exit(3);
+    }
+    if (!strcmp(how, "closed")) { /* descriptors 1 and 2 are gone, and a file is opened in the place of 2 */
+        close(1);
+        close(2);
+        FILE *one = fopen(argv[2], "w"), *two = fopen(argv[3], "w");
+        (void)one;
+        fputs("database", two);
+        fflush(two);
+        free(malloc((size_t)1 << 46)); /* refused: a message would go to 2 */
+        return 0;
+    }
+    if (!strcmp(how, "killed")) raise(SIGTERM);
+    return 0;
+}

@@ -1,0 +1,31 @@
+/* One misuse of memory a run; prints "went on" where it may go on. */
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char in_data[64];
+
+int main(int argc, char **argv) {
+    const char *what = argc > 1 ? argv[1] : "";
+    char on_stack[64];
+    char *volatile p = malloc(100), *volatile q = malloc(100);
+    char *volatile stack = on_stack + 16, *volatile data = in_data + 16;
+    if (!strcmp(what, "double")) free(p), free(p);
+    if (!strcmp(what, "double_later")) free(p), free(q), free(p);
+    if (!strcmp(what, "double_large")) p = malloc(1000000), free(p), free(p);
+    if (!strcmp(what, "interior")) free(p + 16);
+    if (!strcmp(what, "interior_large")) p = malloc(1000000), free(p + 65536);
+    if (!strcmp(what, "stack")) free(stack);
+    if (!strcmp(what, "data")) free(data);
+    if (!strcmp(what, "realloc_freed")) free(p), p = realloc(p, 5000);
+    if (!strcmp(what, "realloc_stack")) stack = realloc(stack, 10);
+    if (!strcmp(what, "write_after_free")) {
+        free(q), free(p);
+        memset(p, 0x41, 16);
+        for (int i = 0; i < 100; i++) q = malloc(100);
+    }
+    for (int i = 0; i < 10000; i++) free(malloc((size_t)i));
+    puts("went on");
+    return 0;
+}

@@ -1,0 +1,29 @@
+# What the shim's tests run: make -f tests/shim/tests.mk BUILD=build, from the top. Builds under $(BUILD)/tests/shim/.
+BUILD ?= build
+CC    ?= gcc
+CXX   ?= g++
+OUT   := $(BUILD)/tests/shim
+WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
+PLAIN := api ceiling ends misuse model storm frames threads
+CXXES := bad_alloc
+
+all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc
+
+$(OUT)/%: tests/shim/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-builtin -fno-omit-frame-pointer $(WARN) -o $@ $< -pthread -ldl $(if $(filter frames,$*),-lunwind)
+
+$(OUT)/%: tests/shim/%.cc
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 -g -O1 -fno-builtin $(WARN) -o $@ $< -pthread
+
+# As a distribution would build them: optimised, the debug information in a file of its own, found by build-id.
+$(OUT)/leaks_%: tests/shim/leaks.% tests/shim/leaks.h
+	@mkdir -p $(OUT)/debug
+	$(if $(filter cc,$*),$(CXX) -std=c++17,$(CC) -std=gnu11) -g -O2 -o $@ $< -pthread
+	id=$$(readelf -n $@ | sed -n 's/.*Build ID: //p'); dir=$(OUT)/debug/.build-id/$$(echo $$id | cut -c1-2); \
+	mkdir -p $$dir; objcopy --only-keep-debug $@ $$dir/$$(echo $$id | cut -c3-).debug
+	cp $@ $@.whole
+	strip $@
+
+.PHONY: all

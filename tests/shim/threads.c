@@ -1,0 +1,40 @@
+/* Threads that come and go. threads SHORT ALIVE: SHORT threads one after another in groups of ALIVE, each allocating,
+ * freeing what its predecessor left, and leaving something; prints how much resident memory grew in the second half. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *left[64];
+
+static long resident(void) {
+    long pages = 0, ignored;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f || fscanf(f, "%ld %ld", &ignored, &pages) != 2) exit(2);
+    fclose(f);
+    return pages * 4096;
+}
+
+static void *work(void *argument) {
+    long k = (long)argument;
+    free(left[k]);
+    void *p[100];
+    for (size_t i = 0; i < 100; i++) memset(p[i] = malloc(16 + i * 37 % 2000), 1, 16);
+    for (size_t i = 0; i < 100; i++) free(p[i]);
+    left[k] = malloc(100);
+    return NULL;
+}
+
+int main(int argc, char **argv) {
+    long threads = argc > 1 ? atol(argv[1]) : 10000, alive = argc > 2 ? atol(argv[2]) : 64, before = 0;
+    pthread_t t[64];
+    for (long done = 0; done < threads; done += alive) {
+        for (long k = 0; k < alive; k++)
+            if (pthread_create(&t[k], NULL, work, (void *)k) != 0) return 2;
+        for (long k = 0; k < alive; k++) pthread_join(t[k], NULL);
+        if (done <= threads / 2 && done + alive > threads / 2) before = resident();
+    }
+    long grown = resident() - before;
+    printf("grew by %ld KiB\n", grown / 1024);
+    return grown > 1 << 20;
+}

@@ -33,8 +33,12 @@ static bool same_image(const struct dump_process *a, const struct dump_process *
     return a->pid == b->pid && a->start_realtime == b->start_realtime;
 }
 
-static bool is_newer(const struct dump_process *a, const struct dump_process *b) {
-    return a->number != b->number ? a->number > b->number : a->dump_time > b->dump_time;
+/* Of two copies of the same dump the whole one, else the first. */
+static bool is_newer(const struct dump *new, const struct dump *old) {
+    const struct dump_process *a = &new->process, *b = &old->process;
+    if (a->number != b->number) return a->number > b->number;
+    if (a->dump_time != b->dump_time) return a->dump_time > b->dump_time;
+    return !new->problem_count && old->problem_count;
 }
 
 static void mark_older(struct merged *merged) {
@@ -42,7 +46,7 @@ static void mark_older(struct merged *merged) {
         for (size_t j = 0; j < i; j++) {
             struct part *new = &merged->parts[i], *old = &merged->parts[j];
             if (old->older || !same_image(&new->dump->process, &old->dump->process)) continue;
-            if (is_newer(&new->dump->process, &old->dump->process))
+            if (is_newer(new->dump, old->dump))
                 old->older = true;
             else
                 new->older = true;

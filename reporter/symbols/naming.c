@@ -38,9 +38,23 @@ static bool is_runtime_module(const struct merged_module *module) {
     return false;
 }
 
+/* Rust's own types have no module in front of them: methods of theirs are the core library's. */
+static bool is_primitive(const char *type) {
+    static const char *const names[] = {"u8",  "u16",  "u32",   "u64",  "u128", "usize", "i8",  "i16", "i32",
+                                        "i64", "i128", "isize", "bool", "char", "str",   "f32", "f64", "()"};
+    size_t length = strcspn(type, " >]");
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (strlen(names[i]) == length && strncmp(type, names[i], length) == 0) return true;
+    return type[0] == '[';
+}
+
 static bool is_runtime_function(const char *function) {
-    if (function[0] == '<') function++;
-    if (function[0] == '&') function++;
+    if (function[0] == '<') {
+        function += 1 + strspn(function + 1, "&*");
+        if (strncmp(function, "mut ", 4) == 0) function += 4;
+        if (strncmp(function, "const ", 6) == 0) function += 6;
+        if (is_primitive(function)) return true;
+    }
     for (size_t i = 0; i < COUNT(runtime_prefixes); i++)
         if (strncmp(function, runtime_prefixes[i], strlen(runtime_prefixes[i])) == 0) return true;
     for (size_t i = 0; i < COUNT(allocators); i++)

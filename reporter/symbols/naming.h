@@ -5,7 +5,7 @@
  *               it: strdup, _IO_file_doallocate and operator new lie in these
  *   by prefix   of the function: std::, __gnu_cxx::, operator new (C++, which instantiates its containers in the
  *               program), alloc::, core::, std::, __rust_, __rdl_ (Rust, which links them in); also as the type of a
- *               method, <alloc::vec::Vec<T> as …>
+ *               method, <alloc::vec::Vec<T> as …>, and methods of Rust's primitive types
  *   by name     the allocation functions of C and their wrappers by GNU's convention (xmalloc and family), wherever
  *               they are defined
  * Where every frame is one of these, the innermost one is the name.

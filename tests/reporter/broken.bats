@@ -2,7 +2,7 @@
 # Files that are no whole dumps: one clear line, exit 3, and whatever is whole in them.
 load helpers
 
-setup_file() { build_tools "$BUILD/tests/reporter/mkdump" "$BUILD/tests/reporter/load_test" "$BUILD/tests/reporter/text_test" "$BUILD/tests/reporter/fuzz_load"; }
+setup_file() { build_tools "$BUILD/tests/reporter/mkdump" "$BUILD/tests/reporter/fuzz_load"; }
 setup() { plain; }
 
 refused() { # refused FILE WORDS...: one line that names the file, nothing on stdout
@@ -103,13 +103,6 @@ C
         --set 8:0:24:8=0xffffffffffffffff --set 1:0:56:8=0 a.dump
     expect 3 "$WEIR" report a.dump # it ends before it starts
     has "$out" "16 EiB"
-}
-
-@test "a_dump_is_never_crashed_by_truncation_or_flips_under_asan" {
-    run "$TOOLS/load_test"
-    [ "$status" = 0 ] || { echo "$output"; return 1; }
-    run "$TOOLS/text_test"
-    [ "$status" = 0 ] || { echo "$output"; return 1; }
 }
 
 # libdw may crash in the process that reads symbols; weir's own code may not, there or elsewhere.

@@ -13,7 +13,7 @@ ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/vie
 HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h) shim/box/format.h tests/reporter/tests.mk
 CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
 
-all: $(OUT)/mkdump $(OUT)/load_test $(OUT)/text_test $(OUT)/fuzz_load $(OUT)/stub/libweir.so $(OUT)/stub/weir
+all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/fuzz_load $(OUT)/stub/libweir.so $(OUT)/stub/weir
 
 $(OUT)/mkdump: tests/reporter/mkdump.c tests/reporter/dump_builder.c $(HEADERS)
 	@mkdir -p $(@D)
@@ -24,14 +24,17 @@ $(OUT)/stub/libweir.so: tests/reporter/stub_shim.c tests/reporter/dump_builder.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) -O1 -fPIC -shared -o $@ $(filter %.c,$^) -ldw -lelf
 
+$(BUILD)/weir: $(wildcard reporter/*.[ch] reporter/*/*.[ch]) shim/box/format.h
+	$(MAKE) BUILD=$(BUILD) $@
+
 $(OUT)/stub/weir: $(BUILD)/weir
 	@mkdir -p $(@D)
 	cp $< $@
 
-$(OUT)/load_test: $(OUT)/checked/tests/reporter/load_test.o $(CHECKED)
+$(OUT)/unit_load: $(OUT)/checked/tests/reporter/unit_load.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
-$(OUT)/text_test: $(OUT)/checked/tests/reporter/text_test.o $(CHECKED)
+$(OUT)/unit_text: $(OUT)/checked/tests/reporter/unit_text.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
 $(OUT)/fuzz_load: $(OUT)/checked/tests/fuzz/fuzz_load.o $(CHECKED)

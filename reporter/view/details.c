@@ -115,7 +115,8 @@ static void print_refusal(const struct view *view, const struct merged_refusal *
     if (!from->frame.offset) return;
     struct symbol_chain chain = symbols_at(view->symbols, from->frame);
     struct symbol_frame unknown = {0};
-    print_symbol(view, chain.count ? &chain.frames[0] : &unknown, &from->frame);
+    if (!chain.count) print_symbol(view, &unknown, &from->frame);
+    for (size_t i = 0; i < chain.count; i++) print_symbol(view, &chain.frames[i], &from->frame);
 }
 
 static void print_refusals(const struct view *view) {

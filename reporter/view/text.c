@@ -68,7 +68,8 @@ static void print_title(const struct view *view) {
     size_t others = strlen(level) + strlen(result) + 2 + 15; /* a number behind or words before the name */
     char *name = title(merged, others < 80 - 8 ? 80 - others : 8);
     int used = fprintf(view->out, "%s%s", name, level);
-    (void)fprintf(view->out, "%*s%s\n", used < 43 ? 43 - used : 2, "", result);
+    int column = strlen(result) > 37 ? 80 - (int)strlen(result) : 43;
+    (void)fprintf(view->out, "%*s%s\n", column - used > 2 ? column - used : 2, "", result);
     free(level);
     free(result);
     free(name);

@@ -14,7 +14,8 @@ void (*arena_watch_thread)(void);
 static bool started;
 
 bool arena_start(bool track_all, bool careful) {
-    started = slices_start(track_all) && heap_start(track_all, careful) && emergency_start();
+    arena.tracks_all = track_all;
+    started = slices_start(track_all) && heap_start(careful || arena.small) && emergency_start();
     return started;
 }
 
@@ -69,15 +70,14 @@ size_t arena_reclaim(void) {
 
 void arena_thread_ended(void) {
     struct heap *h = tls.heap;
-    (void)arena_enter();
+    bool outermost = arena_enter();
     tls.dying = true;
-    tls.heap = NULL;
-    for (size_t i = 0; i < ARRAY_LENGTH(tls.direct); i++) tls.direct[i] = NULL;
-    if (h) {
+    if (h && outermost) {
+        tls.heap = NULL;
         heap_collect(h);
         heap_park(h);
     }
-    arena_leave();
+    arena_leave(outermost);
 }
 
 /* --- finding --- */
@@ -148,9 +148,10 @@ void arena_release(const struct place *place) {
 }
 
 void arena_emptied(struct slab *s) {
-    /* Inside a signal handler's fast free during a slow path it stays where it is: it has places, and will be used. */
-    if (arena_enter()) heap_emptied(s);
-    arena_leave();
+    bool outermost = arena_enter();
+    /* Inside a signal handler during a slow path it stays where it is: it has places, and will be used. */
+    if (outermost) heap_emptied(s);
+    arena_leave(outermost);
 }
 
 void *arena_resize(const struct place *place, size_t n) {
@@ -233,7 +234,7 @@ void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 
         size_t i, end;
         slices_bounds((enum slices_zone)zone, &i, &end);
         for (size_t step; i < end; i += step) {
-            struct slab *s = &arena.slabs[i];
+            struct slab *s = &arena_slabs[i];
             step = 1;
             if (s->kind == KIND_SLAB) {
                 walk_slab(&w, s);

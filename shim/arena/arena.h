@@ -16,14 +16,25 @@ bool arena_started(void);
 
 /* --- between enter and leave --- */
 
-/* True for the outermost slow path of this thread, false for a signal handler's inside one. Both are left. */
+/* True for the outermost slow path of this thread; false for a signal handler's that interrupted one, or a fast path.
+ * Both are left. */
 ALWAYS_INLINE bool arena_enter(void) {
     if (tls.busy++ != 0) return false;
+    if (tls.heap && (tls.self == NO_HEAP || (tls.limit == 0 && !arena.tracks_all))) {
+        return false; /* a fast path was interrupted */
+    }
     tls.self = NO_HEAP;
+    tls.limit = 0;
+    atomic_signal_fence(memory_order_seq_cst);
     return true;
 }
-ALWAYS_INLINE void arena_leave(void) {
-    if (tls.busy == 1) tls.self = tls.heap ? (uintptr_t)tls.heap : NO_HEAP;
+/* `outermost`: what arena_enter said. */
+ALWAYS_INLINE void arena_leave(bool outermost) {
+    atomic_signal_fence(memory_order_seq_cst);
+    if (outermost && tls.heap) {
+        tls.self = (uintptr_t)tls.heap + (arena.base >> WINDOW_SHIFT);
+        tls.limit = arena.tracks_all ? 0 : SMALL_MAX + 1;
+    }
     tls.busy--;
 }
 

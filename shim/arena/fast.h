@@ -2,38 +2,53 @@
  * here needs a reason with a figure.
  *
  * Neither looks at levels, options or initialisation: a thread that never allocated, a level that tracks all, a slab
- * that is full, tracked or another thread's, all show as a word that does not compare, and take the slow path. */
+ * that is full, tracked or another thread's, all show as a word that does not compare, and take the slow path. Each
+ * shuts its gate (struct tls) while the lists are in between two states, so that a signal handler cannot get in. */
 #ifndef WEIR_ARENA_FAST_H
 #define WEIR_ARENA_FAST_H
 
 #include "shim/arena/arena.h"
 
+#define SIGNAL_FENCE() atomic_signal_fence(memory_order_seq_cst) /* for the compiler only */
+
 /* A block of at least n bytes, or NULL: take the slow path. A list's last place is left to the slow path, so that the
  * test for the end and the test for a link that was overwritten are one. */
 ALWAYS_INLINE void *arena_pop(size_t n) {
-    if (unlikely(n > SMALL_MAX)) return NULL;
+    if (unlikely(n >= tls.limit)) return NULL;
+    tls.limit = 0;
+    SIGNAL_FENCE();
     struct slab *s = tls.direct[(n + 15) >> 4];
-    if (unlikely(s == NULL)) return NULL;
     struct link *b = s->free, *next = b->next;
-    if (unlikely((((uintptr_t)next ^ (uintptr_t)b) >> SLAB_SPAN_SHIFT) != 0)) return NULL;
+    if (unlikely((((uintptr_t)next ^ (uintptr_t)b) >> SLAB_SPAN_SHIFT) != 0)) {
+        tls.limit = SMALL_MAX + 1;
+        return NULL;
+    }
     s->free = next;
+    SIGNAL_FENCE();
+    tls.limit = SMALL_MAX + 1;
     return b;
 }
 
 enum arena_pushed { ARENA_PUSHED, ARENA_EMPTIED, ARENA_DECLINED };
 
 /* Gives p back, if it lies in a slab of this thread that is neither full nor tracked, and was not the last one freed
- * there. EMPTIED: that was the slab's last block in use, and heap_emptied is to be told. */
+ * there. EMPTIED: that was the slab's last block in use, and arena_emptied is to be told. */
 ALWAYS_INLINE enum arena_pushed arena_push(void *p, struct slab **slab) {
-    size_t slice = ((uintptr_t)p - arena.base) >> SLICE_SHIFT;
-    if (unlikely(slice >= arena.slices)) return ARENA_DECLINED;
-    struct slab *s = *slab = &arena.slabs[slice];
-    if (unlikely(slab_owner_word(s) != tls.self)) return ARENA_DECLINED;
+    struct slab *s = *slab = (struct slab *)(void *)((char *)arena_slabs + ((uintptr_t)p >> 9 & arena_mask));
+    uintptr_t self = (uintptr_t)p >> WINDOW_SHIFT;
+    /* A relaxed load and an addition in one instruction, which compilers do not make of an atomic. */
+    __asm__("addq %1, %0" : "+r"(self) : "m"(s->owner) : "cc");
+    if (unlikely(self != tls.self)) return ARENA_DECLINED;
     struct link *b = p, *head = s->local_free;
     if (unlikely(head == b)) return ARENA_DECLINED;
+    tls.self = NO_HEAP;
+    SIGNAL_FENCE();
     b->next = head;
     s->local_free = b;
-    return likely(--s->used > 0) ? ARENA_PUSHED : ARENA_EMPTIED;
+    bool used = --s->used > 0;
+    SIGNAL_FENCE();
+    tls.self = self;
+    return likely(used) ? ARENA_PUSHED : ARENA_EMPTIED;
 }
 
 /* The slow end of ARENA_EMPTIED. */

@@ -14,10 +14,9 @@ __thread struct tls tls = {.self = NO_HEAP};
 static struct region heaps;
 static _Atomic size_t heaps_made;
 static _Atomic(struct heap *) parked; /* newest first; changed under LOCK_HEAPS */
-static bool all_tracked, all_careful;
+static bool all_careful;
 
-bool heap_start(bool track_all, bool careful) {
-    all_tracked = track_all;
+bool heap_start(bool careful) {
     all_careful = careful;
     return region_reserve(&heaps, HEAPS_MAX * 4096, false);
 }
@@ -29,9 +28,9 @@ struct heap *heap_at(size_t i) { return (struct heap *)(void *)(heaps.base + i *
 
 static void publish(const struct heap *h, unsigned class, struct slab *s) {
     size_t size = class_size(class);
-    if (size > SMALL_MAX || all_tracked || tls.heap != h) return;
+    if (size > SMALL_MAX || tls.heap != h) return;
     size_t first = class == 0 ? 0 : (class_size(class - 1) >> 4) + 1;
-    for (size_t i = first; i <= size >> 4; i++) tls.direct[i] = s;
+    for (size_t i = first; i <= size >> 4; i++) tls.direct[i] = s ? s : &slab_empty;
 }
 
 static void set_current(struct heap *h, bool tracked, unsigned class, struct slab *s) {
@@ -103,8 +102,7 @@ struct heap *heap_mine(void) {
     struct heap *h = tls.dying ? NULL : heap_borrow();
     if (!h) return NULL;
     tls.heap = h;
-    for (unsigned c = 0; c < CLASSES; c++)
-        if (h->bins[0][c].current) publish(h, c, h->bins[0][c].current);
+    for (unsigned c = 0; class_size(c) <= SMALL_MAX; c++) publish(h, c, h->bins[0][c].current);
     return h;
 }
 
@@ -116,15 +114,11 @@ void *heap_take(struct heap *h, unsigned class, bool tracked) {
     for (;;) {
         struct slab *s = bin->current;
         if (s) {
-            if (!tracked) publish(h, class, NULL); /* a signal handler must not pop what is being popped here */
             void *p = slab_pop(s);
             if (!p && slab_refill(s)) p = slab_pop(s);
-            if (p) {
-                if (!tracked) publish(h, class, s);
-                return p;
-            }
+            if (p) return p;
             slab_set_owner_word(s, slab_owner_word(s) | OWNER_FULL);
-            bin->current = NULL;
+            set_current(h, tracked, class, NULL);
         }
         s = bin->list;
         if (s) {
@@ -145,8 +139,9 @@ void *heap_take(struct heap *h, unsigned class, bool tracked) {
 /* --- giving --- */
 
 void heap_emptied(struct slab *s) {
+    /* Between the free that found it empty and here, a signal handler may have used it, or seen it go. */
+    if (s->kind != KIND_SLAB || slab_owner(s) != tls.heap || s->used != 0 || s->free != &slab_nil) return;
     struct bin *bin = bin_of(s);
-    ASSERT(s->used == 0 && s->free == &slab_nil);
     if (s == bin->current) {
         (void)slab_refill(s); /* its own places again, at once: the next allocation is a fast one */
         return;
@@ -225,10 +220,9 @@ void heap_collect(struct heap *h) {
     for (unsigned tracked = 0; tracked < 2; tracked++) {
         for (unsigned c = 0; c < CLASSES; c++) {
             struct slab *s = h->bins[tracked][c].current;
-            if (!s) continue;
+            if (!s || s->used != slab_free_length(s)) continue;
             set_current(h, tracked, c, NULL);
-            if (s->used == slab_free_length(s)) slab_give_back(s);
-            else set_current(h, tracked, c, s);
+            slab_give_back(s);
         }
     }
 }

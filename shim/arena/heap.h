@@ -22,7 +22,7 @@ struct heap {
 } ALIGNED(64);
 _Static_assert(sizeof(struct heap) <= 4096, "a heap is one page");
 
-bool heap_start(bool track_all, bool careful);
+bool heap_start(bool careful);
 
 /* The calling thread's heap; adopts a parked one or makes one. NULL: none can be made. */
 struct heap *heap_mine(void);

@@ -4,11 +4,14 @@
  *   | low zone: slabs, runs under 1 MiB                  | high zone: runs of 1 MiB and more |
  *   |slice|slice|slice|...                               |slice|slice|...                    |
  *
- *   arena.slabs: struct slab[slices], one descriptor a slice, in a guarded reservation of its own; all zero and
+ *   arena_slabs: struct slab[slices], one descriptor a slice, in a guarded reservation of its own; all zero and
  *   unwritten for a slice that was never used. A span of several slices is described by its first one (the head);
  *   the others are TAILs that name their distance to it.
  *
- * A pointer is weir's when ((p - arena.base) >> 16) < arena.slices: one subtract, one compare, on any word.
+ * A pointer is weir's when ((p - arena.base) >> 16) < arena.slices: one subtract, one compare, on any word. The fast free
+ * is faster still: the arena is one aligned window of 1 TiB, bits 16 to 39 of any pointer pick a descriptor, and the bits
+ * above are added to the owner, so that a single compare with tls.self says "in the arena, in a slab of mine, that is
+ * neither full nor tracked". Where address space is limited (RLIMIT_AS) the arena is smaller and every slab is CAREFUL.
  *
  * A slab hands its places out from `free`; the owner's own frees go to `local_free`, others' to `remote`. When `free`
  * runs dry, `local_free` takes its place, then the slab is extended by fresh places. So only the slab that a heap
@@ -56,14 +59,15 @@ enum side_state { SIDE_NEVER = 0, SIDE_LIVE = 0x4c495600, SIDE_FREED = 0x4652454
 
 enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY };
 
-/* owner: the heap's address and these bits; the fast free compares it with the thread's heap in one go, so any bit
- * sends it to the slow path. */
-#define OWNER_FULL 1u     /* no place free that the owner knows of; on no list */
-#define OWNER_TRACKED 2u  /* places have side entries */
-#define OWNER_CAREFUL 4u  /* every free takes the slow path (WEIR_ZERO_ON_FREE) */
-#define OWNER_BITS 63u
-#define NO_OWNER ((uintptr_t)1 << 6) /* slices that are no slab: runs, tails, free ones once used */
-#define NO_HEAP ((uintptr_t)2 << 6)  /* compares with no owner */
+/* owner: the heap's address, a multiple of a page, and these bits; any of them sends a free to the slow path. They lie
+ * above what (pointer >> WINDOW_SHIFT) of a user address can be, which is added for the compare. */
+#define WINDOW_SHIFT 40
+#define OWNER_FULL 0x100u    /* no place free that the owner knows of; on no list */
+#define OWNER_TRACKED 0x200u /* places have side entries */
+#define OWNER_CAREFUL 0x400u /* every free takes the slow path (WEIR_ZERO_ON_FREE, a small arena) */
+#define OWNER_BITS 0xfffu
+#define NO_OWNER ((uintptr_t)0) /* slices that are no slab: runs, tails, free ones */
+#define NO_HEAP ((uintptr_t)INT32_MIN) /* an address of the kernel's half: compares with no owner */
 
 /* remote: the list's first place (16-aligned, 48 bits), its length above, these bits below. */
 #define REMOTE_QUEUED 1u  /* the slab is on its owner's queue, or about to be put there */
@@ -112,11 +116,13 @@ struct heap;
 
 /* The thread's own: initial-exec, small, and valid in every state (a thread that never allocated has no slabs). */
 struct tls {
-    uintptr_t self; /* what the fast free compares owners with: the heap's address, or NO_HEAP while there is none or a
-                       slow path is under way, so that a signal handler's frees decline; 0 before TLS is set up */
+    /* The two gates of the fast paths. Each is shut while its own fast path is under way, both are while a slow path
+     * is: what a signal handler then asks for takes the slow path, finds the gate shut, and is served apart. */
+    uintptr_t self; /* free's: the heap's address + (arena.base >> WINDOW_SHIFT); shut: NO_HEAP */
+    size_t limit;   /* malloc's: sizes below it are served, SMALL_MAX + 1; shut: 0, as before TLS is set up */
     struct heap *heap;                        /* NULL: none yet, or none any more */
     bool dying;                               /* past its destructors: it borrows a parked heap a call */
-    struct slab *direct[(SMALL_MAX >> 4) + 1]; /* by (size + 15) / 16: the slab to pop from, NULL: the slow path */
+    struct slab *direct[(SMALL_MAX >> 4) + 1]; /* by (size + 15) / 16: the slab to pop from; slab_empty */
     bool watched;                             /* the thread's end will be noticed (arena_thread_ended) */
     uint32_t busy;                            /* depth of weir's slow paths on this thread's stack */
     uint32_t refused;                         /* the ceiling refused since this was cleared */
@@ -125,19 +131,23 @@ struct tls {
     uint32_t thread;                          /* kernel thread id, 0: not asked yet */
     uint32_t thread_owner;                    /* the process in which it was asked */
 };
-extern __thread struct tls tls;
+extern __thread struct tls tls HIDDEN;
 
 struct arena {
     uintptr_t base;
     size_t slices;
-    struct slab *slabs;
+    bool small;      /* less than the whole window */
+    bool tracks_all; /* no allocation is a fast one */
 };
-extern struct arena arena; /* written once, by arena_start */
-extern struct link slab_nil;
+extern struct arena arena HIDDEN; /* written once, by arena_start, as the next two */
+extern struct slab *arena_slabs HIDDEN;
+extern uintptr_t arena_mask HIDDEN; /* of (pointer >> 9): the byte offset of its descriptor */
+extern struct link slab_nil HIDDEN;   /* the end of `free` */
+extern struct slab slab_empty HIDDEN; /* a slab that never has a place */
 
 ALWAYS_INLINE struct slab *slab_of(const void *p) {
     size_t slice = ((uintptr_t)p - arena.base) >> SLICE_SHIFT;
-    return slice < arena.slices ? &arena.slabs[slice] : NULL;
+    return slice < arena.slices ? &arena_slabs[slice] : NULL;
 }
 ALWAYS_INLINE uintptr_t slab_owner_word(const struct slab *s) {
     return atomic_load_explicit(&((struct slab *)(uintptr_t)s)->owner, memory_order_relaxed);
@@ -145,7 +155,7 @@ ALWAYS_INLINE uintptr_t slab_owner_word(const struct slab *s) {
 ALWAYS_INLINE void slab_set_owner_word(struct slab *s, uintptr_t word) {
     atomic_store_explicit(&s->owner, word, memory_order_relaxed);
 }
-ALWAYS_INLINE size_t slab_index(const struct slab *s) { return (size_t)(s - arena.slabs); }
+ALWAYS_INLINE size_t slab_index(const struct slab *s) { return (size_t)(s - arena_slabs); }
 ALWAYS_INLINE char *slab_start(const struct slab *s) { return (char *)arena.base + (slab_index(s) << SLICE_SHIFT); }
 
 /* --- size classes --- */

@@ -10,16 +10,21 @@
 #include "shim/base/start.h"
 #include "shim/base/sys.h"
 
+#include <elf.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 
 #define CHUNK_SLICES ((size_t)512) /* 32 MiB are made writable at a time */
 #define SIDE_PER_SLICE (128 * KIB) /* 4,096 places of 16 bytes, 32 bytes each */
 #define PURGE_PERIOD 50000000u     /* ns; memory is given back after one to two of these */
-#define BASE_ALIGN (4 * GIB)
+#define WINDOW ((size_t)1 << WINDOW_SHIFT)
+#define SPREAD_SLICES ((size_t)1 << 20) /* the arena's use begins at a random chunk of its first 64 GiB */
 
 struct arena arena;
+struct slab *arena_slabs;
+uintptr_t arena_mask;
 struct link slab_nil ALIGNED(16);
+struct slab slab_empty = {.free = &slab_nil};
 
 static struct zone {
     size_t first, end;       /* slices of the zone */
@@ -40,7 +45,7 @@ static uint64_t *bits(const struct region *r) { return (uint64_t *)r->base; }
 
 static size_t wanted_bytes(void) {
     struct rlimit64 limit;
-    size_t want = 1 * TIB;
+    size_t want = WINDOW;
     if (sys4(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit) == 0 && limit.rlim_cur != RLIM64_INFINITY) {
         /* The program needs address space of its own for stacks, libraries and mappings. */
         while (want > 64 * MIB && want > limit.rlim_cur / 2) want /= 2;
@@ -49,13 +54,12 @@ static size_t wanted_bytes(void) {
 }
 
 static char *reserve_aligned(size_t n) {
-    size_t align = n < BASE_ALIGN ? n : BASE_ALIGN;
     /* Not MAP_NORESERVE: the kernel is to judge a huge request as it judges anybody's (vm.overcommit_memory). */
-    char *p = sys_mmap(NULL, n + align, PROT_NONE, 0);
+    char *p = sys_mmap(NULL, 2 * n, PROT_NONE, 0);
     if (!p) return NULL;
-    char *at = (char *)round_up((uintptr_t)p, align);
+    char *at = (char *)round_up((uintptr_t)p, n);
     if (at > p) sys_munmap(p, (size_t)(at - p));
-    sys_munmap(at + n, (size_t)(p + align - at));
+    sys_munmap(at + n, (size_t)(p + n - at));
     return at;
 }
 
@@ -70,6 +74,12 @@ static bool start_zone(struct zone *z, char *table, size_t first, size_t end) {
            region_reserve(&z->old, bitmap, false);
 }
 
+/* The window's own address hardly varies; where in it the heap begins does. */
+static size_t random_start(void) {
+    const uint64_t *random = (const void *)start_auxiliary(AT_RANDOM);
+    return random ? (size_t)(*random % SPREAD_SLICES) & ~(CHUNK_SLICES - 1) : 0;
+}
+
 bool slices_start(bool with_sides) {
     size_t n = wanted_bytes();
     char *base;
@@ -79,13 +89,15 @@ bool slices_start(bool with_sides) {
     struct region table = {0};
     if (!region_reserve(&table, slices * sizeof(struct slab), true)) return false;
     if (with_sides) sides = sys_mmap(NULL, slices / 2 * SIDE_PER_SLICE, PROT_NONE, MAP_NORESERVE);
-    if (!start_zone(&zones[ZONE_LOW], table.base, 0, slices / 2) ||
+    if (!start_zone(&zones[ZONE_LOW], table.base, n < WINDOW ? 0 : random_start(), slices / 2) ||
         !start_zone(&zones[ZONE_HIGH], table.base, slices / 2, slices)) {
         return false;
     }
     reserved_bytes = n + table.size + (sides ? slices / 2 * SIDE_PER_SLICE : 0);
-    arena.slabs = (struct slab *)(void *)table.base;
+    arena_slabs = (struct slab *)(void *)table.base;
+    arena_mask = (slices - 1) * sizeof(struct slab);
     arena.base = (uintptr_t)base;
+    arena.small = n < WINDOW;
     arena.slices = slices;
     return true;
 }
@@ -193,7 +205,7 @@ struct slab *slices_take(enum slices_zone zone, size_t count, size_t align) {
     if (at == SIZE_MAX) at = grow_for(z, count, align);
     if (at != SIZE_MAX) take_bits(z, at, count);
     lock_give(LOCK_SLICES);
-    return at == SIZE_MAX ? NULL : &arena.slabs[z->first + at];
+    return at == SIZE_MAX ? NULL : &arena_slabs[z->first + at];
 }
 
 bool slices_take_at(struct slab *s, size_t count) {
@@ -285,7 +297,7 @@ static size_t purge_word(struct zone *z, size_t word, bool all) {
         }
         size_t n = 1;
         while (i + n < 64 && (take >> (i + n) & 1)) n++;
-        struct slab *s = &arena.slabs[z->first + word * 64 + i];
+        struct slab *s = &arena_slabs[z->first + word * 64 + i];
         size_t given = purge_span(s, n);
         bytes += given;
         if (given == 0) still_dirty |= (n == 64 ? ~0ull : ((1ull << n) - 1)) << i;

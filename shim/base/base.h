@@ -12,6 +12,8 @@
 #endif
 
 #define EXPORT __attribute__((visibility("default")))
+/* On a variable's declaration: it is reached directly, not through the global offset table. */
+#define HIDDEN __attribute__((visibility("hidden")))
 #define NOINLINE __attribute__((noinline))
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define COLD __attribute__((cold, noinline))

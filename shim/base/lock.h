@@ -19,7 +19,7 @@ struct lock_page {
     _Atomic uintptr_t holder[LOCKS];  /* the thread (its thread pointer) that holds it */
     _Atomic uint32_t owner;           /* process id */
 } ALIGNED(4096);
-extern struct lock_page lock_page;
+extern struct lock_page lock_page HIDDEN;
 
 void lock_take(enum lock_name name);
 bool lock_try(enum lock_name name);

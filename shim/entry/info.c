@@ -12,8 +12,9 @@
 EXPORT int malloc_trim(size_t pad) {
     (void)pad;
     start_check();
-    size_t given = arena_enter() ? arena_reclaim() : 0;
-    arena_leave();
+    bool outermost = arena_enter();
+    size_t given = outermost ? arena_reclaim() : 0;
+    arena_leave(outermost);
     return given > 0;
 }
 

@@ -83,7 +83,8 @@ static void *allocate_or_refuse(size_t n, size_t alignment, bool zero, const str
         return NULL;
     }
     void *p;
-    if (likely(arena_enter())) {
+    bool outermost = arena_enter();
+    if (likely(outermost)) {
         tls.refused = 0;
         p = allocate(n, alignment, zero, origin, frame);
         if (unlikely(!p) && arena_reclaim() > 0) {
@@ -94,7 +95,7 @@ static void *allocate_or_refuse(size_t n, size_t alignment, bool zero, const str
     } else {
         p = arena_nested_allocate(n, alignment, zero);
     }
-    arena_leave();
+    arena_leave(outermost);
     if (unlikely(!tls.watched && tls.heap && arena_watch_thread)) {
         tls.watched = true; /* first: it may allocate */
         arena_watch_thread();
@@ -174,7 +175,7 @@ void track_free(void *p, const char *entry, const void *frame) {
         if (likely(outermost)) arena_release(&place);
         else arena_nested_release(&place);
     }
-    arena_leave();
+    arena_leave(outermost);
 }
 
 size_t track_usable_size(const void *p) {
@@ -188,7 +189,7 @@ size_t track_usable_size(const void *p) {
 
 static void *resize(const struct place *place, size_t n) {
     if (!arena_enter()) {
-        arena_leave();
+        arena_leave(false);
         return NULL;
     }
     tls.refused = 0;
@@ -197,7 +198,7 @@ static void *resize(const struct place *place, size_t n) {
         struct place now = p == place->start ? *place : arena_find(p);
         now.side->size = n;
     }
-    arena_leave();
+    arena_leave(true);
     return p;
 }
 

@@ -5,7 +5,7 @@ CXX   ?= g++
 OUT   := $(BUILD)/tests/shim
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
 PLAIN := api ceiling ends misuse model storm frames threads
-CXXES := bad_alloc
+CXXES := bad_alloc operators
 
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc
 

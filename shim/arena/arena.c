@@ -5,8 +5,6 @@
 #include "shim/arena/heap.h"
 #include "shim/arena/run.h"
 #include "shim/arena/slices.h"
-#include "shim/base/clock.h"
-#include "shim/base/lock.h"
 
 #include <stdatomic.h>
 
@@ -168,14 +166,13 @@ void *arena_nested_allocate(size_t n, size_t alignment, bool zero) {
         if (zero) mem_zero(p, n);
         return p;
     }
-    return lock_held_here(LOCK_SLICES) ? NULL : run_take(n > 0 ? n : 1, alignment, zero);
+    return run_take_in_emergency(n > 0 ? n : 1, alignment);
 }
 
 void arena_nested_release(const struct place *place) {
     if (place->kind == PLACE_SLOT) heap_give_remotely(place->slab, place->start);
     else if (place->kind == PLACE_EMERGENCY) emergency_give(place->start);
-    else if (lock_held_here(LOCK_SLICES)) run_give_later(place->slab);
-    else if (place->kind == PLACE_RUN) run_give(place->slab);
+    else if (place->kind == PLACE_RUN && !emergency_give_span(place->slab, place->slab->run_slices)) run_give_later(place->slab);
 }
 
 /* --- walking --- */

@@ -4,23 +4,30 @@
 
 #include <stdatomic.h>
 
+#define SPAN_SLICES 64 /* 4 MiB of address space; memory only while it is used */
+
 static struct pool {
     size_t offset, size, count;
     _Atomic uint64_t taken[4];
 } pools[] = {
     {0, 64, 256, {0}},
-    {16 * KIB, 512, 32, {0}},
-    {32 * KIB, 4096, 8, {0}},
+    {16 * KIB, 1024, 48, {0}},
+    {64 * KIB, 4096, 16, {0}},
 };
 static struct slab *slab;
+static struct slab *spans;
+static _Atomic uint64_t spans_taken;
 
 bool emergency_start(void) {
-    struct slab *s = slices_take(ZONE_LOW, 1, 1);
-    if (!s || !slices_commit(s, SLICE)) return false;
+    struct slab *s = slices_take(ZONE_LOW, 2, 1);
+    if (!s || !slices_commit(s, 2 * SLICE)) return false;
+    s[1].kind = KIND_TAIL;
+    s[1].head = 1;
     slab_set_owner_word(s, NO_OWNER);
     s->kind = KIND_EMERGENCY;
     slab = s;
-    return true;
+    spans = slices_take(ZONE_LOW, SPAN_SLICES, 1);
+    return spans != NULL;
 }
 
 static void *take_from(struct pool *pool) {
@@ -67,4 +74,26 @@ void emergency_give(void *p) {
     size_t place;
     struct pool *pool = pool_of(p, &place);
     atomic_fetch_and_explicit(&pool->taken[place / 64], ~(1ull << (place & 63)), memory_order_release);
+}
+
+struct slab *emergency_take_span(size_t slices) {
+    if (!spans || slices > SPAN_SLICES) return NULL;
+    uint64_t mask = slices == 64 ? ~0ull : (1ull << slices) - 1, taken = atomic_load_explicit(&spans_taken, memory_order_relaxed);
+    for (unsigned i = 0; i + slices <= SPAN_SLICES;) {
+        if (taken & mask << i) {
+            i++;
+        } else if (atomic_compare_exchange_weak_explicit(&spans_taken, &taken, taken | mask << i, memory_order_acquire,
+                                                         memory_order_relaxed)) {
+            return spans + i;
+        }
+    }
+    return NULL;
+}
+
+bool emergency_give_span(struct slab *s, size_t slices) {
+    if (!spans || s < spans || s >= spans + SPAN_SLICES) return false;
+    slices_renew(s, slices);
+    uint64_t mask = slices == 64 ? ~0ull : (1ull << slices) - 1;
+    atomic_fetch_and_explicit(&spans_taken, ~(mask << (s - spans)), memory_order_release);
+    return true;
 }

@@ -4,6 +4,7 @@
  * The new span is then a kernel mapping of its own, since its pages remember where they were first; giving it back maps
  * fresh memory over it, which joins it with its neighbours again. */
 #include "shim/arena/run.h"
+#include "shim/arena/emergency.h"
 #include "shim/arena/slices.h"
 #include "shim/base/charge.h"
 #include "shim/base/sys.h"
@@ -41,6 +42,13 @@ static void clear(struct slab *s, size_t n) {
     }
 }
 
+static void *make(struct slab *s, size_t slices, size_t bytes) {
+    s->run_moved = s->run_tracked = 0;
+    s->run_side = (struct side){0};
+    describe(s, 0, slices, bytes);
+    return slab_start(s);
+}
+
 void *run_take(size_t n, size_t alignment, bool zero) {
     size_t bytes = round_up(n, PAGE), slices = slices_for(n);
     struct slab *s = slices_take(zone_for(n), slices, max_size(alignment >> SLICE_SHIFT, 1));
@@ -50,36 +58,28 @@ void *run_take(size_t n, size_t alignment, bool zero) {
         slices_give(s, slices);
         return NULL;
     }
-    s->run_moved = s->run_tracked = 0;
-    s->run_side = (struct side){0};
-    describe(s, 0, slices, bytes);
-    return slab_start(s);
+    return make(s, slices, bytes);
 }
 
-static size_t charged(const struct slab *s, size_t slices) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < slices; i++) bytes += s[i].committed;
-    return bytes;
+void *run_take_in_emergency(size_t n, size_t alignment) {
+    size_t bytes = round_up(n, PAGE), slices = slices_for(n);
+    struct slab *s = alignment <= SLICE ? emergency_take_span(slices) : NULL;
+    if (!s) return NULL;
+    if (!slices_commit(s, bytes)) {
+        (void)emergency_give_span(s, slices);
+        return NULL;
+    }
+    return make(s, slices, bytes); /* its memory is always the kernel's, and zero */
 }
 
 static void forget_committed(struct slab *s, size_t slices) {
     for (size_t i = 0; i < slices; i++) s[i].committed = 0;
 }
 
-/* Maps fresh memory over the span: it is zero again, and nothing of it is charged. */
-static bool renew(struct slab *s, size_t slices) {
-    char *at = slab_start(s);
-    if (!sys_mmap(at, slices << SLICE_SHIFT, PROT_READ | PROT_WRITE, MAP_FIXED)) return false;
-    if (zone_of(s) == ZONE_LOW) (void)sys_madvise(at, slices << SLICE_SHIFT, MADV_NOHUGEPAGE);
-    size_t bytes = charged(s, slices);
-    forget_committed(s, slices);
-    charge_give(bytes);
-    return true;
-}
-
 void run_give(struct slab *s) {
     size_t slices = s->run_slices;
-    if (s->run_moved) (void)renew(s, slices);
+    if (s->run_moved) (void)slices_renew(s, slices);
+    if (emergency_give_span(s, slices)) return;
     slices_give(s, slices);
     slices_tick();
 }
@@ -100,7 +100,7 @@ static void *shrink(struct slab *s, size_t bytes, size_t slices) {
     s->run_bytes = bytes;
     if (slices == have) return slab_start(s);
     s->run_slices = (uint32_t)slices;
-    if (s->run_moved) (void)renew(s + slices, have - slices);
+    if (s->run_moved) (void)slices_renew(s + slices, have - slices);
     slices_give(s + slices, have - slices);
     return slab_start(s);
 }
@@ -109,15 +109,15 @@ static void *move(struct slab *s, size_t bytes, size_t slices) {
     size_t have = s->run_slices, moved = have << SLICE_SHIFT;
     struct slab *to = slices_take(zone_for(bytes), slices, 1);
     if (!to) return NULL;
-    size_t stale = charged(to, slices);
-    if (stale > 0 && !renew(to, slices)) goto no;
+    size_t stale = slices_charged(to, slices);
+    if (stale > 0 && !slices_renew(to, slices)) goto no;
     /* The pages bring their charge along; what is missing is charged before anything moves. */
     for (size_t i = 0; i < have; i++) to[i].committed = s[i].committed;
     if (!slices_commit(to, bytes)) goto no_charge;
     long r = sys5(SYS_mremap, (long)slab_start(s), (long)moved, (long)moved,
                   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, (long)slab_start(to));
     if (sys_failed(r)) {
-        charge_give(charged(to, slices) - charged(s, have));
+        charge_give(slices_charged(to, slices) - slices_charged(s, have));
         goto no_charge;
     }
     to->run_side = s->run_side;

@@ -7,10 +7,13 @@
 void *run_take(size_t n, size_t alignment, bool zero);
 void run_give(struct slab *s);
 
+/* The same from the spans set aside for signal handlers; without locks, always zero. */
+void *run_take_in_emergency(size_t n, size_t alignment);
+
 /* Makes it hold n bytes (above CLASS_MAX), where it is or by moving its pages. NULL: it can't, and nothing changed. */
 void *run_resize(struct slab *s, size_t n);
 
-/* For a signal handler that cannot take the lock: the run is given back by the next slow path of any thread. */
+/* For a signal handler, which must not take locks: the run is given back by the next slow path of any thread. */
 void run_give_later(struct slab *s);
 void run_give_late_ones(void);
 

@@ -260,6 +260,22 @@ bool slices_commit(struct slab *head, size_t upto) {
     return true;
 }
 
+size_t slices_charged(const struct slab *s, size_t count) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) bytes += s[i].committed;
+    return bytes;
+}
+
+bool slices_renew(struct slab *s, size_t count) {
+    char *at = slab_start(s);
+    if (!sys_mmap(at, count << SLICE_SHIFT, PROT_READ | PROT_WRITE, MAP_FIXED)) return false;
+    if (slab_index(s) < zones[ZONE_HIGH].first) (void)sys_madvise(at, count << SLICE_SHIFT, MADV_NOHUGEPAGE);
+    size_t bytes = slices_charged(s, count);
+    for (size_t i = 0; i < count; i++) s[i].committed = 0;
+    charge_give(bytes);
+    return true;
+}
+
 /* Gives `count` slices' memory back, which the caller has taken out of the bitmaps. Bytes. */
 static size_t purge_span(struct slab *s, size_t count) {
     size_t bytes = 0;

@@ -22,6 +22,13 @@ void slices_give(struct slab *s, size_t count);
 /* Charges what of bytes [0, upto) of the span is not yet. False: refused; what is charged stays so. */
 bool slices_commit(struct slab *head, size_t upto);
 
+/* Maps fresh memory over a span that the caller owns: zero, one kernel mapping with its neighbours, nothing of it
+ * charged. False: the kernel refuses, and all is as it was. */
+bool slices_renew(struct slab *s, size_t count);
+
+/* Bytes charged for a span. */
+size_t slices_charged(const struct slab *s, size_t count);
+
 /* Gives the memory behind free slices back to the kernel: all of it, or what has been unused for 50 to 100 ms. Bytes. */
 size_t slices_purge(bool all);
 

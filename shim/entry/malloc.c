@@ -1,22 +1,27 @@
 /* malloc(3) as glibc has it. The fast path first; what it declines goes to tracking. */
 #include "shim/arena/fast.h"
+#include "shim/arena/near.h"
 #include "shim/entry/start.h"
 
 #include <errno.h>
 
 static NOINLINE void *malloc_slow(size_t n) {
     start_check();
-    return track_allocate(n, 16, false, CEILING_MALLOC, CALLER, FRAME);
+    void *p = arena_pop_near(n);
+    return p ? p : track_allocate(n, 16, false, CEILING_MALLOC, CALLER, FRAME);
 }
 
 static NOINLINE void *calloc_slow(size_t n) {
     start_check();
-    return track_allocate(n, 16, true, CEILING_CALLOC, CALLER, FRAME);
+    void *p = arena_pop_near(n);
+    if (!p) return track_allocate(n, 16, true, CEILING_CALLOC, CALLER, FRAME);
+    mem_zero(p, n);
+    return p;
 }
 
 NOINLINE void entry_free_slow(void *p) {
     start_check();
-    track_free(p, "free", FRAME);
+    if (!arena_push_near(p)) track_free(p, "free", FRAME);
 }
 
 static NOINLINE void *out_of_range(void) {
@@ -44,7 +49,7 @@ EXPORT void *calloc(size_t count, size_t size) {
 /* NULL: as malloc. 0 bytes: frees and returns NULL. When refused the old block stays. */
 EXPORT void *realloc(void *p, size_t n) {
     start_check();
-    return track_reallocate(p, n, CALLER, FRAME);
+    return arena_fits(p, n) ? p : track_reallocate(p, n, CALLER, FRAME);
 }
 
 EXPORT void *reallocarray(void *p, size_t count, size_t size) {

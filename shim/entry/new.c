@@ -1,6 +1,7 @@
 /* C++'s operators new and delete, in C. When memory is refused, the next operator new behind weir is called: libstdc++'s
  * runs the new-handler and throws std::bad_alloc, which C cannot. */
 #include "shim/arena/fast.h"
+#include "shim/arena/near.h"
 #include "shim/base/symbols.h"
 #include "shim/entry/start.h"
 
@@ -50,7 +51,9 @@ static void *try_quietly(size_t n, size_t alignment, const void *frame) {
 }
 
 static NOINLINE void *new_slow(size_t n) {
-    void *p = try_quietly(n, 16, FRAME);
+    void *p = arena_pop_near(n);
+    if (likely(p != NULL)) return p;
+    p = try_quietly(n, 16, FRAME);
     if (likely(p != NULL)) return p;
     new_function f = (new_function)(uintptr_t)next("_Znwm");
     return f ? f(n) : track_allocate(n, 16, false, CEILING_NEW, CALLER, FRAME);

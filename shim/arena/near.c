@@ -1,0 +1,49 @@
+/* See near.h. */
+#include "shim/arena/near.h"
+#include "shim/arena/heap.h"
+
+void *arena_pop_near(size_t n) {
+    struct heap *h = tls.heap;
+    if (tls.limit == 0 || tls.self == NO_HEAP || n > CLASS_MAX) return NULL; /* a gate is shut, or all is tracked */
+    struct slab *s = h->bins[0][class_of(n)].current;
+    if (!s || atomic_load_explicit(&h->queue, memory_order_relaxed)) return NULL;
+    uintptr_t self = tls.self;
+    tls.limit = 0;
+    tls.self = NO_HEAP;
+    atomic_signal_fence(memory_order_seq_cst);
+    void *p = slab_pop(s);
+    if (!p && s->local_free && slab_refill(s)) p = slab_pop(s);
+    atomic_signal_fence(memory_order_seq_cst);
+    tls.self = self;
+    tls.limit = SMALL_MAX + 1;
+    return p;
+}
+
+/* The slab that p is an exact, existing place of, if it is an untracked one. */
+static struct slab *untracked_slab(const void *p) {
+    struct slab *s = slab_of(p);
+    if (!s) return NULL;
+    if (s->kind == KIND_TAIL) s -= s->head;
+    if (s->kind != KIND_SLAB || (slab_owner_word(s) & (OWNER_TRACKED | OWNER_CAREFUL))) return NULL;
+    uint32_t place = slab_place(s, p);
+    return slab_start(s) + (size_t)place * s->size == p && place < s->capacity ? s : NULL;
+}
+
+bool arena_push_near(void *p) {
+    struct slab *s = untracked_slab(p);
+    if (!s) return false;
+    if (slab_owner(s) != tls.heap) {
+        heap_give_remotely(s, p);
+        return true;
+    }
+    if (tls.self == NO_HEAP || s->local_free == p) return false;
+    bool outermost = arena_enter();
+    if (outermost) heap_give(s, p);
+    arena_leave(outermost);
+    return outermost;
+}
+
+bool arena_fits(const void *p, size_t n) {
+    const struct slab *s = untracked_slab(p);
+    return s && n <= s->size && n >= s->size / 2;
+}

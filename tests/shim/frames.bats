@@ -1,0 +1,57 @@
+#!/usr/bin/env bats
+# weir's own unwinder against libunwind: a program that leaks through frames of every kind prints for each block what
+# libunwind makes of its stack; the dump must say the same.
+load helpers
+
+setup_file() { build_tools; }
+setup() { plain; }
+
+@test "stacks_are_what_libunwind_sees" {
+    expect 0 paranoid "$SHIM_TOOLS/frames"
+    silent
+    [ "$(wc -l <out)" = 7 ]
+    json '' "$(the_dump frames)"
+    cat >check.py <<'END'
+import json
+d = json.load(open("report.json"))
+wrong = 0
+for line in open("out"):
+    size, *wanted = line.split()
+    sites = [s for s in d["sites"] if s["bytes"] == int(size)]
+    if len(sites) != 1:
+        print(size, "is at", len(sites), "sites")
+        wrong += 1
+        continue
+    # An inlined function shows as a frame of its own at the same offset.
+    offsets = [int(f["offset"], 16) for f in sites[0]["frames"] if f["module"].endswith("/frames") and not f["inlined"]]
+    seen = ["%x" % o for o in offsets[1:]] # without the leaking function itself, as the program leaves it out
+    if seen != wanted or not wanted:
+        print(size, "weir:", " ".join(seen), "libunwind:", " ".join(wanted), sites[0]["stack_notes"])
+        wrong += 1
+raise SystemExit(wrong > 0)
+END
+    /usr/bin/python3 check.py 3>&-
+}
+
+@test "stacks_end_in_start_or_clone_and_none_is_a_guess" {
+    expect 0 paranoid "$SHIM_TOOLS/frames"
+    json '' "$(the_dump frames)"
+    cat >check.py <<'END'
+import json
+d = json.load(open("report.json"))
+bad = 0
+for s in d["sites"]:
+    if 1001 <= s["bytes"] <= 1007:
+        last = s["frames"][-1]
+        if last["function"] not in ("_start", "__GI___clone3", "clone3", "__clone3") or s["stack_notes"]:
+            print(s["bytes"], "ends in", last, s["stack_notes"])
+            bad += 1
+raise SystemExit(bad > 0)
+END
+    /usr/bin/python3 check.py 3>&-
+}
+
+@test "weir_depth_cuts_stacks_and_says_so" {
+    expect 0 paranoid WEIR_DEPTH=4 "$SHIM_TOOLS/frames"
+    same "$(json '[(len([f for f in s["frames"] if not f["inlined"]]), s["stack_notes"]) for s in d["sites"] if s["bytes"] == 1002]' "$(the_dump frames)")" "[(4, ['cut'])]"
+}

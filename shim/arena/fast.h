@@ -39,10 +39,13 @@ ALWAYS_INLINE enum arena_pushed arena_push(void *p, struct slab **slab) {
     /* A relaxed load and an addition in one instruction, which compilers do not make of an atomic. */
     __asm__("addq %1, %0" : "+r"(self) : "m"(s->owner) : "cc");
     if (unlikely(self != tls.self)) return ARENA_DECLINED;
-    struct link *b = p, *head = s->local_free;
-    if (unlikely(head == b)) return ARENA_DECLINED;
     tls.self = NO_HEAP;
     SIGNAL_FENCE();
+    struct link *b = p, *head = s->local_free;
+    if (unlikely(head == b)) {
+        tls.self = self;
+        return ARENA_DECLINED;
+    }
     b->next = head;
     s->local_free = b;
     bool used = --s->used > 0;

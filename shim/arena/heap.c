@@ -146,7 +146,8 @@ void heap_emptied(struct slab *s) {
         (void)slab_refill(s); /* its own places again, at once: the next allocation is a fast one */
         return;
     }
-    list_remove(bin, s);
+    /* Off the list when a handler filled it up between a fast free's look at the owner and its push. */
+    if (s->listed) list_remove(bin, s);
     slab_give_back(s);
     slices_tick();
 }

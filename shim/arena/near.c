@@ -5,14 +5,14 @@
 void *arena_pop_near(size_t n) {
     struct heap *h = tls.heap;
     if (tls.limit == 0 || tls.self == NO_HEAP || n > CLASS_MAX) return NULL; /* a gate is shut, or all is tracked */
-    struct slab *s = h->bins[0][class_of(n)].current;
-    if (!s || atomic_load_explicit(&h->queue, memory_order_relaxed)) return NULL;
+    if (atomic_load_explicit(&h->queue, memory_order_relaxed)) return NULL;
     uintptr_t self = tls.self;
     tls.limit = 0;
     tls.self = NO_HEAP;
     atomic_signal_fence(memory_order_seq_cst);
-    void *p = slab_pop(s);
-    if (!p && s->local_free && slab_refill(s)) p = slab_pop(s);
+    struct slab *s = h->bins[0][class_of(n)].current;
+    void *p = s ? slab_pop(s) : NULL;
+    if (!p && s && s->local_free && slab_refill(s)) p = slab_pop(s);
     atomic_signal_fence(memory_order_seq_cst);
     tls.self = self;
     tls.limit = SMALL_MAX + 1;

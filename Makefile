@@ -13,9 +13,11 @@ else
 COMMON  += -DNDEBUG -O2
 endif
 
+# clang does not know the option, and with -fno-builtin does not make such calls.
+SHIM_CC_FLAGS := $(if $(findstring clang,$(shell $(CC) --version)),,-fno-tree-loop-distribute-patterns)
 # The shim: own symbols hidden, no lazy binding, thread storage from the initial-exec block. The compiler must not turn
 # its loops into calls that a program may interpose (memset and friends), nor assume what malloc does.
-SHIM_CFLAGS  := $(COMMON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin -fno-tree-loop-distribute-patterns \
+SHIM_CFLAGS  := $(COMMON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin $(SHIM_CC_FLAGS) \
                 -fno-stack-protector -fno-exceptions -fasynchronous-unwind-tables -fno-omit-frame-pointer -momit-leaf-frame-pointer
 SHIM_LDFLAGS := -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs -Wl,--hash-style=gnu -Wl,-soname,libweir.so \
                 -Wl,--version-script=shim/entry/exports.map
@@ -30,7 +32,8 @@ REPORTER_OBJ := $(REPORTER_SRC:%.c=$(BUILD)/obj/%.o)
 all: $(BUILD)/libweir.so $(BUILD)/weir
 
 $(BUILD)/libweir.so: $(SHIM_OBJ) shim/entry/exports.map
-	$(CC) $(SHIM_CFLAGS) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJ)
+	$(CC) $(SHIM_CFLAGS) $(SHIM_LDFLAGS) -o $@.new $(SHIM_OBJ)
+	mv $@.new $@ # at once: a program that starts just now gets the old one or the new one
 
 $(BUILD)/weir: $(REPORTER_OBJ)
 	$(CC) $(REPORTER_CFLAGS) -o $@ $(REPORTER_OBJ) $(REPORTER_LIBS)

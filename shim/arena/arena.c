@@ -17,7 +17,9 @@ bool arena_start(bool track_all, bool careful) {
     return started;
 }
 
-bool arena_started(void) { return started; }
+bool arena_started(void) {
+    return started;
+}
 
 /* --- allocating --- */
 
@@ -122,7 +124,9 @@ static bool list_has(const struct link *list, const void *p, uint32_t limit) {
     for (uint32_t n = 0; list && list != &slab_nil && n <= limit; list = list->next, n++) {
         if (list == p) return true;
         const struct slab *at = slab_of(list);
-        if (!at || (((uintptr_t)list ^ (uintptr_t)p) >> SLAB_SPAN_SHIFT) != 0 || (at->kind != s->kind && at->kind != KIND_TAIL)) break;
+        if (!at || (((uintptr_t)list ^ (uintptr_t)p) >> SLAB_SPAN_SHIFT) != 0 ||
+            (at->kind != s->kind && at->kind != KIND_TAIL))
+            break;
     }
     return false;
 }
@@ -138,10 +142,17 @@ bool arena_is_free(const struct place *place) {
 
 void arena_release(const struct place *place) {
     switch (place->kind) {
-    case PLACE_SLOT: heap_give(place->slab, place->start); break;
-    case PLACE_RUN: run_give(place->slab); break;
-    case PLACE_EMERGENCY: emergency_give(place->start); break;
-    default: break;
+    case PLACE_SLOT:
+        heap_give(place->slab, place->start);
+        break;
+    case PLACE_RUN:
+        run_give(place->slab);
+        break;
+    case PLACE_EMERGENCY:
+        emergency_give(place->start);
+        break;
+    default:
+        break;
     }
 }
 
@@ -170,9 +181,12 @@ void *arena_nested_allocate(size_t n, size_t alignment, bool zero) {
 }
 
 void arena_nested_release(const struct place *place) {
-    if (place->kind == PLACE_SLOT) heap_give_remotely(place->slab, place->start);
-    else if (place->kind == PLACE_EMERGENCY) emergency_give(place->start);
-    else if (place->kind == PLACE_RUN && !emergency_give_span(place->slab, place->slab->run_slices)) run_give_later(place->slab);
+    if (place->kind == PLACE_SLOT)
+        heap_give_remotely(place->slab, place->start);
+    else if (place->kind == PLACE_EMERGENCY)
+        emergency_give(place->start);
+    else if (place->kind == PLACE_RUN && !emergency_give_span(place->slab, place->slab->run_slices))
+        run_give_later(place->slab);
 }
 
 /* --- walking --- */
@@ -219,7 +233,8 @@ static void walk_run(const struct walk *w, const struct slab *s) {
     w->stats->bytes += s->run_bytes;
     w->classes[CLASSES].live++;
     w->classes[CLASSES].capacity++;
-    if (s->run_tracked && SIDE_IS_LIVE(atomic_load_explicit(&((struct slab *)(uintptr_t)s)->run_side.state, memory_order_acquire))) {
+    if (s->run_tracked &&
+        SIDE_IS_LIVE(atomic_load_explicit(&((struct slab *)(uintptr_t)s)->run_side.state, memory_order_acquire))) {
         w->tracked(w->context, slab_start(s), &s->run_side);
     }
 }
@@ -243,7 +258,8 @@ void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 
         }
     }
     stats->heaps = heap_count();
-    for (size_t i = 0; i < stats->heaps; i++) stats->parked += atomic_load_explicit(&heap_at(i)->parked, memory_order_relaxed);
+    for (size_t i = 0; i < stats->heaps; i++)
+        stats->parked += atomic_load_explicit(&heap_at(i)->parked, memory_order_relaxed);
     stats->purged = slices_purged();
     stats->reserved = slices_reserved();
 }

@@ -38,15 +38,16 @@ ALWAYS_INLINE void arena_leave(bool outermost) {
     tls.busy--;
 }
 
-/* A block of at least n bytes, aligned to `alignment` (a power of two, 16 at least). `zero`: it is all zero. With `side`
- * it lies among tracked blocks and *side is its entry, for the caller to fill. */
+/* A block of at least n bytes, aligned to `alignment` (a power of two, 16 at least). `zero`: it is all zero. With
+ * `side` it lies among tracked blocks and *side is its entry, for the caller to fill. */
 void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side);
 
 /* Gives a block back. Only what arena_find has found to be a live place. */
 struct place;
 void arena_release(const struct place *place);
 
-/* Tries to make the block hold n bytes where it is, or by moving its pages; NULL: neither, and the block is as it was. */
+/* Tries to make the block hold n bytes where it is, or by moving its pages; NULL: neither, and the block is as it was.
+ */
 void *arena_resize(const struct place *place, size_t n);
 
 /* Gives back what weir retains: this thread's empty slabs, and free slices. Bytes given back. */
@@ -92,11 +93,11 @@ void arena_thread_ended(void);
 /* --- looking at everything, without locks: for dumps --- */
 
 struct arena_stats {
-    uint64_t blocks, bytes;  /* live, as places */
+    uint64_t blocks, bytes; /* live, as places */
     uint64_t slabs, runs;
     uint64_t heaps, parked;
-    uint64_t purged;         /* bytes ever given back */
-    uint64_t reserved;       /* address space */
+    uint64_t purged;   /* bytes ever given back */
+    uint64_t reserved; /* address space */
 };
 struct arena_class {
     uint64_t slabs, live, capacity;

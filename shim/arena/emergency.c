@@ -67,7 +67,8 @@ bool emergency_find(const void *p, char **start, size_t *size) {
     struct pool *pool = pool_of(p, &place);
     *start = slab_start(slab) + pool->offset + place * pool->size;
     *size = pool->size;
-    return place < pool->count && (atomic_load_explicit(&pool->taken[place / 64], memory_order_relaxed) >> (place & 63) & 1);
+    return place < pool->count &&
+           (atomic_load_explicit(&pool->taken[place / 64], memory_order_relaxed) >> (place & 63) & 1);
 }
 
 void emergency_give(void *p) {
@@ -78,7 +79,8 @@ void emergency_give(void *p) {
 
 struct slab *emergency_take_span(size_t slices) {
     if (!spans || slices > SPAN_SLICES) return NULL;
-    uint64_t mask = slices == 64 ? ~0ull : (1ull << slices) - 1, taken = atomic_load_explicit(&spans_taken, memory_order_relaxed);
+    uint64_t mask = slices == 64 ? ~0ull : (1ull << slices) - 1,
+             taken = atomic_load_explicit(&spans_taken, memory_order_relaxed);
     for (unsigned i = 0; i + slices <= SPAN_SLICES;) {
         if (taken & mask << i) {
             i++;

@@ -21,8 +21,12 @@ bool heap_start(bool careful) {
     return region_reserve(&heaps, HEAPS_MAX * 4096, false);
 }
 
-size_t heap_count(void) { return atomic_load_explicit(&heaps_made, memory_order_acquire); }
-struct heap *heap_at(size_t i) { return (struct heap *)(void *)(heaps.base + i * 4096); }
+size_t heap_count(void) {
+    return atomic_load_explicit(&heaps_made, memory_order_acquire);
+}
+struct heap *heap_at(size_t i) {
+    return (struct heap *)(void *)(heaps.base + i * 4096);
+}
 
 /* --- the direct table --- */
 
@@ -52,8 +56,10 @@ static void list_add(struct bin *bin, struct slab *s) {
 static void list_remove(struct bin *bin, struct slab *s) {
     ASSERT(s->listed);
     s->listed = 0;
-    if (s->previous) s->previous->next = s->next;
-    else bin->list = s->next;
+    if (s->previous)
+        s->previous->next = s->next;
+    else
+        bin->list = s->next;
     if (s->next) s->next->previous = s->previous;
 }
 
@@ -67,7 +73,8 @@ static struct heap *make_heap(void) {
     size_t i = atomic_load_explicit(&heaps_made, memory_order_relaxed);
     do {
         if (i >= HEAPS_MAX || !region_commit(&heaps, (i + 1) * 4096)) return NULL;
-    } while (!atomic_compare_exchange_weak_explicit(&heaps_made, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&heaps_made, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
     struct heap *h = heap_at(i);
     h->index = (uint32_t)i;
     return h;
@@ -166,8 +173,10 @@ static void give_locally(struct slab *s, void *p) {
 }
 
 void heap_give(struct slab *s, void *p) {
-    if (slab_owner(s) == tls.heap) give_locally(s, p);
-    else heap_give_remotely(s, p);
+    if (slab_owner(s) == tls.heap)
+        give_locally(s, p);
+    else
+        heap_give_remotely(s, p);
 }
 
 static void enqueue(struct heap *h, struct slab *s) {

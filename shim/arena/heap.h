@@ -12,13 +12,13 @@ struct bin {
 };
 
 struct heap {
-    struct bin bins[2][CLASSES];     /* [tracked][class]; written by the owning thread only */
-    _Atomic(struct slab *) queue;    /* slabs with something on `remote`; anyone pushes, the owner takes all */
-    struct heap *next_parked;        /* under LOCK_HEAPS */
+    struct bin bins[2][CLASSES];  /* [tracked][class]; written by the owning thread only */
+    _Atomic(struct slab *) queue; /* slabs with something on `remote`; anyone pushes, the owner takes all */
+    struct heap *next_parked;     /* under LOCK_HEAPS */
     _Atomic uint32_t parked;
-    _Atomic uint32_t busy;           /* its owner is inside a slow path: lists may be half written (for fork) */
+    _Atomic uint32_t busy; /* its owner is inside a slow path: lists may be half written (for fork) */
     uint32_t index;
-    uint64_t collect_due;            /* when the current slabs are looked at again for empty ones */
+    uint64_t collect_due; /* when the current slabs are looked at again for empty ones */
 } ALIGNED(64);
 _Static_assert(sizeof(struct heap) <= 4096, "a heap is one page");
 
@@ -50,14 +50,16 @@ void heap_emptied(struct slab *s);
 size_t heap_count(void);
 struct heap *heap_at(size_t i);
 
-ALWAYS_INLINE struct heap *slab_owner(const struct slab *s) { return (struct heap *)(slab_owner_word(s) & ~(uintptr_t)OWNER_BITS); }
+ALWAYS_INLINE struct heap *slab_owner(const struct slab *s) {
+    return (struct heap *)(slab_owner_word(s) & ~(uintptr_t)OWNER_BITS);
+}
 
 /* --- slab.c --- */
 
 struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool careful);
 void slab_give_back(struct slab *s);
-void *slab_pop(struct slab *s);     /* NULL: `free` is empty */
-bool slab_refill(struct slab *s);   /* puts places on `free`; false: none, or refused */
+void *slab_pop(struct slab *s);                  /* NULL: `free` is empty */
+bool slab_refill(struct slab *s);                /* puts places on `free`; false: none, or refused */
 uint32_t slab_free_length(const struct slab *s); /* of `free` */
 ALWAYS_INLINE uint32_t slab_place(const struct slab *s, const void *p) {
     uint64_t offset = (uint64_t)((const char *)p - slab_start(s)) >> 4;

@@ -8,10 +8,11 @@
  *   unwritten for a slice that was never used. A span of several slices is described by its first one (the head);
  *   the others are TAILs that name their distance to it.
  *
- * A pointer is weir's when ((p - arena.base) >> 16) < arena.slices: one subtract, one compare, on any word. The fast free
- * is faster still: the arena is one aligned window of 1 TiB, bits 16 to 39 of any pointer pick a descriptor, and the bits
- * above are added to the owner, so that a single compare with tls.self says "in the arena, in a slab of mine, that is
- * neither full nor tracked". Where address space is limited (RLIMIT_AS) the arena is smaller and every slab is CAREFUL.
+ * A pointer is weir's when ((p - arena.base) >> 16) < arena.slices: one subtract, one compare, on any word. The fast
+ * free is faster still: the arena is one aligned window of 1 TiB, bits 16 to 39 of any pointer pick a descriptor, and
+ * the bits above are added to the owner, so that a single compare with tls.self says "in the arena, in a slab of mine,
+ * that is neither full nor tracked". Where address space is limited (RLIMIT_AS) the arena is smaller and every slab is
+ * CAREFUL.
  *
  * A slab hands its places out from `free`; the owner's own frees go to `local_free`, others' to `remote`. When `free`
  * runs dry, `local_free` takes its place, then the slab is extended by fresh places. So only the slab that a heap
@@ -27,15 +28,15 @@
 
 #include <stdatomic.h>
 
-#define SLICE_SHIFT 16
-#define SLICE ((size_t)1 << SLICE_SHIFT)
-#define SLAB_SPAN_SHIFT 19 /* 512 KiB: the larger slabs; every slab lies inside one aligned 512 KiB span */
-#define CLASSES 80         /* 16 in steps of 16 bytes to 256, then 8 per doubling to 64 KiB */
-#define CLASS_MAX (64 * KIB)
-#define SMALL_MAX ((size_t)1024) /* sizes that the direct table serves */
-#define SLOT_SMALL_MAX (8 * KIB) /* places up to here live in slabs of one slice, larger ones in slabs of eight */
+#define SLICE_SHIFT       16
+#define SLICE             ((size_t)1 << SLICE_SHIFT)
+#define SLAB_SPAN_SHIFT   19 /* 512 KiB: the larger slabs; every slab lies inside one aligned 512 KiB span */
+#define CLASSES           80 /* 16 in steps of 16 bytes to 256, then 8 per doubling to 64 KiB */
+#define CLASS_MAX         (64 * KIB)
+#define SMALL_MAX         ((size_t)1024) /* sizes that the direct table serves */
+#define SLOT_SMALL_MAX    (8 * KIB) /* places up to here live in slabs of one slice, larger ones in slabs of eight */
 #define SLAB_SLICES_LARGE 8
-#define RUN_HIGH (1 * MIB) /* runs from here on live in the high zone */
+#define RUN_HIGH          (1 * MIB) /* runs from here on live in the high zone */
 
 struct link {
     struct link *next;
@@ -61,21 +62,21 @@ enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY }
 
 /* owner: the heap's address, a multiple of a page, and these bits; any of them sends a free to the slow path. They lie
  * above what (pointer >> WINDOW_SHIFT) of a user address can be, which is added for the compare. */
-#define WINDOW_SHIFT 40
-#define OWNER_FULL 0x100u    /* no place free that the owner knows of; on no list */
+#define WINDOW_SHIFT  40
+#define OWNER_FULL    0x100u /* no place free that the owner knows of; on no list */
 #define OWNER_TRACKED 0x200u /* places have side entries */
 #define OWNER_CAREFUL 0x400u /* every free takes the slow path (WEIR_ZERO_ON_FREE, a small arena) */
-#define OWNER_BITS 0xfffu
-#define NO_OWNER ((uintptr_t)0) /* slices that are no slab: runs, tails, free ones */
-#define NO_HEAP ((uintptr_t)INT32_MIN) /* an address of the kernel's half: compares with no owner */
+#define OWNER_BITS    0xfffu
+#define NO_OWNER      ((uintptr_t)0)         /* slices that are no slab: runs, tails, free ones */
+#define NO_HEAP       ((uintptr_t)INT32_MIN) /* an address of the kernel's half: compares with no owner */
 
 /* remote: the list's first place (16-aligned, 48 bits), its length above, these bits below. */
-#define REMOTE_QUEUED 1u  /* the slab is on its owner's queue, or about to be put there */
-#define REMOTE_CLAIMED 2u /* someone is giving its memory back while the owner sleeps; hands off */
-#define REMOTE_EMPTIED 4u /* that is done: every place is free, the list is gone */
-#define REMOTE_BITS 15u
-#define REMOTE_POINTER(r) ((struct link *)((r) & 0xfffffffffff0u))
-#define REMOTE_COUNT(r) ((uint32_t)((r) >> 48))
+#define REMOTE_QUEUED     1u /* the slab is on its owner's queue, or about to be put there */
+#define REMOTE_CLAIMED    2u /* someone is giving its memory back while the owner sleeps; hands off */
+#define REMOTE_EMPTIED    4u /* that is done: every place is free, the list is gone */
+#define REMOTE_BITS       15u
+#define REMOTE_POINTER(r) ((struct link *)((r)&0xfffffffffff0u))
+#define REMOTE_COUNT(r)   ((uint32_t)((r) >> 48))
 
 struct slab {
     /* Line 0: written by the owner only. */
@@ -89,8 +90,8 @@ struct slab {
     uint32_t reciprocal;     /* ceil(2^31 / (size / 16)): place of an offset = ((offset >> 4) * reciprocal) >> 31 */
     uint8_t kind;            /* enum slab_kind */
     uint8_t class;
-    uint8_t slices;          /* of the span, slabs only */
-    uint8_t listed;          /* on its bin's list */
+    uint8_t slices;               /* of the span, slabs only */
+    uint8_t listed;               /* on its bin's list */
     struct slab *next, *previous; /* the bin's list */
     /* Line 1: for other threads, and what is rarely touched. */
     union {
@@ -100,12 +101,12 @@ struct slab {
         };
         struct side run_side; /* RUN: its block's entry; state is SIDE_NEVER where it is not tracked */
     };
-    uint32_t committed; /* bytes from this slice's start that are charged and may be dirty; per slice */
-    uint32_t head;      /* TAIL: slices back to the head */
-    uint64_t run_bytes; /* RUN: bytes committed, a multiple of a page */
+    uint32_t committed;  /* bytes from this slice's start that are charged and may be dirty; per slice */
+    uint32_t head;       /* TAIL: slices back to the head */
+    uint64_t run_bytes;  /* RUN: bytes committed, a multiple of a page */
     uint32_t run_slices; /* RUN: slices of the span */
-    uint8_t side_pages; /* charged pages of this slice's side array */
-    uint8_t run_moved;  /* RUN: its pages were moved here, see run.c */
+    uint8_t side_pages;  /* charged pages of this slice's side array */
+    uint8_t run_moved;   /* RUN: its pages were moved here, see run.c */
     uint8_t run_tracked; /* RUN: run_side holds */
     uint8_t fill;
 } ALIGNED(128);
@@ -118,18 +119,18 @@ struct heap;
 struct tls {
     /* The two gates of the fast paths. Each is shut while its own fast path is under way, both are while a slow path
      * is: what a signal handler then asks for takes the slow path, finds the gate shut, and is served apart. */
-    uintptr_t self; /* free's: the heap's address + (arena.base >> WINDOW_SHIFT); shut: NO_HEAP */
-    size_t limit;   /* malloc's: sizes below it are served, SMALL_MAX + 1; shut: 0, as before TLS is set up */
-    struct heap *heap;                        /* NULL: none yet, or none any more */
-    bool dying;                               /* past its destructors: it borrows a parked heap a call */
+    uintptr_t self;    /* free's: the heap's address + (arena.base >> WINDOW_SHIFT); shut: NO_HEAP */
+    size_t limit;      /* malloc's: sizes below it are served, SMALL_MAX + 1; shut: 0, as before TLS is set up */
+    struct heap *heap; /* NULL: none yet, or none any more */
+    bool dying;        /* past its destructors: it borrows a parked heap a call */
     struct slab *direct[(SMALL_MAX >> 4) + 1]; /* by (size + 15) / 16: the slab to pop from; slab_empty */
-    bool watched;                             /* the thread's end will be noticed (arena_thread_ended) */
-    uint32_t busy;                            /* depth of weir's slow paths on this thread's stack */
-    uint32_t refused;                         /* the ceiling refused since this was cleared */
-    uint64_t refused_bytes, refused_used;     /* what it refused, and what was in use then */
-    uintptr_t stack_low, stack_high;          /* known to be mapped, see track/unwind.c */
-    uint32_t thread;                          /* kernel thread id, 0: not asked yet */
-    uint32_t thread_owner;                    /* the process in which it was asked */
+    bool watched;                              /* the thread's end will be noticed (arena_thread_ended) */
+    uint32_t busy;                             /* depth of weir's slow paths on this thread's stack */
+    uint32_t refused;                          /* the ceiling refused since this was cleared */
+    uint64_t refused_bytes, refused_used;      /* what it refused, and what was in use then */
+    uintptr_t stack_low, stack_high;           /* known to be mapped, see track/unwind.c */
+    uint32_t thread;                           /* kernel thread id, 0: not asked yet */
+    uint32_t thread_owner;                     /* the process in which it was asked */
 };
 extern __thread struct tls tls HIDDEN;
 
@@ -141,7 +142,7 @@ struct arena {
 };
 extern struct arena arena HIDDEN; /* written once, by arena_start, as the next two */
 extern struct slab *arena_slabs HIDDEN;
-extern uintptr_t arena_mask HIDDEN; /* of (pointer >> 9): the byte offset of its descriptor */
+extern uintptr_t arena_mask HIDDEN;   /* of (pointer >> 9): the byte offset of its descriptor */
 extern struct link slab_nil HIDDEN;   /* the end of `free` */
 extern struct slab slab_empty HIDDEN; /* a slab that never has a place */
 
@@ -155,8 +156,12 @@ ALWAYS_INLINE uintptr_t slab_owner_word(const struct slab *s) {
 ALWAYS_INLINE void slab_set_owner_word(struct slab *s, uintptr_t word) {
     atomic_store_explicit(&s->owner, word, memory_order_relaxed);
 }
-ALWAYS_INLINE size_t slab_index(const struct slab *s) { return (size_t)(s - arena_slabs); }
-ALWAYS_INLINE char *slab_start(const struct slab *s) { return (char *)arena.base + (slab_index(s) << SLICE_SHIFT); }
+ALWAYS_INLINE size_t slab_index(const struct slab *s) {
+    return (size_t)(s - arena_slabs);
+}
+ALWAYS_INLINE char *slab_start(const struct slab *s) {
+    return (char *)arena.base + (slab_index(s) << SLICE_SHIFT);
+}
 
 /* --- size classes --- */
 

@@ -15,13 +15,17 @@
 
 static _Atomic(struct slab *) late;
 
-static enum slices_zone zone_for(size_t n) { return n >= RUN_HIGH ? ZONE_HIGH : ZONE_LOW; }
+static enum slices_zone zone_for(size_t n) {
+    return n >= RUN_HIGH ? ZONE_HIGH : ZONE_LOW;
+}
 static enum slices_zone zone_of(const struct slab *s) {
     size_t first, end;
     slices_bounds(ZONE_HIGH, &first, &end);
     return slab_index(s) >= first ? ZONE_HIGH : ZONE_LOW;
 }
-static size_t slices_for(size_t n) { return (n + SLICE - 1) >> SLICE_SHIFT; }
+static size_t slices_for(size_t n) {
+    return (n + SLICE - 1) >> SLICE_SHIFT;
+}
 
 static void describe(struct slab *s, size_t from, size_t slices, size_t bytes) {
     for (size_t i = from > 0 ? from : 1; i < slices; i++) {

@@ -5,7 +5,7 @@
 
 #include <stdatomic.h>
 
-#define EXTEND (4 * KIB)           /* fresh places come in steps of so many bytes, so that little is charged too early */
+#define EXTEND          (4 * KIB) /* fresh places come in steps of so many bytes, so that little is charged too early */
 #define EXTEND_RECYCLED (16 * KIB) /* where the memory is charged and resident already, a larger step costs nothing */
 
 void (*slab_corrupted)(const void *block);
@@ -24,7 +24,7 @@ struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool carefu
     s->reserved = (uint32_t)((slices << SLICE_SHIFT) / size);
     s->size = (uint32_t)size;
     s->reciprocal = (uint32_t)(((1ull << 31) + (size >> 4) - 1) / (size >> 4));
-    s->class = (uint8_t)class;
+    s->class = (uint8_t) class;
     s->slices = (uint8_t)slices;
     s->listed = 0;
     s->next = s->previous = NULL;

@@ -14,11 +14,11 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
-#define CHUNK_SLICES ((size_t)512) /* 32 MiB are made writable at a time */
-#define SIDE_PER_SLICE (128 * KIB) /* 4,096 places of 16 bytes, 32 bytes each */
-#define PURGE_PERIOD 50000000u     /* ns; memory is given back after one to two of these */
-#define WINDOW ((size_t)1 << WINDOW_SHIFT)
-#define SPREAD_SLICES ((size_t)1 << 20) /* the arena's use begins at a random chunk of its first 64 GiB */
+#define CHUNK_SLICES   ((size_t)512) /* 32 MiB are made writable at a time */
+#define SIDE_PER_SLICE (128 * KIB)   /* 4,096 places of 16 bytes, 32 bytes each */
+#define PURGE_PERIOD   50000000u     /* ns; memory is given back after one to two of these */
+#define WINDOW         ((size_t)1 << WINDOW_SHIFT)
+#define SPREAD_SLICES  ((size_t)1 << 20) /* the arena's use begins at a random chunk of its first 64 GiB */
 
 struct arena arena;
 struct slab *arena_slabs;
@@ -27,10 +27,10 @@ struct link slab_nil ALIGNED(16);
 struct slab slab_empty = {.free = &slab_nil};
 
 static struct zone {
-    size_t first, end;       /* slices of the zone */
-    _Atomic size_t writable; /* [first, writable) can be used */
-    size_t hint;             /* no word below this one has a free slice; an index into the bitmaps */
-    struct region slabs;     /* its part of the descriptors */
+    size_t first, end;              /* slices of the zone */
+    _Atomic size_t writable;        /* [first, writable) can be used */
+    size_t hint;                    /* no word below this one has a free slice; an index into the bitmaps */
+    struct region slabs;            /* its part of the descriptors */
     struct region free, dirty, old; /* bitmaps: free; of those, with committed memory; of those, for a period */
 } zones[2];
 
@@ -39,7 +39,9 @@ static uint64_t reserved_bytes;
 static _Atomic uint64_t purged_bytes;
 static _Atomic uint64_t purge_due; /* 0: nothing is waiting */
 
-static uint64_t *bits(const struct region *r) { return (uint64_t *)r->base; }
+static uint64_t *bits(const struct region *r) {
+    return (uint64_t *)r->base;
+}
 
 /* --- start --- */
 
@@ -102,7 +104,9 @@ bool slices_start(bool with_sides) {
     return true;
 }
 
-bool slices_has_sides(void) { return sides != NULL; }
+bool slices_has_sides(void) {
+    return sides != NULL;
+}
 struct side *slices_side(const struct slab *s) {
     return (struct side *)(void *)(sides + slab_index(s) * SIDE_PER_SLICE);
 }
@@ -110,8 +114,12 @@ struct side *slices_side(const struct slab *s) {
 /* --- bitmaps --- */
 
 /* Changed under the lock; also looked at without it, by purges that want to know where to begin. */
-static uint64_t get_word(const uint64_t *map, size_t word) { return __atomic_load_n(&map[word], __ATOMIC_RELAXED); }
-static void put_word(uint64_t *map, size_t word, uint64_t v) { __atomic_store_n(&map[word], v, __ATOMIC_RELAXED); }
+static uint64_t get_word(const uint64_t *map, size_t word) {
+    return __atomic_load_n(&map[word], __ATOMIC_RELAXED);
+}
+static void put_word(uint64_t *map, size_t word, uint64_t v) {
+    __atomic_store_n(&map[word], v, __ATOMIC_RELAXED);
+}
 
 static void set_range(uint64_t *map, size_t from, size_t count) {
     for (; count > 0;) {
@@ -344,7 +352,8 @@ void slices_tick(void) {
     uint64_t due = atomic_load_explicit(&purge_due, memory_order_relaxed);
     if (due == 0) return;
     if (clock_coarse() < due) return;
-    if (!atomic_compare_exchange_strong_explicit(&purge_due, &due, 0, memory_order_relaxed, memory_order_relaxed)) return;
+    if (!atomic_compare_exchange_strong_explicit(&purge_due, &due, 0, memory_order_relaxed, memory_order_relaxed))
+        return;
     (void)slices_purge(false);
 }
 
@@ -352,5 +361,9 @@ void slices_bounds(enum slices_zone zone, size_t *first, size_t *end) {
     *first = zones[zone].first;
     *end = atomic_load_explicit(&zones[zone].writable, memory_order_acquire);
 }
-uint64_t slices_reserved(void) { return reserved_bytes; }
-uint64_t slices_purged(void) { return atomic_load_explicit(&purged_bytes, memory_order_relaxed); }
+uint64_t slices_reserved(void) {
+    return reserved_bytes;
+}
+uint64_t slices_purged(void) {
+    return atomic_load_explicit(&purged_bytes, memory_order_relaxed);
+}

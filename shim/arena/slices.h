@@ -29,7 +29,8 @@ bool slices_renew(struct slab *s, size_t count);
 /* Bytes charged for a span. */
 size_t slices_charged(const struct slab *s, size_t count);
 
-/* Gives the memory behind free slices back to the kernel: all of it, or what has been unused for 50 to 100 ms. Bytes. */
+/* Gives the memory behind free slices back to the kernel: all of it, or what has been unused for 50 to 100 ms. Bytes.
+ */
 size_t slices_purge(bool all);
 
 /* Purges when it is time to. */

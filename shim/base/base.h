@@ -13,30 +13,38 @@
 
 #define EXPORT __attribute__((visibility("default")))
 /* On a variable's declaration: it is reached directly, not through the global offset table. */
-#define HIDDEN __attribute__((visibility("hidden")))
-#define NOINLINE __attribute__((noinline))
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#define COLD __attribute__((cold, noinline))
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
-#define ALIGNED(n) __attribute__((aligned(n)))
+#define HIDDEN          __attribute__((visibility("hidden")))
+#define NOINLINE        __attribute__((noinline))
+#define ALWAYS_INLINE   static inline __attribute__((always_inline))
+#define COLD            __attribute__((cold, noinline))
+#define likely(x)       __builtin_expect(!!(x), 1)
+#define unlikely(x)     __builtin_expect(!!(x), 0)
+#define ALIGNED(n)      __attribute__((aligned(n)))
 #define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
-#define KIB ((size_t)1 << 10)
-#define MIB ((size_t)1 << 20)
-#define GIB ((size_t)1 << 30)
-#define TIB ((size_t)1 << 40)
-#define PAGE ((size_t)4096)
+#define KIB             ((size_t)1 << 10)
+#define MIB             ((size_t)1 << 20)
+#define GIB             ((size_t)1 << 30)
+#define TIB             ((size_t)1 << 40)
+#define PAGE            ((size_t)4096)
 
-ALWAYS_INLINE size_t round_up(size_t n, size_t to) { return (n + to - 1) & ~(to - 1); }
-ALWAYS_INLINE size_t round_down(size_t n, size_t to) { return n & ~(to - 1); }
-ALWAYS_INLINE size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
-ALWAYS_INLINE size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
+ALWAYS_INLINE size_t round_up(size_t n, size_t to) {
+    return (n + to - 1) & ~(to - 1);
+}
+ALWAYS_INLINE size_t round_down(size_t n, size_t to) {
+    return n & ~(to - 1);
+}
+ALWAYS_INLINE size_t min_size(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+ALWAYS_INLINE size_t max_size(size_t a, size_t b) {
+    return a > b ? a : b;
+}
 
 /* Checked in debug builds only; the message names the place and the process dies, so that no test can miss it. */
 #ifdef WEIR_DEBUG
 COLD _Noreturn void base_assert_failed(const char *what, const char *file, int line);
-#    define ASSERT(x) (likely(x) ? (void)0 : base_assert_failed(#x, __FILE__, __LINE__))
+#    define ASSERT(x) (likely(x) ? (void)0 : base_assert_failed(#    x, __FILE__, __LINE__))
 #else
 #    define ASSERT(x) ((void)0)
 #endif

@@ -33,6 +33,12 @@ static uint64_t read_clock(clockid_t id) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-uint64_t clock_coarse(void) { return read_clock(CLOCK_MONOTONIC_COARSE); }
-uint64_t clock_now(void) { return read_clock(CLOCK_MONOTONIC); }
-uint64_t clock_realtime(void) { return read_clock(CLOCK_REALTIME); }
+uint64_t clock_coarse(void) {
+    return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+uint64_t clock_now(void) {
+    return read_clock(CLOCK_MONOTONIC);
+}
+uint64_t clock_realtime(void) {
+    return read_clock(CLOCK_REALTIME);
+}

@@ -83,22 +83,41 @@ static bool read_size(const char *s, uint64_t *out) {
     if (p == s) return false;
     unsigned shift = 0;
     switch (*p) {
-    case 'k': case 'K': shift = 10; p++; break;
-    case 'm': case 'M': shift = 20; p++; break;
-    case 'g': case 'G': shift = 30; p++; break;
-    case 't': case 'T': shift = 40; p++; break;
+    case 'k':
+    case 'K':
+        shift = 10;
+        p++;
+        break;
+    case 'm':
+    case 'M':
+        shift = 20;
+        p++;
+        break;
+    case 'g':
+    case 'G':
+        shift = 30;
+        p++;
+        break;
+    case 't':
+    case 'T':
+        shift = 40;
+        p++;
+        break;
     case '%':
         if (p[1] || n == 0 || n > 100) return false;
         *out = memory_limit() / 100 * n;
         return *out != 0;
-    default: break;
+    default:
+        break;
     }
     if (*p || n == 0 || n > (UINT64_MAX >> 1) >> shift) return false;
     *out = n << shift;
     return true;
 }
 
-static bool read_max_direct(const char *s) { return read_size(s, &options.max_direct); }
+static bool read_max_direct(const char *s) {
+    return read_size(s, &options.max_direct);
+}
 
 static bool read_depth(const char *s) {
     uint64_t n;
@@ -113,19 +132,28 @@ static bool read_switch(const char *s, bool *out) {
     return true;
 }
 
-static bool read_quiet(const char *s) { return read_switch(s, &options.quiet); }
-static bool read_zero_on_free(const char *s) { return read_switch(s, &options.zero_on_free); }
+static bool read_quiet(const char *s) {
+    return read_switch(s, &options.quiet);
+}
+static bool read_zero_on_free(const char *s) {
+    return read_switch(s, &options.zero_on_free);
+}
 
 static bool read_on_error(const char *s) {
-    if (str_equal(s, "abort")) options.on_error = ON_ERROR_ABORT;
-    else if (str_equal(s, "report")) options.on_error = ON_ERROR_REPORT;
-    else return false;
+    if (str_equal(s, "abort"))
+        options.on_error = ON_ERROR_ABORT;
+    else if (str_equal(s, "report"))
+        options.on_error = ON_ERROR_REPORT;
+    else
+        return false;
     return true;
 }
 
 static bool read_dump_at(const char *s) {
-    static const struct { const char *name; unsigned bit; } events[] = {
-        {"exit", DUMP_ON_EXIT}, {"signal", DUMP_ON_SIGNAL}, {"limit", DUMP_ON_LIMIT}, {"none", 0}};
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } events[] = {{"exit", DUMP_ON_EXIT}, {"signal", DUMP_ON_SIGNAL}, {"limit", DUMP_ON_LIMIT}, {"none", 0}};
     unsigned bits = 0;
     while (*s) {
         size_t n = 0, i = 0;
@@ -140,12 +168,15 @@ static bool read_dump_at(const char *s) {
 }
 
 static bool read_signal(const char *s) {
-    static const struct { const char *name; int number; } names[] = {
-        {"HUP", SIGHUP}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"WINCH", SIGWINCH}, {"URG", SIGURG},
-        {"IO", SIGIO}, {"PWR", SIGPWR}, {"QUIT", SIGQUIT}, {"none", 0}};
+    static const struct {
+        const char *name;
+        int number;
+    } names[] = {{"HUP", SIGHUP}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"WINCH", SIGWINCH}, {"URG", SIGURG},
+                 {"IO", SIGIO},   {"PWR", SIGPWR},   {"QUIT", SIGQUIT}, {"none", 0}};
     uint64_t n;
     if (text_number(s, &n)) {
-        if (n < 1 || n > 64 || n == SIGKILL || n == SIGSTOP || n == 32 || n == 33) return false; /* 32, 33: glibc's own */
+        if (n < 1 || n > 64 || n == SIGKILL || n == SIGSTOP || n == 32 || n == 33)
+            return false; /* 32, 33: glibc's own */
         options.signal = (int)n;
         return true;
     }
@@ -172,6 +203,18 @@ static bool read_signal(const char *s) {
     return true;
 }
 
+/* Programs write their titles over the environment's memory, so what is kept is copied. */
+static const char *keep(const char *s) {
+    static char kept[3 * 2049 + 65];
+    static size_t used;
+    size_t n = str_length(s) + 1;
+    if (n > sizeof kept - used) return NULL;
+    char *to = kept + used;
+    mem_copy(to, s, n);
+    used += n;
+    return to;
+}
+
 static bool read_output(const char *s) {
     if (!*s || str_length(s) > 2048) return false;
     for (const char *p = s; *p; p++) {
@@ -179,19 +222,19 @@ static bool read_output(const char *s) {
         p++;
         if (*p != 'e' && *p != 'p' && *p != 'n' && *p != 't' && *p != '%') return false;
     }
-    options.output = s;
+    options.output = keep(s);
     return true;
 }
 
 static bool read_box_dir(const char *s) {
     if (*s != '/' || str_length(s) > 2048) return false;
-    options.box_dir = s;
+    options.box_dir = keep(s);
     return true;
 }
 
 static bool read_run(const char *s) {
     if (str_length(s) > 64) return false;
-    options.run = s;
+    options.run = keep(s);
     return true;
 }
 
@@ -244,29 +287,50 @@ void options_read(void) {
     complain_of_unknown();
 }
 
-const char *options_name(unsigned i) { return i < ARRAY_LENGTH(table) ? table[i].name : NULL; }
+const char *options_name(unsigned i) {
+    return i < ARRAY_LENGTH(table) ? table[i].name : NULL;
+}
+
+static void add_limit(struct text *t, uint64_t bytes) {
+    if (bytes == UINT64_MAX)
+        text_add(t, "none");
+    else
+        text_add_number(t, bytes);
+}
+
+static void add_events(struct text *t) {
+    if (options.dump_at == 0) text_add(t, "none,");
+    if (options.dump_at & DUMP_ON_EXIT) text_add(t, "exit,");
+    if (options.dump_at & DUMP_ON_SIGNAL) text_add(t, "signal,");
+    if (options.dump_at & DUMP_ON_LIMIT) text_add(t, "limit,");
+    t->length--;
+}
 
 void options_value(unsigned i, char *out, size_t size) {
     struct text t = {0};
     const char *name = table[i].name;
-    if (str_equal(name, "WEIR_LEVEL")) text_add(&t, level_names[options.level]);
-    else if (str_equal(name, "WEIR_QUIET")) text_add_number(&t, options.quiet);
-    else if (str_equal(name, "WEIR_MAX_DIRECT") && options.max_direct == UINT64_MAX) text_add(&t, "none");
-    else if (str_equal(name, "WEIR_MAX_DIRECT")) text_add_number(&t, options.max_direct);
-    else if (str_equal(name, "WEIR_DEPTH")) text_add_number(&t, options.depth);
-    else if (str_equal(name, "WEIR_SIGNAL")) text_add_number(&t, (uint64_t)options.signal);
-    else if (str_equal(name, "WEIR_ON_ERROR")) text_add(&t, options.on_error == ON_ERROR_ABORT ? "abort" : "report");
-    else if (str_equal(name, "WEIR_ZERO_ON_FREE")) text_add_number(&t, options.zero_on_free);
-    else if (str_equal(name, "WEIR_OUTPUT")) text_add(&t, options.output);
-    else if (str_equal(name, "WEIR_BOX_DIR")) text_add(&t, options.box_dir ? options.box_dir : "");
-    else if (str_equal(name, "WEIR_RUN")) text_add(&t, options.run ? options.run : "");
-    else if (options.dump_at == 0) text_add(&t, "none");
-    else {
-        if (options.dump_at & DUMP_ON_EXIT) text_add(&t, "exit,");
-        if (options.dump_at & DUMP_ON_SIGNAL) text_add(&t, "signal,");
-        if (options.dump_at & DUMP_ON_LIMIT) text_add(&t, "limit,");
-        t.length--;
-    }
+    if (str_equal(name, "WEIR_LEVEL"))
+        text_add(&t, level_names[options.level]);
+    else if (str_equal(name, "WEIR_QUIET"))
+        text_add_number(&t, options.quiet);
+    else if (str_equal(name, "WEIR_MAX_DIRECT"))
+        add_limit(&t, options.max_direct);
+    else if (str_equal(name, "WEIR_DEPTH"))
+        text_add_number(&t, options.depth);
+    else if (str_equal(name, "WEIR_SIGNAL"))
+        text_add_number(&t, (uint64_t)options.signal);
+    else if (str_equal(name, "WEIR_ON_ERROR"))
+        text_add(&t, options.on_error == ON_ERROR_ABORT ? "abort" : "report");
+    else if (str_equal(name, "WEIR_ZERO_ON_FREE"))
+        text_add_number(&t, options.zero_on_free);
+    else if (str_equal(name, "WEIR_OUTPUT"))
+        text_add(&t, options.output);
+    else if (str_equal(name, "WEIR_BOX_DIR"))
+        text_add(&t, options.box_dir ? options.box_dir : "");
+    else if (str_equal(name, "WEIR_RUN"))
+        text_add(&t, options.run ? options.run : "");
+    else
+        add_events(&t);
     size_t n = min_size(t.length, size - 1);
     mem_copy(out, t.at, n);
     out[n] = 0;

@@ -7,8 +7,6 @@
 
 #define STEP (64 * KIB) /* how much is made writable at once; only touched pages cost memory, but all are charged */
 
-
-
 _Atomic size_t region_total;
 
 bool region_reserve(struct region *r, size_t size, bool readable) {

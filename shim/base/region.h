@@ -7,8 +7,8 @@
 
 struct region {
     char *base;
-    size_t size;               /* bytes reserved */
-    _Atomic size_t committed;  /* writable bytes from base on */
+    size_t size;              /* bytes reserved */
+    _Atomic size_t committed; /* writable bytes from base on */
 };
 
 extern _Atomic size_t region_total; /* bytes of all regions together */

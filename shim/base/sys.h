@@ -10,6 +10,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#ifdef __clang_analyzer__
+long sys6(long n, long a, long b, long c, long d, long e, long f); /* may write through any of them */
+#else
 ALWAYS_INLINE long sys6(long n, long a, long b, long c, long d, long e, long f) {
     long result;
     register long r10 __asm__("r10") = d;
@@ -21,33 +24,44 @@ ALWAYS_INLINE long sys6(long n, long a, long b, long c, long d, long e, long f) 
                      : "rcx", "r11", "memory");
     return result;
 }
+#endif
 #define sys5(n, a, b, c, d, e) sys6(n, a, b, c, d, e, 0)
-#define sys4(n, a, b, c, d) sys6(n, a, b, c, d, 0, 0)
-#define sys3(n, a, b, c) sys6(n, a, b, c, 0, 0, 0)
-#define sys2(n, a, b) sys6(n, a, b, 0, 0, 0, 0)
-#define sys1(n, a) sys6(n, a, 0, 0, 0, 0, 0)
-#define sys0(n) sys6(n, 0, 0, 0, 0, 0, 0)
+#define sys4(n, a, b, c, d)    sys6(n, a, b, c, d, 0, 0)
+#define sys3(n, a, b, c)       sys6(n, a, b, c, 0, 0, 0)
+#define sys2(n, a, b)          sys6(n, a, b, 0, 0, 0, 0)
+#define sys1(n, a)             sys6(n, a, 0, 0, 0, 0, 0)
+#define sys0(n)                sys6(n, 0, 0, 0, 0, 0, 0)
 
-ALWAYS_INLINE bool sys_failed(long result) { return (unsigned long)result > -4096UL; }
+ALWAYS_INLINE bool sys_failed(long result) {
+    return (unsigned long)result > -4096UL;
+}
 
 /* NULL where the kernel refuses. */
 ALWAYS_INLINE void *sys_mmap(void *at, size_t n, int protection, int flags) {
     long r = sys6(SYS_mmap, (long)at, (long)n, protection, flags | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return sys_failed(r) ? NULL : (void *)r;
 }
-ALWAYS_INLINE void sys_munmap(void *p, size_t n) { (void)sys2(SYS_munmap, (long)p, (long)n); }
+ALWAYS_INLINE void sys_munmap(void *p, size_t n) {
+    (void)sys2(SYS_munmap, (long)p, (long)n);
+}
 ALWAYS_INLINE bool sys_mprotect(void *p, size_t n, int protection) {
     return sys3(SYS_mprotect, (long)p, (long)n, protection) == 0;
 }
 ALWAYS_INLINE bool sys_madvise(void *p, size_t n, int advice) {
     return sys3(SYS_madvise, (long)p, (long)n, advice) == 0;
 }
-ALWAYS_INLINE uint32_t sys_getpid(void) { return (uint32_t)sys0(SYS_getpid); }
-ALWAYS_INLINE uint32_t sys_gettid(void) { return (uint32_t)sys0(SYS_gettid); }
+ALWAYS_INLINE uint32_t sys_getpid(void) {
+    return (uint32_t)sys0(SYS_getpid);
+}
+ALWAYS_INLINE uint32_t sys_gettid(void) {
+    return (uint32_t)sys0(SYS_gettid);
+}
 ALWAYS_INLINE void sys_futex_wait(uint32_t *word, uint32_t value) {
     (void)sys4(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value, 0);
 }
-ALWAYS_INLINE void sys_futex_wake(uint32_t *word, int n) { (void)sys3(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, n); }
+ALWAYS_INLINE void sys_futex_wake(uint32_t *word, int n) {
+    (void)sys3(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, n);
+}
 
 _Noreturn ALWAYS_INLINE void sys_exit_group(int status) {
     for (;;) (void)sys1(SYS_exit_group, status);

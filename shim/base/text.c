@@ -13,8 +13,9 @@ static struct {
 
 void text_add_bytes(struct text *t, const char *s, size_t n) {
     for (size_t i = 0; i < n && t->length < sizeof t->at - 1; i++) {
-        unsigned char c = (unsigned char)s[i];
-        t->at[t->length++] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+        char c = s[i];
+        if ((unsigned char)c < 0x20 || c == 0x7f) c = '?';
+        t->at[t->length++] = c;
     }
 }
 

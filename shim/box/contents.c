@@ -9,9 +9,9 @@
 
 #include <fcntl.h>
 
-#define STRINGS_MAX (64 * MIB) /* address space; only what is used is touched */
+#define STRINGS_MAX  (64 * MIB) /* address space; only what is used is touched */
 #define SITE_THREADS 16
-#define THREADS_MAX 4096u
+#define THREADS_MAX  4096u
 
 struct site_sum {
     uint64_t blocks, bytes, oldest, newest, inherited_blocks, inherited_bytes;
@@ -21,8 +21,12 @@ struct site_sum {
 
 static uint32_t threads_seen[THREADS_MAX];
 
-static void *map(size_t n) { return sys_mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_NORESERVE); }
-static size_t sites_size(const struct contents *c) { return round_up(c->stacks * sizeof(struct site_sum), PAGE); }
+static void *map(size_t n) {
+    return sys_mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+}
+static size_t sites_size(const struct contents *c) {
+    return round_up(c->stacks * sizeof(struct site_sum), PAGE);
+}
 
 bool contents_start(struct contents *c, int fd, char *buffer) {
     *c = (struct contents){.now = clock_now(), .stacks = state_tracking() ? stack_count() : 0};
@@ -54,8 +58,12 @@ uint64_t contents_frame(const void *code) {
     return (uint64_t)id << 48 | (((uintptr_t)code - module_at(id)->bias) & 0xffffffffffff);
 }
 
-uint64_t contents_stack_count(void) { return state_tracking() ? stack_count() : 0; }
-uint64_t contents_stacks_lost(void) { return state_tracking() ? stacks_lost() : 0; }
+uint64_t contents_stack_count(void) {
+    return state_tracking() ? stack_count() : 0;
+}
+uint64_t contents_stacks_lost(void) {
+    return state_tracking() ? stacks_lost() : 0;
+}
 
 /* --- blocks and sites --- */
 
@@ -111,7 +119,8 @@ void contents_write_blocks(struct contents *c, uint32_t pid) {
     for (uint32_t i = 0; i < c->stacks; i++) {
         const struct site_sum *s = &c->sites[i];
         if (s->blocks == 0 && s->inherited_blocks == 0) continue;
-        struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, s->inherited_blocks, s->inherited_bytes};
+        struct dump_site d = {i,         s->threads, s->blocks,           s->bytes,
+                              s->oldest, s->newest,  s->inherited_blocks, s->inherited_bytes};
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);
@@ -139,9 +148,13 @@ static void write_modules(struct contents *c) {
     writer_begin(&c->w, DUMP_MODULES, sizeof(struct dump_module));
     for (uint32_t i = 0; i < count; i++) {
         const struct module *m = module_at(i);
-        struct dump_module d = {.bias = m->bias, .start = m->start, .end = m->end,
+        struct dump_module d = {.bias = m->bias,
+                                .start = m->start,
+                                .end = m->end,
                                 .path = contents_string(c, m->path, str_length(m->path)),
-                                .first_segment = m->first_segment, .segments = m->segments, .flags = m->flags,
+                                .first_segment = m->first_segment,
+                                .segments = m->segments,
+                                .flags = m->flags,
                                 .build_id_length = m->build_id_length};
         mem_copy(d.build_id, m->build_id, sizeof d.build_id);
         writer_add(&c->w, &d, sizeof d);

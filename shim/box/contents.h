@@ -17,7 +17,7 @@ struct contents {
     struct site_sum *sites;
     char *strings;
     size_t strings_length;
-    uint32_t threads;  /* distinct makers seen */
+    uint32_t threads; /* distinct makers seen */
     uint32_t pid;
 };
 

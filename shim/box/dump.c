@@ -17,7 +17,8 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 
-_Static_assert((int)CEILING_MALLOC == OP_MALLOC && (int)CEILING_MMAP == OP_MMAP, "operations are numbered as in the format");
+_Static_assert((int)CEILING_MALLOC == OP_MALLOC && (int)CEILING_MMAP == OP_MMAP,
+               "operations are numbered as in the format");
 
 static char command_line[4096];
 static size_t command_line_length;
@@ -112,8 +113,13 @@ static void write_refusals(struct contents *c) {
     writer_begin(&c->w, DUMP_REFUSALS, sizeof(struct dump_refusal));
     for (size_t i = 0; i < n; i++) {
         const struct ceiling_refusal *r = &refusals[i];
-        struct dump_refusal d = {.time = r->time, .requested = r->requested, .used = r->used, .max = r->max,
-                                 .thread = r->thread, .operation = r->operation, .frame = contents_frame(r->caller)};
+        struct dump_refusal d = {.time = r->time,
+                                 .requested = r->requested,
+                                 .used = r->used,
+                                 .max = r->max,
+                                 .thread = r->thread,
+                                 .operation = r->operation,
+                                 .frame = contents_frame(r->caller)};
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);
@@ -121,11 +127,14 @@ static void write_refusals(struct contents *c) {
 
 static void complain(const char *path, long error) {
     if (atomic_exchange_explicit(&complained, true, memory_order_relaxed)) return;
-    static const struct { int number; const char *words; } known[] = {
-        {1, "not permitted"}, {2, "no such folder"}, {5, "input/output error"}, {12, "out of memory"},
-        {13, "permission denied"}, {17, "too many dumps of that name"}, {20, "not a folder"}, {24, "too many open files"},
-        {27, "file too large"}, {28, "no space left"}, {30, "read-only file system"}, {36, "name too long"},
-        {40, "too many links"}, {122, "quota exceeded"}};
+    static const struct {
+        int number;
+        const char *words;
+    } known[] = {{1, "not permitted"},   {2, "no such folder"},         {5, "input/output error"},
+                 {12, "out of memory"},  {13, "permission denied"},     {17, "too many dumps of that name"},
+                 {20, "not a folder"},   {24, "too many open files"},   {27, "file too large"},
+                 {28, "no space left"},  {30, "read-only file system"}, {36, "name too long"},
+                 {40, "too many links"}, {122, "quota exceeded"}};
     struct text t = {0};
     text_add(&t, "weir: no dump is written to ");
     text_add_bytes(&t, path, min_size(str_length(path), 600));
@@ -141,7 +150,9 @@ static void complain(const char *path, long error) {
     message_send(&t);
 }
 
-void dump_count(void) { atomic_fetch_add_explicit(&dumps, 1, memory_order_relaxed); }
+void dump_count(void) {
+    atomic_fetch_add_explicit(&dumps, 1, memory_order_relaxed);
+}
 
 long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid, char path[OUTPUT_PATH_MAX]) {
     long fd = output_open(path, pid, atomic_load_explicit(&dumps, memory_order_relaxed));

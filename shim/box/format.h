@@ -24,44 +24,44 @@
 #include <assert.h>
 #include <stdint.h>
 
-#define DUMP_MAGIC "WEIRDUMP" /* 8 bytes, no terminator */
-#define DUMP_VERSION 1u       /* changed only when an old reader would misread the file */
+#define DUMP_MAGIC   "WEIRDUMP" /* 8 bytes, no terminator */
+#define DUMP_VERSION 1u         /* changed only when an old reader would misread the file */
 
 struct dump_header {
     char magic[8];
     uint32_t version;
-    uint32_t header_size;      /* sizeof(struct dump_header); sections begin here */
-    uint64_t file_size;        /* of the whole dump; 0 while it is being written */
-    uint64_t time_realtime;    /* when the dump was begun */
-    uint32_t sections;         /* their number, DUMP_END included; 0 while it is being written */
-    uint32_t pid;              /* of the program, as it saw itself */
-    uint8_t reserved[20];      /* zero */
-    uint32_t crc;              /* CRC-32C of the 60 bytes before this one */
+    uint32_t header_size;   /* sizeof(struct dump_header); sections begin here */
+    uint64_t file_size;     /* of the whole dump; 0 while it is being written */
+    uint64_t time_realtime; /* when the dump was begun */
+    uint32_t sections;      /* their number, DUMP_END included; 0 while it is being written */
+    uint32_t pid;           /* of the program, as it saw itself */
+    uint8_t reserved[20];   /* zero */
+    uint32_t crc;           /* CRC-32C of the 60 bytes before this one */
 };
 static_assert(sizeof(struct dump_header) == 64, "dump_header is 64 bytes");
 
 enum dump_section_type {
-    DUMP_PROCESS = 1,  /* one struct dump_process */
-    DUMP_STRINGS = 2,  /* bytes; strings are named by offset and length into it */
-    DUMP_OPTIONS = 3,  /* struct dump_option[]: the options in force */
-    DUMP_MODULES = 4,  /* struct dump_module[] */
-    DUMP_SEGMENTS = 5, /* struct dump_segment[]: the loadable segments of all modules */
-    DUMP_FRAMES = 6,   /* uint64_t[]: the frames of all stacks, see DUMP_FRAME_MODULE */
-    DUMP_STACKS = 7,   /* struct dump_stack[] */
-    DUMP_SITES = 8,    /* struct dump_site[]: what is live of each stack, its blocks added up */
-    DUMP_BLOCKS = 9,   /* struct dump_block[]: every live tracked block */
-    DUMP_STATS = 10,   /* struct dump_stat[] */
-    DUMP_CLASSES = 11, /* struct dump_class[]: size classes in use */
+    DUMP_PROCESS = 1,   /* one struct dump_process */
+    DUMP_STRINGS = 2,   /* bytes; strings are named by offset and length into it */
+    DUMP_OPTIONS = 3,   /* struct dump_option[]: the options in force */
+    DUMP_MODULES = 4,   /* struct dump_module[] */
+    DUMP_SEGMENTS = 5,  /* struct dump_segment[]: the loadable segments of all modules */
+    DUMP_FRAMES = 6,    /* uint64_t[]: the frames of all stacks, see DUMP_FRAME_MODULE */
+    DUMP_STACKS = 7,    /* struct dump_stack[] */
+    DUMP_SITES = 8,     /* struct dump_site[]: what is live of each stack, its blocks added up */
+    DUMP_BLOCKS = 9,    /* struct dump_block[]: every live tracked block */
+    DUMP_STATS = 10,    /* struct dump_stat[] */
+    DUMP_CLASSES = 11,  /* struct dump_class[]: size classes in use */
     DUMP_REFUSALS = 12, /* struct dump_refusal[]: the newest refusals, oldest first */
-    DUMP_THREADS = 13, /* struct dump_thread[] */
+    DUMP_THREADS = 13,  /* struct dump_thread[] */
     DUMP_END = 0x444e45 /* "END"; no payload */
 };
 
 struct dump_section {
-    uint32_t type;      /* enum dump_section_type */
-    uint32_t stride;    /* bytes of one record; 1 for DUMP_STRINGS, 0 for DUMP_END */
-    uint64_t length;    /* payload bytes, without padding; a multiple of stride */
-    uint32_t crc;       /* CRC-32C of the payload */
+    uint32_t type;       /* enum dump_section_type */
+    uint32_t stride;     /* bytes of one record; 1 for DUMP_STRINGS, 0 for DUMP_END */
+    uint64_t length;     /* payload bytes, without padding; a multiple of stride */
+    uint32_t crc;        /* CRC-32C of the payload */
     uint32_t header_crc; /* CRC-32C of the 20 bytes before this one */
 };
 static_assert(sizeof(struct dump_section) == 24, "dump_section is 24 bytes");
@@ -81,21 +81,21 @@ enum dump_level { DUMP_DISABLED = 0, DUMP_SIMPLE = 1, DUMP_ADVANCED = 2, DUMP_PA
 struct dump_process {
     uint32_t pid;
     uint32_t parent_pid;
-    uint32_t reason;           /* enum dump_reason */
-    uint32_t level;            /* enum dump_level: what was tracked, not what was asked for */
-    uint32_t exit_status;      /* 0 to 255, DUMP_STATUS_UNKNOWN while it runs or where exit() hides it */
-    uint32_t number;           /* dumps of this process so far, this one included */
+    uint32_t reason;      /* enum dump_reason */
+    uint32_t level;       /* enum dump_level: what was tracked, not what was asked for */
+    uint32_t exit_status; /* 0 to 255, DUMP_STATUS_UNKNOWN while it runs or where exit() hides it */
+    uint32_t number;      /* dumps of this process so far, this one included */
     uint32_t page_size;
-    uint32_t pointer_size;     /* 8 */
-    uint64_t start_realtime;   /* when weir came up in this process image; a fork child inherits it */
-    uint64_t start_time;       /* the same instant, monotonic */
-    uint64_t fork_time;        /* when this process was forked, 0 if it began by exec; older blocks are inherited */
-    uint64_t dump_time;        /* when this dump was begun, monotonic */
-    uint64_t max_direct;       /* the ceiling; 0: none is set */
-    struct dump_string name;   /* program name, as in the kernel's comm but not cut to 15 bytes */
-    struct dump_string exe;    /* path of the executable */
+    uint32_t pointer_size;   /* 8 */
+    uint64_t start_realtime; /* when weir came up in this process image; a fork child inherits it */
+    uint64_t start_time;     /* the same instant, monotonic */
+    uint64_t fork_time;      /* when this process was forked, 0 if it began by exec; older blocks are inherited */
+    uint64_t dump_time;      /* when this dump was begun, monotonic */
+    uint64_t max_direct;     /* the ceiling; 0: none is set */
+    struct dump_string name; /* program name, as in the kernel's comm but not cut to 15 bytes */
+    struct dump_string exe;  /* path of the executable */
     struct dump_string command_line; /* arguments, each ended by a zero byte */
-    struct dump_string machine; /* "x86_64" */
+    struct dump_string machine;      /* "x86_64" */
 };
 static_assert(sizeof(struct dump_process) == 104, "dump_process is 104 bytes");
 
@@ -107,19 +107,19 @@ struct dump_option {
 #define DUMP_BUILD_ID_MAX 32
 
 struct dump_module {
-    uint64_t bias;             /* address in memory minus address in the file's program headers */
-    uint64_t start, end;       /* the address range that the loader gave it */
-    struct dump_string path;   /* as the loader knew it; the executable's own path for the program */
-    uint32_t first_segment;    /* index into DUMP_SEGMENTS */
+    uint64_t bias;           /* address in memory minus address in the file's program headers */
+    uint64_t start, end;     /* the address range that the loader gave it */
+    struct dump_string path; /* as the loader knew it; the executable's own path for the program */
+    uint32_t first_segment;  /* index into DUMP_SEGMENTS */
     uint32_t segments;
-    uint32_t flags;            /* DUMP_MODULE_… */
-    uint32_t build_id_length;  /* 0: it has none */
+    uint32_t flags;           /* DUMP_MODULE_… */
+    uint32_t build_id_length; /* 0: it has none */
     uint8_t build_id[DUMP_BUILD_ID_MAX];
 };
 static_assert(sizeof(struct dump_module) == 80, "dump_module is 80 bytes");
 
-#define DUMP_MODULE_WEIR 1u    /* libweir.so itself */
-#define DUMP_MODULE_VDSO 2u    /* the kernel's; it has no file */
+#define DUMP_MODULE_WEIR    1u /* libweir.so itself */
+#define DUMP_MODULE_VDSO    2u /* the kernel's; it has no file */
 #define DUMP_MODULE_PROGRAM 4u /* the executable */
 
 struct dump_segment {
@@ -138,19 +138,19 @@ static_assert(sizeof(struct dump_segment) == 32, "dump_segment is 32 bytes");
  * inside libweir.so are left out. */
 #define DUMP_FRAME_MODULE(f) ((uint32_t)((f) >> 48))
 #define DUMP_FRAME_OFFSET(f) ((f)&0xffffffffffffULL)
-#define DUMP_NO_MODULE 0xffffu
+#define DUMP_NO_MODULE       0xffffu
 
 struct dump_stack {
     uint32_t first_frame; /* index into DUMP_FRAMES */
     uint16_t frames;
-    uint16_t flags;       /* DUMP_STACK_… */
-    uint64_t exact;       /* bit i set: frame i is an exact program counter, not a return address (i < 64) */
+    uint16_t flags; /* DUMP_STACK_… */
+    uint64_t exact; /* bit i set: frame i is an exact program counter, not a return address (i < 64) */
 };
 static_assert(sizeof(struct dump_stack) == 16, "dump_stack is 16 bytes");
 
-#define DUMP_STACK_CUT 1u   /* deeper than WEIR_DEPTH: outer frames were left out */
-#define DUMP_STACK_LOST 2u  /* unwinding ended before the outermost frame: no unwind information there */
-#define DUMP_STACK_NONE 4u  /* no stack could be taken (inside the loader, alternate stack, table full) */
+#define DUMP_STACK_CUT   1u /* deeper than WEIR_DEPTH: outer frames were left out */
+#define DUMP_STACK_LOST  2u /* unwinding ended before the outermost frame: no unwind information there */
+#define DUMP_STACK_NONE  4u /* no stack could be taken (inside the loader, alternate stack, table full) */
 #define DUMP_STACK_GUESS 8u /* some frames were found by frame pointers, without unwind information */
 
 struct dump_site {
@@ -168,8 +168,8 @@ enum dump_verdict { DUMP_UNKNOWN = 0, DUMP_LEAKED = 1, DUMP_INDIRECT = 2, DUMP_P
 
 struct dump_block {
     uint64_t address;
-    uint64_t size;    /* asked for */
-    uint64_t time;    /* when it was made; before fork_time: inherited */
+    uint64_t size; /* asked for */
+    uint64_t time; /* when it was made; before fork_time: inherited */
     uint32_t stack;
     uint32_t thread;  /* kernel thread id of its maker */
     uint32_t verdict; /* enum dump_verdict */
@@ -179,31 +179,31 @@ static_assert(sizeof(struct dump_block) == 40, "dump_block is 40 bytes");
 
 /* Counters by number. "direct" is the arena, runs and huge blocks; "mapped" is file and shared mappings. */
 enum dump_stat_id {
-    STAT_DIRECT_COUNT = 1,     /* live blocks, tracked or not */
-    STAT_DIRECT_CAPACITY = 2,  /* their bytes: asked for where tracked, else the place's size */
-    STAT_DIRECT_USED = 3,      /* bytes charged */
-    STAT_DIRECT_PEAK = 4,      /* the highest that STAT_DIRECT_USED ever was */
-    STAT_DIRECT_MAX = 5,       /* the ceiling, 0: none */
-    STAT_DIRECT_REFUSED = 6,   /* requests refused */
-    STAT_CACHED = 7,           /* bytes charged but in no live block: free and retained */
-    STAT_TABLES = 8,           /* bytes charged for weir's own tables */
-    STAT_SLABS = 9,            /* slabs in use */
-    STAT_RUNS = 10,            /* runs and huge blocks live */
-    STAT_HEAPS = 11,           /* heaps ever made */
-    STAT_HEAPS_PARKED = 12,    /* of those, without a thread now */
-    STAT_TRACKED_MADE = 13,    /* tracked blocks ever made */
-    STAT_TRACKED_LIVE = 14,    /* tracked blocks live */
-    STAT_UNTRACKED_LIVE = 15,  /* live blocks without a record (made before or while tracking was impossible) */
-    STAT_STACKS = 16,          /* unique stacks */
-    STAT_STACKS_FULL = 17,     /* times a stack could not be stored */
-    STAT_FOREIGN_FREES = 18,   /* frees of pointers that weir did not make */
-    STAT_BAD_FREES = 19,       /* double, interior and wild frees seen */
-    STAT_PURGED = 20,          /* bytes ever given back to the kernel */
-    STAT_REFUSED_BYTES = 21,   /* bytes asked for by the refused requests */
+    STAT_DIRECT_COUNT = 1,    /* live blocks, tracked or not */
+    STAT_DIRECT_CAPACITY = 2, /* their bytes: asked for where tracked, else the place's size */
+    STAT_DIRECT_USED = 3,     /* bytes charged */
+    STAT_DIRECT_PEAK = 4,     /* the highest that STAT_DIRECT_USED ever was */
+    STAT_DIRECT_MAX = 5,      /* the ceiling, 0: none */
+    STAT_DIRECT_REFUSED = 6,  /* requests refused */
+    STAT_CACHED = 7,          /* bytes charged but in no live block: free and retained */
+    STAT_TABLES = 8,          /* bytes charged for weir's own tables */
+    STAT_SLABS = 9,           /* slabs in use */
+    STAT_RUNS = 10,           /* runs and huge blocks live */
+    STAT_HEAPS = 11,          /* heaps ever made */
+    STAT_HEAPS_PARKED = 12,   /* of those, without a thread now */
+    STAT_TRACKED_MADE = 13,   /* tracked blocks ever made */
+    STAT_TRACKED_LIVE = 14,   /* tracked blocks live */
+    STAT_UNTRACKED_LIVE = 15, /* live blocks without a record (made before or while tracking was impossible) */
+    STAT_STACKS = 16,         /* unique stacks */
+    STAT_STACKS_FULL = 17,    /* times a stack could not be stored */
+    STAT_FOREIGN_FREES = 18,  /* frees of pointers that weir did not make */
+    STAT_BAD_FREES = 19,      /* double, interior and wild frees seen */
+    STAT_PURGED = 20,         /* bytes ever given back to the kernel */
+    STAT_REFUSED_BYTES = 21,  /* bytes asked for by the refused requests */
     STAT_MAPPED_COUNT = 22,
     STAT_MAPPED_CAPACITY = 23,
     STAT_MAPPED_USED = 24,
-    STAT_RESERVED = 25         /* address space reserved by weir, not memory */
+    STAT_RESERVED = 25 /* address space reserved by weir, not memory */
 };
 
 struct dump_stat {
@@ -214,7 +214,7 @@ struct dump_stat {
 static_assert(sizeof(struct dump_stat) == 16, "dump_stat is 16 bytes");
 
 struct dump_class {
-    uint64_t size;     /* bytes of a place; 0: runs and huge blocks taken together */
+    uint64_t size; /* bytes of a place; 0: runs and huge blocks taken together */
     uint64_t slabs;
     uint64_t live;     /* blocks */
     uint64_t capacity; /* places committed */
@@ -230,10 +230,18 @@ struct dump_refusal {
 };
 static_assert(sizeof(struct dump_refusal) == 48, "dump_refusal is 48 bytes");
 
-enum dump_operation { OP_MALLOC = 1, OP_CALLOC = 2, OP_REALLOC = 3, OP_ALIGNED = 4, OP_NEW = 5, OP_TABLE = 6, OP_MMAP = 7 };
+enum dump_operation {
+    OP_MALLOC = 1,
+    OP_CALLOC = 2,
+    OP_REALLOC = 3,
+    OP_ALIGNED = 4,
+    OP_NEW = 5,
+    OP_TABLE = 6,
+    OP_MMAP = 7
+};
 
 struct dump_thread {
-    uint32_t thread;         /* kernel thread id */
+    uint32_t thread; /* kernel thread id */
     uint32_t reserved;
     struct dump_string name; /* as it was when it was seen, empty: unknown */
 };

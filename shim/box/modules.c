@@ -23,13 +23,19 @@ bool modules_start(void) {
     long n = sys4(SYS_readlinkat, AT_FDCWD, (long)"/proc/self/exe", (long)program_path, sizeof program_path - 1);
     if (!sys_failed(n)) program_path[n] = 0;
     return region_reserve(&table, MODULES_MAX * sizeof(struct module), false) &&
-           region_reserve(&names, MODULES_MAX * 512, false) &&
-           region_reserve(&segments, MODULES_MAX * 16 * sizeof(struct dump_segment), false);
+           region_reserve(&names, (size_t)MODULES_MAX * 512, false) &&
+           region_reserve(&segments, (size_t)MODULES_MAX * 16 * sizeof(struct dump_segment), false);
 }
 
-const char *module_program_path(void) { return program_path; }
-uint32_t module_count(void) { return atomic_load_explicit(&count, memory_order_acquire); }
-const struct module *module_at(uint32_t id) { return (const struct module *)(const void *)table.base + id; }
+const char *module_program_path(void) {
+    return program_path;
+}
+uint32_t module_count(void) {
+    return atomic_load_explicit(&count, memory_order_acquire);
+}
+const struct module *module_at(uint32_t id) {
+    return (const struct module *)(const void *)table.base + id;
+}
 
 static const char *copy_name(const char *name) {
     size_t n = str_length(name) + 1;
@@ -40,15 +46,17 @@ static const char *copy_name(const char *name) {
     return to;
 }
 
-const struct dump_segment *module_segments(void) { return (const void *)segments.base; }
+const struct dump_segment *module_segments(void) {
+    return (const void *)segments.base;
+}
 
-static void add_segments(struct module *m, uint32_t id, const ElfW(Phdr) *header, size_t headers) {
+static void add_segments(struct module *m, uint32_t id, const ElfW(Phdr) * header, size_t headers) {
     m->first_segment = (uint32_t)segments_used;
     for (size_t i = 0; i < headers; i++) {
         if (header[i].p_type != PT_LOAD) continue;
         if (!region_commit(&segments, (segments_used + 1) * sizeof(struct dump_segment))) return;
-        ((struct dump_segment *)(void *)segments.base)[segments_used++] = (struct dump_segment){
-            header[i].p_vaddr, header[i].p_memsz, header[i].p_offset, header[i].p_flags, id};
+        ((struct dump_segment *)(void *)segments.base)[segments_used++] =
+            (struct dump_segment){header[i].p_vaddr, header[i].p_memsz, header[i].p_offset, header[i].p_flags, id};
         m->segments++;
     }
 }
@@ -68,7 +76,7 @@ static void read_build_id(struct module *m, const char *note, size_t size) {
 }
 
 /* The ELF header lies at the start of what is mapped, in every module that a linker made. */
-static const ElfW(Phdr) *program_headers(const struct module *m, size_t *n) {
+static const ElfW(Phdr) * program_headers(const struct module *m, size_t *n) {
     const ElfW(Ehdr) *image = (const void *)m->start;
     *n = 0;
     if (m->end - m->start < PAGE || !mem_equal(image->e_ident, ELFMAG, SELFMAG)) return NULL;
@@ -156,7 +164,9 @@ uint32_t module_of(const void *code) {
     return id;
 }
 
-void modules_unloaded(void) { atomic_fetch_add_explicit(&module_generation, 1, memory_order_acq_rel); }
+void modules_unloaded(void) {
+    atomic_fetch_add_explicit(&module_generation, 1, memory_order_acq_rel);
+}
 
 void module_describe(struct text *t, const void *code) {
     uint32_t id = module_of(code);

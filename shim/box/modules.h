@@ -10,13 +10,13 @@
 
 struct module {
     uint64_t bias, start, end;
-    const char *path; /* a copy, terminated */
+    const char *path;          /* a copy, terminated */
     const void *unwind_header; /* .eh_frame_hdr in memory; valid while the module is loaded */
-    uint32_t flags;   /* DUMP_MODULE_… */
+    uint32_t flags;            /* DUMP_MODULE_… */
     uint32_t build_id_length;
     uint8_t build_id[32];
     uint32_t first_segment, segments; /* of module_segments() */
-    uint32_t generation; /* of module_generation when it was last seen loaded */
+    uint32_t generation;              /* of module_generation when it was last seen loaded */
 };
 
 bool modules_start(void);

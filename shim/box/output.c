@@ -8,8 +8,8 @@
 #include <fcntl.h>
 
 #define DESCRIPTOR_MIN 128 /* out of the way of the program's own; lower where the limit is lower */
-#define ATTEMPTS 10000u
-#define EEXIST_ 17
+#define ATTEMPTS       10000u
+#define EEXIST_        17
 
 static char folder[2048];
 static char name[256] = "unknown";
@@ -24,7 +24,9 @@ void output_start(const char *program) {
     if (options.output[0] != '/' && sys_failed(sys2(SYS_getcwd, (long)folder, sizeof folder))) folder[0] = 0;
 }
 
-const char *output_program(void) { return name; }
+const char *output_program(void) {
+    return name;
+}
 
 struct path {
     char *at;
@@ -46,7 +48,8 @@ static void add_number(struct path *p, uint64_t n) {
 /* The program's name as part of a file name: no slash, no control character. */
 static void add_name(struct path *p) {
     for (const char *s = name; *s; s++) {
-        char c[2] = {*s == '/' || (unsigned char)*s < 0x20 ? '_' : *s, 0};
+        char c[2] = {*s, 0};
+        if (*s == '/' || (unsigned char)*s < 0x20) c[0] = '_';
         add(p, c);
     }
 }
@@ -70,11 +73,20 @@ static void expand(struct path *p, uint32_t pid, uint64_t number, unsigned attem
             continue;
         }
         switch (template[++i]) {
-        case 'e': add_name(p); break;
-        case 'p': add_number(p, pid); break;
-        case 'n': add_number(p, number); break;
-        case 't': add_number(p, clock_realtime() / 1000000000u); break;
-        default: add(p, "%");
+        case 'e':
+            add_name(p);
+            break;
+        case 'p':
+            add_number(p, pid);
+            break;
+        case 'n':
+            add_number(p, number);
+            break;
+        case 't':
+            add_number(p, clock_realtime() / 1000000000u);
+            break;
+        default:
+            add(p, "%");
         }
     }
     if (attempt > 1 && !has_suffix) {

@@ -42,8 +42,7 @@ static long copy_through_helper(void) {
                      "ud2\n"
                      "1:"
                      : "=a"(result), "+D"(flags)
-                     : "a"((long)SYS_clone), "S"(0L), "d"(0L), [clone] "i"(SYS_clone),
-                       [exit] "i"(SYS_exit)
+                     : "a"((long)SYS_clone), "S"(0L), "d"(0L), [clone] "i"(SYS_clone), [exit] "i"(SYS_exit)
                      : "rcx", "r8", "r9", "r10", "r11", "memory");
     return result;
 }
@@ -91,8 +90,10 @@ static void reply(uint32_t pid, uint32_t cookie, const char *path, long error) {
     if (sys_failed(fd)) return;
     long written = sys3(SYS_write, fd, (long)t.at, (long)t.length);
     (void)sys1(SYS_close, fd);
-    if (written == (long)t.length) (void)sys2(SYS_rename, (long)temporary, (long)name.at);
-    else (void)sys3(SYS_unlinkat, AT_FDCWD, (long)temporary, 0);
+    if (written == (long)t.length)
+        (void)sys2(SYS_rename, (long)temporary, (long)name.at);
+    else
+        (void)sys3(SYS_unlinkat, AT_FDCWD, (long)temporary, 0);
 }
 
 _Noreturn static void write_in_copy(uint32_t pid, uint32_t cookie) {
@@ -115,8 +116,10 @@ static void take_snapshot(uint32_t cookie) {
     long id = direct ? sys5(SYS_clone, 0, 0, 0, 0, 0) : copy_through_helper();
     if (id == 0) write_in_copy(pid, cookie);
     if (!sys_failed(id)) {
-        if (direct) atomic_store_explicit(&direct_copy, (uint32_t)id, memory_order_relaxed);
-        else (void)sys4(SYS_wait4, id, 0, (long)__WCLONE, 0);
+        if (direct)
+            atomic_store_explicit(&direct_copy, (uint32_t)id, memory_order_relaxed);
+        else
+            (void)sys4(SYS_wait4, id, 0, (long)__WCLONE, 0);
     }
     (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8);
     if (sys_failed(id)) {

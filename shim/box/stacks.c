@@ -6,9 +6,9 @@
 
 #include <stdatomic.h>
 
-#define FRAMES_MAX ((size_t)1 << 24)
+#define FRAMES_MAX  ((size_t)1 << 24)
 #define BUCKET_BITS 16
-#define CACHE_WAYS 256 /* entries of a thread's cache, direct-mapped */
+#define CACHE_WAYS  256 /* entries of a thread's cache, direct-mapped */
 
 struct noted {
     uint64_t hash;
@@ -34,8 +34,12 @@ bool stacks_start(void) {
     return true;
 }
 
-const struct stack *stack_at(uint32_t id) { return (const struct stack *)(const void *)stacks.base + id; }
-const uint64_t *stack_frames(void) { return (const uint64_t *)(const void *)frames.base; }
+const struct stack *stack_at(uint32_t id) {
+    return (const struct stack *)(const void *)stacks.base + id;
+}
+const uint64_t *stack_frames(void) {
+    return (const uint64_t *)(const void *)frames.base;
+}
 /* What was counted but could not be committed does not exist. */
 uint32_t stack_count(void) {
     size_t there = atomic_load_explicit(&stacks.committed, memory_order_acquire) / sizeof(struct stack);
@@ -45,11 +49,19 @@ uint64_t stack_frame_count(void) {
     size_t there = atomic_load_explicit(&frames.committed, memory_order_acquire) / 8;
     return min_size(atomic_load_explicit(&frames_used, memory_order_acquire), there);
 }
-uint64_t stacks_lost(void) { return atomic_load_explicit(&lost, memory_order_relaxed); }
+uint64_t stacks_lost(void) {
+    return atomic_load_explicit(&lost, memory_order_relaxed);
+}
+
+static bool frames_equal(const uint64_t *a, const uint64_t *b, uint32_t n) {
+    uint32_t i = 0;
+    while (i < n && a[i] == b[i]) i++;
+    return i == n;
+}
 
 static bool is_same(const struct stack *s, const struct trace *t) {
     return s->hash == t->hash && s->frames == t->frames && s->flags == t->flags &&
-           mem_equal(stack_frames() + s->first_frame, t->frame, t->frames * sizeof t->frame[0]);
+           frames_equal(stack_frames() + s->first_frame, t->frame, t->frames);
 }
 
 /* Appends the trace; 0: no room. */
@@ -61,8 +73,11 @@ static uint32_t append(const struct trace *t) {
         return STACK_UNKNOWN;
     }
     mem_copy((uint64_t *)(void *)frames.base + first, t->frame, t->frames * sizeof t->frame[0]);
-    ((struct stack *)(void *)stacks.base)[id] = (struct stack){
-        .hash = t->hash, .exact = t->exact, .first_frame = (uint32_t)first, .frames = (uint16_t)t->frames, .flags = (uint16_t)t->flags};
+    ((struct stack *)(void *)stacks.base)[id] = (struct stack){.hash = t->hash,
+                                                               .exact = t->exact,
+                                                               .first_frame = (uint32_t)first,
+                                                               .frames = (uint16_t)t->frames,
+                                                               .flags = (uint16_t)t->flags};
     return id;
 }
 
@@ -81,7 +96,8 @@ static uint32_t find_or_add(const struct trace *t) {
     while (mine != STACK_UNKNOWN) {
         ((struct stack *)(void *)stacks.base)[mine].next = head;
         searched = head;
-        if (atomic_compare_exchange_strong_explicit(bucket, &head, mine, memory_order_acq_rel, memory_order_acquire)) break;
+        if (atomic_compare_exchange_strong_explicit(bucket, &head, mine, memory_order_acq_rel, memory_order_acquire))
+            break;
         id = find_in(head, searched, t); /* what others added meanwhile */
         if (id != STACK_UNKNOWN) return id;
     }
@@ -91,7 +107,8 @@ static uint32_t find_or_add(const struct trace *t) {
 uint32_t stack_id(const struct trace *t, uint32_t cache) {
     size_t at = cache * (size_t)CACHE_WAYS + (t->hash & (CACHE_WAYS - 1));
     struct noted *n = (struct noted *)(void *)caches.base + at;
-    if (likely(n->hash == t->hash && n->frames == t->frames && n->id != STACK_UNKNOWN) && is_same(stack_at(n->id), t)) return n->id;
+    if (likely(n->hash == t->hash && n->frames == t->frames && n->id != STACK_UNKNOWN) && is_same(stack_at(n->id), t))
+        return n->id;
     uint32_t id = find_or_add(t);
     if (id == STACK_UNKNOWN) {
         atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);

@@ -7,14 +7,14 @@
 
 #include "shim/base/options.h"
 
-#define STACKS_MAX (1u << 20)
+#define STACKS_MAX    (1u << 20)
 #define STACK_UNKNOWN 0u /* the id that stands for no stack */
 
 /* A backtrace on its way into the table. */
 struct trace {
     uint32_t frames;
-    uint32_t flags;  /* DUMP_STACK_… */
-    uint64_t exact;  /* as in struct dump_stack */
+    uint32_t flags; /* DUMP_STACK_… */
+    uint64_t exact; /* as in struct dump_stack */
     uint64_t hash;
     uint64_t frame[OPTION_DEPTH_MAX]; /* as in DUMP_FRAMES */
 };

@@ -11,17 +11,26 @@ static _Atomic uint32_t epoch;
 static _Atomic uint64_t fork_time;
 static _Atomic uint64_t foreign_frees, bad_frees;
 
-_Static_assert((SIDE_LIVE & (EPOCHS - 1)) == 0 && SIDE_IS_LIVE(SIDE_LIVE | (EPOCHS - 1)), "the epoch has its bits to itself");
+_Static_assert((SIDE_LIVE & (EPOCHS - 1)) == 0 && SIDE_IS_LIVE(SIDE_LIVE | (EPOCHS - 1)),
+               "the epoch has its bits to itself");
 
-bool state_tracking(void) { return tracking; }
-void state_set_tracking(void) { tracking = true; }
+bool state_tracking(void) {
+    return tracking;
+}
+void state_set_tracking(void) {
+    tracking = true;
+}
 
 void state_new_epoch(void) {
     atomic_store_explicit(&fork_time, clock_now(), memory_order_relaxed);
     atomic_fetch_add_explicit(&epoch, 1, memory_order_relaxed);
 }
-uint64_t state_fork_time(void) { return atomic_load_explicit(&fork_time, memory_order_relaxed); }
-uint32_t state_live(void) { return SIDE_LIVE | (atomic_load_explicit(&epoch, memory_order_relaxed) & (EPOCHS - 1)); }
+uint64_t state_fork_time(void) {
+    return atomic_load_explicit(&fork_time, memory_order_relaxed);
+}
+uint32_t state_live(void) {
+    return SIDE_LIVE | (atomic_load_explicit(&epoch, memory_order_relaxed) & (EPOCHS - 1));
+}
 bool state_is_inherited(const struct side *side) {
     return atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed) != state_live();
 }
@@ -30,5 +39,9 @@ struct state_numbers state_numbers(void) {
     return (struct state_numbers){atomic_load_explicit(&foreign_frees, memory_order_relaxed),
                                   atomic_load_explicit(&bad_frees, memory_order_relaxed)};
 }
-void state_count_foreign_free(void) { atomic_fetch_add_explicit(&foreign_frees, 1, memory_order_relaxed); }
-void state_count_bad_free(void) { atomic_fetch_add_explicit(&bad_frees, 1, memory_order_relaxed); }
+void state_count_foreign_free(void) {
+    atomic_fetch_add_explicit(&foreign_frees, 1, memory_order_relaxed);
+}
+void state_count_bad_free(void) {
+    atomic_fetch_add_explicit(&bad_frees, 1, memory_order_relaxed);
+}

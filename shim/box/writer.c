@@ -1,4 +1,5 @@
-/* Buffered sections; see writer.h. CRC-32C is Castagnoli's polynomial, reflected: 0x82f63b78 (RFC 3720, appendix B.4). */
+/* Buffered sections; see writer.h. CRC-32C is Castagnoli's polynomial, reflected: 0x82f63b78 (RFC 3720, appendix B.4).
+ */
 #include "shim/box/writer.h"
 #include "shim/base/sys.h"
 
@@ -12,7 +13,8 @@ static void make_crc_table(void) {
         crc_table[0][i] = c;
     }
     for (uint32_t i = 0; i < 256; i++)
-        for (int k = 1; k < 8; k++) crc_table[k][i] = crc_table[k - 1][i] >> 8 ^ crc_table[0][crc_table[k - 1][i] & 0xff];
+        for (int k = 1; k < 8; k++)
+            crc_table[k][i] = crc_table[k - 1][i] >> 8 ^ crc_table[0][crc_table[k - 1][i] & 0xff];
 }
 
 static uint32_t crc_add(uint32_t crc, const void *bytes, size_t n) {

@@ -9,13 +9,13 @@
 
 struct writer {
     int fd;
-    int error;            /* errno of the first write that failed, 0: none did */
-    uint64_t flushed;     /* bytes written to the file */
-    size_t filled;        /* bytes waiting in the buffer */
-    uint64_t section;     /* where the open section's header lies in the file */
+    int error;        /* errno of the first write that failed, 0: none did */
+    uint64_t flushed; /* bytes written to the file */
+    size_t filled;    /* bytes waiting in the buffer */
+    uint64_t section; /* where the open section's header lies in the file */
     struct dump_section head;
     uint32_t sections;
-    char *buffer;         /* WRITER_BUFFER bytes */
+    char *buffer; /* WRITER_BUFFER bytes */
 };
 
 void writer_start(struct writer *w, int fd, char *buffer);

@@ -41,10 +41,13 @@ bool ceiling_charge(size_t bytes) {
             tls.refused_used = used;
             return false;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&counter.used, &used, next, memory_order_relaxed, memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&counter.used, &used, next, memory_order_relaxed, memory_order_relaxed));
     uint64_t peak = atomic_load_explicit(&counter.peak, memory_order_relaxed);
     while (next > peak) {
-        if (atomic_compare_exchange_weak_explicit(&counter.peak, &peak, next, memory_order_relaxed, memory_order_relaxed)) break;
+        if (atomic_compare_exchange_weak_explicit(&counter.peak, &peak, next, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            break;
     }
     return true;
 }
@@ -67,13 +70,20 @@ struct ceiling_numbers ceiling_numbers(void) {
 
 static const char *operation_name(enum ceiling_operation operation) {
     switch (operation) {
-    case CEILING_MALLOC: return "malloc";
-    case CEILING_CALLOC: return "calloc";
-    case CEILING_REALLOC: return "realloc";
-    case CEILING_ALIGNED: return "aligned_alloc";
-    case CEILING_NEW: return "operator new";
-    case CEILING_MMAP: return "mmap";
-    default: return "weir's own tables";
+    case CEILING_MALLOC:
+        return "malloc";
+    case CEILING_CALLOC:
+        return "calloc";
+    case CEILING_REALLOC:
+        return "realloc";
+    case CEILING_ALIGNED:
+        return "aligned_alloc";
+    case CEILING_NEW:
+        return "operator new";
+    case CEILING_MMAP:
+        return "mmap";
+    default:
+        return "weir's own tables";
     }
 }
 

@@ -31,7 +31,8 @@ struct ceiling_numbers {
 struct ceiling_numbers ceiling_numbers(void);
 
 /* A request of n bytes by the program is refused: counts it, remembers it, and says so on standard error, at most ten
- * times a second. Only when the ceiling was why (tls.refused); the kernel's own refusals are between it and the program. */
+ * times a second. Only when the ceiling was why (tls.refused); the kernel's own refusals are between it and the
+ * program. */
 void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *caller);
 
 /* The newest refusals, oldest first: up to `max` of them into out; their number. `caller` is a plain address. */

@@ -35,7 +35,9 @@ EXPORT int posix_memalign(void **out, size_t alignment, size_t n) {
     return 0;
 }
 
-EXPORT void *valloc(size_t n) { return allocate(PAGE, n, CALLER, FRAME); }
+EXPORT void *valloc(size_t n) {
+    return allocate(PAGE, n, CALLER, FRAME);
+}
 
 EXPORT void *pvalloc(size_t n) {
     if (n > SIZE_MAX - PAGE) {

@@ -19,9 +19,9 @@ EXPORT int malloc_trim(size_t pad) {
 }
 
 /* Accepts what glibc accepts, and changes nothing: weir has no such thresholds. */
-EXPORT int mallopt(int parameter, int value) {
-    (void)parameter;
-    (void)value;
+EXPORT int mallopt(int param, int val) {
+    (void)param;
+    (void)val;
     return 1;
 }
 
@@ -38,17 +38,26 @@ EXPORT struct mallinfo2 mallinfo2(void) {
     start_check();
     arena_walk(&stats, classes, ignore, NULL);
     size_t used = ceiling_numbers().used, free_places = 0;
-    for (unsigned i = 0; i < CLASSES; i++) free_places += classes[i].capacity - min_size(classes[i].live, classes[i].capacity);
-    return (struct mallinfo2){.arena = used, .ordblks = free_places, .hblks = stats.runs, .uordblks = stats.bytes,
+    for (unsigned i = 0; i < CLASSES; i++)
+        free_places += classes[i].capacity - min_size(classes[i].live, classes[i].capacity);
+    return (struct mallinfo2){.arena = used,
+                              .ordblks = free_places,
+                              .hblks = stats.runs,
+                              .uordblks = stats.bytes,
                               .fordblks = used > stats.bytes ? used - stats.bytes : 0};
 }
 
-static int saturate(size_t n) { return n > INT32_MAX ? INT32_MAX : (int)n; }
+static int saturate(size_t n) {
+    return n > INT32_MAX ? INT32_MAX : (int)n;
+}
 
 EXPORT struct mallinfo mallinfo(void) {
     struct mallinfo2 m = mallinfo2();
-    return (struct mallinfo){.arena = saturate(m.arena), .ordblks = saturate(m.ordblks), .hblks = saturate(m.hblks),
-                             .uordblks = saturate(m.uordblks), .fordblks = saturate(m.fordblks)};
+    return (struct mallinfo){.arena = saturate(m.arena),
+                             .ordblks = saturate(m.ordblks),
+                             .hblks = saturate(m.hblks),
+                             .uordblks = saturate(m.uordblks),
+                             .fordblks = saturate(m.fordblks)};
 }
 
 EXPORT void malloc_stats(void) {
@@ -64,10 +73,10 @@ EXPORT void malloc_stats(void) {
 }
 
 /* glibc's XML, with the totals only; EINVAL (as the result, not in errno) for options but 0. */
-EXPORT int malloc_info(int options_, FILE *out) {
-    if (options_ != 0) return EINVAL;
+EXPORT int malloc_info(int options, FILE *fp) {
+    if (options != 0) return EINVAL;
     struct mallinfo2 m = mallinfo2();
-    (void)fprintf(out,
+    (void)fprintf(fp,
                   "<malloc version=\"1\">\n<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>\n"
                   "<system type=\"current\" size=\"%zu\"/>\n<system type=\"max\" size=\"%zu\"/>\n</malloc>\n",
                   m.ordblks, m.fordblks, m.arena, (size_t)ceiling_numbers().peak);

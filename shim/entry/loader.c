@@ -7,7 +7,9 @@
 
 static int (*next_dlclose)(void *);
 
-void hook_loader(void) { *(void **)&next_dlclose = dlsym(RTLD_NEXT, "dlclose"); }
+void hook_loader(void) {
+    *(void **)&next_dlclose = dlsym(RTLD_NEXT, "dlclose");
+}
 
 EXPORT int dlclose(void *handle) {
     if (!next_dlclose) hook_loader();

@@ -35,7 +35,9 @@ EXPORT void *malloc(size_t n) {
     return likely(p != NULL) ? p : malloc_slow(n);
 }
 
-EXPORT void free(void *p) { entry_free(p); }
+EXPORT void free(void *p) {
+    entry_free(p);
+}
 
 EXPORT void *calloc(size_t count, size_t size) {
     size_t n;

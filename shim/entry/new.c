@@ -1,5 +1,5 @@
-/* C++'s operators new and delete, in C. When memory is refused, the next operator new behind weir is called: libstdc++'s
- * runs the new-handler and throws std::bad_alloc, which C cannot. */
+/* C++'s operators new and delete, in C. When memory is refused, the next operator new behind weir is called:
+ * libstdc++'s runs the new-handler and throws std::bad_alloc, which C cannot. */
 #include "shim/arena/fast.h"
 #include "shim/arena/near.h"
 #include "shim/base/symbols.h"
@@ -32,7 +32,8 @@ static int look_into(struct dl_phdr_info *info, size_t size, void *context) {
     return w->found != NULL;
 }
 
-/* The C++ library's own operator, wherever it is loaded. dlsym would not see a local one, and allocates when it fails. */
+/* The C++ library's own operator, wherever it is loaded. dlsym would not see a local one, and allocates when it fails.
+ */
 static void *next(const char *symbol) {
     struct wanted w = {symbol, NULL};
     (void)dl_iterate_phdr(look_into, &w);
@@ -76,11 +77,14 @@ static NOINLINE void *new_nothrow_slow(size_t n, const void *nothrow) {
 static NOINLINE void *new_aligned_nothrow(size_t n, size_t alignment, const void *nothrow) {
     void *p = try_quietly(n, alignment, FRAME);
     if (likely(p != NULL)) return p;
-    new_aligned_nothrow_function f = (new_aligned_nothrow_function)(uintptr_t)next("_ZnwmSt11align_val_tRKSt9nothrow_t");
+    new_aligned_nothrow_function f =
+        (new_aligned_nothrow_function)(uintptr_t)next("_ZnwmSt11align_val_tRKSt9nothrow_t");
     return f ? f(n, alignment, nothrow) : track_allocate(n, alignment, false, CEILING_NEW, CALLER, FRAME);
 }
 
-static size_t at_least_16(size_t alignment) { return alignment < 16 ? 16 : alignment; }
+static size_t at_least_16(size_t alignment) {
+    return alignment < 16 ? 16 : alignment;
+}
 
 EXPORT void *_Znwm(size_t n) {
     void *p = arena_pop(n);
@@ -90,11 +94,12 @@ EXPORT void *_ZnwmRKSt9nothrow_t(size_t n, const void *nothrow) {
     void *p = arena_pop(n);
     return likely(p != NULL) ? p : new_nothrow_slow(n, nothrow);
 }
-EXPORT void *_ZnwmSt11align_val_t(size_t n, size_t alignment) { return new_aligned(n, at_least_16(alignment)); }
+EXPORT void *_ZnwmSt11align_val_t(size_t n, size_t alignment) {
+    return new_aligned(n, at_least_16(alignment));
+}
 EXPORT void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, const void *nothrow) {
     return new_aligned_nothrow(n, at_least_16(alignment), nothrow);
 }
-
 
 #define ALIAS(of) __attribute__((alias(#of), visibility("default")))
 extern void *_Znam(size_t n) ALIAS(_Znwm);
@@ -104,7 +109,10 @@ extern void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, cons
     ALIAS(_ZnwmSt11align_val_tRKSt9nothrow_t);
 
 /* Sizes and alignments are not believed: the arena knows its blocks. */
-#define DELETE(name, ...) EXPORT void name(void *p, ##__VA_ARGS__) { entry_free(p); }
+#define DELETE(name, ...)                                                                                              \
+    EXPORT void name(void *p, ##__VA_ARGS__) {                                                                         \
+        entry_free(p);                                                                                                 \
+    }
 DELETE(_ZdlPv)
 DELETE(_ZdaPv)
 DELETE(_ZdlPvm, size_t n __attribute__((unused)))
@@ -115,5 +123,7 @@ DELETE(_ZdlPvSt11align_val_t, size_t alignment __attribute__((unused)))
 DELETE(_ZdaPvSt11align_val_t, size_t alignment __attribute__((unused)))
 DELETE(_ZdlPvmSt11align_val_t, size_t n __attribute__((unused)), size_t alignment __attribute__((unused)))
 DELETE(_ZdaPvmSt11align_val_t, size_t n __attribute__((unused)), size_t alignment __attribute__((unused)))
-DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, size_t alignment __attribute__((unused)), const void *nothrow __attribute__((unused)))
-DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, size_t alignment __attribute__((unused)), const void *nothrow __attribute__((unused)))
+DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, size_t alignment __attribute__((unused)),
+       const void *nothrow __attribute__((unused)))
+DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, size_t alignment __attribute__((unused)),
+       const void *nothrow __attribute__((unused)))

@@ -1,5 +1,5 @@
-/* The ways a process image ends: exit, _exit, quick_exit, exec. Each leaves a dump, unless the process is a vfork child,
- * which runs in its parent's memory. */
+/* The ways a process image ends: exit, _exit, quick_exit, exec. Each leaves a dump, unless the process is a vfork
+ * child, which runs in its parent's memory. */
 #include "shim/base/options.h"
 #include "shim/base/sys.h"
 #include "shim/box/dump.h"
@@ -42,7 +42,9 @@ static void at_exit(int status, void *context) {
     dump_at_end(DUMP_AT_EXIT, status);
 }
 
-static void at_quick_exit_(void) { dump_at_end(DUMP_AT_EXIT, (int)DUMP_STATUS_UNKNOWN); }
+static void at_quick_exit_(void) {
+    dump_at_end(DUMP_AT_EXIT, (int)DUMP_STATUS_UNKNOWN);
+}
 
 /* Exit handlers run in the reverse order of registration, and one from on_exit belongs to no library, so that it is not
  * run early when weir's own destructors are. Registered before the program's main, it is the last of all. */
@@ -60,9 +62,12 @@ EXPORT _Noreturn void _exit(int status) {
     sys_exit_group(status);
 }
 
-EXPORT _Noreturn void _Exit(int status) { _exit(status); }
+EXPORT _Noreturn void _Exit(int status) {
+    _exit(status);
+}
 
-/* --- exec: the dump is written before, since after a successful one there is nobody left; a failed one takes it back --- */
+/* --- exec: the dump is written before, since after a successful one there is nobody left; a failed one takes it back
+ * --- */
 
 struct exec_dump {
     bool written;
@@ -95,7 +100,9 @@ EXPORT int execve(const char *path, char *const argv[], char *const envp[]) {
     return after_failed_exec(&d);
 }
 
-EXPORT int execv(const char *path, char *const argv[]) { return execve(path, argv, environ); }
+EXPORT int execv(const char *path, char *const argv[]) {
+    return execve(path, argv, environ);
+}
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[]) {
     struct exec_dump d;
@@ -104,7 +111,9 @@ EXPORT int execvpe(const char *file, char *const argv[], char *const envp[]) {
     return after_failed_exec(&d);
 }
 
-EXPORT int execvp(const char *file, char *const argv[]) { return execvpe(file, argv, environ); }
+EXPORT int execvp(const char *file, char *const argv[]) {
+    return execvpe(file, argv, environ);
+}
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[]) {
     struct exec_dump d;
@@ -120,37 +129,42 @@ EXPORT int execveat(int fd, const char *path, char *const argv[], char *const en
     return after_failed_exec(&d);
 }
 
-/* The arguments of an execl, up to and with the terminating NULL, into an array on the caller's stack. */
-#define COLLECT(args, first, argv)                                                                                     \
-    va_list count_;                                                                                                    \
-    va_copy(count_, args);                                                                                             \
-    size_t n_ = 1;                                                                                                     \
-    while (n_++, va_arg(count_, char *)) continue;                                                                     \
-    va_end(count_);                                                                                                    \
-    char **argv = alloca(n_ * sizeof *argv);                                                                           \
-    argv[0] = (char *)(uintptr_t)(first);                                                                              \
-    for (size_t i_ = 1; i_ < n_; i_++) argv[i_] = va_arg(args, char *)
+/* The arguments of an execl, up to and with the terminating NULL: counted first, then put into the caller's array. */
+static size_t count_arguments(va_list args) {
+    size_t n = 2; /* the first one is a parameter of its own */
+    while (va_arg(args, char *)) n++;
+    return n;
+}
 
-EXPORT int execl(const char *path, const char *first, ...) {
-    va_list args;
-    va_start(args, first);
-    COLLECT(args, first, argv);
+static void collect_arguments(char **argv, size_t n, const char *first, va_list args) {
+    argv[0] = (char *)(uintptr_t)first;
+    for (size_t i = 1; i < n; i++) argv[i] = va_arg(args, char *);
+}
+
+/* Declares `argv` on this stack, and leaves `args` behind the NULL. */
+#define COLLECT(first)                                                                                                 \
+    va_list args;                                                                                                      \
+    va_start(args, first);                                                                                             \
+    size_t n = count_arguments(args);                                                                                  \
+    va_end(args);                                                                                                      \
+    char **argv = alloca(n * sizeof *argv);                                                                            \
+    va_start(args, first);                                                                                             \
+    collect_arguments(argv, n, first, args)
+
+EXPORT int execl(const char *path, const char *arg, ...) {
+    COLLECT(arg);
     va_end(args);
     return execve(path, argv, environ);
 }
 
-EXPORT int execlp(const char *file, const char *first, ...) {
-    va_list args;
-    va_start(args, first);
-    COLLECT(args, first, argv);
+EXPORT int execlp(const char *file, const char *arg, ...) {
+    COLLECT(arg);
     va_end(args);
     return execvpe(file, argv, environ);
 }
 
-EXPORT int execle(const char *path, const char *first, ...) {
-    va_list args;
-    va_start(args, first);
-    COLLECT(args, first, argv);
+EXPORT int execle(const char *path, const char *arg, ...) {
+    COLLECT(arg);
     char *const *envp = va_arg(args, char *const *);
     va_end(args);
     return execve(path, argv, envp);

@@ -21,8 +21,10 @@ ALWAYS_INLINE void entry_free(void *p) {
     struct slab *s;
     enum arena_pushed pushed = arena_push(p, &s);
     if (likely(pushed == ARENA_PUSHED)) return;
-    if (pushed == ARENA_EMPTIED) arena_emptied(s);
-    else entry_free_slow(p);
+    if (pushed == ARENA_EMPTIED)
+        arena_emptied(s);
+    else
+        entry_free_slow(p);
 }
 
 #endif

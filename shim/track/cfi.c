@@ -2,10 +2,10 @@
  * Frames) and DWARF 5 section 6.4. Only the rows of rsp, rbp and the return address are of interest. */
 #include "shim/track/cfi.h"
 
-#define RBP 6
-#define RSP 7
+#define RBP            6
+#define RSP            7
 #define RETURN_ADDRESS 16
-#define ROWS 8 /* DW_CFA_remember_state nests no deeper in what compilers emit */
+#define ROWS           8 /* DW_CFA_remember_state nests no deeper in what compilers emit */
 
 struct cursor {
     const uint8_t *at, *end;
@@ -35,7 +35,7 @@ static uint64_t uleb(struct cursor *c) {
 
 static int64_t sleb(struct cursor *c) {
     uint64_t v = 0;
-    for (unsigned shift = 0;; ) {
+    for (unsigned shift = 0;;) {
         uint64_t byte = fixed(c, 1);
         if (c->bad || shift > 63) return (int64_t)v;
         v |= (byte & 0x7f) << shift;
@@ -52,20 +52,44 @@ static uint64_t encoded(struct cursor *c, uint8_t encoding, uintptr_t data_base)
     uintptr_t here = (uintptr_t)c->at;
     uint64_t v;
     switch (encoding & 0x0f) {
-    case 0x00: case 0x04: case 0x0c: v = fixed(c, 8); break;
-    case 0x01: v = uleb(c); break;
-    case 0x02: v = fixed(c, 2); break;
-    case 0x03: v = fixed(c, 4); break;
-    case 0x09: v = (uint64_t)sleb(c); break;
-    case 0x0a: v = (uint64_t)(int16_t)fixed(c, 2); break;
-    case 0x0b: v = (uint64_t)(int32_t)fixed(c, 4); break;
-    default: c->bad = true; return 0;
+    case 0x00:
+    case 0x04:
+    case 0x0c:
+        v = fixed(c, 8);
+        break;
+    case 0x01:
+        v = uleb(c);
+        break;
+    case 0x02:
+        v = fixed(c, 2);
+        break;
+    case 0x03:
+        v = fixed(c, 4);
+        break;
+    case 0x09:
+        v = (uint64_t)sleb(c);
+        break;
+    case 0x0a:
+        v = (uint64_t)(int16_t)fixed(c, 2);
+        break;
+    case 0x0b:
+        v = (uint64_t)(int32_t)fixed(c, 4);
+        break;
+    default:
+        c->bad = true;
+        return 0;
     }
     switch (encoding & 0x70) {
-    case 0x00: break;
-    case 0x10: v += here; break;
-    case 0x30: v += data_base; break;
-    default: c->bad = true;
+    case 0x00:
+        break;
+    case 0x10:
+        v += here;
+        break;
+    case 0x30:
+        v += data_base;
+        break;
+    default:
+        c->bad = true;
     }
     return v;
 }
@@ -83,8 +107,10 @@ static const uint8_t *find_fde(const uint8_t *header, uintptr_t code) {
     size_t low = 0, high = count;
     while (low + 1 < high) {
         size_t middle = (low + high) / 2;
-        if (table[middle * 2] <= offset) low = middle;
-        else high = middle;
+        if (table[middle * 2] <= offset)
+            low = middle;
+        else
+            high = middle;
     }
     return table[low * 2] <= offset ? header + table[low * 2 + 1] : NULL;
 }
@@ -119,11 +145,16 @@ static bool read_cie(struct entry *e, const uint8_t *cie) {
         uint64_t n = uleb(&c);
         const uint8_t *instructions = c.at + n;
         for (const char *a = augmentation + 1; *a && !c.bad; a++) {
-            if (*a == 'R') e->encoding = (uint8_t)fixed(&c, 1);
-            else if (*a == 'L') (void)fixed(&c, 1);
-            else if (*a == 'P') (void)encoded(&c, (uint8_t)fixed(&c, 1) & 0x7f, 0);
-            else if (*a == 'S') e->signal = true;
-            else break;
+            if (*a == 'R')
+                e->encoding = (uint8_t)fixed(&c, 1);
+            else if (*a == 'L')
+                (void)fixed(&c, 1);
+            else if (*a == 'P')
+                (void)encoded(&c, (uint8_t)fixed(&c, 1) & 0x7f, 0);
+            else if (*a == 'S')
+                e->signal = true;
+            else
+                break;
         }
         if (instructions > c.end) return false;
         c.at = instructions;
@@ -197,33 +228,89 @@ static void step(struct row *r, const struct row *initial, struct row saved[ROWS
     bool load = false;
     int64_t offset = 0;
     switch (op) {
-    case 0x00: break;                                                                   /* nop */
-    case 0x05: reg = uleb(c); set_register(r, reg, AT_CFA, (int64_t)uleb(c) * data_align); break; /* offset_extended */
-    case 0x06: restore_register(r, uleb(c), initial); break;                            /* restore_extended */
-    case 0x07: set_register(r, uleb(c), UNDEFINED, 0); break;
-    case 0x08: set_register(r, uleb(c), SAME, 0); break;
-    case 0x09: reg = uleb(c); (void)uleb(c); set_register(r, reg, ODD, 0); break;        /* register */
-    case 0x0a: if (*depth < ROWS) saved[(*depth)++] = *r; else c->bad = true; break;    /* remember_state */
-    case 0x0b: if (*depth > 0) *r = saved[--*depth]; else c->bad = true; break;         /* restore_state */
-    case 0x0c: r->cfa_register = uleb(c); r->cfa_offset = (int64_t)uleb(c); r->cfa_load = r->cfa_odd = false; break;
-    case 0x0d: r->cfa_register = uleb(c); r->cfa_load = r->cfa_odd = false; break;
-    case 0x0e: r->cfa_offset = (int64_t)uleb(c); break;
-    case 0x0f:                                                                          /* def_cfa_expression */
+    case 0x00:
+        break; /* nop */
+    case 0x05:
+        reg = uleb(c);
+        set_register(r, reg, AT_CFA, (int64_t)uleb(c) * data_align);
+        break; /* offset_extended */
+    case 0x06:
+        restore_register(r, uleb(c), initial);
+        break; /* restore_extended */
+    case 0x07:
+        set_register(r, uleb(c), UNDEFINED, 0);
+        break;
+    case 0x08:
+        set_register(r, uleb(c), SAME, 0);
+        break;
+    case 0x09:
+        reg = uleb(c);
+        (void)uleb(c);
+        set_register(r, reg, ODD, 0);
+        break; /* register */
+    case 0x0a:
+        if (*depth < ROWS)
+            saved[(*depth)++] = *r;
+        else
+            c->bad = true;
+        break; /* remember_state */
+    case 0x0b:
+        if (*depth > 0)
+            *r = saved[--*depth];
+        else
+            c->bad = true;
+        break; /* restore_state */
+    case 0x0c:
+        r->cfa_register = uleb(c);
+        r->cfa_offset = (int64_t)uleb(c);
+        r->cfa_load = r->cfa_odd = false;
+        break;
+    case 0x0d:
+        r->cfa_register = uleb(c);
+        r->cfa_load = r->cfa_odd = false;
+        break;
+    case 0x0e:
+        r->cfa_offset = (int64_t)uleb(c);
+        break;
+    case 0x0f: /* def_cfa_expression */
         r->cfa_odd = !bp_expression(c, &offset, &load) || !load;
         r->cfa_register = RBP, r->cfa_offset = offset, r->cfa_load = true;
         break;
-    case 0x10:                                                                          /* expression */
+    case 0x10: /* expression */
         reg = uleb(c);
-        if (bp_expression(c, &offset, &load) && !load) set_register(r, reg, AT_BP, offset);
-        else set_register(r, reg, ODD, 0);
+        if (bp_expression(c, &offset, &load) && !load)
+            set_register(r, reg, AT_BP, offset);
+        else
+            set_register(r, reg, ODD, 0);
         break;
-    case 0x11: reg = uleb(c); set_register(r, reg, AT_CFA, sleb(c) * data_align); break; /* offset_extended_sf */
-    case 0x12: r->cfa_register = uleb(c); r->cfa_offset = sleb(c) * data_align; r->cfa_load = r->cfa_odd = false; break;
-    case 0x13: r->cfa_offset = sleb(c) * data_align; break;
-    case 0x14: case 0x15: reg = uleb(c); (void)sleb(c); set_register(r, reg, ODD, 0); break; /* val_offset */
-    case 0x16: reg = uleb(c); (void)bp_expression(c, &offset, &load); set_register(r, reg, ODD, 0); break;
-    case 0x2e: (void)uleb(c); break;                                                    /* GNU_args_size */
-    default: c->bad = true;
+    case 0x11:
+        reg = uleb(c);
+        set_register(r, reg, AT_CFA, sleb(c) * data_align);
+        break; /* offset_extended_sf */
+    case 0x12:
+        r->cfa_register = uleb(c);
+        r->cfa_offset = sleb(c) * data_align;
+        r->cfa_load = r->cfa_odd = false;
+        break;
+    case 0x13:
+        r->cfa_offset = sleb(c) * data_align;
+        break;
+    case 0x14:
+    case 0x15:
+        reg = uleb(c);
+        (void)sleb(c);
+        set_register(r, reg, ODD, 0);
+        break; /* val_offset */
+    case 0x16:
+        reg = uleb(c);
+        (void)bp_expression(c, &offset, &load);
+        set_register(r, reg, ODD, 0);
+        break;
+    case 0x2e:
+        (void)uleb(c);
+        break; /* GNU_args_size */
+    default:
+        c->bad = true;
     }
 }
 
@@ -236,13 +323,22 @@ static void run(struct row *r, const struct row *initial, struct cursor c, const
         uint8_t op = (uint8_t)fixed(&c, 1), low = op & 0x3f;
         uint64_t advance = 0;
         switch (op & 0xc0) {
-        case 0x40: advance = low; break;
-        case 0x80: set_register(r, low, AT_CFA, (int64_t)uleb(&c) * e->data_align); continue;
-        case 0xc0: restore_register(r, low, initial); continue;
+        case 0x40:
+            advance = low;
+            break;
+        case 0x80:
+            set_register(r, low, AT_CFA, (int64_t)uleb(&c) * e->data_align);
+            continue;
+        case 0xc0:
+            restore_register(r, low, initial);
+            continue;
         default:
-            if (op == 0x01) at = encoded(&c, e->encoding, 0);
-            else if (op >= 0x02 && op <= 0x04) advance = fixed(&c, 1u << (op - 2));
-            else step(r, initial, saved, &depth, &c, op, e->data_align);
+            if (op == 0x01)
+                at = encoded(&c, e->encoding, 0);
+            else if (op >= 0x02 && op <= 0x04)
+                advance = fixed(&c, 1u << (op - 2));
+            else
+                step(r, initial, saved, &depth, &c, op, e->data_align);
         }
         at += advance * e->code_align;
         if (c.bad) r->cfa_odd = true;
@@ -259,9 +355,12 @@ static struct cfi_rule rule_of(const struct row *r) {
     rule.offset = (int32_t)r->cfa_offset;
     rule.bp = r->bp == AT_CFA ? CFI_BP_AT_CFA : r->bp == AT_BP ? CFI_BP_AT_BP : CFI_BP_SAME;
     rule.bp_offset = (int16_t)r->bp_offset;
-    if (r->cfa_load) rule.kind = CFI_BP_LOAD;
-    else if (r->cfa_register == RSP) rule.kind = CFI_SP;
-    else if (r->cfa_register == RBP) rule.kind = CFI_BP;
+    if (r->cfa_load)
+        rule.kind = CFI_BP_LOAD;
+    else if (r->cfa_register == RSP)
+        rule.kind = CFI_SP;
+    else if (r->cfa_register == RBP)
+        rule.kind = CFI_BP;
     return rule;
 }
 

@@ -19,5 +19,9 @@ bool foreign_is_libcs(const void *p) {
     return (uintptr_t)p < (uintptr_t)sys1(SYS_brk, 0);
 }
 
-void foreign_free(void *p) { libc_free(p); }
-size_t foreign_usable_size(const void *p) { return libc_usable_size((void *)(uintptr_t)p); }
+void foreign_free(void *p) {
+    libc_free(p);
+}
+size_t foreign_usable_size(const void *p) {
+    return libc_usable_size((void *)(uintptr_t)p);
+}

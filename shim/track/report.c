@@ -32,7 +32,9 @@ static void add_what(struct text *t, enum misuse what, const void *p, const stru
         text_add(t, " byte(s) into ");
         add_block(t, place);
         break;
-    case MISUSE_NEVER_MADE: text_add(t, "in weir's arena, but no block was made there"); break;
+    case MISUSE_NEVER_MADE:
+        text_add(t, "in weir's arena, but no block was made there");
+        break;
     case MISUSE_CORRUPTED:
         text_add(t, "a free block was written to (use after free), found at the next allocation of ");
         text_add_number(t, place->size);

@@ -46,10 +46,8 @@ static uint32_t my_thread(void) {
 }
 
 static uint32_t take_stack(const void *frame) {
-    struct trace t;
-    unwind(&t, frame);
-    struct heap *h = heap_mine();
-    return stack_id(&t, h ? h->index : 0);
+    const struct heap *h = heap_mine();
+    return h ? unwind(frame, h->index) : STACK_UNKNOWN;
 }
 
 static void fill(struct side *side, size_t n, uint32_t stack) {
@@ -57,7 +55,7 @@ static void fill(struct side *side, size_t n, uint32_t stack) {
     side->thread = my_thread();
     side->freed_stack = 0;
     side->size = n;
-    side->time = clock_now();
+    side->time = clock_coarse(); /* some milliseconds behind, at a quarter of the price */
     atomic_store_explicit(&side->state, state_live(), memory_order_release);
 }
 
@@ -71,7 +69,9 @@ static void *allocate(size_t n, size_t alignment, bool zero, const struct side *
     if (origin) {
         side->thread = origin->thread;
         side->time = origin->time;
-        atomic_store_explicit(&side->state, atomic_load_explicit(&((struct side *)(uintptr_t)origin)->state, memory_order_relaxed), memory_order_relaxed);
+        atomic_store_explicit(&side->state,
+                              atomic_load_explicit(&((struct side *)(uintptr_t)origin)->state, memory_order_relaxed),
+                              memory_order_relaxed);
     }
     return p;
 }
@@ -123,8 +123,11 @@ static bool check(const char *entry, const void *p, const struct place *place, c
         if (foreign_is_libcs(p)) return false;
         misuse(MISUSE_FOREIGN, entry, p, place, caller);
         return false;
-    case PLACE_NOTHING: misuse(MISUSE_NEVER_MADE, entry, p, place, caller); return false;
-    default: break;
+    case PLACE_NOTHING:
+        misuse(MISUSE_NEVER_MADE, entry, p, place, caller);
+        return false;
+    default:
+        break;
     }
     if (!place->exact) {
         misuse(place->exists ? MISUSE_INTERIOR : MISUSE_NEVER_MADE, entry, p, place, caller);
@@ -172,8 +175,10 @@ void track_free(void *p, const char *entry, const void *frame) {
         misuse(MISUSE_DOUBLE_FREE, entry, p, &place, caller);
     } else {
         if (options.zero_on_free) mem_zero(place.start, place.size);
-        if (likely(outermost)) arena_release(&place);
-        else arena_nested_release(&place);
+        if (likely(outermost))
+            arena_release(&place);
+        else
+            arena_nested_release(&place);
     }
     arena_leave(outermost);
 }

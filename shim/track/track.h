@@ -20,6 +20,6 @@ size_t track_usable_size(const void *p);
 
 /* Where the entry was called from: passed on by every entry that is not itself a tail call. */
 #define CALLER __builtin_return_address(0)
-#define FRAME __builtin_frame_address(0)
+#define FRAME  __builtin_frame_address(0)
 
 #endif

@@ -1,216 +1,174 @@
-/* The walk and the rule cache; see unwind.h.
+/* The walk; see unwind.h.
  *
- * The cache is one table for all threads, keyed by code address. An entry is taken by exchanging its key for BUSY, and
- * published by storing its new key last; a reader checks the key before and after. A dlclose moves the generation that
- * keys carry, which voids them all. */
+ * A thread remembers its last walk: every frame with the stack slots that led to it. The next one walks its fresh
+ * frames only. Where a fresh frame's code, stack pointer and frame pointer are those of a remembered one, all that lies
+ * outwards follows from the slots: when they still hold what they held, the remembered frames are the frames, and so is
+ * the hash over them, which is made from the outermost frame inwards for that purpose. */
 #include "shim/track/unwind.h"
-#include "shim/arena/layout.h"
-#include "shim/base/lock.h"
+#include "shim/arena/heap.h"
 #include "shim/base/region.h"
-#include "shim/base/start.h"
-#include "shim/base/sys.h"
 #include "shim/box/format.h"
-#include "shim/track/cfi.h"
-#include "shim/box/modules.h"
+#include "shim/track/rules.h"
+#include "shim/track/step.h"
 
-#include <stdatomic.h>
+#define CHAIN_MAX     (OPTION_DEPTH_MAX + 4) /* and frames of weir's own, which are not shown */
+#define FRAME_OWN     UINT64_MAX
+#define RECENT_STRIDE (12 * KIB)
+#define SEED          0x243f6a8885a308d3u
 
-#define CACHE_BITS 15
-#define PROBES 8
-#define KEY_BUSY 1u
-#define STACK_PAGES_MAX 16384 /* 64 MiB of stack are looked at before a pointer is taken to be on none of ours */
-#define FRAME_MAX (16 * MIB)  /* a frame that claims to be larger is a mistake */
-
-struct cached {
-    _Atomic uint64_t key; /* generation (16 bits) and code address (48 bits); 0 empty */
-    uint64_t frame;       /* as in DUMP_FRAMES; module DUMP_NO_MODULE where it is not to be shown */
-    struct cfi_rule rule;
+struct frame_state {
+    uintptr_t code, sp, bp;       /* in this frame */
+    uintptr_t code_slot, bp_slot; /* where the step outwards from here reads the next code and bp; see struct walk */
+    uint64_t frame;               /* FRAME_OWN: not shown */
+    uint64_t hash;                /* over this and all outer frames */
+    uint64_t shown;               /* of this and all outer frames, how many are */
 };
 
-static struct region cache;
+struct recent {
+    uint32_t length; /* 0: nothing that can be used again */
+    uint32_t flags;
+    uint32_t stack;                      /* the id of the whole of it */
+    struct frame_state chain[CHAIN_MAX]; /* outermost first, so that what is kept stays where it is */
+};
+_Static_assert(sizeof(struct recent) <= RECENT_STRIDE, "a thread's last walk is three pages");
+
+static struct region recents;
 
 bool unwind_start(void) {
-    size_t bytes = sizeof(struct cached) << CACHE_BITS;
-    return region_reserve(&cache, bytes, false) && region_commit(&cache, bytes);
+    return rules_start() && region_reserve(&recents, HEAPS_MAX * RECENT_STRIDE, false);
 }
 
-/* --- from an address to its rule --- */
+static struct recent *recent_of(uint32_t cache) {
+    size_t at = cache * RECENT_STRIDE;
+    return region_commit(&recents, at + RECENT_STRIDE) ? (struct recent *)(void *)(recents.base + at) : NULL;
+}
 
-struct known {
-    uint64_t frame;
-    struct cfi_rule rule;
-    bool own; /* code of libweir.so */
+static uint64_t mix(uint64_t hash, uint64_t frame) {
+    hash = (hash ^ frame) * 0x9fb21c651e98df25u;
+    return hash ^ hash >> 29;
+}
+
+/* Whether all that lies outwards of the remembered frame `from` still is what the stack says. */
+static bool still_valid(const struct recent *r, uint32_t from) {
+    for (uint32_t i = from; i > 0; i--) {
+        const struct frame_state *c = &r->chain[i];
+        if (c->code_slot == 0 || *(const uintptr_t *)c->code_slot != c[-1].code) return false;
+        if (c->bp_slot != 0 && *(const uintptr_t *)c->bp_slot != c[-1].bp) return false;
+    }
+    return true;
+}
+
+/* The fresh frames, innermost first, and how many of the remembered ones lie outwards of them. */
+struct fresh {
+    uint32_t length, kept;
+    uint32_t flags, shown;
+    bool exact; /* a frame that a signal interrupted: nothing of such a walk is remembered */
+    uint64_t exact_bits;
+    struct frame_state chain[CHAIN_MAX];
 };
 
-#define OWN_FRAME UINT64_MAX
-
-static struct known derive(uintptr_t code, uintptr_t lookup) {
-    struct known k = {.frame = (uint64_t)DUMP_NO_MODULE << 48 | (code & 0xffffffffffff)};
-    uint32_t id = module_of((const void *)lookup);
-    if (id == MODULE_NONE) return k;
-    const struct module *m = module_at(id);
-    k.frame = (uint64_t)id << 48 | ((code - m->bias) & 0xffffffffffff);
-    k.own = (m->flags & DUMP_MODULE_WEIR) != 0;
-    k.rule = cfi_find(m->unwind_header, lookup);
-    return k;
+/* Slots are read again without a probe, so only those that stay mapped are remembered. */
+static bool on_own_stack(uintptr_t p) {
+    return p >= tls.stack_low && p < tls.stack_high;
 }
 
-static bool read_entry(const struct cached *e, uint64_t key, struct known *k) {
-    if (atomic_load_explicit(&((struct cached *)(uintptr_t)e)->key, memory_order_acquire) != key) return false;
-    k->frame = e->frame;
-    k->rule = e->rule;
-    atomic_thread_fence(memory_order_acquire);
-    if (atomic_load_explicit(&((struct cached *)(uintptr_t)e)->key, memory_order_relaxed) != key) return false;
-    k->own = k->frame == OWN_FRAME;
-    return true;
+static bool is_state(const struct frame_state *c, const struct walk *w) {
+    return c->sp == w->sp && c->code == w->code && c->bp == w->bp && !w->exact;
 }
 
-static void write_entry(struct cached *e, uint64_t old, uint64_t key, const struct known *k) {
-    if (old == KEY_BUSY) return;
-    if (!atomic_compare_exchange_strong_explicit(&e->key, &old, KEY_BUSY, memory_order_acq_rel, memory_order_relaxed)) return;
-    atomic_thread_fence(memory_order_release);
-    e->frame = k->own ? OWN_FRAME : k->frame;
-    e->rule = k->rule;
-    atomic_store_explicit(&e->key, key, memory_order_release);
-}
-
-/* `exact`: the address is where an instruction was interrupted, not where a call returns to. */
-static struct known find(uintptr_t code, bool exact) {
-    uint64_t generation = atomic_load_explicit(&module_generation, memory_order_relaxed) & 0x7fff;
-    uint64_t key = (generation << 1 | exact) << 48 | (code & 0xffffffffffff);
-    struct cached *table = (struct cached *)(void *)cache.base;
-    size_t slot = (size_t)((code * 0x9e3779b97f4a7c15u) >> (64 - CACHE_BITS));
-    struct cached *victim = NULL;
-    uint64_t victim_key = 0;
-    for (size_t i = 0; i < PROBES; i++) {
-        struct cached *e = &table[(slot + i) & ((1u << CACHE_BITS) - 1)];
-        struct known k;
-        uint64_t there = atomic_load_explicit(&e->key, memory_order_relaxed);
-        if (likely(there == key) && likely(read_entry(e, key, &k))) return k;
-        if (!victim || (victim_key != 0 && (there == 0 || there >> 49 != generation))) victim = e, victim_key = there;
-        if (there == 0) break;
+static void walk(struct fresh *f, struct walk *w, const struct recent *r) {
+    uint32_t old = r ? r->length : 0; /* remembered frames that may still be met: those below it */
+    f->length = f->kept = f->flags = f->shown = 0;
+    f->exact = false;
+    f->exact_bits = 0;
+    for (;;) {
+        while (old > 0 && r->chain[old - 1].sp < w->sp) old--;
+        if (old > 0 && is_state(&r->chain[old - 1], w)) {
+            if (still_valid(r, old - 1)) {
+                f->kept = old;
+                return;
+            }
+            old = 0; /* a different caller further out: all is fresh from here on */
+        }
+        struct known k = rule_of_code(w->code, w->exact);
+        if (!k.own && f->shown == options.depth) {
+            f->flags |= DUMP_STACK_CUT;
+            return;
+        }
+        if (f->length == CHAIN_MAX) return;
+        struct frame_state *c = &f->chain[f->length++];
+        c->code = w->code;
+        c->sp = w->sp;
+        c->bp = w->bp;
+        c->frame = k.own ? FRAME_OWN : k.frame;
+        c->code_slot = c->bp_slot = 0;
+        if (w->exact) {
+            f->exact = true;
+            if (!k.own && f->shown < 64) f->exact_bits |= 1ull << f->shown;
+        }
+        f->shown += !k.own;
+        if (k.rule.kind == CFI_END) return;
+        if (!step_outwards(w, k.rule)) {
+            if (w->code != 0) f->flags |= DUMP_STACK_LOST;
+            return;
+        }
+        if (on_own_stack(w->code_slot) && (w->bp_slot == 0 || on_own_stack(w->bp_slot))) {
+            c->code_slot = w->code_slot;
+            c->bp_slot = w->bp_slot;
+        }
     }
-    struct known k = derive(code, exact ? code : code - 1);
-    /* Code outside of modules is not kept: there is no rule to keep, and JIT code would crowd the others out. */
-    if (DUMP_FRAME_MODULE(k.frame) != DUMP_NO_MODULE) write_entry(victim, victim_key, key, &k);
-    return k;
 }
 
-/* --- reading the stack --- */
-
-/* Whether 8 bytes at p can be read: the kernel copies a signal set from there before it looks at the bad first
- * argument. Needs no permission, works under any seccomp filter that lets signal masks be set. */
-static bool probe(uintptr_t p) { return sys4(SYS_rt_sigprocmask, 0x7fffffff, (long)p, 0, 8) != -14 /* EFAULT */; }
-
-/* The thread's stack is mapped from wherever it has been seen down to, up to its top. Looks at new pages once. */
-static bool extend_known_stack(uintptr_t p) {
-    if (tls.stack_high == 0) {
-        uintptr_t tp = thread_pointer();
-        bool first = p < start_stack_top && start_stack_top - p < STACK_PAGES_MAX * PAGE;
-        tls.stack_high = first ? start_stack_top : tp;
-        tls.stack_low = round_down(tls.stack_high, PAGE);
+/* Puts the fresh frames inwards of those that are kept, and continues the hash over them. */
+static void remember(struct recent *r, const struct fresh *f) {
+    uint64_t hash = SEED, shown = 0;
+    struct frame_state *c = r->chain + f->kept;
+    if (f->kept > 0)
+        hash = c[-1].hash, shown = c[-1].shown;
+    else
+        r->flags = f->flags;
+    for (uint32_t i = f->length; i-- > 0; c++) {
+        *c = f->chain[i];
+        if (c->frame != FRAME_OWN) hash = mix(hash, c->frame), shown++;
+        c->hash = hash;
+        c->shown = shown;
     }
-    if (p >= tls.stack_high || tls.stack_low - round_down(p, PAGE) > STACK_PAGES_MAX * PAGE) return false;
-    while (tls.stack_low > p) {
-        if (!probe(tls.stack_low - PAGE)) return false;
-        tls.stack_low -= PAGE;
-    }
-    return true;
+    r->length = f->kept + f->length;
 }
 
-struct walk {
-    uintptr_t code, sp, bp;
-    uintptr_t probed; /* a page outside the thread's own stack that is known to be readable */
-    bool exact, guessed;
-};
-
-static bool readable(struct walk *w, uintptr_t p) {
-    if (likely(p >= tls.stack_low && p <= tls.stack_high - 8 && tls.stack_high)) return true;
-    if (p & 7) return false;
-    if (round_down(p, PAGE) == w->probed) return true;
-    if (p < PAGE || !probe(p)) return false;
-    w->probed = round_down(p, PAGE);
-    return true;
+static uint32_t id_of(const struct recent *r, const struct fresh *f, uint32_t cache) {
+    struct trace t;
+    t.frames = 0;
+    t.exact = f->exact_bits;
+    t.flags = r->flags;
+    t.hash = r->length > 0 ? r->chain[r->length - 1].hash : SEED;
+    for (uint32_t i = r->length; i-- > 0;)
+        if (r->chain[i].frame != FRAME_OWN) t.frame[t.frames++] = r->chain[i].frame;
+    return stack_id(&t, cache);
 }
 
-static bool load(struct walk *w, uintptr_t p, uintptr_t *value) {
-    if (!readable(w, p)) return false;
-    *value = *(const uintptr_t *)p;
-    return true;
-}
-
-/* --- stepping --- */
-
-static bool step_by_frame_pointer(struct walk *w) {
-    uintptr_t code, bp;
-    if (w->bp < w->sp || w->bp - w->sp > FRAME_MAX || (w->bp & 7)) return false;
-    if (!load(w, w->bp, &bp) || !load(w, w->bp + 8, &code)) return false;
-    if (code < PAGE || (bp != 0 && bp <= w->bp)) return false;
-    w->sp = w->bp + 16;
-    w->bp = bp;
-    w->code = code;
-    w->exact = false;
-    w->guessed = true;
-    return true;
-}
-
-/* Offsets of the x86-64 kernel's struct ucontext (uapi asm/sigcontext.h): rbp, rsp, rip in uc_mcontext. */
-static bool step_over_signal(struct walk *w) {
-    uintptr_t context = w->sp;
-    if (!load(w, context + 120, &w->bp) || !load(w, context + 160, &w->sp) || !load(w, context + 168, &w->code)) return false;
-    w->exact = true;
-    return w->code != 0;
-}
-
-static bool step(struct walk *w, struct cfi_rule rule) {
-    uintptr_t cfa;
-    switch (rule.kind) {
-    case CFI_SP: cfa = w->sp + (uintptr_t)(intptr_t)rule.offset; break;
-    case CFI_BP: cfa = w->bp + (uintptr_t)(intptr_t)rule.offset; break;
-    case CFI_BP_LOAD:
-        if (!load(w, w->bp + (uintptr_t)(intptr_t)rule.offset, &cfa)) return false;
-        break;
-    case CFI_SIGNAL: return step_over_signal(w);
-    default: return step_by_frame_pointer(w);
-    }
-    if (cfa <= w->sp || cfa - w->sp > FRAME_MAX || (cfa & 7) || !load(w, cfa - 8, &w->code)) return false;
-    uintptr_t bp = w->bp;
-    if (rule.bp == CFI_BP_AT_CFA && !load(w, cfa + (uintptr_t)(intptr_t)rule.bp_offset, &bp)) return false;
-    if (rule.bp == CFI_BP_AT_BP && !load(w, w->bp + (uintptr_t)(intptr_t)rule.bp_offset, &bp)) return false;
-    w->bp = bp;
-    w->sp = cfa;
-    w->exact = false;
-    return w->code != 0;
-}
-
-static uint64_t mix(uint64_t hash, uint64_t frame) { return (hash ^ frame) * 0x9fb21c651e98df25u ^ hash >> 29; }
-
-void unwind(struct trace *t, const void *frame_address) {
+uint32_t unwind(const void *frame_address, uint32_t cache) {
+    struct fresh f;
     struct walk w = {.sp = (uintptr_t)frame_address + 16};
-    if (w.sp < tls.stack_low || w.sp >= tls.stack_high) (void)extend_known_stack((uintptr_t)frame_address);
+    if (w.sp < tls.stack_low || w.sp >= tls.stack_high) (void)stack_extend_known((uintptr_t)frame_address);
     w.bp = ((const uintptr_t *)frame_address)[0];
     w.code = ((const uintptr_t *)frame_address)[1];
-    t->frames = 0;
-    t->flags = 0;
-    t->exact = 0;
-    t->hash = 0x243f6a8885a308d3u;
-    for (;;) {
-        struct known k = find(w.code, w.exact);
-        if (!k.own) {
-            if (t->frames == options.depth) {
-                t->flags |= DUMP_STACK_CUT;
-                break;
-            }
-            if (w.exact && t->frames < 64) t->exact |= 1ull << t->frames;
-            t->frame[t->frames++] = k.frame;
-            t->hash = mix(t->hash, k.frame);
-        }
-        if (k.rule.kind == CFI_END) break;
-        if (!step(&w, k.rule)) {
-            if (w.code != 0) t->flags |= DUMP_STACK_LOST;
-            break;
+    struct recent *r = recent_of(cache);
+    if (!r) return STACK_UNKNOWN;
+    bool own_stack = on_own_stack(w.sp);
+    walk(&f, &w, own_stack ? r : NULL);
+    if (f.kept > 0) {
+        if (f.length == 0 && f.kept == r->length) return r->stack;
+        if (f.shown + r->chain[f.kept - 1].shown > options.depth || f.kept + f.length > CHAIN_MAX) {
+            r->length = 0; /* deeper than is kept: what falls off the end changes the hash */
+            return unwind(frame_address, cache);
         }
     }
-    if (w.guessed) t->flags |= DUMP_STACK_GUESS;
-    t->hash ^= t->hash >> 32;
+    if (w.guessed) f.flags |= DUMP_STACK_GUESS;
+    remember(r, &f);
+    if (f.kept > 0) r->flags |= f.flags & DUMP_STACK_GUESS;
+    r->stack = id_of(r, &f, cache);
+    uint32_t id = r->stack;
+    if (f.exact || !own_stack || (r->flags & DUMP_STACK_CUT)) r->length = 0;
+    return id;
 }

@@ -8,8 +8,8 @@
 
 bool unwind_start(void);
 
-/* Walks outwards from the caller of the function whose frame address (__builtin_frame_address(0), with a frame pointer)
- * is given. Frames inside libweir.so are left out. */
-void unwind(struct trace *t, const void *frame_address);
+/* The id of the stack outwards from the caller of the function whose frame address (__builtin_frame_address(0), with a
+ * frame pointer) is given. Frames inside libweir.so are left out. `cache` is the index of the thread's heap. */
+uint32_t unwind(const void *frame_address, uint32_t cache);
 
 #endif

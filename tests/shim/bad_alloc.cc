@@ -23,8 +23,9 @@ int main() {
         printf("handler called %d times\n", handler_calls);
     }
     struct alignas(256) Wide { char c[1 << 20]; };
+    Wide *wide; // written to as volatile, or the compiler would leave the allocation out
     try {
-        for (;;) (void)new Wide;
+        for (;;) *const_cast<Wide *volatile *>(&wide) = new Wide;
     } catch (const std::bad_alloc &) {
         printf("aligned: caught\n");
     }

@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# The ceiling: what is in use never passes it, all of it can be had, and a refusal is what the program's language makes
+# of memory that has run out.
+load helpers
+
+setup_file() { build_tools; }
+setup() { plain; }
+
+MAX=67108864
+
+# Each message's numbers: used was not above max, and what was asked for would have passed it.
+messages_add_up() {
+    sed -nE 's/^weir: failed to allocate ([0-9]+) byte\(s\) of direct memory \(used: ([0-9]+), max: ([0-9]+)\)$/\1 \2 \3/p' err >numbers
+    [ -s numbers ] || { echo "no message"; seen; return 1; }
+    awk -v max="$1" '$3 != max || $2 > $3 || $1 + $2 <= $3 { print "asked for, used, max: " $0; bad = 1 } END { exit bad }' numbers
+    same "$(grep -c '^weir: failed' err) $(grep -c '^weir:   [a-z_ ]* in [^ ]*\[[0-9]*\] thread [0-9]*, at ' err)" "$(wc -l <numbers) $(wc -l <numbers)"
+}
+
+ceiling_is_never_passed() {
+    expect 0 "$1" WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/ceiling" $MAX
+    messages_add_up $MAX
+    same "$(json '(d["direct"]["max"], d["direct"]["peak"] <= 67108864, d["direct"]["peak"] > 60000000, d["direct"]["refused"] > 0, len(d["refusals"]) > 0)' "$(the_dump ceiling)")" \
+        "($MAX, True, True, True, True)"
+}
+@test "ceiling_is_never_passed_by_64_threads_disabled" { ceiling_is_never_passed disabled; }
+@test "ceiling_is_never_passed_by_64_threads_paranoid" { ceiling_is_never_passed paranoid; }
+
+@test "the_ceiling_can_be_reached_to_the_byte_and_left_again" {
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
+        same "$(sort out | uniq -c | sed 's/^ *//')" $'3 0 below the ceiling\n3 afterwards nine tenths in one piece: yes'
+        messages_add_up $MAX
+    done
+}
+
+@test "cxx_programs_get_bad_alloc_their_handler_and_memory_again" {
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/bad_alloc"
+        same "$(cat out)" $'caught std::bad_alloc\nhandler called 3 times\naligned: caught\nnothrow: NULL\nagain: works'
+        messages_add_up $MAX
+    done
+}
+
+@test "refusals_are_told_at_most_every_100_ms_and_all_are_counted" {
+    expect 0 disabled WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
+    [ "$(grep -c '^weir: failed' err)" -lt 10 ]
+    same "$(json 'd["direct"]["refused"] >= 18' "$(the_dump fill)")" True # six sizes, three rounds
+}
+
+@test "a_refusal_names_program_thread_and_caller" {
+    expect 0 disabled WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
+    local caller
+    caller=$(sed -nE 's/^weir:   malloc in fill\[([0-9]+)\] thread \1, at fill\+(0x[0-9a-f]+)$/\2/p' err)
+    [ -n "$caller" ] || { cat err; false; }
+    addr2line -fe "$SHIM_TOOLS/fill" "$(printf '0x%x' $((caller - 1)))" >where
+    has where take_all fill.c
+    same "$(json '[f["function"] for f in d["refusals"][0]["frames"]][:1]' "$(the_dump fill)")" "['take_all']"
+}
+
+@test "every_form_of_a_size_is_understood" {
+    local form
+    for form in 67108864 65536k 65536K 64m 64M; do
+        expect 0 disabled WEIR_MAX_DIRECT=$form "$SHIM_TOOLS/fill" $MAX
+        same "$(json 'd["direct"]["max"]' "$(the_dump fill)")" $MAX
+    done
+    for form in 3g 3G 1T 1t 100% 1%; do
+        expect 3 disabled WEIR_MAX_DIRECT=$form "$SHIM_TOOLS/ends" exit
+        silent
+    done
+    same "$(json '8 << 20 < d["direct"]["max"] < 1 << 40' "$(the_dump ends)")" True
+}
+
+# ends_with_its_own_error STATUSES WORDS CMD...: below the ceilings that make it fail, it ends by itself, and says WORDS.
+ends_with_its_own_error() {
+    local statuses=$1 words=$2 max level failed=0
+    shift 2
+    for level in $LEVELS; do
+        for max in ${CEILINGS:-64k 512k 1M 2M 3M 5M 9M}; do
+            under "$level" WEIR_DUMP_AT=none WEIR_MAX_DIRECT=$max "$@"
+            [ "$status" != 0 ] || continue
+            failed=$((failed + 1))
+            [[ $status =~ ^($statuses)$ ]] || { echo "status $status at $max, $level"; seen; return 1; }
+            grep -qE "^weir: (failed to allocate|no memory|no address)" err || { echo "weir said nothing at $max, $level"; seen; return 1; }
+            [ $max = 64k ] || grep -v '^weir:' err | grep -qE "$words" || { echo "it did not say $words at $max, $level"; seen; return 1; }
+        done
+    done
+    echo "$failed runs failed"
+    [ $failed -gt 3 ]
+}
+
+# Python aborts by itself where even its start has no memory.
+@test "bash_at_the_ceiling_ends_with_its_own_error" { ends_with_its_own_error 2 'cannot allocate' bash -c 'x=1; for ((i = 0; i < 22; i++)); do x=$x$x; done'; }
+# Perl calls itself without end where there is no memory even for the stream that it would complain on.
+@test "perl_at_the_ceiling_ends_with_its_own_error" { CEILINGS="64k 2500k 3M 5M 9M" ends_with_its_own_error '1|12' 'Out of memory!|panic' perl -e 'my $x = "a" x 30000000'; }
+@test "python_at_the_ceiling_ends_with_its_own_error" { ends_with_its_own_error '1|134' 'MemoryError|memory|Fatal Python error' /usr/bin/python3 -S -c 'x = [1] * 3000000'; }
+@test "git_at_the_ceiling_ends_with_its_own_error" {
+    mkdir r
+    (cd r && HOME=$PWD && git init -q . && seq 200000 >f && git add f && git -c user.name=x -c user.email=x commit -qm x) >/dev/null 2>&1
+    ends_with_its_own_error 128 'fatal: Out of memory|bad object|unable to' git -C r log -p -1
+}
+@test "gcc_at_the_ceiling_ends_with_its_own_error" {
+    seq 1 300 | sed 's/.*/int f&(int a) { return a * & + (int)sizeof("&"); }/' >a.c
+    ends_with_its_own_error '1|134' 'out of memory|terminate called|compilation terminated' gcc -O2 -c a.c -o /dev/null
+}

@@ -106,7 +106,7 @@ struct slab {
     uint64_t run_bytes;  /* RUN: bytes committed, a multiple of a page */
     uint32_t run_slices; /* RUN: slices of the span */
     uint8_t side_pages;  /* charged pages of this slice's side array */
-    uint8_t run_moved;   /* RUN: its pages were moved here, see run.c */
+    uint8_t moved;       /* this slice's pages were moved here, see run.c; per slice */
     uint8_t run_tracked; /* RUN: run_side holds */
     uint8_t fill;
 } ALIGNED(128);

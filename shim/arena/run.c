@@ -1,8 +1,9 @@
 /* Runs; see run.h. A run grows into free slices behind it, else its pages move to a larger span without being copied.
  *
  * mremap with MREMAP_DONTUNMAP leaves the old span mapped (and empty), so that no other thread's mmap can land in it.
- * The new span is then a kernel mapping of its own, since its pages remember where they were first; giving it back maps
- * fresh memory over it, which joins it with its neighbours again. */
+ * The new span is then a kernel mapping of its own, since its pages remember where they were first; the purge maps
+ * fresh memory over it, which joins it with its neighbours again. Until then a second move of it may be refused by the
+ * kernel, which does not move across mappings; the caller then copies. */
 #include "shim/arena/run.h"
 #include "shim/arena/emergency.h"
 #include "shim/arena/slices.h"
@@ -11,7 +12,7 @@
 
 #include <stdatomic.h>
 
-#define MOVE_MIN (256 * KIB) /* below this, copying is cheaper than moving page tables */
+#define MOVE_MIN (4 * MIB) /* below this, copying into memory that is resident already is cheaper than moving pages */
 
 static _Atomic(struct slab *) late;
 
@@ -47,7 +48,7 @@ static void clear(struct slab *s, size_t n) {
 }
 
 static void *make(struct slab *s, size_t slices, size_t bytes) {
-    s->run_moved = s->run_tracked = 0;
+    s->run_tracked = 0;
     s->run_side = (struct side){0};
     describe(s, 0, slices, bytes);
     return slab_start(s);
@@ -82,7 +83,6 @@ static void forget_committed(struct slab *s, size_t slices) {
 
 void run_give(struct slab *s) {
     size_t slices = s->run_slices;
-    if (s->run_moved) (void)slices_renew(s, slices);
     if (emergency_give_span(s, slices)) return;
     slices_give(s, slices);
     slices_tick();
@@ -104,7 +104,6 @@ static void *shrink(struct slab *s, size_t bytes, size_t slices) {
     s->run_bytes = bytes;
     if (slices == have) return slab_start(s);
     s->run_slices = (uint32_t)slices;
-    if (s->run_moved) (void)slices_renew(s + slices, have - slices);
     slices_give(s + slices, have - slices);
     return slab_start(s);
 }
@@ -126,10 +125,9 @@ static void *move(struct slab *s, size_t bytes, size_t slices) {
     }
     to->run_side = s->run_side;
     to->run_tracked = s->run_tracked;
-    to->run_moved = 1;
+    for (size_t i = 0; i < have; i++) to[i].moved = 1;
     describe(to, 0, slices, bytes);
     forget_committed(s, have);
-    s->run_moved = 0;
     slices_give(s, have);
     return slab_start(to);
 

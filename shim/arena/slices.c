@@ -279,25 +279,27 @@ bool slices_renew(struct slab *s, size_t count) {
     if (!sys_mmap(at, count << SLICE_SHIFT, PROT_READ | PROT_WRITE, MAP_FIXED)) return false;
     if (slab_index(s) < zones[ZONE_HIGH].first) (void)sys_madvise(at, count << SLICE_SHIFT, MADV_NOHUGEPAGE);
     size_t bytes = slices_charged(s, count);
-    for (size_t i = 0; i < count; i++) s[i].committed = 0;
+    for (size_t i = 0; i < count; i++) s[i].committed = s[i].moved = 0;
     charge_give(bytes);
     return true;
 }
 
 /* Gives `count` slices' memory back, which the caller has taken out of the bitmaps. Bytes. */
 static size_t purge_span(struct slab *s, size_t count) {
-    size_t bytes = 0;
-    if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED)) return 0; /* locked pages: still dirty */
+    size_t sides_given = 0, bytes = slices_charged(s, count);
+    bool moved = false;
     for (size_t i = 0; i < count; i++) {
-        bytes += s[i].committed;
-        s[i].committed = 0;
-        if (s[i].side_pages == 0) continue;
-        if (!sys_madvise(slices_side(&s[i]), s[i].side_pages * PAGE, MADV_DONTNEED)) continue;
-        bytes += s[i].side_pages * PAGE;
+        moved |= s[i].moved;
+        if (s[i].side_pages == 0 || !sys_madvise(slices_side(&s[i]), s[i].side_pages * PAGE, MADV_DONTNEED)) continue;
+        sides_given += s[i].side_pages * PAGE;
         s[i].side_pages = 0;
     }
+    charge_give(sides_given);
+    if (moved) return slices_renew(s, count) ? bytes + sides_given : 0;
+    if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED)) return 0; /* locked pages: still dirty */
+    for (size_t i = 0; i < count; i++) s[i].committed = 0;
     charge_give(bytes);
-    return bytes;
+    return bytes + sides_given;
 }
 
 static size_t purge_word(struct zone *z, size_t word, bool all) {

@@ -4,7 +4,7 @@ CC    ?= gcc
 CXX   ?= g++
 OUT   := $(BUILD)/tests/shim
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
-PLAIN := api ceiling fill ends misuse model storm frames threads
+PLAIN := api ceiling fill ends misuse model storm frames threads stress
 CXXES := bad_alloc operators
 
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc

@@ -1,0 +1,100 @@
+#!/usr/bin/env bats
+# What interrupts an allocator at the worst moments, random models of its promises, and programs that misuse memory.
+load helpers
+
+setup_file() { build_tools; }
+setup() { plain; }
+
+survives() { # survives KIND ROUNDS
+    local level
+    for level in $LEVELS; do
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/storm" "$@"
+        same "$(cat out)" survived
+        silent
+    done
+}
+@test "children_of_fork_allocate_while_threads_do" { survives fork 200; }
+@test "children_of_a_raw_clone_allocate_while_threads_do" { survives clone 200; }
+@test "fork_and_streams_and_getline_do_not_lock_each_other_out" { survives stdio 100; }
+@test "children_of_vfork_allocate_in_their_parents_memory" { survives vfork 500; }
+@test "a_handler_at_1_khz_allocates_whatever_it_interrupts" { survives signal 1500; }
+
+no_wrong_byte() { # no_wrong_byte LEVEL SEED...
+    local level=$1 seed
+    shift
+    for seed; do
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/model" 300000 4 "$seed"
+        same "$(cat out)" "300000 operations, no wrong byte" || { echo "seed $seed"; return 1; }
+        silent
+    done
+}
+@test "random_operations_of_4_threads_keep_each_byte_disabled" { no_wrong_byte disabled 1 $RANDOM; }
+@test "random_operations_of_4_threads_keep_each_byte_paranoid" { no_wrong_byte paranoid 1 $RANDOM; }
+@test "random_operations_keep_each_byte_where_freed_memory_is_zeroed" {
+    LIMIT=60 expect 0 disabled WEIR_DUMP_AT=none WEIR_ZERO_ON_FREE=1 "$SHIM_TOOLS/model" 100000 4
+    same "$(cat out)" "100000 operations, no wrong byte"
+}
+
+@test "20000_threads_that_come_and_go_leave_nothing" {
+    for level in $LEVELS; do
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/threads" 20000 64
+        echo "$level: $(cat out)"
+    done
+}
+
+# --- misuse ---
+
+# is_told HOW LEVELS WORDS: at these levels one message names the pointer and the kind; the program ends by SIGABRT, or
+# goes on where it was asked to.
+is_told() {
+    local how=$1 levels=$2 words=$3 level
+    for level in $levels; do
+        expect 134 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/misuse" "$how"
+        told_once
+        same "$(cat out)" ""
+        expect 0 "$level" WEIR_DUMP_AT=none WEIR_ON_ERROR=report "$SHIM_TOOLS/misuse" "$how"
+        told_once
+        same "$(cat out)" "went on"
+    done
+}
+told_once() {
+    same "$(grep -cE '^weir: (free|realloc|malloc)\(0x[0-9a-f]+\): ' err)" 1 || { seen; return 1; }
+    grep -qE "^weir: (free|realloc|malloc)\(0x[0-9a-f]+\): $words" err || { echo "no '$words' at $level"; seen; return 1; }
+    same "$(grep -cvE '^weir:  ' err)" 1 || { seen; return 1; } # the others belong to it
+}
+not_told() { # not_told HOW LEVEL
+    expect 0 "$2" WEIR_DUMP_AT=none "$SHIM_TOOLS/misuse" "$1"
+    same "$(cat out)" "went on"
+    silent
+}
+
+@test "a_block_freed_twice_is_told" { is_told double "$LEVELS" 'double free of the block of 1(00|12) bytes at 0x'; }
+@test "a_block_freed_twice_later_is_told_where_all_are_tracked" {
+    is_told double_later paranoid 'double free of the block of 100 bytes at 0x'
+    not_told double_later disabled
+}
+@test "a_large_block_freed_twice_is_told" { is_told double_large "$LEVELS" "(double free|in weir's arena, but no block)"; }
+@test "a_pointer_into_a_block_is_told_where_all_are_tracked" { is_told interior paranoid 'not the start of a block: 16 byte\(s\) into the block of 100 bytes'; }
+@test "a_pointer_into_a_large_block_is_told" { is_told interior_large "$LEVELS" 'not the start of a block: 65536 byte\(s\) into the block of 100'; }
+@test "a_pointer_to_the_stack_is_told" {
+    is_told stack disabled 'not a block'
+    is_told stack paranoid "not a block, but on this thread's stack"
+}
+@test "a_pointer_to_data_is_told" { is_told data "$LEVELS" 'not a block, but static data of misuse\+0x'; }
+@test "realloc_of_a_freed_block_is_told" { is_told realloc_freed "$LEVELS" 'double free of the block of 1(00|12) bytes'; }
+@test "realloc_of_the_stack_is_told" { is_told realloc_stack "$LEVELS" 'not a block'; }
+@test "a_write_to_a_freed_block_is_told" { is_told write_after_free "$LEVELS" 'a free block was written to'; }
+
+@test "a_misuse_names_the_caller" {
+    for how in double stack realloc_freed interior_large write_after_free; do
+        expect 0 paranoid WEIR_DUMP_AT=none WEIR_ON_ERROR=report "$SHIM_TOOLS/misuse" $how
+        has err "called from misuse+0x" || { echo "of $how"; false; }
+        [ $how = stack ] || has err "made at misuse+0x"
+    done
+}
+
+@test "misuse_is_counted_in_the_dump" {
+    expect 0 paranoid WEIR_ON_ERROR=report "$SHIM_TOOLS/misuse" double
+    timeout 60 "$WEIR_REPORTER" report --full "$(the_dump misuse)" >text </dev/null 3>&-
+    grep -iE 'double, interior and wild frees +1$' text || { cat text; false; }
+}

@@ -1,0 +1,49 @@
+# The shim's rooms tested by themselves: make -f tests/unit/tests.mk BUILD=build, from the top. Builds under
+# $(BUILD)/tests/unit/. arena and base are linked without the rooms above them; rooms.c stands in for those.
+BUILD ?= build
+CC    ?= gcc
+OUT   := $(BUILD)/tests/unit
+
+# As the shim is compiled, but that what it prints and asserts is libc's to do.
+FLAGS := -std=gnu11 -g -I. -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wconversion -fno-builtin -fno-tree-loop-distribute-patterns
+ifdef DEBUG
+FLAGS += -DWEIR_DEBUG=1 -O1
+else
+FLAGS += -DNDEBUG -O2
+endif
+
+ROOMS   := $(sort $(wildcard shim/base/*.c shim/arena/*.c)) tests/unit/rooms.c
+HEADERS := $(wildcard shim/base/*.h shim/arena/*.h tests/unit/*.h) tests/unit/tests.mk
+OBJECTS := $(ROOMS:%.c=$(OUT)/plain/%.o)
+
+all: $(OUT)/unit_classes $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races
+
+$(OUT)/unit_%: $(OUT)/plain/tests/unit/unit_%.o $(OBJECTS)
+	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread
+
+$(OUT)/plain/%.o: %.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -c -o $@ $<
+
+# ThreadSanitizer has shadow memory for 1.5 TiB at the end of the address space: a window of 256 GiB fits there.
+RACES := $(ROOMS:%.c=$(OUT)/races/%.o) $(OUT)/races/tests/unit/unit_arena_threads.o
+
+$(OUT)/races/include/shim/arena/layout.h: shim/arena/layout.h
+	@mkdir -p $(@D)
+	sed 's/^#define WINDOW_SHIFT .*/#define WINDOW_SHIFT 38/' $< >$@
+	grep -q 'WINDOW_SHIFT 38' $@
+
+$(OUT)/races/%.o: %.c $(HEADERS) $(OUT)/races/include/shim/arena/layout.h
+	@mkdir -p $(@D)
+	$(CC) -I$(OUT)/races/include $(FLAGS) -O1 -fsanitize=thread -DRACES=1 -c -o $@ $<
+
+$(OUT)/races/arena_races: $(RACES)
+	$(CC) $(FLAGS) -fsanitize=thread -o $@ $^ -lcmocka -pthread
+
+# Its shadow memory does not fit either where addresses are too random.
+$(OUT)/unit_arena_races: $(OUT)/races/arena_races
+	printf '#!/bin/sh\nset -- "$$(dirname "$$0")/races/arena_races"\nsetarch -R true 2>/dev/null && exec setarch -R "$$@"\nexec "$$@"\n' >$@
+	chmod +x $@
+
+.PHONY: all
+.SECONDARY:

@@ -50,7 +50,7 @@ static void add_block(struct dump *dump, const struct dump_block *block) {
     if (__builtin_add_overflow(summary->bytes, block->size, &summary->bytes)) summary->bytes = UINT64_MAX;
     if (block->time < summary->oldest) summary->oldest = block->time;
     if (block->time > summary->newest) summary->newest = block->time;
-    if (block->size > summary->largest) summary->largest = block->size;
+    sizes_add(&summary->sizes, block->size);
     summary->verdicts[block->verdict]++;
     count_thread(summary, block->thread);
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "reporter/load/sizes.h"
 #include "shim/box/format.h"
 
 #define DUMP_SECTION_TYPES 14 /* DUMP_PROCESS to DUMP_THREADS, by number */
@@ -31,11 +32,12 @@ struct section {
     uint64_t count;
 };
 
-#define SUMMARY_THREADS 8
+#define SUMMARY_THREADS 16
 
 /* What the live blocks of one stack say that its site does not. */
 struct block_summary {
-    uint64_t blocks, bytes, oldest, newest, largest;
+    uint64_t blocks, bytes, oldest, newest;
+    struct sizes sizes;
     uint64_t inherited_blocks, inherited_bytes;
     uint64_t verdicts[DUMP_IN_USE + 1]; /* blocks, by verdict */
     uint32_t stack;

@@ -147,7 +147,7 @@ static void add_threads(struct merged_site *site, const struct dump *dump, const
     if (!summary) return;
     enum dump_verdict verdict = worst(summary);
     if (site->verdict == DUMP_UNKNOWN || (verdict != DUMP_UNKNOWN && verdict < site->verdict)) site->verdict = verdict;
-    if (summary->largest > site->largest) site->largest = summary->largest;
+    sizes_join(&site->sizes, &summary->sizes);
     site->threads = memory_more(site->threads, &site->thread_capacity, site->thread_count + summary->threads,
                                 sizeof *site->threads);
     for (uint32_t i = 0; i < summary->threads; i++)
@@ -221,17 +221,27 @@ static void add_part(struct merged *merged, size_t number) {
     free(known.number);
 }
 
+static int descending(uint64_t a, uint64_t b) {
+    return a < b ? 1 : a > b ? -1 : 0;
+}
+
+static int compare_threads(const void *left, const void *right) {
+    const struct site_thread *a = left, *b = right;
+    int result = descending(a->blocks, b->blocks);
+    return result ? result : descending(b->thread, a->thread);
+}
+
 void merged_build(struct merged *merged) {
     mark_older(merged);
     for (size_t i = 0; i < merged->part_count; i++) {
         progress_show("merging", i, merged->part_count);
         if (!merged->parts[i].older) add_part(merged, i);
     }
-    for (size_t i = 0; i < merged->site_count; i++) merged->live_sites += merged->sites[i]->blocks > 0;
-}
-
-static int descending(uint64_t a, uint64_t b) {
-    return a < b ? 1 : a > b ? -1 : 0;
+    for (size_t i = 0; i < merged->site_count; i++) {
+        struct merged_site *site = merged->sites[i];
+        merged->live_sites += site->blocks > 0;
+        if (site->thread_count) qsort(site->threads, site->thread_count, sizeof *site->threads, compare_threads);
+    }
 }
 
 /* Equal sites are told apart by their frames, so that the same dump always gives the same report. */

@@ -42,9 +42,9 @@ struct merged_site {
     uint64_t blocks, bytes;
     uint64_t inherited_blocks, inherited_bytes;
     uint64_t oldest_age, newest_age; /* nanoseconds at the dump; the largest and the smallest of its parts */
-    uint64_t largest;                /* bytes of its largest block, 0: unknown */
-    uint64_t thread_total;           /* distinct makers, summed over the parts; 255 a part at most */
-    struct site_thread *threads;     /* those that are known */
+    struct sizes sizes;              /* of those blocks that are known one by one */
+    uint64_t thread_total;           /* distinct makers, summed over the parts; 16 a part at most */
+    struct site_thread *threads;     /* those that are known; who made most comes first */
     size_t thread_count, thread_capacity;
     uint64_t more_thread_blocks;
     uint32_t parts; /* dumps that have it */

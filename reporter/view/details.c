@@ -13,7 +13,7 @@
 #define LINE_WIDTH     80
 #define FRAMES_SHOWN   16
 #define REFUSALS_SHOWN 3
-#define THREADS_SHOWN  3
+#define THREADS_SHOWN  8
 
 static void print_symbol(const struct view *view, const struct symbol_frame *symbol, const struct merged_frame *frame) {
     char *function = symbol->function ? frames_function(view, symbol, FUNCTION_MOST) : frames_address(view, frame);
@@ -44,18 +44,48 @@ static void print_frames(const struct view *view, const struct merged_site *site
     if (!site->frame_count) (void)fputs("        no stack could be taken\n", view->out);
 }
 
+/* 4740 (worker, 100 blocks); the word only where it is the first number, no number where there is but one thread. */
+static char *maker_text(const struct site_thread *thread, bool first, bool only) {
+    char *name = escape_fit(escape_text(dump_thread_name(thread->dump, thread->thread)), 16, false);
+    const char *unit = !first ? "" : thread->blocks == 1 ? " block" : " blocks";
+    char *text = NULL;
+    if (!only)
+        text = memory_format("%u (%s%s%s%s)", thread->thread, name, name[0] ? ", " : "", units_count(thread->blocks),
+                             unit);
+    else
+        text = memory_format("%u%s%s%s", thread->thread, name[0] ? " (" : "", name, name[0] ? ")" : "");
+    free(name);
+    return text;
+}
+
+/* One item of a list, in the next line where this one is full; returns the column behind it. */
+static size_t print_item(const struct view *view, const char *item, bool comma, size_t column) {
+    size_t width = escape_width(item) + comma;
+    if (column + 1 + width > LINE_WIDTH) {
+        (void)fputs("\n       ", view->out);
+        column = 7;
+    }
+    (void)fprintf(view->out, " %s%s", item, comma ? "," : "");
+    return column + 1 + width;
+}
+
 static void print_threads(const struct view *view, const struct merged_site *site) {
     size_t shown = view->options.full || site->thread_count <= THREADS_SHOWN ? site->thread_count : THREADS_SHOWN;
     if (!site->thread_count) return;
-    (void)fprintf(view->out, "    By thread");
+    uint64_t others = site->more_thread_blocks;
+    for (size_t i = shown; i < site->thread_count; i++) others += site->threads[i].blocks;
+    bool only = site->thread_count == 1 && !others;
+    size_t column = (size_t)fprintf(view->out, "    By %s", only ? "thread" : "threads");
     for (size_t i = 0; i < shown; i++) {
-        const struct site_thread *thread = &site->threads[i];
-        char *name = escape_fit(escape_text(dump_thread_name(thread->dump, thread->thread)), 16, false);
-        (void)fprintf(view->out, "%s %u%s%s%s", i ? "," : "", thread->thread, name[0] ? " (" : "", name,
-                      name[0] ? ")" : "");
-        free(name);
+        char *maker = maker_text(&site->threads[i], i == 0 && !only, only);
+        column = print_item(view, maker, i + 1 < shown, column);
+        free(maker);
     }
-    if (shown < site->thread_count || site->more_thread_blocks) (void)fprintf(view->out, " and others");
+    if (others) {
+        char *rest = memory_format("and others (%s)", units_count(others));
+        (void)print_item(view, rest, false, column);
+        free(rest);
+    }
     (void)fputc('\n', view->out);
 }
 
@@ -74,31 +104,50 @@ static const char *verdict_title(enum dump_verdict verdict) {
     return "NOT FREED";
 }
 
+/* 20 B; 72 B to 1.0 KiB in 5 sizes. The average only where nothing better is known. */
+static char *size_text(const struct merged_site *site) {
+    const struct sizes *sizes = &site->sizes;
+    if (sizes->count == 0 && site->blocks > 1)
+        return memory_format("%s on average", units_bytes(site->bytes / site->blocks));
+    if (sizes->count < 2) return memory_format("%s", units_bytes(site->bytes / site->blocks));
+    const char *smallest = units_bytes(sizes->smallest), *largest = units_bytes(sizes->largest);
+    if (strcmp(smallest, largest) == 0)
+        return memory_format("%s in %s%u sizes", smallest, sizes->more ? "over " : "", sizes->count);
+    return memory_format("%s to %s in %s%u sizes", smallest, largest, sizes->more ? "over " : "", sizes->count);
+}
+
 static void print_amount(const struct view *view, const struct merged_site *site) {
     const char *oldest = units_age(site->oldest_age), *newest = units_age(site->newest_age);
     bool one_age = strcmp(oldest, newest) == 0;
-    (void)fprintf(view->out, "    %s %s%s, made %s%s%s ago\n", units_count(site->blocks),
-                  site->blocks == 1 ? "block of " : "blocks of ", units_bytes(site->bytes / site->blocks), oldest,
-                  one_age ? "" : " to ", one_age ? "" : newest);
+    char *size = size_text(site);
+    char *made = memory_format("made %s%s%s ago", oldest, one_age ? "" : " to ", one_age ? "" : newest);
+    int width =
+        fprintf(view->out, "    %s %s of %s,", units_count(site->blocks), site->blocks == 1 ? "block" : "blocks", size);
+    (void)fprintf(view->out, "%s%s\n", (size_t)width + 1 + strlen(made) > LINE_WIDTH ? "\n    " : " ", made);
+    free(size);
+    free(made);
     if (view->options.full)
         (void)fprintf(view->out, "    %s bytes in all, the largest block %s\n", units_count(site->bytes),
-                      site->largest ? units_count(site->largest) : "?");
+                      site->sizes.count ? units_count(site->sizes.largest) : "?");
 }
 
 static void print_site(const struct view *view, const struct merged_site *site) {
     char *place = NULL, *name = frames_site(view, site, FUNCTION_MOST, &place);
-    const char *a_block = units_bytes(site->bytes / site->blocks);
-    size_t taken = 19 + strlen(a_block) + 12 + escape_width(name);
-    if (!view->options.full) (void)escape_fit(place, taken < LINE_WIDTH - 12 ? LINE_WIDTH - taken : 12, true);
+    char *a_block = memory_format("%s a block%s", units_bytes(site->bytes / site->blocks),
+                                  site->sizes.count > 1 ? " on average" : "");
+    size_t taken = 19 + strlen(a_block) + 4 + escape_width(name);
+    bool is_line = *place && place[strlen(place) - 1] != ')'; /* else it says why there is none, from its beginning */
+    if (!view->options.full) (void)escape_fit(place, taken < LINE_WIDTH - 12 ? LINE_WIDTH - taken : 12, is_line);
     const char *bold = view->options.colour ? "\033[1;31m" : "", *plain = view->options.colour ? "\033[0m" : "";
-    (void)fprintf(view->out, "\n%s#%zu  %s:%s %s %s, %s a block\n", bold, site->id, verdict_title(site->verdict), plain,
-                  name, place, a_block);
+    (void)fprintf(view->out, "\n%s#%zu  %s:%s %s %s, %s\n", bold, site->id, verdict_title(site->verdict), plain, name,
+                  place, a_block);
     print_amount(view, site);
     if (view->merged->counted > 1)
         (void)fprintf(view->out, "    In %u of %zu processes\n", site->parts, view->merged->counted);
     (void)fprintf(view->out, "    Created at:\n");
     print_frames(view, site);
     print_threads(view, site);
+    free(a_block);
     free(name);
     free(place);
 }

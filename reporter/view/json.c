@@ -136,7 +136,9 @@ static void put_site(struct json *json, const struct view *view, const struct me
     json_string(json, "verdict", view_verdict(site->verdict));
     json_number(json, "bytes", site->bytes);
     json_number(json, "blocks", site->blocks);
-    json_known(json, "largest", site->largest, site->largest);
+    json_known(json, "smallest", site->sizes.count, site->sizes.smallest);
+    json_known(json, "largest", site->sizes.count, site->sizes.largest);
+    json_known(json, "sizes", site->sizes.count && !site->sizes.more, site->sizes.count);
     json_seconds(json, "oldest_seconds", site->oldest_age);
     json_seconds(json, "newest_seconds", site->newest_age);
     json_number(json, "parts", site->parts);

@@ -4,7 +4,7 @@
 
 #include "reporter/load/memory.h"
 #include "reporter/view/escape.h"
-#include "reporter/view/frames.h"
+#include "reporter/view/labels.h"
 #include "reporter/view/units.h"
 #include "reporter/view/view.h"
 
@@ -166,14 +166,14 @@ static void print_table(const struct view *view) {
     if (!rows) return;
     (void)fprintf(view->out, "\n%s  #  %9s  %11s  %7s  SITE%s\n", view->options.colour ? "\033[1m" : "",
                   column_title(merged), "BLOCKS", "OLDEST", view->options.colour ? "\033[0m" : "");
+    char **labels = labels_make(view, rows, SITE_WIDTH);
     for (size_t i = 0; i < rows; i++) {
         const struct merged_site *site = merged->sites[i];
-        char *place = NULL, *name = frames_site(view, site, SITE_WIDTH, &place);
         (void)fprintf(view->out, "%3zu  %9s  %11s  %7s  %s\n", site->id, units_bytes(site->bytes),
-                      units_count(site->blocks), units_age(site->oldest_age), name);
-        free(name);
-        free(place);
+                      units_count(site->blocks), units_age(site->oldest_age), labels[i]);
+        free(labels[i]);
     }
+    free(labels);
     if (rows < merged->live_sites)
         (void)fprintf(view->out, "     ... and %zu more %s (--top, --full)\n", merged->live_sites - rows,
                       sites_word(merged->live_sites - rows));

@@ -71,6 +71,38 @@ setup() { plain; }
     [ "$(json 'd["direct"]["refused"], d["mapped"]["count"], d["sites"][0]["threads"][0]["name"]' .out)" = "(1, None, 'worker')" ]
 }
 
+@test "several_threads_and_sizes_are_told_with_their_counts" {
+    mkdump --blocks 5 --sites 1 --thread worker a.dump # 16 to 20 bytes, by two threads in turn
+    expect 0 "$WEIR" report a.dump
+    has "$out" ", 18 B a block on average" "    5 blocks of 16 B to 20 B in 5 sizes, made " "    By threads 4711 (worker, 3 blocks), 4712 (2)"
+    mkdump --blocks 5 --sites 1 --size 90 a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" ", 90 B a block"$'\n' "    5 blocks of 90 B, made "
+    lacks "$out" average
+    mkdump --blocks 400 --sites 1 a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "in over 16 sizes"
+    expect 0 "$WEIR" report --json a.dump
+    [ "$(json '[d["sites"][0][m] for m in ("smallest", "largest", "sizes")]' .out)" = "[16, 415, None]" ] || { json 'd["sites"][0]' .out; false; }
+    mkdump --blocks 1 --sites 1 --thread worker a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "    1 block of 16 B, made " "    By thread 4711 (worker)"
+}
+
+@test "rows_of_the_same_name_show_what_tells_them_apart" {
+    mkdump --module /x/gate --stack 0:0x42,0:0x100 --stack 0:0x42,0:0x200 --stack 0:0x50,0:0x100 --blocks 2 a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "  gate+0x42 < gate+0x100"$'\n' "  gate+0x42 < gate+0x200"$'\n' "  gate+0x50"$'\n'
+    mkdump --module /x/gate --stack 0:0x42,0:0x7,0:0x100 --stack 0:0x42,0:0x7,0:0x200,0:0x8 a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "  gate+0x42 <.. gate+0x100"$'\n' "  gate+0x42 <.. gate+0x200"$'\n'
+    mkdump --module /x/gate --module /lib/libc.so.6 --stack 1:0x1,1:0x9,0:0x42 --stack 1:0x2,1:0x9,0:0x42 a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "  libc.so.6+0x1 <.. gate+0x42"$'\n' "  libc.so.6+0x2 <.. gate+0x42"$'\n'
+    expect 0 "$WEIR" report --json a.dump
+    [ "$(json '{s["name"] for s in d["sites"]}' .out)" = "{'gate+0x42'}" ]
+}
+
 @test "inherited_blocks_are_one_line_and_not_in_the_table" {
     mkdump --blocks 10 --sites 1 --size 100 --fork a.dump
     expect 0 "$WEIR" report a.dump

@@ -11,21 +11,23 @@
 #define ROWS    10
 #define DETAILS 3
 
-static const char help[] = "weir report [options] DUMP...|DIR: which places made the memory that was not freed.\n"
+static const char help[] = "weir report [options] DUMP...|DIR: which places made what was not freed.\n"
                            "\n"
                            "  --top N            N sites in the table and N in detail (default: 10 and 3);\n"
                            "                     with --json the first N sites (default: all)\n"
                            "  --sort ORDER       bytes (default), blocks or age\n"
-                           "  --full             all sites, all frames, whole names, counters, classes, modules\n"
+                           "  --full             all sites, frames, whole names, counters, classes, modules\n"
                            "  -f, --format FORM  text (default) or json\n"
                            "  --json             the same as -f json\n"
-                           "  --debug-dir DIR    where separate debug files are, as in /usr/lib/debug (repeatable)\n"
+                           "  --debug-dir DIR    where separate debug files are, as in /usr/lib/debug; it\n"
+                           "                     may be given several times\n"
                            "  --sysroot DIR      in front of the paths of all modules\n"
                            "  --help\n"
                            "\n"
-                           "A folder stands for all files in it whose names end in .dump. Several dumps are merged\n"
-                           "by site; of several of the same process only the newest is counted.\n"
-                           "Exit status: 0; 2 usage; 3 a dump could not be read in whole, or the report not written.\n";
+                           "A folder stands for all files in it whose names end in .dump. Several dumps are\n"
+                           "merged by site; of several of the same process only the newest is counted.\n"
+                           "Exit status: 0; 2 usage; 3 a dump could not be read in whole, or the report not\n"
+                           "written.\n";
 
 enum { OPTION_TOP = 256, OPTION_SORT, OPTION_FULL, OPTION_JSON, OPTION_DEBUG_DIR, OPTION_SYSROOT, OPTION_HELP };
 

@@ -103,11 +103,15 @@ static void print_coverage(const struct view *view) {
     size_t with = 0, opened = 0;
     uint64_t untracked = 0, highest = 0;
     symbols_tally(view->symbols, &with, &opened);
-    (void)fprintf(view->out, "%s live %s tracked", units_count(merged->blocks),
-                  merged->blocks == 1 ? "block" : "blocks");
-    if (merged_stat(merged, STAT_UNTRACKED_LIVE, &untracked, &highest) && untracked)
-        (void)fprintf(view->out, ", %s not", units_count(untracked));
-    (void)fprintf(view->out, "; symbols for %zu of %zu modules\n", with, opened);
+    bool some_not = merged_stat(merged, STAT_UNTRACKED_LIVE, &untracked, &highest) && untracked;
+    if (!merged->blocks && some_not)
+        (void)fprintf(view->out, "none of %s live blocks tracked", units_count(untracked));
+    else
+        (void)fprintf(view->out, "%s live %s tracked", units_count(merged->blocks),
+                      merged->blocks == 1 ? "block" : "blocks");
+    if (merged->blocks && some_not) (void)fprintf(view->out, ", %s not", units_count(untracked));
+    if (opened) (void)fprintf(view->out, "; symbols for %zu of %zu modules", with, opened);
+    (void)fputc('\n', view->out);
     if (merged->inherited_blocks)
         (void)fprintf(view->out, "inherited from before a fork: %s in %s blocks, not counted here\n",
                       units_bytes(merged->inherited_bytes), units_count(merged->inherited_blocks));

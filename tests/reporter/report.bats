@@ -118,6 +118,7 @@ setup() { plain; }
     mkdump --sites 0 --level 0 a.dump
     expect 0 "$WEIR" report a.dump
     has "$out" "level disabled" "what was not freed is not known"
+    lacks "$out" "modules"
 }
 
 @test "dumps_of_several_processes_are_merged_by_site" {
@@ -192,5 +193,6 @@ P
     for arguments in "--help" "report --help" "run --help" "dump --help" "--version"; do
         expect 0 "$WEIR" $arguments
         [ -n "$out" ] && [ -z "$err" ]
+        [ -z "$(awk 'length > 80' <<<"$out")" ] || { echo "wider than 80 columns: $out"; return 1; }
     done
 }

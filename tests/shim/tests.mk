@@ -5,9 +5,11 @@ CXX   ?= g++
 OUT   := $(BUILD)/tests/shim
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
 PLAIN := api ceiling fill ends misuse model storm frames threads stress
+LIBRARIES := early threaded mapper auditor friend lazy
+PITFALLS := $(LIBRARIES:%=lib%.so) early_program own_malloc pitfalls hello_static hello_asan
 CXXES := bad_alloc operators
 
-all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc
+all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%)
 
 $(OUT)/%: tests/shim/%.c
 	@mkdir -p $(@D)
@@ -25,5 +27,30 @@ $(OUT)/leaks_%: tests/shim/leaks.% tests/shim/leaks.h
 	mkdir -p $$dir; objcopy --only-keep-debug $@ $$dir/$$(echo $$id | cut -c3-).debug
 	cp $@ $@.whole
 	strip $@
+
+# A library a pitfall, and programs that need options of their own.
+PITFALL_FLAGS := -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-builtin $(WARN)
+$(LIBRARIES:%=$(OUT)/pitfalls/lib%.so): $(OUT)/pitfalls/lib%.so: tests/shim/pitfalls/library.c
+	@mkdir -p $(@D)
+	$(CC) $(PITFALL_FLAGS) -fPIC -shared -D$$(echo $* | tr a-z A-Z) -Wl,-soname,$(@F) -o $@ $< -pthread -ldl
+
+$(OUT)/pitfalls/early_program: tests/shim/pitfalls/early.c $(OUT)/pitfalls/libearly.so
+	$(CC) $(PITFALL_FLAGS) -o $@ $^ -Wl,-rpath,'$$ORIGIN'
+
+$(OUT)/pitfalls/own_malloc: tests/shim/pitfalls/own_malloc.c
+	@mkdir -p $(@D)
+	$(CC) $(PITFALL_FLAGS) -rdynamic -o $@ $<
+
+$(OUT)/pitfalls/pitfalls: tests/shim/pitfalls/pitfalls.c
+	@mkdir -p $(@D)
+	$(CC) $(PITFALL_FLAGS) -o $@ $< -pthread -ldl
+
+$(OUT)/pitfalls/hello_static: tests/shim/pitfalls/hello.c
+	@mkdir -p $(@D)
+	$(CC) $(PITFALL_FLAGS) -static -o $@ $<
+
+$(OUT)/pitfalls/hello_asan: tests/shim/pitfalls/hello.c
+	@mkdir -p $(@D)
+	$(CC) $(PITFALL_FLAGS) -fsanitize=address -o $@ $<
 
 .PHONY: all

@@ -17,7 +17,7 @@ static const char help[] = "weir: pools, caps and audits the memory of programs 
                            "  weir COMMAND --help                    the options of a command\n"
                            "  weir --version\n"
                            "\n"
-                           "Exit status: run: the program's own, or 125 to 127 as env(1); others: 0, 2 usage,\n"
+                           "Exit status: run: the program's own, 125 to 127 as env(1); others: 0, 2 usage,\n"
                            "3 input that cannot be read.\n";
 
 static const struct {

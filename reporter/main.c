@@ -10,7 +10,7 @@
 
 static const char help[] = "weir: pools, caps and audits the memory of programs as they are.\n"
                            "\n"
-                           "  weir run [options] [--] PROGRAM ARGS   run a program under libweir.so, then sum up\n"
+                           "  weir run [options] [--] PROGRAM ARGS   run a program under weir, then sum up\n"
                            "  weir report [options] DUMP...|DIR      decode dumps\n"
                            "  weir dump PID                          ask a running program for a dump\n"
                            "\n"

@@ -69,5 +69,6 @@ int main(int argc, char **argv) {
     printf("resident at most %zu\n", resident);
     printf("made %lu, refused %lu (%lu without ENOMEM), highest %zu of %zu, afterwards half %s\n", (unsigned long)made,
            (unsigned long)refused, (unsigned long)wrong_errno, (size_t)highest, max, half ? "works" : "fails");
-    return !(half && resident > 0 && resident <= max + slack && (size_t)highest <= max && refused > 0 && wrong_errno == 0);
+    return !(half && resident > 0 && resident <= max + slack && (size_t)highest <= max && refused > 0 &&
+             wrong_errno == 0);
 }

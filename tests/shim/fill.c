@@ -1,5 +1,5 @@
-/* Takes all there is, in ever smaller blocks, and says what is in use when nothing more is to be had; gives it back, and
- * takes it again. */
+/* Takes all there is, in ever smaller blocks, and says what is in use when nothing more is to be had; gives it back,
+ * and takes it again. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -60,15 +60,20 @@ static uint32_t next(uint32_t *s) {
 static size_t random_size(uint32_t *s) {
     uint32_t r = next(s);
     switch (r % 64) {
-    case 0: return r % 200000;
-    case 1: case 2: return r % 20000;
-    default: return r % 700;
+    case 0:
+        return r % 200000;
+    case 1:
+    case 2:
+        return r % 20000;
+    default:
+        return r % 700;
     }
 }
 
 static void run(unsigned threads, void *(*work)(void *)) {
     pthread_t thread[16];
-    for (unsigned i = 0; i < threads; i++) assert_int_equal(pthread_create(&thread[i], NULL, work, (void *)(uintptr_t)(i + 1)), 0);
+    for (unsigned i = 0; i < threads; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, work, (void *)(uintptr_t)(i + 1)), 0);
     for (unsigned i = 0; i < threads; i++) (void)pthread_join(thread[i], NULL);
     assert_int_equal(wrong_bytes, 0);
     assert_int_equal(rooms_corrupted, 0);

@@ -1,5 +1,5 @@
-/* Size classes: every size goes to the smallest class that holds it, a place is found from any address in it, and little
- * is wasted. */
+/* Size classes: every size goes to the smallest class that holds it, a place is found from any address in it, and
+ * little is wasted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,7 +87,8 @@ static void aligned_blocks_are_aligned_for_every_power_of_two(void **state) {
             bool outermost = arena_enter();
             char *p = arena_allocate(n, alignment, false, NULL);
             arena_leave(outermost);
-            if (!p || (uintptr_t)p % alignment != 0) fail_msg("%zu bytes aligned to %zu are at %p", n, alignment, (void *)p);
+            if (!p || (uintptr_t)p % alignment != 0)
+                fail_msg("%zu bytes aligned to %zu are at %p", n, alignment, (void *)p);
             if (!arena_find(p).exact) fail_msg("%p is no start of a block", (void *)p);
             rooms_give(p);
         }
@@ -96,8 +97,17 @@ static void aligned_blocks_are_aligned_for_every_power_of_two(void **state) {
 
 static void no_word_outside_of_the_arena_is_ours(void **state) {
     static char data[64];
-    const uintptr_t words[] = {0, 1, 4096, arena.base - 1, arena.base + (arena.slices << SLICE_SHIFT), (uintptr_t)data,
-                               (uintptr_t)&words, UINTPTR_MAX, UINTPTR_MAX - 15, (uintptr_t)1 << 47, (uintptr_t)1 << 63};
+    const uintptr_t words[] = {0,
+                               1,
+                               4096,
+                               arena.base - 1,
+                               arena.base + (arena.slices << SLICE_SHIFT),
+                               (uintptr_t)data,
+                               (uintptr_t)&words,
+                               UINTPTR_MAX,
+                               UINTPTR_MAX - 15,
+                               (uintptr_t)1 << 47,
+                               (uintptr_t)1 << 63};
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
         struct place place = arena_find((const void *)words[i]);

@@ -24,13 +24,15 @@ static void numbers_are_written_as_they_are(void **state) {
         text_add_number(&t, numbers[i]);
         text_add(&t, " ");
         text_add_hex(&t, numbers[i]);
-        (void)snprintf(wanted, sizeof wanted, "%llu 0x%llx", (unsigned long long)numbers[i], (unsigned long long)numbers[i]);
+        (void)snprintf(wanted, sizeof wanted, "%llu 0x%llx", (unsigned long long)numbers[i],
+                       (unsigned long long)numbers[i]);
         assert_string_equal(text(&t), wanted);
     }
 }
 
 static void numbers_are_read_in_whole_or_not_at_all(void **state) {
-    static const char *const bad[] = {"", " 1", "1 ", "-1", "+1", "0x1", "18446744073709551616", "99999999999999999999999"};
+    static const char *const bad[] = {
+        "", " 1", "1 ", "-1", "+1", "0x1", "18446744073709551616", "99999999999999999999999"};
     uint64_t n = 7;
     (void)state;
     assert_true(text_number("18446744073709551615", &n) && n == UINT64_MAX);

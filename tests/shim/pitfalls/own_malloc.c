@@ -3,30 +3,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char room[1 << 20];
+static char room[1 << 20] __attribute__((aligned(16)));
 static size_t used;
 static int calls, foreign;
 
-void *malloc(size_t n) {
+void *malloc(size_t size) {
     calls++;
-    n = (n + 31) & ~(size_t)15;
-    if (used + n > sizeof room) return NULL;
+    size = (size + 31) & ~(size_t)15;
+    if (used + size > sizeof room) return NULL;
     char *p = room + used + 16;
-    memcpy(room + used, &n, sizeof n);
-    used += n;
+    used += size;
     return p;
 }
-void free(void *p) {
-    if (p && ((char *)p < room || (char *)p >= room + sizeof room)) foreign++;
+void free(void *ptr) {
+    if (ptr && ((char *)ptr < room || (char *)ptr >= room + sizeof room)) foreign++;
 }
-void *calloc(size_t count, size_t size) {
-    void *p = malloc(count * size);
-    return p ? memset(p, 0, count * size) : NULL;
+void *calloc(size_t nmemb, size_t size) {
+    return malloc(nmemb * size); /* never used before: zero */
 }
-void *realloc(void *p, size_t n) {
-    void *q = malloc(n);
-    if (p && q) memcpy(q, p, n);
-    return q;
+void *realloc(void *ptr, size_t size) {
+    void *q = malloc(size);
+    return ptr && q ? memcpy(q, ptr, size) : q;
 }
 
 int main(void) {

@@ -131,7 +131,8 @@ static void *make_only(void *argument) {
     for (int i = 0; i < 40000; i++) {
         void *p = malloc(200), *none = NULL;
         memset(p, 1, 200);
-        for (size_t at = (size_t)i * 31 + (size_t)(uintptr_t)argument * 511; !atomic_compare_exchange_strong(&queue[at % QUEUE], &none, p); at++) {
+        for (size_t at = (size_t)i * 31 + (size_t)(uintptr_t)argument * 511;
+             !atomic_compare_exchange_strong(&queue[at % QUEUE], &none, p); at++) {
             none = NULL;
             if (at % 64 == 0) (void)sched_yield();
         }
@@ -325,9 +326,21 @@ static bool filtered_system_calls(void) {
 #define ALLOW(call) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        ALLOW(read), ALLOW(write), ALLOW(exit), ALLOW(exit_group), ALLOW(mmap), ALLOW(munmap), ALLOW(mprotect),
-        ALLOW(mremap), ALLOW(brk), ALLOW(madvise), ALLOW(futex), ALLOW(clock_gettime), ALLOW(rt_sigreturn),
-        ALLOW(fstat), ALLOW(fcntl), /* without these weir cannot know that 2 is standard error, and says nothing */
+        ALLOW(read),
+        ALLOW(write),
+        ALLOW(exit),
+        ALLOW(exit_group),
+        ALLOW(mmap),
+        ALLOW(munmap),
+        ALLOW(mprotect),
+        ALLOW(mremap),
+        ALLOW(brk),
+        ALLOW(madvise),
+        ALLOW(futex),
+        ALLOW(clock_gettime),
+        ALLOW(rt_sigreturn),
+        ALLOW(fstat),
+        ALLOW(fcntl), /* without these weir cannot know that 2 is standard error, and says nothing */
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
     };
     struct sock_fprog program = {sizeof code / sizeof code[0], code};

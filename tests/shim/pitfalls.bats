@@ -193,3 +193,33 @@ limited() {
     done
 }
 @test "pitfall_58_a_program_with_a_malloc_of_its_own" { prints "own malloc used: 1, foreign frees: 0" "$P/own_malloc"; }
+
+# --- unwinding ---
+
+@test "pitfall_65_frames_of_a_jit" {
+    LIMIT=60 expect 0 paranoid WEIR_DUMP_AT=none node -e 'const v = []; for (let i = 0; i < 1e5; i++) v.push({ i, b: Buffer.alloc(8) }); console.log(v.length)'
+    same "$(cat out)" 100000
+    silent
+}
+@test "pitfall_67_exceptions_and_threads_that_are_cancelled" {
+    expect 0 paranoid WEIR_DUMP_AT=none WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/bad_alloc"
+    has out "caught std::bad_alloc"
+}
+@test "pitfall_68_coroutines_on_small_stacks" {
+    fine coroutines_on_16_kib
+    expect 0 paranoid "$P/pitfalls" coroutines_on_16_kib
+    same "$(json '[[f["function"] for f in s["frames"]][:1] for s in d["sites"] if s["bytes"] == 777]' "$(the_dump pitfalls)")" "[['coroutine']]"
+}
+@test "pitfall_68_deep_recursion" { fine deep_recursion; }
+@test "pitfall_70_a_leak_of_a_library_that_is_gone_names_that_library" {
+    cp "$P/libfriend.so" one.1
+    # Another library of the same layout: only its build-id differs.
+    /usr/bin/python3 -c 'import subprocess, sys
+id = bytes.fromhex(subprocess.check_output(["readelf", "-n", "one.1"], text=True).split("Build ID: ")[1].split()[0])
+file = open("one.1", "rb").read()
+open("one.2", "wb").write(file.replace(id, bytes([id[0] ^ 1]) + id[1:]))' 3>&-
+    expect 0 paranoid "$P/pitfalls" leak_in_a_library_that_goes "$PWD/one"
+    for n in 1 2; do
+        same "$(json "[s['frames'][0]['module'] for s in d['sites'] if s['bytes'] == 300$n]" "$(the_dump pitfalls)")" "['$PWD/one.$n']"
+    done
+}

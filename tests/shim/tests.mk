@@ -7,7 +7,7 @@ WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
 PLAIN := api ceiling fill ends misuse model storm frames threads stress
 LIBRARIES := early threaded mapper auditor friend lazy
 PITFALLS := $(LIBRARIES:%=lib%.so) early_program own_malloc pitfalls hello_static hello_asan
-CXXES := bad_alloc operators
+CXXES := bad_alloc operators hits
 
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%)
 

@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 static const char *file;
@@ -414,6 +415,56 @@ static bool thread_storage_at_the_ceiling(void) {
     return true;
 }
 
+/* --- stacks --- */
+
+static ucontext_t main_context, other_context;
+static void coroutine(void) {
+    for (int i = 0; i < 100; i++) {
+        char *volatile p = malloc(777);
+        p[0] = 1;
+        if (i > 0) free(p);
+        (void)swapcontext(&other_context, &main_context);
+    }
+}
+static bool coroutines_on_16_kib(void) {
+    static char stack[16384] __attribute__((aligned(16)));
+    (void)getcontext(&other_context);
+    other_context.uc_stack.ss_sp = stack;
+    other_context.uc_stack.ss_size = sizeof stack;
+    other_context.uc_link = &main_context;
+    makecontext(&other_context, coroutine, 0);
+    for (int i = 0; i < 100; i++) {
+        (void)swapcontext(&main_context, &other_context);
+        free(malloc(100));
+    }
+    return true;
+}
+
+__attribute__((noinline)) static size_t descend(int depth) {
+    char *volatile p = depth % 1000 == 0 ? malloc(100) : NULL;
+    size_t sum = depth > 0 ? descend(depth - 1) + 1 : 0;
+    free(p);
+    return sum;
+}
+static bool deep_recursion(void) {
+    return descend(50000) == 50000;
+}
+
+/* The libraries are copies of one: the second may come to lie where the first was. */
+static bool leak_in_a_library_that_goes(void) {
+    char copy[4096];
+    for (size_t n = 1; n <= 2; n++) {
+        (void)snprintf(copy, sizeof copy, "%s.%zu", file, n);
+        void *library = dlopen(copy, RTLD_NOW);
+        if (!library) return false;
+        void *(*make)(size_t);
+        *(void **)&make = dlsym(library, "friend_make");
+        ((volatile char *)make(3000 + n))[0] = 1;
+        (void)dlclose(library);
+    }
+    return true;
+}
+
 static const struct {
     const char *name;
     bool (*run)(void);
@@ -439,6 +490,9 @@ static const struct {
     {"locked_memory", locked_memory},
     {"few_kernel_mappings", few_kernel_mappings},
     {"thread_storage_at_the_ceiling", thread_storage_at_the_ceiling},
+    {"coroutines_on_16_kib", coroutines_on_16_kib},
+    {"deep_recursion", deep_recursion},
+    {"leak_in_a_library_that_goes", leak_in_a_library_that_goes},
 };
 
 int main(int argc, char **argv) {

@@ -134,6 +134,7 @@ int cmd_run(int count, char **arguments) {
     if (!parse(&run, count, arguments, &status)) return status;
     program_inspect(&run.program, run.arguments[0]);
     run.directory = realpath(".", NULL);
+    if (run.directory && strcmp(run.directory, "/") == 0) *run.directory = 0; /* a slash follows wherever it is used */
     if (!run.directory) view_message("the current folder cannot be found: %s", strerror(errno));
     if (!run.directory || !is_possible(&run) || !preload() || !name_run(&run)) {
         forget(&run);

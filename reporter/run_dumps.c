@@ -32,7 +32,8 @@ static char *plain_name(const char *program) {
 }
 
 bool run_make_folder(struct run *run) {
-    if (getenv("WEIR_OUTPUT")) return true;
+    const char *events = getenv("WEIR_DUMP_AT");
+    if (getenv("WEIR_OUTPUT") || (events && strcmp(events, "none") == 0)) return true;
     char *name = plain_name(run->arguments[0]);
     run->folder = memory_format("%s/weir.%s.%d.d", run->directory, name, (int)run->pid);
     run->kept = memory_format("%s/weir.%s.%d.dump", run->directory, name, (int)run->pid);

@@ -82,6 +82,28 @@ setup() { plain; }
     [ -f x.dump ]
 }
 
+@test "without_a_writable_folder_it_runs_when_told_where_or_not_to_dump" {
+    mkdir ro
+    # The mounts are gone with the last process that sees them.
+    in_ro() { unshare -m bash -c 'mount --bind ro ro && mount -o remount,ro,bind ro && cd ro && exec "$@"' in_ro "$@"; }
+    in_ro true 2>/dev/null || skip "nothing can be mounted"
+    expect 125 in_ro "$STUB" run true
+    has "$err" "cannot be made: Read-only file system (--output says where dumps go)"
+    expect 0 in_ro "$STUB" run --dump-at=none perl -e 1
+    has "$err" "no dump: none was asked for"
+    expect 0 in_ro "$STUB" run --output="$BATS_TEST_TMPDIR/x.dump" perl -e 1
+    has "$err" "Next: weir report $BATS_TEST_TMPDIR/x.dump"
+}
+
+@test "started_in_the_root_folder_paths_have_one_slash" {
+    cd /
+    expect 0 "$STUB" run --output="${BATS_TEST_TMPDIR#/}/x.dump" perl -e 1
+    [ -f "$BATS_TEST_TMPDIR/x.dump" ]
+    has "$err" "Next: weir report ${BATS_TEST_TMPDIR#/}/x.dump"
+    expect 0 "$STUB" run --quiet --dump-at=none perl -e 'print $ENV{WEIR_OUTPUT}'
+    [ "$out" = "/weir.%e.%p.dump" ]
+}
+
 @test "it_says_why_there_is_no_dump" {
     printf 'int main(void) { return 0; }' >s.c
     gcc -static -o static s.c

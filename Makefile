@@ -2,13 +2,16 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 VERSION := 0.1.0
 
 WARN    := -Wall -Wextra -Wshadow -Wconversion
 COMMON  := -std=gnu11 -g -I. -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' $(WARN) $(EXTRA_CFLAGS)
 ifdef DEBUG
-COMMON  += -DWEIR_DEBUG=1 -O1
+# Sibling calls: an entry's slow path must find its caller in the frame above it.
+COMMON  += -DWEIR_DEBUG=1 -O1 -foptimize-sibling-calls
 else
 COMMON  += -DNDEBUG -O2
 endif

@@ -12,9 +12,15 @@ void (*arena_watch_thread)(void);
 static bool started;
 
 bool arena_start(bool track_all, bool careful) {
-    arena.tracks_all = track_all;
-    started = slices_start(track_all) && heap_start(careful || arena.small) && emergency_start();
+    started = slices_start(track_all);
+    arena.tracks_all = track_all && slices_has_sides();
+    started = started && heap_start(careful || arena.small);
+    if (started) emergency_start();
     return started;
+}
+
+bool arena_can_track(void) {
+    return slices_has_sides();
 }
 
 bool arena_started(void) {
@@ -89,7 +95,7 @@ static void find_slot(struct place *place, const void *p) {
     place->index = slab_place(s, p);
     place->start = slab_start(s) + (size_t)place->index * s->size;
     place->exact = place->start == p;
-    place->exists = place->index < s->capacity;
+    place->exists = place->index < slab_capacity(s);
     place->tracked = (slab_owner_word(s) & OWNER_TRACKED) != 0;
     if (place->tracked) place->side = slices_side(s) + place->index;
 }
@@ -134,8 +140,9 @@ static bool list_has(const struct link *list, const void *p, uint32_t limit) {
 bool arena_is_free(const struct place *place) {
     const struct slab *s = place->slab;
     uint64_t remote = atomic_load_explicit(&((struct slab *)(uintptr_t)s)->remote, memory_order_acquire);
-    return list_has(s->local_free, place->start, s->capacity) || list_has(s->free, place->start, s->capacity) ||
-           list_has(REMOTE_POINTER(remote), place->start, s->capacity);
+    return list_has(s->local_free, place->start, slab_capacity(s)) ||
+           list_has(s->free, place->start, slab_capacity(s)) ||
+           list_has(REMOTE_POINTER(remote), place->start, slab_capacity(s));
 }
 
 /* --- giving --- */
@@ -210,7 +217,7 @@ static uint64_t walk_sides(const struct walk *w, const struct slab *s, uint32_t 
 }
 
 static void walk_slab(const struct walk *w, struct slab *s) {
-    uint32_t capacity = s->capacity, reserved = s->reserved;
+    uint32_t capacity = slab_capacity(s), reserved = s->reserved;
     if (capacity > reserved || reserved > SLICE / 16 || s->class >= CLASSES) return; /* being made just now */
     uint64_t live;
     if (slab_owner_word(s) & OWNER_TRACKED) {

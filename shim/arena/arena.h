@@ -12,6 +12,7 @@
 /* Once, before anything else. `track_all`: the direct table stays empty, so that every allocation takes the slow path;
  * `careful`: so does every free. False: no address space at all. */
 bool arena_start(bool track_all, bool careful);
+bool arena_can_track(void); /* there was address space for the entries */
 bool arena_started(void);
 
 /* --- between enter and leave --- */

@@ -18,16 +18,15 @@ static struct slab *slab;
 static struct slab *spans;
 static _Atomic uint64_t spans_taken;
 
-bool emergency_start(void) {
+void emergency_start(void) {
     struct slab *s = slices_take(ZONE_LOW, 2, 1);
-    if (!s || !slices_commit(s, 2 * SLICE)) return false;
+    if (!s || !slices_commit(s, 2 * SLICE)) return;
     s[1].kind = KIND_TAIL;
     s[1].head = 1;
     slab_set_owner_word(s, NO_OWNER);
     s->kind = KIND_EMERGENCY;
     slab = s;
-    spans = slices_take(ZONE_LOW, SPAN_SLICES, 1);
-    return spans != NULL;
+    spans = arena.small ? NULL : slices_take(ZONE_LOW, SPAN_SLICES, 1);
 }
 
 static void *take_from(struct pool *pool) {

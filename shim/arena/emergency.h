@@ -6,7 +6,8 @@
 
 #include "shim/arena/layout.h"
 
-bool emergency_start(void);
+/* Takes what it needs; does without what cannot be had. */
+void emergency_start(void);
 void *emergency_take(size_t n, size_t alignment); /* NULL: too large, or all taken */
 void emergency_give(void *p);
 

@@ -80,15 +80,15 @@ enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY }
 
 struct slab {
     /* Line 0: written by the owner only. */
-    _Atomic uintptr_t owner; /* see OWNER_…; read by everyone, so relaxed loads and stores, which are plain moves */
-    struct link *free;       /* next to be handed out; slab_nil when there is none */
-    struct link *local_free; /* freed by the owner since; NULL-terminated, as `free` is */
-    uint32_t used;           /* see above */
-    uint32_t capacity;       /* places that exist so far */
-    uint32_t reserved;       /* places that fit */
-    uint32_t size;           /* bytes of a place */
-    uint32_t reciprocal;     /* ceil(2^31 / (size / 16)): place of an offset = ((offset >> 4) * reciprocal) >> 31 */
-    uint8_t kind;            /* enum slab_kind */
+    _Atomic uintptr_t owner;   /* see OWNER_…; read by everyone, so relaxed loads and stores, which are plain moves */
+    struct link *free;         /* next to be handed out; slab_nil when there is none */
+    struct link *local_free;   /* freed by the owner since; NULL-terminated, as `free` is */
+    uint32_t used;             /* see above */
+    _Atomic uint32_t capacity; /* places that exist so far; only grows; read by whoever frees */
+    uint32_t reserved;         /* places that fit */
+    uint32_t size;             /* bytes of a place */
+    uint32_t reciprocal;       /* ceil(2^31 / (size / 16)): place of an offset = ((offset >> 4) * reciprocal) >> 31 */
+    uint8_t kind;              /* enum slab_kind */
     uint8_t class;
     uint8_t slices;               /* of the span, slabs only */
     uint8_t listed;               /* on its bin's list */
@@ -155,6 +155,9 @@ ALWAYS_INLINE uintptr_t slab_owner_word(const struct slab *s) {
 }
 ALWAYS_INLINE void slab_set_owner_word(struct slab *s, uintptr_t word) {
     atomic_store_explicit(&s->owner, word, memory_order_relaxed);
+}
+ALWAYS_INLINE uint32_t slab_capacity(const struct slab *s) {
+    return atomic_load_explicit(&((struct slab *)(uintptr_t)s)->capacity, memory_order_relaxed);
 }
 ALWAYS_INLINE size_t slab_index(const struct slab *s) {
     return (size_t)(s - arena_slabs);

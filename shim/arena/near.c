@@ -26,7 +26,7 @@ static struct slab *untracked_slab(const void *p) {
     if (s->kind == KIND_TAIL) s -= s->head;
     if (s->kind != KIND_SLAB || (slab_owner_word(s) & (OWNER_TRACKED | OWNER_CAREFUL))) return NULL;
     uint32_t place = slab_place(s, p);
-    return slab_start(s) + (size_t)place * s->size == p && place < s->capacity ? s : NULL;
+    return slab_start(s) + (size_t)place * s->size == p && place < slab_capacity(s) ? s : NULL;
 }
 
 bool arena_push_near(void *p) {

@@ -20,7 +20,8 @@ struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool carefu
     if (!s) return NULL;
     s->free = &slab_nil;
     s->local_free = NULL;
-    s->used = s->capacity = 0;
+    s->used = 0;
+    atomic_store_explicit(&s->capacity, 0, memory_order_relaxed);
     s->reserved = (uint32_t)((slices << SLICE_SHIFT) / size);
     s->size = (uint32_t)size;
     s->reciprocal = (uint32_t)(((1ull << 31) + (size >> 4) - 1) / (size >> 4));
@@ -58,7 +59,7 @@ static bool extend_sides(struct slab *s, uint32_t from, uint32_t to) {
 }
 
 static bool extend(struct slab *s) {
-    uint32_t from = s->capacity, left = s->reserved - from;
+    uint32_t from = slab_capacity(s), left = s->reserved - from;
     if (left == 0) return false;
     size_t from_bytes = (size_t)from * s->size;
     bool recycled = s[from_bytes >> SLICE_SHIFT].committed > (from_bytes & (SLICE - 1)) + EXTEND;
@@ -73,7 +74,7 @@ static bool extend(struct slab *s) {
         ((struct link *)(void *)p)->next = (struct link *)(void *)(p + s->size);
     }
     ((struct link *)(void *)p)->next = NULL;
-    s->capacity += count;
+    atomic_store_explicit(&s->capacity, from + count, memory_order_relaxed);
     s->used += count;
     return true;
 }
@@ -88,7 +89,7 @@ bool slab_refill(struct slab *s) {
     }
     s->free = s->local_free;
     s->local_free = NULL;
-    s->used = s->capacity;
+    s->used = slab_capacity(s);
     return true;
 }
 
@@ -110,7 +111,7 @@ void *slab_pop(struct slab *s) {
 uint32_t slab_free_length(const struct slab *s) {
     uint32_t n = 0;
     const struct link *start = (const void *)slab_start(s);
-    for (const struct link *p = s->free; p && p != &slab_nil && n <= s->capacity; p = p->next, n++)
+    for (const struct link *p = s->free; p && p != &slab_nil && n <= slab_capacity(s); p = p->next, n++)
         if (!in_same_span(p, start)) break;
     return n;
 }

@@ -12,12 +12,12 @@
 
 #include <elf.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 
 #define CHUNK_SLICES   ((size_t)512) /* 32 MiB are made writable at a time */
 #define SIDE_PER_SLICE (128 * KIB)   /* 4,096 places of 16 bytes, 32 bytes each */
 #define PURGE_PERIOD   50000000u     /* ns; memory is given back after one to two of these */
 #define WINDOW         ((size_t)1 << WINDOW_SHIFT)
+#define SMALLEST       (2 * MIB)         /* less is no arena */
 #define SPREAD_SLICES  ((size_t)1 << 20) /* the arena's use begins at a random chunk of its first 64 GiB */
 
 struct arena arena;
@@ -45,24 +45,28 @@ static uint64_t *bits(const struct region *r) {
 
 /* --- start --- */
 
-static size_t wanted_bytes(void) {
-    struct rlimit64 limit;
-    size_t want = WINDOW;
-    if (sys4(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit) == 0 && limit.rlim_cur != RLIM64_INFINITY) {
-        /* The program needs address space of its own for stacks, libraries and mappings. */
-        while (want > 64 * MIB && want > limit.rlim_cur / 2) want /= 2;
-    }
-    return want;
+/* The whole window, aligned; NULL where address space is limited. */
+static char *reserve_window(void) {
+    if (region_address_limit() != SIZE_MAX) return NULL;
+    /* Not MAP_NORESERVE: the kernel is to judge a huge request as it judges anybody's (vm.overcommit_memory). */
+    char *p = sys_mmap(NULL, 2 * WINDOW, PROT_NONE, 0);
+    if (!p) return NULL;
+    char *at = (char *)round_up((uintptr_t)p, WINDOW);
+    if (at > p) sys_munmap(p, (size_t)(at - p));
+    sys_munmap(at + WINDOW, (size_t)(p + WINDOW - at));
+    return at;
 }
 
-static char *reserve_aligned(size_t n) {
-    /* Not MAP_NORESERVE: the kernel is to judge a huge request as it judges anybody's (vm.overcommit_memory). */
-    char *p = sys_mmap(NULL, 2 * n, PROT_NONE, 0);
-    if (!p) return NULL;
-    char *at = (char *)round_up((uintptr_t)p, n);
-    if (at > p) sys_munmap(p, (size_t)(at - p));
-    sys_munmap(at + n, (size_t)(p + n - at));
-    return at;
+/* As much as there is, up to a share of the limit: the program needs address space of its own. */
+static char *reserve_less(size_t *n, bool with_sides) {
+    size_t limit = region_address_limit();
+    *n = limit == SIZE_MAX ? WINDOW / 2 : limit / (with_sides ? 4 : 2);
+    for (; *n >= SMALLEST; *n /= 2) {
+        *n = round_down(*n, 128 * SLICE); /* both zones' bitmaps in whole words */
+        char *p = sys_mmap(NULL, *n + SLICE, PROT_NONE, 0);
+        if (p) return (char *)round_up((uintptr_t)p, SLICE);
+    }
+    return NULL;
 }
 
 static bool start_zone(struct zone *z, char *table, size_t first, size_t end) {
@@ -83,23 +87,26 @@ static size_t random_start(void) {
 }
 
 bool slices_start(bool with_sides) {
-    size_t n = wanted_bytes();
-    char *base;
-    while (!(base = reserve_aligned(n)))
-        if ((n /= 2) < 16 * MIB) return false;
+    size_t n = WINDOW;
+    char *base = reserve_window();
+    if (!base) {
+        base = reserve_less(&n, with_sides);
+        arena.small = true;
+    }
+    if (!base) return false;
     size_t slices = n >> SLICE_SHIFT;
-    struct region table = {0};
-    if (!region_reserve(&table, slices * sizeof(struct slab), true)) return false;
+    char *table = sys_mmap(NULL, slices * sizeof(struct slab) + 2 * PAGE, PROT_NONE, MAP_NORESERVE);
+    if (!table || !sys_mprotect(table + PAGE, slices * sizeof(struct slab), PROT_READ)) return false;
     if (with_sides) sides = sys_mmap(NULL, slices / 2 * SIDE_PER_SLICE, PROT_NONE, MAP_NORESERVE);
-    if (!start_zone(&zones[ZONE_LOW], table.base, n < WINDOW ? 0 : random_start(), slices / 2) ||
-        !start_zone(&zones[ZONE_HIGH], table.base, slices / 2, slices)) {
+    if (!start_zone(&zones[ZONE_LOW], table + PAGE, arena.small ? 0 : random_start(), slices / 2) ||
+        !start_zone(&zones[ZONE_HIGH], table + PAGE, slices / 2, slices)) {
         return false;
     }
-    reserved_bytes = n + table.size + (sides ? slices / 2 * SIDE_PER_SLICE : 0);
-    arena_slabs = (struct slab *)(void *)table.base;
-    arena_mask = (slices - 1) * sizeof(struct slab);
+    reserved_bytes = n + slices * sizeof(struct slab) + (sides ? slices / 2 * SIDE_PER_SLICE : 0);
+    arena_slabs = (struct slab *)(void *)(table + PAGE);
+    /* In a small arena the fast free only has to stay inside the table: no slab there compares with a heap. */
+    arena_mask = ((1ul << (63 - __builtin_clzl(slices))) - 1) * sizeof(struct slab);
     arena.base = (uintptr_t)base;
-    arena.small = n < WINDOW;
     arena.slices = slices;
     return true;
 }
@@ -206,14 +213,20 @@ static void take_bits(struct zone *z, size_t at, size_t count) {
     clear_range(bits(&z->old), at, count);
 }
 
-struct slab *slices_take(enum slices_zone zone, size_t count, size_t align) {
-    struct zone *z = &zones[zone];
+static struct slab *take_from(struct zone *z, size_t count, size_t align) {
     lock_take(LOCK_SLICES);
     size_t at = find_span(z, count, align);
     if (at == SIZE_MAX) at = grow_for(z, count, align);
     if (at != SIZE_MAX) take_bits(z, at, count);
     lock_give(LOCK_SLICES);
     return at == SIZE_MAX ? NULL : &arena_slabs[z->first + at];
+}
+
+struct slab *slices_take(enum slices_zone zone, size_t count, size_t align) {
+    struct slab *s = take_from(&zones[zone], count, align);
+    /* A small arena's zones help each other out; but only the low one has side arrays. */
+    if (!s && arena.small && !sides) s = take_from(&zones[!zone], count, align);
+    return s;
 }
 
 bool slices_take_at(struct slab *s, size_t count) {

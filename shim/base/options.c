@@ -52,12 +52,13 @@ static uint64_t read_file_number(const char *path) {
     if (sys_failed(fd)) return 0;
     long n = sys3(SYS_read, fd, (long)buffer, sizeof buffer - 1);
     (void)sys1(SYS_close, fd);
+    buffer[n > 0 ? n : 0] = 0;
+    if (str_after(buffer, "max")) return 0; /* a cgroup without a limit */
     uint64_t value = 0;
     bool digits = false;
     for (long i = 0; i < n; i++) {
         if (buffer[i] < '0' || buffer[i] > '9') {
             if (digits) break;
-            if (buffer[i] == 'm') return 0; /* "max" */
             continue;
         }
         digits = true;

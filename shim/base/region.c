@@ -4,12 +4,23 @@
 #include "shim/base/sys.h"
 
 #include <stdatomic.h>
+#include <sys/resource.h>
 
-#define STEP (64 * KIB) /* how much is made writable at once; only touched pages cost memory, but all are charged */
+#define STEP        (64 * KIB) /* how much is made writable at once; only touched pages cost memory, but all are charged */
+
+#define TABLE_SHARE 256 /* of a limited address space a table may reserve one part in so many */
 
 _Atomic size_t region_total;
 
+size_t region_address_limit(void) {
+    struct rlimit64 limit;
+    if (sys4(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit) != 0 || limit.rlim_cur == RLIM64_INFINITY) return SIZE_MAX;
+    return limit.rlim_cur;
+}
+
 bool region_reserve(struct region *r, size_t size, bool readable) {
+    size_t limit = region_address_limit();
+    if (limit != SIZE_MAX) size = min_size(size, max_size(limit / TABLE_SHARE, 4 * STEP));
     size = round_up(size, PAGE);
     char *p = sys_mmap(NULL, size + 2 * PAGE, PROT_NONE, MAP_NORESERVE);
     if (!p) return false;

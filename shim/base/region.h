@@ -13,7 +13,11 @@ struct region {
 
 extern _Atomic size_t region_total; /* bytes of all regions together */
 
-/* Reserves. Readable from the start when `readable` (zeroes that cost nothing). False: no address space. */
+/* The address space that the process may have (RLIMIT_AS), SIZE_MAX: no limit. */
+size_t region_address_limit(void);
+
+/* Reserves, less than `size` where address space is limited. Readable from the start when `readable` (zeroes that cost
+ * nothing). False: no address space. */
 bool region_reserve(struct region *r, size_t size, bool readable);
 
 /* Makes the first `upto` bytes writable. False: the ceiling or the kernel refuses. Any thread may call it. */

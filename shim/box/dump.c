@@ -154,7 +154,24 @@ void dump_count(void) {
     atomic_fetch_add_explicit(&dumps, 1, memory_order_relaxed);
 }
 
-long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid, char path[OUTPUT_PATH_MAX]) {
+/* Past a limit on file sizes the kernel sends SIGXFSZ before it fails the write, and that would end the program. */
+#define SIGXFSZ_BIT (1ull << (25 - 1))
+#define EFBIG_      27
+
+static uint64_t hold_size_signal(void) {
+    uint64_t hold = SIGXFSZ_BIT, before = 0;
+    (void)sys4(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, (long)&hold, (long)&before, 8);
+    return before;
+}
+
+static void let_size_signal_go(uint64_t before, bool sent) {
+    uint64_t hold = SIGXFSZ_BIT;
+    struct timespec none = {0, 0};
+    if (sent) (void)sys4(SYS_rt_sigtimedwait, (long)&hold, 0, (long)&none, 8);
+    (void)sys4(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&before, 0, 8);
+}
+
+static long write_all_of_it(enum dump_reason reason, uint32_t exit_status, uint32_t pid, char path[OUTPUT_PATH_MAX]) {
     long fd = output_open(path, pid, atomic_load_explicit(&dumps, memory_order_relaxed));
     struct contents c;
     if (!sys_failed(fd) && !contents_start(&c, (int)fd, buffer)) {
@@ -181,6 +198,13 @@ long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid, cha
         (void)sys3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
     }
     return -c.w.error;
+}
+
+long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid, char path[OUTPUT_PATH_MAX]) {
+    uint64_t before = hold_size_signal();
+    long error = write_all_of_it(reason, exit_status, pid, path);
+    let_size_signal_go(before, error == -EFBIG_);
+    return error;
 }
 
 void dump_discard(const char *path) {

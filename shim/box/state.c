@@ -17,8 +17,8 @@ _Static_assert((SIDE_LIVE & (EPOCHS - 1)) == 0 && SIDE_IS_LIVE(SIDE_LIVE | (EPOC
 bool state_tracking(void) {
     return tracking;
 }
-void state_set_tracking(void) {
-    tracking = true;
+void state_set_tracking(bool on) {
+    tracking = on;
 }
 
 void state_new_epoch(void) {

@@ -6,7 +6,7 @@
 
 /* Blocks are being tracked: the tables of stacks and modules exist. */
 bool state_tracking(void);
-void state_set_tracking(void);
+void state_set_tracking(bool on);
 
 /* A fork begins a new epoch: tracked blocks of earlier ones are inherited. */
 void state_new_epoch(void);

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define STATUS_HIDDEN (-1) /* quick_exit does not tell its handlers */
+
 static _Atomic bool ending; /* the dump at exit is being written, or was */
 
 static struct {
@@ -33,17 +35,17 @@ static void dump_at_end(enum dump_reason reason, int status) {
     if (atomic_exchange_explicit(&ending, true, memory_order_relaxed)) return;
     int before = errno;
     dump_count();
-    (void)dump_write(reason, (uint32_t)status & 0xff, sys_getpid(), path);
+    (void)dump_write(reason, status < 0 ? DUMP_STATUS_UNKNOWN : (uint32_t)status & 0xff, sys_getpid(), path);
     errno = before;
 }
 
 static void at_exit(int status, void *context) {
     (void)context;
-    dump_at_end(DUMP_AT_EXIT, status);
+    dump_at_end(DUMP_AT_EXIT, status & 0xff);
 }
 
 static void at_quick_exit_(void) {
-    dump_at_end(DUMP_AT_EXIT, (int)DUMP_STATUS_UNKNOWN);
+    dump_at_end(DUMP_AT_EXIT, STATUS_HIDDEN);
 }
 
 /* Exit handlers run in the reverse order of registration, and one from on_exit belongs to no library, so that it is not
@@ -58,7 +60,7 @@ void hook_exit(void) {
 }
 
 EXPORT _Noreturn void _exit(int status) {
-    dump_at_end(DUMP_AT_EXIT, status);
+    dump_at_end(DUMP_AT_EXIT, status & 0xff);
     sys_exit_group(status);
 }
 

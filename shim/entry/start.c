@@ -49,7 +49,8 @@ static void start_rooms(void) {
         struct text t = {0};
         text_add(&t, "weir: no address space for the arena; every allocation will fail");
         message_send(&t);
-    } else if (!tracking) {
+    } else if (!tracking || (state_tracking() && !arena_can_track())) {
+        state_set_tracking(false);
         struct text t = {0};
         text_add(&t, "weir: no memory for the tables; nothing is tracked");
         message_send(&t);

@@ -1,7 +1,9 @@
 /* Words for misuse; see report.h. */
 #include "shim/track/report.h"
 #include "shim/base/clock.h"
+#include "shim/base/lock.h"
 #include "shim/base/options.h"
+#include "shim/base/start.h"
 #include "shim/base/text.h"
 #include "shim/box/format.h"
 #include "shim/box/modules.h"
@@ -11,6 +13,12 @@
 #include <stdlib.h>
 
 #define FRAMES_SHOWN 8
+
+/* Above every frame of this thread: its thread control block lies there, or what the kernel gave the first one. */
+static uintptr_t stack_top(void) {
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    return start_stack_top > here && start_stack_top - here < 64 * MIB ? start_stack_top : thread_pointer();
+}
 
 static void add_block(struct text *t, const struct place *place) {
     text_add(t, "the block of ");
@@ -33,26 +41,23 @@ static void add_what(struct text *t, enum misuse what, const void *p, const stru
         add_block(t, place);
         break;
     case MISUSE_NEVER_MADE:
-        text_add(t, "in weir's arena, but no block was made there");
+        text_add(t, "in weir's arena, but there is no block (any more)");
         break;
     case MISUSE_CORRUPTED:
         text_add(t, "a free block was written to (use after free), found at the next allocation of ");
         text_add_number(t, place->size);
         text_add(t, " bytes");
         break;
-    case MISUSE_FOREIGN: {
-        uint32_t module = module_of(p);
-        if (module != MODULE_NONE) {
-            text_add(t, "not a block, but static data of ");
-            module_describe(t, p);
-        } else if ((uintptr_t)p >= tls.stack_low && (uintptr_t)p < tls.stack_high) {
-            text_add(t, "not a block, but on this thread's stack");
-        } else {
-            text_add(t, "not a block that weir made");
-        }
+    case MISUSE_NO_HEAP:
+        text_add(t, module_of(p) != MODULE_NONE ? "not a block, but static data at "
+                                                : "not a block, but on this thread's stack");
+        if (module_of(p) != MODULE_NONE) module_describe(t, p);
+        break;
+    case MISUSE_FOREIGN:
+        text_add(t, "not a block that weir made; it is ignored");
         break;
     }
-    }
+    if (!caller) return;
     text_add(t, "; called from ");
     module_describe(t, caller);
 }
@@ -74,6 +79,11 @@ static void add_stack(struct text *t, const char *title, uint32_t id) {
     }
 }
 
+enum misuse report_kind_of_foreign(const void *p) {
+    bool on_stack = (uintptr_t)p >= (uintptr_t)__builtin_frame_address(0) && (uintptr_t)p < stack_top();
+    return module_of(p) != MODULE_NONE || on_stack ? MISUSE_NO_HEAP : MISUSE_FOREIGN;
+}
+
 void report_misuse(enum misuse what, const char *entry, const void *p, const struct place *place, const void *caller) {
     struct text t = {0};
     text_add(&t, "weir: ");
@@ -89,5 +99,5 @@ void report_misuse(enum misuse what, const char *entry, const void *p, const str
         }
     }
     message_send(&t);
-    if (options.on_error == ON_ERROR_ABORT) abort();
+    if (options.on_error == ON_ERROR_ABORT && what != MISUSE_FOREIGN) abort();
 }

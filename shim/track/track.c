@@ -16,12 +16,10 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-static bool on;
-
 static void on_corruption(const void *block) {
     struct place place = arena_find(block);
     state_count_bad_free();
-    report_misuse(MISUSE_CORRUPTED, "malloc", block, &place, CALLER);
+    report_misuse(MISUSE_CORRUPTED, "malloc", block, &place, NULL);
 }
 
 bool track_start(void) {
@@ -29,9 +27,8 @@ bool track_start(void) {
     ceiling_describe_code = module_describe;
     bool tables = modules_start();
     if (options.level == LEVEL_DISABLED || !tables) return tables;
-    on = unwind_start() && stacks_start();
-    if (on) state_set_tracking();
-    return on;
+    state_set_tracking(unwind_start() && stacks_start());
+    return state_tracking();
 }
 
 /* --- allocating --- */
@@ -60,7 +57,7 @@ static void fill(struct side *side, size_t n, uint32_t stack) {
 }
 
 static void *allocate(size_t n, size_t alignment, bool zero, const struct side *origin, const void *frame) {
-    if (!on) return arena_allocate(n, alignment, zero, NULL);
+    if (!state_tracking()) return arena_allocate(n, alignment, zero, NULL);
     uint32_t stack = origin ? origin->stack : take_stack(frame);
     struct side *side;
     void *p = arena_allocate(n, alignment, zero, &side);
@@ -121,7 +118,7 @@ static bool check(const char *entry, const void *p, const struct place *place, c
     switch (place->kind) {
     case PLACE_FOREIGN:
         if (foreign_is_libcs(p)) return false;
-        misuse(MISUSE_FOREIGN, entry, p, place, caller);
+        misuse(report_kind_of_foreign(p), entry, p, place, caller);
         return false;
     case PLACE_NOTHING:
         misuse(MISUSE_NEVER_MADE, entry, p, place, caller);

@@ -124,6 +124,7 @@ struct tls {
     struct heap *heap; /* NULL: none yet, or none any more */
     bool dying;        /* past its destructors: it borrows a parked heap a call */
     struct slab *direct[(SMALL_MAX >> 4) + 1]; /* by (size + 15) / 16: the slab to pop from; slab_empty */
+    bool reserve_open;                         /* charges may come out of the loader's reserve */
     bool watched;                              /* the thread's end will be noticed (arena_thread_ended) */
     uint32_t busy;                             /* depth of weir's slow paths on this thread's stack */
     uint32_t refused;                          /* the ceiling refused since this was cleared */

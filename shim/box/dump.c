@@ -24,6 +24,7 @@ static char command_line[4096];
 static size_t command_line_length;
 static uint64_t start_time, start_realtime;
 static _Atomic uint32_t dumps;
+static _Atomic uint32_t parent_pid;
 static _Atomic bool complained;
 static char buffer[WRITER_BUFFER];
 
@@ -40,7 +41,7 @@ void dump_start(void) {
 static void write_process(struct contents *c, enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
     struct dump_process p = {
         .pid = pid,
-        .parent_pid = (uint32_t)sys0(SYS_getppid),
+        .parent_pid = parent_pid,
         .reason = reason,
         .level = state_tracking() ? DUMP_PARANOID : DUMP_DISABLED,
         .exit_status = exit_status,
@@ -152,6 +153,7 @@ static void complain(const char *path, long error) {
 
 void dump_count(void) {
     atomic_fetch_add_explicit(&dumps, 1, memory_order_relaxed);
+    parent_pid = (uint32_t)sys0(SYS_getppid); /* a copy has another parent */
 }
 
 /* Past a limit on file sizes the kernel sends SIGXFSZ before it fails the write, and that would end the program. */

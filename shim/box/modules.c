@@ -182,3 +182,12 @@ void module_describe(struct text *t, const void *code) {
     text_add(t, "+");
     text_add_hex(t, (uintptr_t)code - m->bias);
 }
+
+bool module_is_loader(const void *code) {
+    uint32_t id = code ? module_of(code) : MODULE_NONE;
+    if (id == MODULE_NONE) return false;
+    const char *name = module_at(id)->path;
+    for (const char *p = name; *p; p++)
+        if (*p == '/') name = p + 1;
+    return str_after(name, "ld-linux") != NULL || str_after(name, "ld-2.") != NULL;
+}

@@ -37,6 +37,9 @@ extern _Atomic uint32_t module_generation;
 struct text;
 void module_describe(struct text *t, const void *code);
 
+/* True for code of ld.so. */
+bool module_is_loader(const void *code);
+
 /* The path of the running executable, as found at start. */
 const char *module_program_path(void);
 

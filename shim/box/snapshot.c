@@ -14,6 +14,7 @@
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/box/dump.h"
+#include "shim/ceiling/ceiling.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -96,17 +97,17 @@ static void reply(uint32_t pid, uint32_t cookie, const char *path, long error) {
         (void)sys3(SYS_unlinkat, AT_FDCWD, (long)temporary, 0);
 }
 
-_Noreturn static void write_in_copy(uint32_t pid, uint32_t cookie) {
+_Noreturn static void write_in_copy(enum dump_reason reason, uint32_t pid, uint32_t cookie) {
     static char path[OUTPUT_PATH_MAX];
     /* The program's pipes and sockets must see their ends close when the program closes them. */
     (void)sys3(SYS_close_range, 0, 1, 0);
     (void)sys3(SYS_close_range, 3, ~0u, 0);
-    long error = dump_write(DUMP_AT_SIGNAL, DUMP_STATUS_UNKNOWN, pid, path);
+    long error = dump_write(reason, DUMP_STATUS_UNKNOWN, pid, path);
     if (cookie) reply(pid, cookie, path, error);
     sys_exit_group(0);
 }
 
-static void take_snapshot(uint32_t cookie) {
+static void take_snapshot(enum dump_reason reason, uint32_t cookie) {
     uint64_t all = ~0ull, before;
     uint32_t pid = sys_getpid();
     dump_count();
@@ -114,7 +115,7 @@ static void take_snapshot(uint32_t cookie) {
     reap_direct_copy();
     bool direct = adopts_orphans();
     long id = direct ? sys5(SYS_clone, 0, 0, 0, 0, 0) : copy_through_helper();
-    if (id == 0) write_in_copy(pid, cookie);
+    if (id == 0) write_in_copy(reason, pid, cookie);
     if (!sys_failed(id)) {
         if (direct)
             atomic_store_explicit(&direct_copy, (uint32_t)id, memory_order_relaxed);
@@ -124,7 +125,7 @@ static void take_snapshot(uint32_t cookie) {
     (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8);
     if (sys_failed(id)) {
         struct text t = {0};
-        text_add(&t, "weir: no dump on the signal: the process could not be copied (error ");
+        text_add(&t, "weir: no dump: the process could not be copied (error ");
         text_add_number(&t, (uint64_t)-id);
         text_add(&t, ")");
         message_send(&t);
@@ -136,11 +137,16 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     (void)context;
     /* A vfork child runs in its parent's memory: the parent gets signals of its own. */
     if (lock_process() == PROCESS_BORROWER) return;
-    take_snapshot(info->si_code == SI_QUEUE ? (uint32_t)info->si_value.sival_int : 0);
+    take_snapshot(DUMP_AT_SIGNAL, info->si_code == SI_QUEUE ? (uint32_t)info->si_value.sival_int : 0);
+}
+
+static void at_limit(void) {
+    if (lock_process() == PROCESS_OWNER) take_snapshot(DUMP_AT_LIMIT, 0);
 }
 
 void snapshot_start(void) {
     struct sigaction now, mine = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+    if (options.dump_at & DUMP_ON_LIMIT) ceiling_dump = at_limit;
     if (options.signal == 0 || !(options.dump_at & DUMP_ON_SIGNAL)) return;
     if (sigaction(options.signal, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return;
     (void)sigaction(options.signal, &mine, NULL);

@@ -4,7 +4,8 @@
 
 #include "shim/base/base.h"
 
-/* Takes the dump signal where it is at its default. From the constructor. */
+/* Takes the dump signal where it is at its default, and dumps at the ceiling, as WEIR_DUMP_AT says. From the
+ * constructor. */
 void snapshot_start(void);
 
 #endif

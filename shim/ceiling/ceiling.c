@@ -14,6 +14,7 @@ bool (*charge_take)(size_t bytes);
 void (*charge_give)(size_t bytes);
 void (*ceiling_describe_code)(struct text *t, const void *code);
 void (*ceiling_describe_process)(struct text *t);
+void (*ceiling_dump)(void);
 
 static struct {
     _Atomic uint64_t used ALIGNED(64);
@@ -21,21 +22,47 @@ static struct {
     uint64_t max;
     _Atomic uint64_t refused ALIGNED(64);
     _Atomic uint64_t refused_bytes;
-    _Atomic uint64_t next_message, unsaid;
+    _Atomic uint64_t next_message, unsaid, next_dump;
 } counter;
 
 static struct ceiling_refusal ring[CEILING_REFUSALS];
 
+/* One part in 256 of the ceiling, at most 256 KiB: a library's thread storage is a few KiB. */
+static uint64_t reserve_for(uint64_t max) {
+    return round_down(min_size(max / 256, 256 * KIB), PAGE);
+}
+
+static _Atomic uint64_t reserve_left;
+
 void ceiling_start(uint64_t max) {
     counter.max = max;
+    if (max != UINT64_MAX) {
+        reserve_left = reserve_for(max);
+        counter.used = counter.peak = reserve_left;
+    }
     charge_take = ceiling_charge;
     charge_give = ceiling_release;
+}
+
+/* What comes out of the reserve is counted as used already; given back later, it is free for everybody. */
+static bool take_from_reserve(size_t bytes) {
+    uint64_t left = atomic_load_explicit(&reserve_left, memory_order_relaxed);
+    do {
+        if (left < bytes) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&reserve_left, &left, left - bytes, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+void ceiling_open_reserve(bool open) {
+    tls.reserve_open = open;
 }
 
 bool ceiling_charge(size_t bytes) {
     uint64_t used = atomic_load_explicit(&counter.used, memory_order_relaxed), next;
     do {
         if (__builtin_add_overflow(used, bytes, &next) || next > counter.max) {
+            if (tls.reserve_open && take_from_reserve(bytes)) return true;
             tls.refused = 1;
             tls.refused_bytes = bytes;
             tls.refused_used = used;
@@ -112,6 +139,13 @@ static void say(const struct ceiling_refusal *r, uint64_t unsaid) {
     message_send(&t);
 }
 
+/* True for one caller in a period. */
+static bool is_due(_Atomic uint64_t *next, uint64_t now, uint64_t period) {
+    uint64_t due = atomic_load_explicit(next, memory_order_relaxed);
+    return now >= due && atomic_compare_exchange_strong_explicit(next, &due, now + period, memory_order_relaxed,
+                                                                 memory_order_relaxed);
+}
+
 void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *caller) {
     if (!tls.refused || operation == CEILING_QUIET) return;
     uint64_t now = clock_now();
@@ -125,13 +159,12 @@ void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *call
     uint64_t number = atomic_fetch_add_explicit(&counter.refused, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&counter.refused_bytes, r.requested, memory_order_relaxed);
     ring[number % CEILING_REFUSALS] = r;
-    uint64_t next = atomic_load_explicit(&counter.next_message, memory_order_relaxed);
-    if (now < next || !atomic_compare_exchange_strong_explicit(&counter.next_message, &next, now + MESSAGE_PERIOD,
-                                                               memory_order_relaxed, memory_order_relaxed)) {
+    if (is_due(&counter.next_message, now, MESSAGE_PERIOD)) {
+        say(&r, atomic_exchange_explicit(&counter.unsaid, 0, memory_order_relaxed));
+    } else {
         atomic_fetch_add_explicit(&counter.unsaid, 1, memory_order_relaxed);
-        return;
     }
-    say(&r, atomic_exchange_explicit(&counter.unsaid, 0, memory_order_relaxed));
+    if (ceiling_dump && is_due(&counter.next_dump, now, CEILING_DUMP_PERIOD)) ceiling_dump();
 }
 
 size_t ceiling_refusals(struct ceiling_refusal *out, size_t max) {

@@ -24,6 +24,10 @@ void ceiling_start(uint64_t max);
 bool ceiling_charge(size_t bytes);
 void ceiling_release(size_t bytes);
 
+/* A little of the ceiling is charged at start and kept for ld.so, which ends the process when it gets no memory for a
+ * library's thread storage. While it is open for this thread, charges that the ceiling refuses come out of it. */
+void ceiling_open_reserve(bool open);
+
 struct ceiling_numbers {
     uint64_t used, peak, max; /* bytes; max is 0 where there is no ceiling */
     uint64_t refused, refused_bytes;
@@ -49,5 +53,9 @@ size_t ceiling_refusals(struct ceiling_refusal *out, size_t max);
 struct text;
 extern void (*ceiling_describe_code)(struct text *t, const void *code);
 extern void (*ceiling_describe_process)(struct text *t);
+
+/* Set by the room that writes dumps: called at a refusal, at most once a minute. */
+extern void (*ceiling_dump)(void);
+#define CEILING_DUMP_PERIOD 60000000000u /* ns */
 
 #endif

@@ -4,6 +4,6 @@
 
 void hook_exit(void);    /* process.c */
 void hook_threads(void); /* thread.c */
-void hook_loader(void);  /* loader.c */
+void hook_loader(void);  /* loader.c; its assembly calls it by name */
 
 #endif

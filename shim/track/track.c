@@ -73,6 +73,15 @@ static void *allocate(size_t n, size_t alignment, bool zero, const struct side *
     return p;
 }
 
+/* The ceiling refused. ld.so has a little set aside, untracked: it does not survive a refusal. */
+static void *allocate_from_reserve(size_t n, size_t alignment, bool zero, const void *caller) {
+    if (!tls.refused || !module_is_loader(caller)) return NULL;
+    ceiling_open_reserve(true);
+    void *p = arena_allocate(n, alignment, zero, NULL);
+    ceiling_open_reserve(false);
+    return p;
+}
+
 static void *allocate_or_refuse(size_t n, size_t alignment, bool zero, const struct side *origin,
                                 enum ceiling_operation operation, const void *caller, const void *frame) {
     if (unlikely(n > PTRDIFF_MAX || alignment > PTRDIFF_MAX)) {
@@ -88,6 +97,7 @@ static void *allocate_or_refuse(size_t n, size_t alignment, bool zero, const str
             tls.refused = 0;
             p = allocate(n, alignment, zero, origin, frame);
         }
+        if (unlikely(!p)) p = allocate_from_reserve(n, alignment, zero, caller);
         if (unlikely(!p)) ceiling_refuse(operation, n, caller);
     } else {
         p = arena_nested_allocate(n, alignment, zero);

@@ -4,7 +4,8 @@
 load helpers
 
 setup_file() { build_tools; }
-setup() { plain; }
+# The dump that a refusal writes beside the one at exit has a test of its own.
+setup() { plain; export WEIR_DUMP_AT=exit; }
 
 MAX=67108864
 
@@ -19,7 +20,7 @@ messages_add_up() {
 ceiling_is_never_passed() {
     expect 0 "$1" WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/ceiling" $MAX
     messages_add_up $MAX
-    same "$(json '(d["direct"]["max"], d["direct"]["peak"] <= 67108864, d["direct"]["peak"] > 60000000, d["direct"]["refused"] > 0, len(d["refusals"]) > 0)' "$(the_dump ceiling)")" \
+    same "$(json '(d["direct"]["max"], d["direct"]["peak"] <= 67108864, d["direct"]["peak"] > 60000000, d["direct"]["refused"] > 0, len(d["refusals"]) > 0)' "$(last_dump ceiling)")" \
         "($MAX, True, True, True, True)"
 }
 @test "ceiling_is_never_passed_by_64_threads_disabled" { ceiling_is_never_passed disabled; }
@@ -44,7 +45,7 @@ ceiling_is_never_passed() {
 @test "refusals_are_told_at_most_every_100_ms_and_all_are_counted" {
     expect 0 disabled WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
     [ "$(grep -c '^weir: failed' err)" -lt 10 ]
-    same "$(json 'd["direct"]["refused"] >= 18' "$(the_dump fill)")" True # six sizes, three rounds
+    same "$(json 'd["direct"]["refused"] >= 18' "$(last_dump fill)")" True # six sizes, three rounds
 }
 
 @test "a_refusal_names_program_thread_and_caller" {
@@ -54,14 +55,26 @@ ceiling_is_never_passed() {
     [ -n "$caller" ] || { cat err; false; }
     addr2line -fe "$SHIM_TOOLS/fill" "$(printf '0x%x' $((caller - 1)))" >where
     has where take_all fill.c
-    same "$(json '[f["function"] for f in d["refusals"][0]["frames"]][:1]' "$(the_dump fill)")" "['take_all']"
+    same "$(json '[f["function"] for f in d["refusals"][0]["frames"]][:1]' "$(last_dump fill)")" "['take_all']"
+}
+
+@test "the_first_refusal_leaves_a_dump_and_the_next_within_a_minute_none" {
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
+        same "$(dumps_of fill)" 2
+        same "$(for dump in dumps/*; do json 'd["process"]["dumped_at"]' "$dump"; done | sort)" $'exit\nlimit'
+        expect 0 "$level" WEIR_DUMP_AT=limit WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
+        same "$(json '(d["process"]["dumped_at"], d["direct"]["refused"] > 0, d["direct"]["memory_used"] <= d["direct"]["max"], d["partial"])' "$(the_dump fill)")" "('limit', True, True, False)"
+        expect 0 "$level" WEIR_DUMP_AT=exit WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
+        same "$(json 'd["process"]["dumped_at"]' "$(the_dump fill)")" exit
+    done
 }
 
 @test "every_form_of_a_size_is_understood" {
     local form
     for form in 67108864 65536k 65536K 64m 64M; do
         expect 0 disabled WEIR_MAX_DIRECT=$form "$SHIM_TOOLS/fill" $MAX
-        same "$(json 'd["direct"]["max"]' "$(the_dump fill)")" $MAX
+        same "$(json 'd["direct"]["max"]' "$(last_dump fill)")" $MAX
     done
     for form in 3g 3G 1T 1t 100% 1%; do
         expect 3 disabled WEIR_MAX_DIRECT=$form "$SHIM_TOOLS/ends" exit

@@ -65,12 +65,14 @@ lacks() {
 }
 same() { [ "$1" = "$2" ] || { printf 'seen:\n%s\nwanted:\n%s\n' "$1" "$2"; return 1; }; }
 
-# dumps_of PROGRAM: how many there are; the_dump PROGRAM: the path of the only one.
+# dumps_of PROGRAM: how many there are; the_dump PROGRAM: the path of the only one, last_dump that of the last.
 dumps_of() { find dumps -name "$1.*.dump" | wc -l; }
 the_dump() {
     [ "$(dumps_of "$1")" = 1 ] || { echo "not one dump of $1, but: $(ls dumps)" >&2; return 1; }
     find dumps -name "$1.*.dump"
 }
+
+last_dump() { find dumps -name "$1.*.dump" | sort -t. -k3n | tail -n 1; }
 
 # json EXPRESSION DUMP [OPTION...]: what Python makes of the report d of the dump. blocks(d, n) are the blocks of sites
 # of n bytes a block. Without an expression the report is left in report.json.

@@ -24,7 +24,9 @@ bool modules_start(void) {
     if (!sys_failed(n)) program_path[n] = 0;
     return region_reserve(&table, MODULES_MAX * sizeof(struct module), false) &&
            region_reserve(&names, (size_t)MODULES_MAX * 512, false) &&
-           region_reserve(&segments, (size_t)MODULES_MAX * 16 * sizeof(struct dump_segment), false);
+           region_reserve(&segments, (size_t)MODULES_MAX * 16 * sizeof(struct dump_segment), false) &&
+           /* A refusal names its caller, when no table can grow any more. */
+           region_commit(&table, PAGE) && region_commit(&names, PAGE) && region_commit(&segments, PAGE);
 }
 
 const char *module_program_path(void) {

@@ -59,8 +59,7 @@ static void check_upto(const struct block *b, size_t n) {
 static size_t random_size(uint64_t *s) {
     uint64_t r = next(s);
     switch (r & 63) {
-    case 0: return (r >> 8) % (3 << 20);
-    case 1: case 2: return (r >> 8) % (300 << 10);
+    case 0: return (r >> 8) % ((r >> 58) == 0 ? 3 << 20 : 300 << 10);
     case 3: case 4: case 5: return (r >> 8) % (64 << 10);
     case 6: case 7: case 8: case 9: case 10: return (r >> 8) % 9000;
     default: return (r >> 8) % 600;

@@ -1,4 +1,5 @@
-# weir: make, make check, make demo, make bench, make install PREFIX=…, make clean; DEBUG=1 builds with asserts.
+# weir: make, make check, make demo, make bench, make install PREFIX=…, make clean; DEBUG=1 builds with asserts,
+# ENCODE=1 with encoded free lists.
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
@@ -14,6 +15,9 @@ ifdef DEBUG
 COMMON  += -DWEIR_DEBUG=1 -O1 -foptimize-sibling-calls
 else
 COMMON  += -DNDEBUG -O2
+endif
+ifdef ENCODE
+COMMON  += -DWEIR_ENCODE=1 # free lists' links are encoded; costs two instructions a malloc and a free
 endif
 
 # clang does not know the option, and with -fno-builtin does not make such calls.

@@ -11,8 +11,8 @@
 void (*arena_watch_thread)(void);
 static bool started;
 
-bool arena_start(bool track_all, bool careful) {
-    started = slices_start(track_all);
+bool arena_start(bool track_all, bool careful, bool guard) {
+    started = slices_start(track_all, guard);
     arena.tracks_all = track_all && slices_has_sides();
     started = started && heap_start(careful || arena.small);
     if (started) emergency_start();
@@ -127,7 +127,7 @@ struct place arena_find(const void *p) {
 
 static bool list_has(const struct link *list, const void *p, uint32_t limit) {
     const struct slab *s = slab_of(p);
-    for (uint32_t n = 0; list && list != &slab_nil && n <= limit; list = list->next, n++) {
+    for (uint32_t n = 0; list && list != &slab_nil && n <= limit; list = link_next(list), n++) {
         if (list == p) return true;
         const struct slab *at = slab_of(list);
         if (!at || (((uintptr_t)list ^ (uintptr_t)p) >> SLAB_SPAN_SHIFT) != 0 ||

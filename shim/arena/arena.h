@@ -10,8 +10,9 @@
 #include "shim/arena/layout.h"
 
 /* Once, before anything else. `track_all`: the direct table stays empty, so that every allocation takes the slow path;
- * `careful`: so does every free. False: no address space at all. */
-bool arena_start(bool track_all, bool careful);
+ * `careful`: so does every free; `guard`: a slice that
+ * cannot be touched follows every slab and run. False: no address space at all. */
+bool arena_start(bool track_all, bool careful, bool guard);
 bool arena_can_track(void); /* there was address space for the entries */
 bool arena_started(void);
 

@@ -18,7 +18,7 @@ ALWAYS_INLINE void *arena_pop(size_t n) {
     tls.limit = 0;
     SIGNAL_FENCE();
     struct slab *s = tls.direct[(n + 15) >> 4];
-    struct link *b = s->free, *next = b->next;
+    struct link *b = s->free, *next = link_next(b);
     if (unlikely((((uintptr_t)next ^ (uintptr_t)b) >> SLAB_SPAN_SHIFT) != 0)) {
         tls.limit = SMALL_MAX + 1;
         return NULL;
@@ -46,7 +46,7 @@ ALWAYS_INLINE enum arena_pushed arena_push(void *p, struct slab **slab) {
         tls.self = self;
         return ARENA_DECLINED;
     }
-    b->next = head;
+    link_set(b, head);
     s->local_free = b;
     bool used = --s->used > 0;
     SIGNAL_FENCE();

@@ -166,7 +166,7 @@ static void unfull(struct slab *s) {
 
 static void give_locally(struct slab *s, void *p) {
     struct link *b = p;
-    b->next = s->local_free;
+    link_set(b, s->local_free);
     s->local_free = b;
     if (slab_owner_word(s) & OWNER_FULL) unfull(s);
     if (--s->used == 0) heap_emptied(s);
@@ -189,7 +189,7 @@ void heap_give_remotely(struct slab *s, void *p) {
     struct link *b = p;
     uint64_t old = atomic_load_explicit(&s->remote, memory_order_relaxed), new;
     do {
-        b->next = REMOTE_POINTER(old);
+        link_set(b, REMOTE_POINTER(old));
         new = (uint64_t)(uintptr_t)p | (uint64_t)(REMOTE_COUNT(old) + 1) << 48 | REMOTE_QUEUED;
     } while (!atomic_compare_exchange_weak_explicit(&s->remote, &old, new, memory_order_acq_rel, memory_order_relaxed));
     if (!(old & REMOTE_QUEUED)) {
@@ -203,8 +203,8 @@ void heap_give_remotely(struct slab *s, void *p) {
 static void splice(struct slab *s, struct link *list, uint32_t count) {
     if (s->local_free) {
         struct link *tail = list;
-        for (uint32_t i = 1; i < count && tail->next; i++) tail = tail->next;
-        tail->next = s->local_free;
+        for (uint32_t i = 1; i < count && link_next(tail); i++) tail = link_next(tail);
+        link_set(tail, s->local_free);
     }
     s->local_free = list;
     ASSERT(s->used >= count);

@@ -38,9 +38,23 @@
 #define SLAB_SLICES_LARGE 8
 #define RUN_HIGH          (1 * MIB) /* runs from here on live in the high zone */
 
+/* A free place's first word: the next one of its list. Built with ENCODE=1 it is mixed with the place's address and a
+ * random key, so that a leaked link tells no address and a forged one leads out of the slab, where it is found. */
 struct link {
-    struct link *next;
+    uintptr_t word;
 };
+#ifdef WEIR_ENCODE
+extern uintptr_t link_key HIDDEN;
+#    define LINK_MIX(b) ((uintptr_t)(b) ^ link_key)
+#else
+#    define LINK_MIX(b) ((uintptr_t)0)
+#endif
+ALWAYS_INLINE struct link *link_next(const struct link *b) {
+    return (struct link *)(b->word ^ LINK_MIX(b));
+}
+ALWAYS_INLINE void link_set(struct link *b, const struct link *next) {
+    b->word = (uintptr_t)next ^ LINK_MIX(b);
+}
 
 /* What is remembered of a tracked block. 32 bytes; index i of a slab's side array belongs to place i. Written by the
  * maker before the pointer is returned, by whoever frees it at the free. */

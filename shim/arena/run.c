@@ -102,7 +102,7 @@ static void *grow_in_place(struct slab *s, size_t bytes, size_t slices) {
 static void *shrink(struct slab *s, size_t bytes, size_t slices) {
     size_t have = s->run_slices;
     s->run_bytes = bytes;
-    if (slices == have) return slab_start(s);
+    if (slices == have || slices_guarded()) return slab_start(s);
     s->run_slices = (uint32_t)slices;
     slices_give(s + slices, have - slices);
     return slab_start(s);

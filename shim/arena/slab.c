@@ -71,9 +71,9 @@ static bool extend(struct slab *s) {
     char *p = slab_start(s) + from_bytes;
     s->free = (struct link *)(void *)p;
     for (uint32_t i = 1; i < count; i++, p += s->size) {
-        ((struct link *)(void *)p)->next = (struct link *)(void *)(p + s->size);
+        link_set((struct link *)(void *)p, (struct link *)(void *)(p + s->size));
     }
-    ((struct link *)(void *)p)->next = NULL;
+    link_set((struct link *)(void *)p, NULL);
     atomic_store_explicit(&s->capacity, from + count, memory_order_relaxed);
     s->used += count;
     return true;
@@ -96,7 +96,7 @@ bool slab_refill(struct slab *s) {
 void *slab_pop(struct slab *s) {
     struct link *b = s->free;
     if (b == &slab_nil) return NULL;
-    struct link *next = b->next;
+    struct link *next = link_next(b);
     if (next == NULL) {
         s->free = &slab_nil;
     } else if (likely(in_same_span(next, b))) {
@@ -111,7 +111,7 @@ void *slab_pop(struct slab *s) {
 uint32_t slab_free_length(const struct slab *s) {
     uint32_t n = 0;
     const struct link *start = (const void *)slab_start(s);
-    for (const struct link *p = s->free; p && p != &slab_nil && n <= slab_capacity(s); p = p->next, n++)
+    for (const struct link *p = s->free; p && p != &slab_nil && n <= slab_capacity(s); p = link_next(p), n++)
         if (!in_same_span(p, start)) break;
     return n;
 }

@@ -24,6 +24,9 @@ struct arena arena;
 struct slab *arena_slabs;
 uintptr_t arena_mask;
 struct link slab_nil ALIGNED(16);
+#ifdef WEIR_ENCODE
+uintptr_t link_key;
+#endif
 struct slab slab_empty = {.free = &slab_nil};
 
 static struct zone {
@@ -35,6 +38,7 @@ static struct zone {
 } zones[2];
 
 static char *sides;
+static bool guarded; /* every span is followed by a slice that nobody can touch (WEIR_GUARD) */
 static uint64_t reserved_bytes;
 static _Atomic uint64_t purged_bytes;
 static _Atomic uint64_t purge_due; /* 0: nothing is waiting */
@@ -82,11 +86,22 @@ static bool start_zone(struct zone *z, char *table, size_t first, size_t end) {
 
 /* The window's own address hardly varies; where in it the heap begins does. */
 static size_t random_start(void) {
-    const uint64_t *random = (const void *)start_auxiliary(AT_RANDOM);
+    const uint64_t *random = (const void *)start_auxiliary(AT_RANDOM); /* 16 random bytes */
     return random ? (size_t)(*random % SPREAD_SLICES) & ~(CHUNK_SLICES - 1) : 0;
 }
 
-bool slices_start(bool with_sides) {
+#ifdef WEIR_ENCODE
+static void make_key(void) {
+    const uint64_t *random = (const void *)start_auxiliary(AT_RANDOM);
+    link_key = random ? random[1] | (uintptr_t)1 << 62 : (uintptr_t)0x5bd1e995a3c59ac3;
+}
+#else
+static void make_key(void) {}
+#endif
+
+bool slices_start(bool with_sides, bool guard) {
+    make_key();
+    guarded = guard;
     size_t n = WINDOW;
     char *base = reserve_window();
     if (!base) {
@@ -223,13 +238,17 @@ static struct slab *take_from(struct zone *z, size_t count, size_t align) {
 }
 
 struct slab *slices_take(enum slices_zone zone, size_t count, size_t align) {
+    count += guarded;
     struct slab *s = take_from(&zones[zone], count, align);
     /* A small arena's zones help each other out; but only the low one has side arrays. */
     if (!s && arena.small && !sides) s = take_from(&zones[!zone], count, align);
+    /* The kernel may have enough of mappings (vm.max_map_count): then there is no guard here. */
+    if (s && guarded) (void)sys_mprotect(slab_start(s + count - 1), SLICE, PROT_NONE);
     return s;
 }
 
 bool slices_take_at(struct slab *s, size_t count) {
+    if (guarded) return false; /* a guard is in the way */
     size_t index = slab_index(s);
     struct zone *z = index >= zones[ZONE_HIGH].first ? &zones[ZONE_HIGH] : &zones[ZONE_LOW];
     if (index + count > z->end) return false;
@@ -249,6 +268,7 @@ void slices_give(struct slab *s, size_t count) {
     struct zone *z = index >= zones[ZONE_HIGH].first ? &zones[ZONE_HIGH] : &zones[ZONE_LOW];
     size_t at = index - z->first;
     bool any_dirty = false;
+    if (guarded) (void)sys_mprotect(slab_start(s + count++), SLICE, PROT_READ | PROT_WRITE);
     for (size_t i = 0; i < count; i++) {
         s[i].kind = KIND_NONE;
         slab_set_owner_word(&s[i], NO_OWNER);
@@ -381,4 +401,8 @@ uint64_t slices_reserved(void) {
 }
 uint64_t slices_purged(void) {
     return atomic_load_explicit(&purged_bytes, memory_order_relaxed);
+}
+
+bool slices_guarded(void) {
+    return guarded;
 }

@@ -6,8 +6,10 @@
 
 enum slices_zone { ZONE_LOW, ZONE_HIGH };
 
-/* Reserves the arena and its tables. `sides`: also the side arrays of tracked slabs. */
-bool slices_start(bool sides);
+/* Reserves the arena and its tables. `sides`: also the side arrays of tracked slabs. `guard`: a span is followed by a
+ * slice that cannot be touched; spans then neither grow in place nor shrink. */
+bool slices_start(bool sides, bool guard);
+bool slices_guarded(void);
 
 /* A span of `count` slices, its address a multiple of `align` slices. NULL: the kernel refuses. The descriptors are as
  * they were left; memory up to each one's `committed` may be dirty, above it is zero. */

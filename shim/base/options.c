@@ -136,6 +136,9 @@ static bool read_switch(const char *s, bool *out) {
 static bool read_quiet(const char *s) {
     return read_switch(s, &options.quiet);
 }
+static bool read_guard(const char *s) {
+    return read_switch(s, &options.guard);
+}
 static bool read_deepbind(const char *s) {
     return read_switch(s, &options.deepbind);
 }
@@ -256,6 +259,7 @@ static const struct option {
     {"WEIR_SIGNAL", read_signal, "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
     {"WEIR_ON_ERROR", read_on_error, "not abort or report; abort is used"},
     {"WEIR_ZERO_ON_FREE", read_zero_on_free, "not 0 or 1; 0 is used"},
+    {"WEIR_GUARD", read_guard, "not 0 or 1; 0 is used"},
     {"WEIR_DEEPBIND", read_deepbind, "not 0 or 1; 0 is used"},
     {"WEIR_BOX_DIR", read_box_dir, "not an absolute path; /dev/shm is used"},
     {"WEIR_RUN", read_run, "longer than 64 bytes; ignored"},
@@ -326,6 +330,8 @@ void options_value(unsigned i, char *out, size_t size) {
         text_add_number(&t, (uint64_t)options.signal);
     else if (str_equal(name, "WEIR_ON_ERROR"))
         text_add(&t, options.on_error == ON_ERROR_ABORT ? "abort" : "report");
+    else if (str_equal(name, "WEIR_GUARD"))
+        text_add_number(&t, options.guard);
     else if (str_equal(name, "WEIR_DEEPBIND"))
         text_add_number(&t, options.deepbind);
     else if (str_equal(name, "WEIR_ZERO_ON_FREE"))

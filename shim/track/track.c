@@ -155,8 +155,7 @@ static bool mark_freed(struct side *side, const void *frame, bool nested) {
                                                  memory_order_relaxed)) {
         return false;
     }
-    (void)frame;
-    (void)nested;
+    side->freed_stack = nested ? STACK_UNKNOWN : take_stack(frame);
     return true;
 }
 

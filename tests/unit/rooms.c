@@ -42,7 +42,7 @@ void rooms_start(void) {
     slab_corrupted = corrupted;
     start_read();
     clock_start();
-    if (!arena_start(false, false)) abort();
+    if (!arena_start(false, false, false)) abort();
 }
 
 void *rooms_take(size_t n) {

@@ -28,13 +28,14 @@ lua_session() {
         print(pcall(error, "an error")) io.stderr:write("to stderr\n")'
 }
 node_session() {
-    node -e 'const m = new Map(); for (let i = 0; i < 200000; i++) m.set(i * 7919 % 10007, (m.get(i * 7919 % 10007) || 0) + i);
+    # Which of the threads is done first is chance: what they print is sorted.
+    node -e 'const out = []; process.on("exit", () => console.log(out.sort().join("\n"))); const m = new Map(); for (let i = 0; i < 200000; i++) m.set(i * 7919 % 10007, (m.get(i * 7919 % 10007) || 0) + i);
         console.log(m.size, [...m.values()].reduce((a, b) => a + b, 0));
         const z = require("zlib"), c = require("crypto"); const b = Buffer.alloc(1 << 20, "weir and water ");
-        z.deflate(b, (e, d) => z.inflate(d, (e, i) => console.log(i.equals(b), c.createHash("sha256").update(i).digest("hex"))));
+        z.deflate(b, (e, d) => z.inflate(d, (e, i) => out.push(i.equals(b) + " " + c.createHash("sha256").update(i).digest("hex"))));
         const { Worker } = require("worker_threads"); let sum = 0, left = 3;
         for (let k = 1; k <= 3; k++) new Worker("const p = require(\"worker_threads\"); let a = []; for (let i = 0; i < 50000; i++) a.push({ i, s: String(i) }); p.parentPort.postMessage(a.length * p.workerData)", { eval: true, workerData: k })
-            .on("message", v => { sum += v; }).on("exit", () => { if (!--left) console.log("workers", sum); });
+            .on("message", v => { sum += v; }).on("exit", () => { if (!--left) out.push("workers " + sum); });
         console.error("to stderr"); process.exitCode = 3'
     echo "status $?"
 }

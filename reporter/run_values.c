@@ -100,7 +100,6 @@ const struct run_option run_options[] = {
     {"zero-on-free", "WEIR_ZERO_ON_FREE", is_switch, "0 or 1"},
     {"guard", "WEIR_GUARD", is_switch, "0 or 1"},
     {"deepbind", "WEIR_DEEPBIND", is_switch, "0 or 1"},
-    {"deepbind", "WEIR_DEEPBIND", is_switch, "0 or 1"},
     {"quiet", "WEIR_QUIET", is_switch, "0 or 1"},
 };
 const size_t run_option_count = sizeof run_options / sizeof *run_options;

@@ -223,8 +223,10 @@ static void walk_slab(const struct walk *w, struct slab *s) {
     if (slab_owner_word(s) & OWNER_TRACKED) {
         live = walk_sides(w, s, capacity);
     } else {
-        uint64_t gone = slab_free_length(s) + REMOTE_COUNT(atomic_load_explicit(&s->remote, memory_order_relaxed));
-        live = s->used > gone ? s->used - gone : 0;
+        uint64_t remote = atomic_load_explicit(&s->remote, memory_order_relaxed);
+        uint64_t gone = slab_free_length(s) + REMOTE_COUNT(remote);
+        bool emptied = (remote & (REMOTE_CLAIMED | REMOTE_EMPTIED)) != 0;
+        live = s->used > gone && !emptied ? s->used - gone : 0;
     }
     w->stats->slabs++;
     w->stats->blocks += live;

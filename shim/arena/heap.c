@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-#define COLLECT_PERIOD 100000000u /* ns between looks for empty slabs among those allocated from */
+#define CLAIM_WAIT 1000000u /* pauses; a claim is undone after a few instructions */
 
 __thread struct tls tls = {.self = NO_HEAP};
 
@@ -185,10 +185,35 @@ static void enqueue(struct heap *h, struct slab *s) {
     while (!atomic_compare_exchange_weak_explicit(&h->queue, &head, s, memory_order_release, memory_order_relaxed));
 }
 
+/* Every place of a full slab waits on `remote`: no block of it is left, so its owner can touch it only by draining.
+ * When enough of that waits already, the memory is given back here. CLAIMED keeps the owner off meanwhile. */
+static void empty_for_owner(struct slab *s, uint64_t whole_list) {
+    size_t bytes = (size_t)s->slices << SLICE_SHIFT;
+    struct heap *h = slab_owner(s);
+    if (atomic_fetch_add_explicit(&h->waiting, bytes, memory_order_relaxed) < WAITING_MAX) return;
+    if (!atomic_compare_exchange_strong_explicit(&s->remote, &whole_list, REMOTE_QUEUED | REMOTE_CLAIMED,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        return; /* the owner was faster */
+    }
+    /* The same list may have come about anew meanwhile, in a slab that has grown: only now it holds still. */
+    if (REMOTE_COUNT(whole_list) != slab_capacity(s) || !(slab_owner_word(s) & OWNER_FULL)) {
+        atomic_store_explicit(&s->remote, whole_list, memory_order_release);
+        return;
+    }
+    slices_empty(s, s->slices);
+    atomic_store_explicit(&s->remote, REMOTE_QUEUED | REMOTE_EMPTIED, memory_order_release);
+}
+
 void heap_give_remotely(struct slab *s, void *p) {
     struct link *b = p;
     uint64_t old = atomic_load_explicit(&s->remote, memory_order_relaxed), new;
     do {
+        /* There is a block, so the claim is a mistake that is being undone. */
+        for (unsigned wait = 0; unlikely(old & REMOTE_CLAIMED);
+             old = atomic_load_explicit(&s->remote, memory_order_relaxed)) {
+            if (++wait == CLAIM_WAIT) return; /* it is a signal handler that waits for its own thread: lose the block */
+            __builtin_ia32_pause();
+        }
         link_set(b, REMOTE_POINTER(old));
         new = (uint64_t)(uintptr_t)p | (uint64_t)(REMOTE_COUNT(old) + 1) << 48 | REMOTE_QUEUED;
     } while (!atomic_compare_exchange_weak_explicit(&s->remote, &old, new, memory_order_acq_rel, memory_order_relaxed));
@@ -197,6 +222,8 @@ void heap_give_remotely(struct slab *s, void *p) {
          * stay what they are. */
         enqueue(slab_owner(s), s);
     }
+    /* With all places on the list they do so too: only who takes the list can change that, and the claim is for it. */
+    if (unlikely(REMOTE_COUNT(new) == slab_capacity(s)) && (slab_owner_word(s) & OWNER_FULL)) empty_for_owner(s, new);
 }
 
 /* Puts the remote list's `count` places on local_free. */
@@ -211,16 +238,38 @@ static void splice(struct slab *s, struct link *list, uint32_t count) {
     s->used -= count;
 }
 
-bool heap_drain(struct heap *h) {
-    struct slab *s = atomic_exchange_explicit(&h->queue, NULL, memory_order_acquire), *next;
-    if (!s) return false;
-    for (; s; s = next) {
-        next = s->remote_next; /* read first: once `remote` is empty, others may queue the slab again */
-        ASSERT(slab_owner(s) == h);
-        uint64_t r = atomic_exchange_explicit(&s->remote, 0, memory_order_acq_rel);
+/* Takes the remote list; 0: nobody may have it just now. */
+static uint64_t take_remote(struct slab *s) {
+    uint64_t r = atomic_load_explicit(&s->remote, memory_order_acquire);
+    do {
+        if (r & REMOTE_CLAIMED) return 0;
+    } while (!atomic_compare_exchange_weak_explicit(&s->remote, &r, 0, memory_order_acq_rel, memory_order_acquire));
+    return r;
+}
+
+static void drain_slab(struct heap *h, struct slab *s) {
+    uint64_t r = take_remote(s);
+    if (r == 0) {
+        enqueue(h, s); /* its memory is being given back this very moment */
+    } else if (r & REMOTE_EMPTIED) {
+        ASSERT(!s->listed && s->local_free == NULL);
+        s->used = 0;
+        slab_give_back(s);
+    } else {
         splice(s, REMOTE_POINTER(r), REMOTE_COUNT(r));
         if (slab_owner_word(s) & OWNER_FULL) unfull(s);
         if (s->used == 0) heap_emptied(s);
+    }
+}
+
+bool heap_drain(struct heap *h) {
+    struct slab *s = atomic_exchange_explicit(&h->queue, NULL, memory_order_acquire), *next;
+    if (!s) return false;
+    atomic_store_explicit(&h->waiting, 0, memory_order_relaxed);
+    for (; s; s = next) {
+        next = s->remote_next; /* read first: once `remote` is empty, others may queue the slab again */
+        ASSERT(slab_owner(s) == h);
+        drain_slab(h, s);
     }
     return true;
 }

@@ -14,11 +14,11 @@ struct bin {
 struct heap {
     struct bin bins[2][CLASSES];  /* [tracked][class]; written by the owning thread only */
     _Atomic(struct slab *) queue; /* slabs with something on `remote`; anyone pushes, the owner takes all */
+    _Atomic size_t waiting;       /* bytes of slabs on it whose every place waits to be drained */
     struct heap *next_parked;     /* under LOCK_HEAPS */
     _Atomic uint32_t parked;
     _Atomic uint32_t busy; /* its owner is inside a slow path: lists may be half written (for fork) */
     uint32_t index;
-    uint64_t collect_due; /* when the current slabs are looked at again for empty ones */
 } ALIGNED(64);
 _Static_assert(sizeof(struct heap) <= 4096, "a heap is one page");
 
@@ -33,6 +33,9 @@ void *heap_take(struct heap *h, unsigned class, bool tracked);
 /* Takes a place back, on the owner's thread or any other. */
 void heap_give(struct slab *s, void *p);
 void heap_give_remotely(struct slab *s, void *p);
+
+/* What may wait on a heap whose thread sleeps: beyond it, whoever frees a slab's last block gives its memory back. */
+#define WAITING_MAX (1 * MIB)
 
 /* Collects what other threads gave back. True: there was something. */
 bool heap_drain(struct heap *h);

@@ -317,6 +317,15 @@ bool slices_renew(struct slab *s, size_t count) {
     return true;
 }
 
+void slices_empty(struct slab *s, size_t count) {
+    size_t bytes = slices_charged(s, count);
+    if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED))
+        return; /* locked: it stays dirty, and charged */
+    for (size_t i = 0; i < count; i++) s[i].committed = 0;
+    charge_give(bytes);
+    atomic_fetch_add_explicit(&purged_bytes, bytes, memory_order_relaxed);
+}
+
 /* Gives `count` slices' memory back, which the caller has taken out of the bitmaps. Bytes. */
 static size_t purge_span(struct slab *s, size_t count) {
     size_t sides_given = 0, bytes = slices_charged(s, count);

@@ -28,6 +28,9 @@ bool slices_commit(struct slab *head, size_t upto);
  * charged. False: the kernel refuses, and all is as it was. */
 bool slices_renew(struct slab *s, size_t count);
 
+/* Gives the memory of a span back that the caller owns, and keeps the span. */
+void slices_empty(struct slab *s, size_t count);
+
 /* Bytes charged for a span. */
 size_t slices_charged(const struct slab *s, size_t count);
 

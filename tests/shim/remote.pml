@@ -1,29 +1,31 @@
-/* Remote frees, parking and adoption (ARCHITECTURE, section 4), for spin: one slab of three blocks, two threads that
- * free a block each, and an owner that frees the third, may end at any instant and be succeeded by another thread that
- * adopts its heap. Explored exhaustively: no block is lost or counted twice, the slab is queued at most once, and it
- * goes only when nobody can still touch it. */
+/* Remote frees, parking and adoption (ARCHITECTURE, section 4), for spin: one slab of three blocks. Two threads free a
+ * block each; the third is freed by its owner, or by another thread too, who may then give the slab's memory back while
+ * the owner sleeps. The owner may end at any instant and be succeeded by a thread that adopts its heap. Explored
+ * exhaustively: no block is lost or counted twice, the slab is queued at most once, and it goes only when nobody can
+ * still touch it. */
 
 #define BLOCKS 3
 
-byte head, count;        /* the `remote` word: first block (0: none), length ... */
-bool queued;             /* ... and REMOTE_QUEUED; these three change together */
+byte head, count;         /* the `remote` word: first block (0: none), length ... */
+bool queued, claimed, emptied; /* ... and its bits; these five change together */
 byte next_of[BLOCKS + 1]; /* links in the blocks, numbered from 1 */
-bool on_queue;           /* the owner's queue, which has room for one slab here */
+bool on_queue;            /* the owner's queue, which has room for one slab here */
 byte used = BLOCKS;
+bool whole = true;         /* in the owner word: the owner has freed nothing here itself */
 bool free_now[BLOCKS + 1];
-bool retired, parked;
-byte in_flight;          /* frees that have begun and not ended */
-bool heap_taken = true;  /* some thread runs the heap */
+bool retired, parked, memory_gone;
+bool heap_taken = true;   /* some thread runs the heap */
+bool owner_frees;
 
 proctype freer(byte block) {
     byte old_head, old_count;
     bool old_queued;
-    in_flight++;
 again:
-    assert(!retired);
+    assert(!retired && !memory_gone);
     atomic { old_head = head; old_count = count; old_queued = queued; }
     next_of[block] = old_head;
     atomic { /* compare-and-swap */
+        assert(!claimed && !emptied);
         if
         :: head == old_head && count == old_count && queued == old_queued ->
             head = block; count = old_count + 1; queued = true
@@ -36,7 +38,22 @@ again:
         atomic { assert(!on_queue); on_queue = true }
     :: else
     fi;
-    in_flight--
+    if
+    :: old_count + 1 == BLOCKS && whole ->
+        atomic { /* the claim, for exactly the list that was made above */
+            if
+            :: head == block && count == BLOCKS && queued && !claimed && !emptied -> head = 0; count = 0; claimed = true
+            :: else -> goto done
+            fi
+        }
+        assert(!retired);
+        memory_gone = true;
+        assert(!retired);
+        atomic { claimed = false; emptied = true }
+    :: else
+    fi;
+done:
+    skip
 }
 
 inline give(block) {
@@ -48,9 +65,19 @@ inline give(block) {
 inline drain() {
     if
     :: atomic { on_queue -> on_queue = false } ;
-        atomic { list = head; length = count; assert(queued); head = 0; count = 0; queued = false }
+        atomic {
+            assert(queued);
+            if
+            :: claimed -> on_queue = true; list = 0; length = 0 /* put back */
+            :: emptied ->
+                assert(used == BLOCKS);
+                list = 0; length = 0; queued = false; emptied = false; used = 0;
+                free_now[1] = true; free_now[2] = true; free_now[3] = true
+            :: else -> list = head; length = count; head = 0; count = 0; queued = false
+            fi
+        }
         do
-        :: list != 0 -> give(list); list = next_of[list]; length--
+        :: list != 0 -> assert(!memory_gone); give(list); list = next_of[list]; length--
         :: else -> break
         od;
         assert(length == 0)
@@ -59,17 +86,18 @@ inline drain() {
 }
 
 /* A thread that runs the heap: drains as often as it likes, may end and park it, gives the slab back when it is empty. */
-proctype owner(bool frees_one) {
+proctype owner(bool first) {
     byte list, length;
     if
-    :: frees_one -> give(3)
-    :: else -> atomic { parked -> parked = false; assert(!heap_taken); heap_taken = true }
+    :: first && owner_frees -> whole = false; give(3)
+    :: first && !owner_frees
+    :: !first -> atomic { parked -> parked = false; assert(!heap_taken); heap_taken = true }
     fi;
     do
     :: drain()
-    :: frees_one -> drain(); atomic { heap_taken = false; parked = true } ; break
+    :: first -> drain(); atomic { heap_taken = false; parked = true } ; break
     :: used == 0 ->
-        assert(head == 0 && count == 0 && !queued && !on_queue);
+        assert(head == 0 && count == 0 && !queued && !on_queue && !claimed && !emptied);
         retired = true;
         break
     od
@@ -79,10 +107,13 @@ init {
     atomic {
         run freer(1);
         run freer(2);
+        if
+        :: owner_frees = true
+        :: run freer(3)
+        fi;
         run owner(true);
         run owner(false)
     }
 }
 
-/* In the end the slab is gone, or the first owner gave it back itself. */
 ltl emptied_at_last { [] (retired -> (free_now[1] && free_now[2] && free_now[3])) }

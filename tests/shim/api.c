@@ -10,7 +10,9 @@ extern void *reallocarray(void *, size_t, size_t);
 
 static size_t volatile huge = SIZE_MAX, half = (size_t)PTRDIFF_MAX + 1;
 
-static void say(const char *what, const void *p) { printf("%s: %s, errno %d\n", what, p ? "a block" : "NULL", errno), errno = 0; }
+static void say(const char *what, const void *p) {
+    printf("%s: %s, errno %d\n", what, p ? "a block" : "NULL", errno), errno = 0;
+}
 
 int main(void) {
     void *p, *q;
@@ -44,9 +46,11 @@ int main(void) {
     say("memalign(4096, SIZE_MAX - 100)", memalign(4096, huge - 100));
     q = (void *)1;
     errno = EDOM;
-    printf("posix_memalign(24): %d", posix_memalign(&q, 24, 8)), printf(" %s\n", q == (void *)1 ? "untouched" : "changed");
+    printf("posix_memalign(24): %d", posix_memalign(&q, 24, 8)),
+        printf(" %s\n", q == (void *)1 ? "untouched" : "changed");
     printf("posix_memalign(4): %d\n", posix_memalign(&q, 4, 8));
-    printf("posix_memalign(64, 0): %d", posix_memalign(&q, 64, 0)), printf(" %s\n", q && q != (void *)1 ? "a block" : "no"), free(q);
+    printf("posix_memalign(64, 0): %d", posix_memalign(&q, 64, 0)),
+        printf(" %s\n", q && q != (void *)1 ? "a block" : "no"), free(q);
     printf("posix_memalign too large: %d, errno kept %d\n", posix_memalign(&q, 64, half), errno == EDOM), errno = 0;
     say("valloc(1)", p = valloc(1)), printf("aligned: %d\n", (uintptr_t)p % 4096 == 0), free(p);
     say("pvalloc(1)", p = pvalloc(1)), printf("whole page: %d\n", malloc_usable_size(p) >= 4096), free(p);

@@ -41,8 +41,10 @@ __attribute__((noinline)) static void with_alloca(size_t size, int n) {
 __attribute__((noinline, optimize("omit-frame-pointer"))) static void without_frame_pointer(size_t size, int depth) {
     volatile char room[200];
     room[depth] = 1;
-    if (depth > 0) without_frame_pointer(size, depth - 1);
-    else leak(size);
+    if (depth > 0)
+        without_frame_pointer(size, depth - 1);
+    else
+        leak(size);
     room[0] = 2;
 }
 __attribute__((noinline)) static void realigned(size_t size) {
@@ -57,7 +59,9 @@ static int compare(const void *a, const void *b) {
     if (!once++) leak(1004);
     return *(const int *)a - *(const int *)b;
 }
-static void on_signal(int number) { leak(1000 + (size_t)(number == SIGUSR1 ? 5 : 6)); }
+static void on_signal(int number) {
+    leak(1000 + (size_t)(number == SIGUSR1 ? 5 : 6));
+}
 static void *thread(void *argument) {
     leak(1007);
     __asm__ volatile("");

@@ -2,7 +2,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-static inline __attribute__((always_inline)) void *buffer_new(size_t n) { return malloc(n); }
+static inline __attribute__((always_inline)) void *buffer_new(size_t n) {
+    return malloc(n);
+}
 static inline __attribute__((always_inline)) void connection_open(size_t n) {
     void *p = buffer_new(n);
     __asm__ volatile("" : : "r"(p));

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OWN 512   /* blocks a thread holds */
+#define OWN    512 /* blocks a thread holds */
 #define SHARED 256 /* places where threads leave blocks for each other */
 
 struct block {
@@ -59,10 +59,20 @@ static void check_upto(const struct block *b, size_t n) {
 static size_t random_size(uint64_t *s) {
     uint64_t r = next(s);
     switch (r & 63) {
-    case 0: return (r >> 8) % ((r >> 58) == 0 ? 3 << 20 : 300 << 10);
-    case 3: case 4: case 5: return (r >> 8) % (64 << 10);
-    case 6: case 7: case 8: case 9: case 10: return (r >> 8) % 9000;
-    default: return (r >> 8) % 600;
+    case 0:
+        return (r >> 8) % ((r >> 58) == 0 ? 3 << 20 : 300 << 10);
+    case 3:
+    case 4:
+    case 5:
+        return (r >> 8) % (64 << 10);
+    case 6:
+    case 7:
+    case 8:
+    case 9:
+    case 10:
+        return (r >> 8) % 9000;
+    default:
+        return (r >> 8) % 600;
     }
 }
 
@@ -82,7 +92,9 @@ static void make(struct block *b, uint64_t *s) {
     b->size = random_size(s);
     uint64_t r = next(s);
     switch (r & 15) {
-    case 0: case 1: case 2:
+    case 0:
+    case 1:
+    case 2:
         b->p = calloc(1, b->size);
         for (size_t i = 0; b->p && i < b->size; i++)
             if (b->p[i]) fail("calloc is not zero", b, i);
@@ -95,7 +107,8 @@ static void make(struct block *b, uint64_t *s) {
         alignment = (size_t)1 << (3 + (r >> 8) % 12);
         if (posix_memalign((void **)&b->p, alignment, b->size) != 0) b->p = NULL;
         break;
-    default: b->p = malloc(b->size);
+    default:
+        b->p = malloc(b->size);
     }
     check_new(b, alignment, s);
 }
@@ -136,10 +149,14 @@ static void *work(void *argument) {
         struct block *b = &blocks[next(&s) % OWN];
         uint64_t what = next(&s) % 16;
         errno = EDOM;
-        if (!b->p) make(b, &s);
-        else if (what == 0) exchange(b, &s);
-        else if (what < 4) resize(b, &s);
-        else drop(b);
+        if (!b->p)
+            make(b, &s);
+        else if (what == 0)
+            exchange(b, &s);
+        else if (what < 4)
+            resize(b, &s);
+        else
+            drop(b);
         if (errno != EDOM) fail("errno was changed", b, (size_t)errno);
     }
     for (size_t i = 0; i < OWN; i++)

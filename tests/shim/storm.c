@@ -94,15 +94,21 @@ int main(int argc, char **argv) {
         printf("survived\n");
         return 0;
     }
-    for (long i = 0; i < 4; i++) pthread_create(&t[i], NULL, !strcmp(kind, "stdio") && i < 2 ? streams : worker, (void *)(i + 1));
+    for (long i = 0; i < 4; i++)
+        pthread_create(&t[i], NULL, !strcmp(kind, "stdio") && i < 2 ? streams : worker, (void *)(i + 1));
     for (int i = 0; i < rounds; i++) {
         pid_t pid = -1;
-        if (!strcmp(kind, "clone")) pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-        else if (!strcmp(kind, "vfork")) pid = vfork();
-        else pid = fork();
+        if (!strcmp(kind, "clone"))
+            pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+        else if (!strcmp(kind, "vfork"))
+            pid = vfork();
+        else
+            pid = fork();
         if (pid == 0) {
-            if (strcmp(kind, "vfork") != 0) child();
-            else free(malloc(1000));
+            if (strcmp(kind, "vfork") != 0)
+                child();
+            else
+                free(malloc(1000));
             _exit(0);
         }
         reap(pid);

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HELD 64
+#define HELD   64
 #define SHARED 128
 
 static atomic_bool stop;
@@ -156,7 +156,8 @@ int main(int argc, char **argv) {
     stop = true;
     long late = resident();
     for (int i = 0; i < 6; i++) pthread_join(t[i], NULL);
-    printf("%lu operations, %lu refused, %lu short threads, %lu forks, %lu signals, %lu libraries opened and closed; resident "
+    printf("%lu operations, %lu refused, %lu short threads, %lu forks, %lu signals, %lu libraries opened and closed; "
+           "resident "
            "%ld KiB after a fifth of the time, %ld KiB at the end\n",
            (unsigned long)operations, (unsigned long)refused, (unsigned long)threads, (unsigned long)forks,
            (unsigned long)handled, (unsigned long)opened, early, late);

@@ -1,6 +1,7 @@
 /* Threads that come and go. threads SHORT ALIVE: SHORT threads one after another in groups of ALIVE, each allocating,
- * freeing what its predecessor left, and leaving something; prints how much higher the most resident memory of the
- * second half was than that of the first. A single look would tell how many of the threads were just alive. */
+ * freeing what its predecessor left, and leaving something; prints how much higher the least resident memory of the
+ * last half was than that of the quarter before: what comes and goes with the threads does not count, what stays does.
+ */
 #include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>

@@ -16,7 +16,9 @@ struct session {
     char buffer[1500];
 };
 
-static char *copy(const char *s) { return strcpy(malloc(strlen(s) + 1), s); }
+static char *copy(const char *s) {
+    return strcpy(malloc(strlen(s) + 1), s);
+}
 
 static struct session *session_open(int number) {
     struct session *s = calloc(1, sizeof *s);

@@ -60,7 +60,7 @@ static void expand(struct path *p, uint32_t pid, uint64_t number, unsigned attem
     bool has_suffix = length > 5 && str_equal(template + length - 5, ".dump");
     if (template[0] != '/' && folder[0]) {
         add(p, folder);
-        add(p, "/");
+        if (folder[1]) add(p, "/"); /* in the root it ends with one */
     }
     for (size_t i = 0; i < length; i++) {
         if (attempt > 1 && has_suffix && i == length - 5) {

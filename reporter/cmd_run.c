@@ -116,6 +116,16 @@ static bool name_run(struct run *run) {
     return setenv("WEIR_RUN", run->id, 1) == 0;
 }
 
+/* Said once here, for all processes of the run: the shim keeps quiet about it where it sees WEIR_RUN. */
+static void say_that_all_is_tracked(void) {
+    const char *level = getenv("WEIR_LEVEL"), *quiet = getenv("WEIR_QUIET");
+    bool simple = !level || strcmp(level, "simple") == 0 || strcmp(level, "1") == 0;
+    if (quiet && strcmp(quiet, "1") == 0) return;
+    if (!simple && strcmp(level, "advanced") != 0 && strcmp(level, "2") != 0) return;
+    view_message("level %s does not sample yet: every block is tracked, as at paranoid",
+                 simple ? "simple" : "advanced");
+}
+
 static bool is_possible(const struct run *run) {
     if (!run->program.sanitized) return true;
     view_message("%s: is built with AddressSanitizer, which must be the only allocator; it cannot be preloaded",
@@ -142,6 +152,7 @@ int cmd_run(int count, char **arguments) {
         forget(&run);
         return EXIT_FAILED;
     }
+    say_that_all_is_tracked();
     status = run_child(&run);
     if (status != EXIT_FINE) {
         if (run.folder) (void)rmdir(run.folder);

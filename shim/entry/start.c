@@ -28,6 +28,7 @@ static void describe_process(struct text *t) {
 
 static void say_that_all_is_tracked(void) {
     if (options.level != LEVEL_SIMPLE && options.level != LEVEL_ADVANCED) return;
+    if (options.run) return; /* `weir run` has said so, once for all its processes */
     struct text t = {0};
     text_add(&t, "weir: level ");
     text_add(&t, options.level == LEVEL_SIMPLE ? "simple" : "advanced");

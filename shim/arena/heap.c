@@ -187,9 +187,8 @@ static void enqueue(struct heap *h, struct slab *s) {
 
 /* Every place of a full slab waits on `remote`: no block of it is left, so its owner can touch it only by draining.
  * When enough of that waits already, the memory is given back here. CLAIMED keeps the owner off meanwhile. */
-static void empty_for_owner(struct slab *s, uint64_t whole_list) {
+static void empty_for_owner(struct heap *h, struct slab *s, uint64_t whole_list) {
     size_t bytes = (size_t)s->slices << SLICE_SHIFT;
-    struct heap *h = slab_owner(s);
     if (atomic_fetch_add_explicit(&h->waiting, bytes, memory_order_relaxed) < WAITING_MAX) return;
     if (!atomic_compare_exchange_strong_explicit(&s->remote, &whole_list, REMOTE_QUEUED | REMOTE_CLAIMED,
                                                  memory_order_acq_rel, memory_order_relaxed)) {
@@ -222,8 +221,11 @@ void heap_give_remotely(struct slab *s, void *p) {
          * stay what they are. */
         enqueue(slab_owner(s), s);
     }
-    /* With all places on the list they do so too: only who takes the list can change that, and the claim is for it. */
-    if (unlikely(REMOTE_COUNT(new) == slab_capacity(s)) && (slab_owner_word(s) & OWNER_FULL)) empty_for_owner(s, new);
+    /* The slab may be gone by now, or another one; heaps stay. The claim finds out, being for just this list. */
+    uintptr_t owner = slab_owner_word(s);
+    if (unlikely(REMOTE_COUNT(new) == slab_capacity(s)) && (owner & OWNER_FULL)) {
+        empty_for_owner((struct heap *)(owner & ~(uintptr_t)OWNER_BITS), s, new);
+    }
 }
 
 /* Puts the remote list's `count` places on local_free. */

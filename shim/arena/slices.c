@@ -67,8 +67,9 @@ static char *reserve_less(size_t *n, bool with_sides) {
     *n = limit == SIZE_MAX ? WINDOW / 2 : limit / (with_sides ? 4 : 2);
     for (; *n >= SMALLEST; *n /= 2) {
         *n = round_down(*n, 128 * SLICE); /* both zones' bitmaps in whole words */
-        char *p = sys_mmap(NULL, *n + SLICE, PROT_NONE, 0);
-        if (p) return (char *)round_up((uintptr_t)p, SLICE);
+        /* A slab lies in one aligned span of 512 KiB, here too. */
+        char *p = sys_mmap(NULL, *n + ((size_t)1 << SLAB_SPAN_SHIFT), PROT_NONE, 0);
+        if (p) return (char *)round_up((uintptr_t)p, (size_t)1 << SLAB_SPAN_SHIFT);
     }
     return NULL;
 }
@@ -169,6 +170,12 @@ static size_t find_bit(const uint64_t *map, bool value, size_t from, size_t end)
     return end;
 }
 
+/* Alignment is the address's, not the index's; both count slices. */
+static size_t align_address(const struct zone *z, size_t at, size_t align) {
+    size_t bias = (arena.base >> SLICE_SHIFT) + z->first;
+    return round_up(bias + at, align) - bias;
+}
+
 /* --- growing --- */
 
 static bool make_writable(struct zone *z, size_t upto) {
@@ -196,7 +203,7 @@ static bool make_writable(struct zone *z, size_t upto) {
 static size_t grow_for(struct zone *z, size_t count, size_t align) {
     size_t used_end = z->writable - z->first;
     while (used_end > 0 && (bits(&z->free)[(used_end - 1) >> 6] >> ((used_end - 1) & 63) & 1)) used_end--;
-    size_t at = round_up(used_end, align);
+    size_t at = align_address(z, used_end, align);
     size_t exact = z->first + at + count;
     if (exact < z->first || exact > z->end) return SIZE_MAX;
     size_t chunk = min_size(round_up(exact, CHUNK_SLICES), z->end);
@@ -213,7 +220,7 @@ static size_t find_span(struct zone *z, size_t count, size_t align) {
     size_t at = find_bit(map, true, z->hint << 6, end);
     z->hint = at >> 6;
     while (at < end) {
-        at = round_up(at, align);
+        at = align_address(z, at, align);
         if (at + count > end) break;
         size_t used = find_bit(map, false, at, at + count);
         if (used == at + count) return at;
@@ -263,6 +270,10 @@ bool slices_take_at(struct slab *s, size_t count) {
     return ok;
 }
 
+static bool is_dirty(const struct slab *s) {
+    return s->committed > 0 || s->side_pages > 0;
+}
+
 void slices_give(struct slab *s, size_t count) {
     size_t index = slab_index(s);
     struct zone *z = index >= zones[ZONE_HIGH].first ? &zones[ZONE_HIGH] : &zones[ZONE_LOW];
@@ -272,11 +283,11 @@ void slices_give(struct slab *s, size_t count) {
     for (size_t i = 0; i < count; i++) {
         s[i].kind = KIND_NONE;
         slab_set_owner_word(&s[i], NO_OWNER);
-        any_dirty |= s[i].committed > 0;
+        any_dirty |= is_dirty(&s[i]);
     }
     lock_take(LOCK_SLICES);
     for (size_t i = 0; any_dirty && i < count; i++)
-        if (s[i].committed > 0) set_range(bits(&z->dirty), at + i, 1);
+        if (is_dirty(&s[i])) set_range(bits(&z->dirty), at + i, 1);
     set_range(bits(&z->free), at, count);
     z->hint = min_size(z->hint, at >> 6);
     lock_give(LOCK_SLICES);
@@ -317,7 +328,20 @@ bool slices_renew(struct slab *s, size_t count) {
     return true;
 }
 
+/* Gives the side arrays' memory back. Bytes. */
+static size_t empty_sides(struct slab *s, size_t count) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (s[i].side_pages == 0 || !sys_madvise(slices_side(&s[i]), s[i].side_pages * PAGE, MADV_DONTNEED)) continue;
+        bytes += s[i].side_pages * PAGE;
+        s[i].side_pages = 0;
+    }
+    charge_give(bytes);
+    return bytes;
+}
+
 void slices_empty(struct slab *s, size_t count) {
+    (void)empty_sides(s, count);
     size_t bytes = slices_charged(s, count);
     if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED))
         return; /* locked: it stays dirty, and charged */
@@ -328,15 +352,9 @@ void slices_empty(struct slab *s, size_t count) {
 
 /* Gives `count` slices' memory back, which the caller has taken out of the bitmaps. Bytes. */
 static size_t purge_span(struct slab *s, size_t count) {
-    size_t sides_given = 0, bytes = slices_charged(s, count);
+    size_t sides_given = empty_sides(s, count), bytes = slices_charged(s, count);
     bool moved = false;
-    for (size_t i = 0; i < count; i++) {
-        moved |= s[i].moved;
-        if (s[i].side_pages == 0 || !sys_madvise(slices_side(&s[i]), s[i].side_pages * PAGE, MADV_DONTNEED)) continue;
-        sides_given += s[i].side_pages * PAGE;
-        s[i].side_pages = 0;
-    }
-    charge_give(sides_given);
+    for (size_t i = 0; i < count; i++) moved |= s[i].moved;
     if (moved) return slices_renew(s, count) ? bytes + sides_given : 0;
     if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED)) return 0; /* locked pages: still dirty */
     for (size_t i = 0; i < count; i++) s[i].committed = 0;

@@ -5,6 +5,7 @@
 #include "shim/base/clock.h"
 #include "shim/base/options.h"
 #include "shim/base/region.h"
+#include "shim/base/stack.h"
 #include "shim/base/start.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
@@ -202,11 +203,24 @@ static long write_all_of_it(enum dump_reason reason, uint32_t exit_status, uint3
     return -c.w.error;
 }
 
+struct request {
+    enum dump_reason reason;
+    uint32_t exit_status, pid;
+    char *path;
+    long error;
+};
+
+static void write_requested(void *argument) {
+    struct request *r = argument;
+    r->error = write_all_of_it(r->reason, r->exit_status, r->pid, r->path);
+}
+
 long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid, char path[OUTPUT_PATH_MAX]) {
+    struct request r = {reason, exit_status, pid, path, 0};
     uint64_t before = hold_size_signal();
-    long error = write_all_of_it(reason, exit_status, pid, path);
-    let_size_signal_go(before, error == -EFBIG_);
-    return error;
+    stack_call(write_requested, &r);
+    let_size_signal_go(before, r.error == -EFBIG_);
+    return r.error;
 }
 
 void dump_discard(const char *path) {

@@ -11,6 +11,7 @@
 #include "shim/box/snapshot.h"
 #include "shim/base/lock.h"
 #include "shim/base/options.h"
+#include "shim/base/stack.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/box/dump.h"
@@ -97,13 +98,19 @@ static void reply(uint32_t pid, uint32_t cookie, const char *path, long error) {
         (void)sys3(SYS_unlinkat, AT_FDCWD, (long)temporary, 0);
 }
 
-_Noreturn static void write_in_copy(enum dump_reason reason, uint32_t pid, uint32_t cookie) {
+struct order {
+    enum dump_reason reason;
+    uint32_t pid, cookie;
+};
+
+static void write_in_copy(void *argument) {
     static char path[OUTPUT_PATH_MAX];
+    const struct order *o = argument;
     /* The program's pipes and sockets must see their ends close when the program closes them. */
     (void)sys3(SYS_close_range, 0, 1, 0);
     (void)sys3(SYS_close_range, 3, ~0u, 0);
-    long error = dump_write(reason, DUMP_STATUS_UNKNOWN, pid, path);
-    if (cookie) reply(pid, cookie, path, error);
+    long error = dump_write(o->reason, DUMP_STATUS_UNKNOWN, o->pid, path);
+    if (o->cookie) reply(o->pid, o->cookie, path, error);
     sys_exit_group(0);
 }
 
@@ -115,7 +122,8 @@ static void take_snapshot(enum dump_reason reason, uint32_t cookie) {
     reap_direct_copy();
     bool direct = adopts_orphans();
     long id = direct ? sys5(SYS_clone, 0, 0, 0, 0, 0) : copy_through_helper();
-    if (id == 0) write_in_copy(reason, pid, cookie);
+    struct order order = {reason, pid, cookie};
+    if (id == 0) stack_call(write_in_copy, &order);
     if (!sys_failed(id)) {
         if (direct)
             atomic_store_explicit(&direct_copy, (uint32_t)id, memory_order_relaxed);

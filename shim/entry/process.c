@@ -48,15 +48,20 @@ static void at_quick_exit_(void) {
     dump_at_end(DUMP_AT_EXIT, STATUS_HIDDEN);
 }
 
+/* Also from the first exec, which a library's constructor may do before weir's. */
+static void find_exec(void) {
+    *(void **)&next.execve = dlsym(RTLD_NEXT, "execve");
+    *(void **)&next.execvpe = dlsym(RTLD_NEXT, "execvpe");
+    *(void **)&next.fexecve = dlsym(RTLD_NEXT, "fexecve");
+    *(void **)&next.execveat = dlsym(RTLD_NEXT, "execveat");
+}
+
 /* Exit handlers run in the reverse order of registration, and one from on_exit belongs to no library, so that it is not
  * run early when weir's own destructors are. Registered before the program's main, it is the last of all. */
 void hook_exit(void) {
     (void)on_exit(at_exit, NULL);
     (void)at_quick_exit(at_quick_exit_);
-    *(void **)&next.execve = dlsym(RTLD_NEXT, "execve");
-    *(void **)&next.execvpe = dlsym(RTLD_NEXT, "execvpe");
-    *(void **)&next.fexecve = dlsym(RTLD_NEXT, "fexecve");
-    *(void **)&next.execveat = dlsym(RTLD_NEXT, "execveat");
+    find_exec();
 }
 
 EXPORT _Noreturn void _exit(int status) {
@@ -79,6 +84,7 @@ struct exec_dump {
 static void before_exec(struct exec_dump *d, char *path) {
     d->path = path;
     d->written = false;
+    if (!next.execve) find_exec();
     if (!(options.dump_at & DUMP_ON_EXIT) || !owns_memory()) return;
     int before = errno;
     dump_count();

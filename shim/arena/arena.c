@@ -74,10 +74,11 @@ size_t arena_reclaim(void) {
     return slices_purge(true);
 }
 
-void arena_thread_ended(void) {
+void arena_thread_ended(bool last) {
     struct heap *h = tls.heap;
     bool outermost = arena_enter();
-    tls.dying = true;
+    tls.dying = last;
+    tls.watched = false;
     if (h && outermost) {
         tls.heap = NULL;
         heap_collect(h);

@@ -89,8 +89,9 @@ bool arena_is_free(const struct place *place);
 /* Called once a thread, outside of any slow path, after it got a heap. Set by the room that can see threads end. */
 extern void (*arena_watch_thread)(void);
 
-/* The thread ends: its heap is parked for another one. */
-void arena_thread_ended(void);
+/* The thread ends: its heap is parked for another one. `last`: its end will not be noticed again, so that it gets none
+ * any more; else it may adopt one, and is watched again. */
+void arena_thread_ended(bool last);
 
 /* --- looking at everything, without locks: for dumps --- */
 

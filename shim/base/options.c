@@ -234,7 +234,7 @@ static bool read_output(const char *s) {
 }
 
 static bool read_box_dir(const char *s) {
-    if (*s != '/' || str_length(s) > 2048) return false;
+    if (*s != '/' || str_length(s) > 900) return false;
     options.box_dir = keep(s);
     return true;
 }

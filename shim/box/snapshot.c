@@ -65,7 +65,7 @@ static void reap_direct_copy(void) {
 /* Tells who asked by `weir dump`: a file DIR/weir.PID.COOKIE.reply, renamed into place so that it is whole. */
 static void reply(uint32_t pid, uint32_t cookie, const char *path, long error) {
     struct text name = {0}, t = {0};
-    char temporary[sizeof name.at];
+    char temporary[sizeof name.at + 8];
     const char *folder = options.box_dir;
     if (!folder) folder = sys2(SYS_access, (long)"/dev/shm", 2) == 0 ? "/dev/shm" : "/tmp";
     text_add(&name, folder);

@@ -76,16 +76,21 @@ EXPORT _Noreturn void _Exit(int status) {
 /* --- exec: the dump is written before, since after a successful one there is nobody left; a failed one takes it back
  * --- */
 
+static _Atomic bool exec_busy;
+
 struct exec_dump {
-    bool written;
+    bool written, taken; /* taken: the path and the buffers are this thread's until the exec fails */
     char *path;
 };
 
 static void before_exec(struct exec_dump *d, char *path) {
     d->path = path;
-    d->written = false;
+    d->written = d->taken = false;
     if (!next.execve) find_exec();
     if (!(options.dump_at & DUMP_ON_EXIT) || !owns_memory()) return;
+    if (atomic_exchange_explicit(&exec_busy, true, memory_order_acquire))
+        return; /* another thread is at it: one dump will do */
+    d->taken = true;
     int before = errno;
     dump_count();
     d->written = dump_write(DUMP_AT_EXEC, DUMP_STATUS_UNKNOWN, sys_getpid(), path) == 0;
@@ -94,6 +99,7 @@ static void before_exec(struct exec_dump *d, char *path) {
 
 static int after_failed_exec(const struct exec_dump *d) {
     if (d->written) dump_discard(d->path);
+    if (d->taken) atomic_store_explicit(&exec_busy, false, memory_order_release);
     return -1;
 }
 

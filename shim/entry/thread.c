@@ -1,5 +1,5 @@
-/* Threads: their end, by a key's destructor. It comes back for another round while the program's destructors may still
- * allocate; the last one parks the heap. */
+/* Threads: their end, by a key's destructor. Each round of destructors parks the heap; if a later destructor of the
+ * program allocates again, the thread adopts one again and the key is set again, for the next round. */
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"
 
@@ -8,10 +8,10 @@
 
 static pthread_key_t key;
 
-static void thread_ended(void *round) {
-    uintptr_t n = (uintptr_t)round;
-    if (n < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(key, (void *)(n + 1)) == 0) return;
-    arena_thread_ended();
+static void thread_ended(void *unused) {
+    static __thread unsigned char rounds;
+    (void)unused;
+    arena_thread_ended(++rounds >= PTHREAD_DESTRUCTOR_ITERATIONS);
 }
 
 /* The program's first thread, too: it may end by pthread_exit. */

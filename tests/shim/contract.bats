@@ -43,3 +43,19 @@ says() { # says TEXT: api's line, under weir at both levels
         [ "$level" = disabled ] || same "$(json 'd["totals"]["blocks"] - sum(s["blocks"] for s in d["sites"] if not any("operators" in f["module"] for f in s["frames"]))' "$(the_dump operators)")" 0 || { cat report.json; return 1; }
     done
 }
+
+@test "blocks_are_aligned_as_asked_up_to_a_gigabyte" {
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/align"
+        same "$(cat out)" aligned
+    done
+}
+
+@test "blocks_are_aligned_in_a_small_address_space_too" {
+    for level in $LEVELS; do
+        for kilobytes in 4000000 4100000 4200000; do
+            expect 0 "$level" WEIR_DUMP_AT=none bash -c "ulimit -v $kilobytes; exec $SHIM_TOOLS/align"
+            same "$(cat out)" aligned
+        done
+    done
+}

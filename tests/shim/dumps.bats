@@ -204,3 +204,10 @@ print(len(glob.glob("dumps/*")))'
     under paranoid WEIR_DUMP_AT=exit perl -e 'kill 63, $$; sleep 1'
     same "$status" 191 # killed by it, as without weir
 }
+
+@test "a_dump_at_exit_needs_no_more_than_a_small_signal_stack" {
+    for level in $LEVELS; do
+        expect 7 "$level" "$SHIM_TOOLS/ends" small_stack
+        the_dump ends >/dev/null
+    done
+}

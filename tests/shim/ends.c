@@ -10,6 +10,10 @@
 #include <signal.h>
 
 extern char **environ;
+static void leave(int n) {
+    _exit(n == SIGUSR1 ? 7 : 1);
+}
+
 static void *endless(void *a) {
     for (;;) free(malloc((size_t)rand() % 5000));
     return a;
@@ -73,6 +77,13 @@ int main(int argc, char **argv) {
         fflush(two);
         free(malloc((size_t)1 << 46)); /* refused: a message would go to 2 */
         return 0;
+    }
+    if (!strcmp(how, "small_stack")) { /* a handler on an alternate stack of 8 KiB ends the process */
+        stack_t stack = {.ss_sp = malloc(8192), .ss_size = 8192};
+        struct sigaction action = {.sa_handler = leave, .sa_flags = SA_ONSTACK};
+        sigaltstack(&stack, NULL);
+        sigaction(SIGUSR1, &action, NULL);
+        raise(SIGUSR1);
     }
     if (!strcmp(how, "killed")) raise(SIGTERM);
     return 0;

@@ -100,7 +100,7 @@ static void *exchange(void *argument) {
     }
     for (int i = 0; i < 64; i++)
         if (own[i]) drop(own[i]);
-    arena_thread_ended();
+    arena_thread_ended(true);
     return NULL;
 }
 
@@ -133,7 +133,7 @@ static void *produce(void *argument) {
         }
     }
     producers--;
-    arena_thread_ended();
+    arena_thread_ended(true);
     return NULL;
 }
 
@@ -147,7 +147,7 @@ static void *consume(void *argument) {
             if (b) drop(b);
         }
     } while (!last);
-    arena_thread_ended();
+    arena_thread_ended(true);
     return NULL;
 }
 
@@ -169,7 +169,7 @@ static void *short_life(void *argument) {
         struct block *b = atomic_exchange(&places[next(&s) % PLACES], make(random_size(&s), s));
         if (b) drop(b);
     }
-    arena_thread_ended();
+    arena_thread_ended(true);
     /* Past its end a thread may still ask: libc's own destructors do. */
     struct block *late = make(100, s);
     drop(late);
@@ -182,7 +182,7 @@ static void *spawn(void *argument) {
         pthread_t t;
         if (pthread_create(&t, NULL, short_life, (void *)(uintptr_t)(next(&s) | 1)) == 0) (void)pthread_join(t, NULL);
     }
-    arena_thread_ended();
+    arena_thread_ended(true);
     return NULL;
 }
 
@@ -208,7 +208,7 @@ static void *press(void *argument) {
     }
     for (int i = 0; i < 64; i++)
         if (own[i]) drop(own[i]);
-    arena_thread_ended();
+    arena_thread_ended(true);
     return NULL;
 }
 
@@ -240,7 +240,7 @@ static void *grow(void *argument) {
         }
         if (p) rooms_give(p);
     }
-    arena_thread_ended();
+    arena_thread_ended(true);
     return NULL;
 }
 

@@ -71,6 +71,7 @@ void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side) 
 size_t arena_reclaim(void) {
     struct heap *h = heap_mine();
     if (h) heap_collect(h);
+    heap_collect_parked();
     return slices_purge(true);
 }
 

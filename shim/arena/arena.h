@@ -52,7 +52,7 @@ void arena_release(const struct place *place);
  */
 void *arena_resize(const struct place *place, size_t n);
 
-/* Gives back what weir retains: this thread's empty slabs, and free slices. Bytes given back. */
+/* Gives back what weir retains: empty slabs of this thread and of those that ended, and free slices. Bytes. */
 size_t arena_reclaim(void);
 
 /* --- for a signal handler inside a slow path of its own thread: no heap, no lock that the thread holds --- */

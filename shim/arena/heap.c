@@ -145,9 +145,8 @@ void *heap_take(struct heap *h, unsigned class, bool tracked) {
 
 /* --- giving --- */
 
-void heap_emptied(struct slab *s) {
-    /* Between the free that found it empty and here, a signal handler may have used it, or seen it go. */
-    if (s->kind != KIND_SLAB || slab_owner(s) != tls.heap || s->used != 0 || s->free != &slab_nil) return;
+/* A slab of any heap that this thread runs holds no block any more. */
+static void emptied(struct slab *s) {
     struct bin *bin = bin_of(s);
     if (s == bin->current) {
         (void)slab_refill(s); /* its own places again, at once: the next allocation is a fast one */
@@ -157,6 +156,12 @@ void heap_emptied(struct slab *s) {
     if (s->listed) list_remove(bin, s);
     slab_give_back(s);
     slices_tick();
+}
+
+void heap_emptied(struct slab *s) {
+    /* Between the free that found it empty and here, a signal handler may have used it, or seen it go. */
+    if (s->kind != KIND_SLAB || slab_owner(s) != tls.heap || s->used != 0 || s->free != &slab_nil) return;
+    emptied(s);
 }
 
 static void unfull(struct slab *s) {
@@ -169,7 +174,7 @@ static void give_locally(struct slab *s, void *p) {
     link_set(b, s->local_free);
     s->local_free = b;
     if (slab_owner_word(s) & OWNER_FULL) unfull(s);
-    if (--s->used == 0) heap_emptied(s);
+    if (--s->used == 0) emptied(s);
 }
 
 void heap_give(struct slab *s, void *p) {
@@ -260,7 +265,7 @@ static void drain_slab(struct heap *h, struct slab *s) {
     } else {
         splice(s, REMOTE_POINTER(r), REMOTE_COUNT(r));
         if (slab_owner_word(s) & OWNER_FULL) unfull(s);
-        if (s->used == 0) heap_emptied(s);
+        if (s->used == 0) emptied(s);
     }
 }
 
@@ -276,14 +281,36 @@ bool heap_drain(struct heap *h) {
     return true;
 }
 
+static void collect_bin(struct heap *h, bool tracked, unsigned class) {
+    struct bin *bin = &h->bins[tracked][class];
+    struct slab *s = bin->current, *next;
+    if (s && s->used == slab_free_length(s)) {
+        set_current(h, tracked, class, NULL);
+        slab_give_back(s);
+    }
+    for (s = bin->list; s; s = next) { /* emptied where it could not be given back at once: inside a signal handler */
+        next = s->next;
+        if (s->used > 0) continue;
+        list_remove(bin, s);
+        slab_give_back(s);
+    }
+}
+
 void heap_collect(struct heap *h) {
     (void)heap_drain(h);
-    for (unsigned tracked = 0; tracked < 2; tracked++) {
-        for (unsigned c = 0; c < CLASSES; c++) {
-            struct slab *s = h->bins[tracked][c].current;
-            if (!s || s->used != slab_free_length(s)) continue;
-            set_current(h, tracked, c, NULL);
-            slab_give_back(s);
-        }
+    for (unsigned tracked = 0; tracked < 2; tracked++)
+        for (unsigned c = 0; c < CLASSES; c++) collect_bin(h, tracked, c);
+}
+
+void heap_collect_parked(void) {
+    struct heap *done = NULL, *h;
+    for (size_t n = heap_count(); n > 0 && (h = unpark()) != NULL; n--) {
+        heap_collect(h);
+        h->next_parked = done;
+        done = h;
+    }
+    while ((h = done) != NULL) {
+        done = h->next_parked;
+        heap_park(h);
     }
 }

@@ -42,6 +42,7 @@ bool heap_drain(struct heap *h);
 
 /* Gives back slabs of the heap that hold no block. */
 void heap_collect(struct heap *h);
+void heap_collect_parked(void);
 
 /* A heap for one call of a thread that must not own one any more. */
 struct heap *heap_borrow(void);

@@ -13,7 +13,7 @@
 
 #define CHAIN_MAX     (OPTION_DEPTH_MAX + 4) /* and frames of weir's own, which are not shown */
 #define FRAME_OWN     UINT64_MAX
-#define RECENT_STRIDE (12 * KIB)
+#define RECENT_STRIDE (20 * KIB)
 #define SEED          0x243f6a8885a308d3u
 
 struct frame_state {
@@ -24,13 +24,26 @@ struct frame_state {
     uint64_t shown;               /* of this and all outer frames, how many are */
 };
 
+/* The fresh frames, innermost first, and how many of the remembered ones lie outwards of them. */
+struct fresh {
+    uint32_t length, kept;
+    uint32_t flags, shown;
+    bool exact; /* a frame that a signal interrupted: nothing of such a walk is remembered */
+    uint64_t exact_bits;
+    struct frame_state chain[CHAIN_MAX];
+};
+
+/* A thread's: here and not on its stack, which may be a coroutine's of a few KiB. A walk never interrupts another one
+ * of its thread, since signal handlers inside weir are served untracked. */
 struct recent {
     uint32_t length; /* 0: nothing that can be used again */
     uint32_t flags;
     uint32_t stack;                      /* the id of the whole of it */
     struct frame_state chain[CHAIN_MAX]; /* outermost first, so that what is kept stays where it is */
+    struct fresh fresh;
+    struct trace trace;
 };
-_Static_assert(sizeof(struct recent) <= RECENT_STRIDE, "a thread's last walk is three pages");
+_Static_assert(sizeof(struct recent) <= RECENT_STRIDE, "a thread's walks are five pages");
 
 static struct region recents;
 
@@ -57,15 +70,6 @@ static bool still_valid(const struct recent *r, uint32_t from) {
     }
     return true;
 }
-
-/* The fresh frames, innermost first, and how many of the remembered ones lie outwards of them. */
-struct fresh {
-    uint32_t length, kept;
-    uint32_t flags, shown;
-    bool exact; /* a frame that a signal interrupted: nothing of such a walk is remembered */
-    uint64_t exact_bits;
-    struct frame_state chain[CHAIN_MAX];
-};
 
 /* Slots are read again without a probe, so only those that stay mapped are remembered. */
 static bool on_own_stack(uintptr_t p) {
@@ -136,39 +140,39 @@ static void remember(struct recent *r, const struct fresh *f) {
     r->length = f->kept + f->length;
 }
 
-static uint32_t id_of(const struct recent *r, const struct fresh *f, uint32_t cache) {
-    struct trace t;
-    t.frames = 0;
-    t.exact = f->exact_bits;
-    t.flags = r->flags;
-    t.hash = r->length > 0 ? r->chain[r->length - 1].hash : SEED;
+static uint32_t id_of(struct recent *r, uint32_t cache) {
+    struct trace *t = &r->trace;
+    t->frames = 0;
+    t->exact = r->fresh.exact_bits;
+    t->flags = r->flags;
+    t->hash = r->length > 0 ? r->chain[r->length - 1].hash : SEED;
     for (uint32_t i = r->length; i-- > 0;)
-        if (r->chain[i].frame != FRAME_OWN) t.frame[t.frames++] = r->chain[i].frame;
-    return stack_id(&t, cache);
+        if (r->chain[i].frame != FRAME_OWN) t->frame[t->frames++] = r->chain[i].frame;
+    return stack_id(t, cache);
 }
 
 uint32_t unwind(const void *frame_address, uint32_t cache) {
-    struct fresh f;
     struct walk w = {.sp = (uintptr_t)frame_address + 16};
     if (w.sp < tls.stack_low || w.sp >= tls.stack_high) (void)stack_extend_known((uintptr_t)frame_address);
     w.bp = ((const uintptr_t *)frame_address)[0];
     w.code = ((const uintptr_t *)frame_address)[1];
     struct recent *r = recent_of(cache);
     if (!r) return STACK_UNKNOWN;
+    struct fresh *f = &r->fresh;
     bool own_stack = on_own_stack(w.sp);
-    walk(&f, &w, own_stack ? r : NULL);
-    if (f.kept > 0) {
-        if (f.length == 0 && f.kept == r->length) return r->stack;
-        if (f.shown + r->chain[f.kept - 1].shown > options.depth || f.kept + f.length > CHAIN_MAX) {
+    walk(f, &w, own_stack ? r : NULL);
+    if (f->kept > 0) {
+        if (f->length == 0 && f->kept == r->length) return r->stack;
+        if (f->shown + r->chain[f->kept - 1].shown > options.depth || f->kept + f->length > CHAIN_MAX) {
             r->length = 0; /* deeper than is kept: what falls off the end changes the hash */
             return unwind(frame_address, cache);
         }
     }
-    if (w.guessed) f.flags |= DUMP_STACK_GUESS;
-    remember(r, &f);
-    if (f.kept > 0) r->flags |= f.flags & DUMP_STACK_GUESS;
-    r->stack = id_of(r, &f, cache);
+    if (w.guessed) f->flags |= DUMP_STACK_GUESS;
+    remember(r, f);
+    if (f->kept > 0) r->flags |= f->flags & DUMP_STACK_GUESS;
+    r->stack = id_of(r, cache);
     uint32_t id = r->stack;
-    if (f.exact || !own_stack || (r->flags & DUMP_STACK_CUT)) r->length = 0;
+    if (f->exact || !own_stack || (r->flags & DUMP_STACK_CUT)) r->length = 0;
     return id;
 }

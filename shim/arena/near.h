@@ -11,7 +11,7 @@ void *arena_pop_near(size_t n);
 /* True: p was an untracked place and is given back. False: anything else; nothing was done. */
 bool arena_push_near(void *p);
 
-/* True: p is an untracked place that holds n bytes without wasting more than half of it. */
-bool arena_fits(const void *p, size_t n);
+/* The size of the untracked place that p is, 0: it is none. */
+size_t arena_place_size(const void *p);
 
 #endif

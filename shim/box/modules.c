@@ -159,6 +159,7 @@ uint32_t module_of(const void *code) {
     uint32_t generation = atomic_load_explicit(&module_generation, memory_order_acquire);
     uint32_t id = find(&found, generation);
     if (id != MODULE_NONE) return id;
+    if (lock_held_here(LOCK_MODULES)) return MODULE_NONE; /* a signal handler inside this very function */
     lock_take(LOCK_MODULES);
     id = find(&found, generation);
     if (id == MODULE_NONE) id = add(&found, generation);

@@ -114,6 +114,15 @@ static void write_in_copy(void *argument) {
     sys_exit_group(0);
 }
 
+/* Apart, so that its line is not on the stack of a handler that has little. */
+static NOINLINE void say_that_it_failed(long error) {
+    struct text t = {0};
+    text_add(&t, "weir: no dump: the process could not be copied (error ");
+    text_add_number(&t, (uint64_t)-error);
+    text_add(&t, ")");
+    message_send(&t);
+}
+
 static void take_snapshot(enum dump_reason reason, uint32_t cookie) {
     uint64_t all = ~0ull, before;
     uint32_t pid = sys_getpid();
@@ -131,13 +140,7 @@ static void take_snapshot(enum dump_reason reason, uint32_t cookie) {
             (void)sys4(SYS_wait4, id, 0, (long)__WCLONE, 0);
     }
     (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8);
-    if (sys_failed(id)) {
-        struct text t = {0};
-        text_add(&t, "weir: no dump: the process could not be copied (error ");
-        text_add_number(&t, (uint64_t)-id);
-        text_add(&t, ")");
-        message_send(&t);
-    }
+    if (sys_failed(id)) say_that_it_failed(id);
 }
 
 static void on_signal(int number, siginfo_t *info, void *context) {

@@ -6,4 +6,7 @@ void hook_exit(void);    /* process.c */
 void hook_threads(void); /* thread.c */
 void hook_loader(void);  /* loader.c; its assembly calls it by name */
 
+/* A child of fork has its own end before it. process.c */
+void process_forked(void);
+
 #endif

@@ -24,6 +24,23 @@ NOINLINE void entry_free_slow(void *p) {
     if (!arena_push_near(p)) track_free(p, "free", FRAME);
 }
 
+/* In place while at least half of it stays in use; to another untracked place by the fast paths; else the whole way. */
+static NOINLINE void *realloc_slow(void *p, size_t n) {
+    start_check();
+    size_t size = p ? arena_place_size(p) : 0;
+    if (size > 0 && n > 0) {
+        if (n <= size && n >= size / 2) return p;
+        void *new = arena_pop(n);
+        if (!new) new = arena_pop_near(n);
+        if (new) {
+            mem_copy(new, p, min_size(size, n));
+            entry_free(p);
+            return new;
+        }
+    }
+    return track_reallocate(p, n, CALLER, FRAME);
+}
+
 static NOINLINE void *out_of_range(void) {
     errno = ENOMEM;
     return NULL;
@@ -50,8 +67,8 @@ EXPORT void *calloc(size_t count, size_t size) {
 
 /* NULL: as malloc. 0 bytes: frees and returns NULL. When refused the old block stays. */
 EXPORT void *realloc(void *p, size_t n) {
-    start_check();
-    return arena_fits(p, n) ? p : track_reallocate(p, n, CALLER, FRAME);
+    void *new = p ? NULL : arena_pop(n);
+    return likely(new != NULL) ? new : realloc_slow(p, n);
 }
 
 EXPORT void *reallocarray(void *p, size_t count, size_t size) {

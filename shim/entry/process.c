@@ -15,7 +15,10 @@
 
 #define STATUS_HIDDEN (-1) /* quick_exit does not tell its handlers */
 
-static _Atomic bool ending; /* the dump at exit is being written, or was */
+/* Who writes the dump at exit: 0 nobody yet, a thread id while it is being written, ENDED after. */
+static _Atomic uint32_t ending;
+#define ENDED    UINT32_MAX
+#define END_WAIT 5000 /* ms that another thread's _exit waits for it */
 
 static struct {
     int (*execve)(const char *, char *const[], char *const[]);
@@ -32,11 +35,20 @@ static bool owns_memory(void) {
 static void dump_at_end(enum dump_reason reason, int status) {
     static char path[OUTPUT_PATH_MAX];
     if (!(options.dump_at & DUMP_ON_EXIT) || !owns_memory()) return;
-    if (atomic_exchange_explicit(&ending, true, memory_order_relaxed)) return;
+    uint32_t self = sys_gettid(), writer = 0;
+    if (!atomic_compare_exchange_strong_explicit(&ending, &writer, self, memory_order_acq_rel, memory_order_acquire)) {
+        struct timespec pause = {0, 1000000};
+        for (int i = 0; writer != self && writer != ENDED && i < END_WAIT; i++) {
+            (void)sys2(SYS_nanosleep, (long)&pause, 0);
+            writer = atomic_load_explicit(&ending, memory_order_acquire);
+        }
+        return;
+    }
     int before = errno;
     dump_count();
     (void)dump_write(reason, status < 0 ? DUMP_STATUS_UNKNOWN : (uint32_t)status & 0xff, sys_getpid(), path);
     errno = before;
+    atomic_store_explicit(&ending, ENDED, memory_order_release);
 }
 
 static void at_exit(int status, void *context) {
@@ -58,6 +70,10 @@ static void find_exec(void) {
 
 /* Exit handlers run in the reverse order of registration, and one from on_exit belongs to no library, so that it is not
  * run early when weir's own destructors are. Registered before the program's main, it is the last of all. */
+void process_forked(void) {
+    atomic_store_explicit(&ending, 0, memory_order_relaxed);
+}
+
 void hook_exit(void) {
     (void)on_exit(at_exit, NULL);
     (void)at_quick_exit(at_quick_exit_);

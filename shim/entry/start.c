@@ -62,6 +62,7 @@ static void start_rooms(void) {
 static void wake_child(void) {
     if (!lock_adopt()) return;
     state_new_epoch();
+    process_forked();
 }
 
 COLD void start_wake(void) {

@@ -61,19 +61,20 @@ static uint64_t mix(uint64_t hash, uint64_t frame) {
     return hash ^ hash >> 29;
 }
 
+/* Slots are read again without a probe, so only those that stay mapped are remembered. */
+static bool on_own_stack(uintptr_t p) {
+    return p >= tls.stack_low && p < tls.stack_high;
+}
+
 /* Whether all that lies outwards of the remembered frame `from` still is what the stack says. */
 static bool still_valid(const struct recent *r, uint32_t from) {
     for (uint32_t i = from; i > 0; i--) {
         const struct frame_state *c = &r->chain[i];
-        if (c->code_slot == 0 || *(const uintptr_t *)c->code_slot != c[-1].code) return false;
-        if (c->bp_slot != 0 && *(const uintptr_t *)c->bp_slot != c[-1].bp) return false;
+        /* The heap may be an adopted one: what is remembered may be of another, longer stack. */
+        if (!on_own_stack(c->code_slot) || *(const uintptr_t *)c->code_slot != c[-1].code) return false;
+        if (c->bp_slot != 0 && (!on_own_stack(c->bp_slot) || *(const uintptr_t *)c->bp_slot != c[-1].bp)) return false;
     }
     return true;
-}
-
-/* Slots are read again without a probe, so only those that stay mapped are remembered. */
-static bool on_own_stack(uintptr_t p) {
-    return p >= tls.stack_low && p < tls.stack_high;
 }
 
 static bool is_state(const struct frame_state *c, const struct walk *w) {

@@ -68,12 +68,12 @@ static void find_exec(void) {
     *(void **)&next.execveat = dlsym(RTLD_NEXT, "execveat");
 }
 
-/* Exit handlers run in the reverse order of registration, and one from on_exit belongs to no library, so that it is not
- * run early when weir's own destructors are. Registered before the program's main, it is the last of all. */
 void process_forked(void) {
     atomic_store_explicit(&ending, 0, memory_order_relaxed);
 }
 
+/* Exit handlers run in the reverse order of registration, and one from on_exit belongs to no library, so that it is not
+ * run early when weir's own destructors are. Registered before the program's main, it is the last of all. */
 void hook_exit(void) {
     (void)on_exit(at_exit, NULL);
     (void)at_quick_exit(at_quick_exit_);

@@ -256,7 +256,7 @@ void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 
     for (int zone = ZONE_LOW; zone <= ZONE_HIGH; zone++) {
         size_t i, end;
         slices_bounds((enum slices_zone)zone, &i, &end);
-        for (size_t step; i < end; i += step) {
+        for (size_t step; (i = slices_next_used((enum slices_zone)zone, i, end)) < end; i += step) {
             struct slab *s = &arena_slabs[i];
             step = 1;
             if (s->kind == KIND_SLAB) {

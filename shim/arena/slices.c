@@ -433,3 +433,8 @@ uint64_t slices_purged(void) {
 bool slices_guarded(void) {
     return guarded;
 }
+
+size_t slices_next_used(enum slices_zone zone, size_t index, size_t end) {
+    const struct zone *z = &zones[zone];
+    return z->first + find_bit(bits(&z->free), false, index - z->first, end - z->first);
+}

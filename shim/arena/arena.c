@@ -9,22 +9,17 @@
 #include <stdatomic.h>
 
 void (*arena_watch_thread)(void);
-static bool started;
 
 bool arena_start(bool track_all, bool careful, bool guard) {
-    started = slices_start(track_all, guard);
+    if (!slices_start(track_all, guard)) return false;
     arena.tracks_all = track_all && slices_has_sides();
-    started = started && heap_start(careful || arena.small);
-    if (started) emergency_start();
-    return started;
+    if (!heap_start(careful || arena.small)) return false;
+    emergency_start();
+    return true;
 }
 
 bool arena_can_track(void) {
     return slices_has_sides();
-}
-
-bool arena_started(void) {
-    return started;
 }
 
 /* --- allocating --- */
@@ -125,26 +120,6 @@ struct place arena_find(const void *p) {
         place.exact = place.start == p;
     }
     return place;
-}
-
-static bool list_has(const struct link *list, const void *p, uint32_t limit) {
-    const struct slab *s = slab_of(p);
-    for (uint32_t n = 0; list && list != &slab_nil && n <= limit; list = link_next(list), n++) {
-        if (list == p) return true;
-        const struct slab *at = slab_of(list);
-        if (!at || (((uintptr_t)list ^ (uintptr_t)p) >> SLAB_SPAN_SHIFT) != 0 ||
-            (at->kind != s->kind && at->kind != KIND_TAIL))
-            break;
-    }
-    return false;
-}
-
-bool arena_is_free(const struct place *place) {
-    const struct slab *s = place->slab;
-    uint64_t remote = atomic_load_explicit(&((struct slab *)(uintptr_t)s)->remote, memory_order_acquire);
-    return list_has(s->local_free, place->start, slab_capacity(s)) ||
-           list_has(s->free, place->start, slab_capacity(s)) ||
-           list_has(REMOTE_POINTER(remote), place->start, slab_capacity(s));
 }
 
 /* --- giving --- */

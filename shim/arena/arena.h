@@ -14,7 +14,6 @@
  * cannot be touched follows every slab and run. False: no address space at all. */
 bool arena_start(bool track_all, bool careful, bool guard);
 bool arena_can_track(void); /* there was address space for the entries */
-bool arena_started(void);
 
 /* --- between enter and leave --- */
 
@@ -80,9 +79,6 @@ struct place {
     struct side *side;
 };
 struct place arena_find(const void *p);
-
-/* True when an untracked place is on its slab's lists already: a walk, for messages. */
-bool arena_is_free(const struct place *place);
 
 /* --- threads --- */
 

@@ -66,7 +66,7 @@ void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side) 
 size_t arena_reclaim(void) {
     struct heap *h = heap_mine();
     if (h) heap_collect(h);
-    heap_collect_parked(true);
+    heap_collect_parked();
     return slices_purge(true);
 }
 
@@ -76,10 +76,8 @@ void arena_thread_ended(bool last) {
     tls.dying = last;
     tls.watched = false;
     if (h && outermost) {
-        /* Its empty slabs go along: the next thread needs the same ones, and fresh ones would be dirtied in their
-         * place. */
         tls.heap = NULL;
-        (void)heap_drain(h);
+        heap_collect(h);
         heap_park(h);
     }
     arena_leave(outermost);

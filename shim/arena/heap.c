@@ -96,23 +96,12 @@ struct heap *heap_borrow(void) {
     return h ? h : make_heap();
 }
 
-#define PARKED_PERIOD 100000000u    /* ns that parked heaps keep their empty slabs, for the threads that come next */
-static _Atomic uint64_t parked_due; /* when they are looked at, 0: none was parked since */
-
-static void push_parked(struct heap *h) {
+void heap_park(struct heap *h) {
     atomic_store_explicit(&h->parked, 1, memory_order_relaxed);
     lock_take(LOCK_HEAPS);
     h->next_parked = atomic_load_explicit(&parked, memory_order_relaxed);
     atomic_store_explicit(&parked, h, memory_order_relaxed);
     lock_give(LOCK_HEAPS);
-}
-
-void heap_park(struct heap *h) {
-    h->collected = false;
-    push_parked(h);
-    if (atomic_load_explicit(&parked_due, memory_order_relaxed) == 0) {
-        atomic_store_explicit(&parked_due, clock_coarse() + PARKED_PERIOD, memory_order_relaxed);
-    }
 }
 
 struct heap *heap_mine(void) {
@@ -142,7 +131,7 @@ void *heap_take(struct heap *h, unsigned class, bool tracked) {
         if (s) {
             list_remove(bin, s);
         } else {
-            heap_tick();
+            slices_tick();
             s = slab_make(h, class, tracked, all_careful);
             if (!s) return NULL;
             if (!slab_refill(s)) {
@@ -313,27 +302,15 @@ void heap_collect(struct heap *h) {
         for (unsigned c = 0; c < CLASSES; c++) collect_bin(h, tracked, c);
 }
 
-void heap_tick(void) {
-    slices_tick();
-    uint64_t due = atomic_load_explicit(&parked_due, memory_order_relaxed);
-    if (due == 0 || clock_coarse() < due) return;
-    if (!atomic_compare_exchange_strong_explicit(&parked_due, &due, 0, memory_order_relaxed, memory_order_relaxed))
-        return;
-    heap_collect_parked(false);
-}
-
-void heap_collect_parked(bool all) {
+void heap_collect_parked(void) {
     struct heap *done = NULL, *h;
     for (size_t n = heap_count(); n > 0 && (h = unpark()) != NULL; n--) {
-        bool known = h->collected;
-        if (all || !known) heap_collect(h);
-        h->collected = true;
+        heap_collect(h);
         h->next_parked = done;
         done = h;
-        if (!all && known) break; /* newest first: those below were collected before */
     }
     while ((h = done) != NULL) {
         done = h->next_parked;
-        push_parked(h);
+        heap_park(h);
     }
 }

@@ -16,8 +16,8 @@ struct heap {
     _Atomic(struct slab *) queue; /* slabs with something on `remote`; anyone pushes, the owner takes all */
     _Atomic size_t waiting;       /* bytes of slabs on it whose every place waits to be drained */
     struct heap *next_parked;     /* under LOCK_HEAPS */
-    bool collected;               /* since it was parked; of whoever took it off the list */
     _Atomic uint32_t parked;
+    _Atomic uint32_t busy; /* its owner is inside a slow path: lists may be half written (for fork) */
     uint32_t index;
 } ALIGNED(64);
 _Static_assert(sizeof(struct heap) <= 4096, "a heap is one page");
@@ -42,10 +42,7 @@ bool heap_drain(struct heap *h);
 
 /* Gives back slabs of the heap that hold no block. */
 void heap_collect(struct heap *h);
-void heap_collect_parked(bool all); /* else those that were parked since the last time */
-
-/* Gives back what has not been needed for a while: free slices, empty slabs of parked heaps. From slow paths. */
-void heap_tick(void);
+void heap_collect_parked(void);
 
 /* A heap for one call of a thread that must not own one any more. */
 struct heap *heap_borrow(void);

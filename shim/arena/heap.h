@@ -17,7 +17,6 @@ struct heap {
     _Atomic size_t waiting;       /* bytes of slabs on it whose every place waits to be drained */
     struct heap *next_parked;     /* under LOCK_HEAPS */
     _Atomic uint32_t parked;
-    _Atomic uint32_t busy; /* its owner is inside a slow path: lists may be half written (for fork) */
     uint32_t index;
 } ALIGNED(64);
 _Static_assert(sizeof(struct heap) <= 4096, "a heap is one page");

@@ -245,24 +245,77 @@ static bool read_run(const char *s) {
     return true;
 }
 
+/* --- and one a printer --- */
+
+static void print_level(struct text *t) {
+    text_add(t, level_names[options.level]);
+}
+static void print_max_direct(struct text *t) {
+    if (options.max_direct == UINT64_MAX)
+        text_add(t, "none");
+    else
+        text_add_number(t, options.max_direct);
+}
+static void print_depth(struct text *t) {
+    text_add_number(t, options.depth);
+}
+static void print_output(struct text *t) {
+    text_add(t, options.output);
+}
+static void print_dump_at(struct text *t) {
+    if (options.dump_at == 0) text_add(t, "none,");
+    if (options.dump_at & DUMP_ON_EXIT) text_add(t, "exit,");
+    if (options.dump_at & DUMP_ON_SIGNAL) text_add(t, "signal,");
+    if (options.dump_at & DUMP_ON_LIMIT) text_add(t, "limit,");
+    t->length--;
+}
+static void print_signal(struct text *t) {
+    text_add_number(t, (uint64_t)options.signal);
+}
+static void print_on_error(struct text *t) {
+    text_add(t, options.on_error == ON_ERROR_ABORT ? "abort" : "report");
+}
+static void print_quiet(struct text *t) {
+    text_add_number(t, options.quiet);
+}
+static void print_zero_on_free(struct text *t) {
+    text_add_number(t, options.zero_on_free);
+}
+static void print_guard(struct text *t) {
+    text_add_number(t, options.guard);
+}
+static void print_deepbind(struct text *t) {
+    text_add_number(t, options.deepbind);
+}
+static void print_box_dir(struct text *t) {
+    text_add(t, options.box_dir ? options.box_dir : "");
+}
+static void print_run(struct text *t) {
+    text_add(t, options.run ? options.run : "");
+}
+
 static const struct option {
     const char *name;
     bool (*read)(const char *value);
+    void (*print)(struct text *t);
     const char *otherwise; /* the complaint about a bad value: what it should be, and what holds instead */
 } table[] = {
-    {"WEIR_QUIET", read_quiet, "not 0 or 1; messages are printed"},
-    {"WEIR_LEVEL", read_level, "not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"},
-    {"WEIR_MAX_DIRECT", read_max_direct, "not a size (try 512M); no ceiling is set"},
-    {"WEIR_DEPTH", read_depth, "not a number from 1 to 128; 64 is used"},
-    {"WEIR_OUTPUT", read_output, "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"},
-    {"WEIR_DUMP_AT", read_dump_at, "not a list of exit, signal, limit, or none; exit,signal,limit is used"},
-    {"WEIR_SIGNAL", read_signal, "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
-    {"WEIR_ON_ERROR", read_on_error, "not abort or report; abort is used"},
-    {"WEIR_ZERO_ON_FREE", read_zero_on_free, "not 0 or 1; 0 is used"},
-    {"WEIR_GUARD", read_guard, "not 0 or 1; 0 is used"},
-    {"WEIR_DEEPBIND", read_deepbind, "not 0 or 1; 0 is used"},
-    {"WEIR_BOX_DIR", read_box_dir, "not an absolute path; /dev/shm is used"},
-    {"WEIR_RUN", read_run, "longer than 64 bytes; ignored"},
+    {"WEIR_QUIET", read_quiet, print_quiet, "not 0 or 1; messages are printed"},
+    {"WEIR_LEVEL", read_level, print_level,
+     "not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"},
+    {"WEIR_MAX_DIRECT", read_max_direct, print_max_direct, "not a size (try 512M); no ceiling is set"},
+    {"WEIR_DEPTH", read_depth, print_depth, "not a number from 1 to 128; 64 is used"},
+    {"WEIR_OUTPUT", read_output, print_output,
+     "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"},
+    {"WEIR_DUMP_AT", read_dump_at, print_dump_at,
+     "not a list of exit, signal, limit, or none; exit,signal,limit is used"},
+    {"WEIR_SIGNAL", read_signal, print_signal, "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
+    {"WEIR_ON_ERROR", read_on_error, print_on_error, "not abort or report; abort is used"},
+    {"WEIR_ZERO_ON_FREE", read_zero_on_free, print_zero_on_free, "not 0 or 1; 0 is used"},
+    {"WEIR_GUARD", read_guard, print_guard, "not 0 or 1; 0 is used"},
+    {"WEIR_DEEPBIND", read_deepbind, print_deepbind, "not 0 or 1; 0 is used"},
+    {"WEIR_BOX_DIR", read_box_dir, print_box_dir, "not an absolute path; /dev/shm is used"},
+    {"WEIR_RUN", read_run, print_run, "longer than 64 bytes; ignored"},
 };
 
 /* The row that a variable of the environment names, NULL for one that weir does not know. */
@@ -300,50 +353,9 @@ const char *options_name(unsigned i) {
     return i < ARRAY_LENGTH(table) ? table[i].name : NULL;
 }
 
-static void add_limit(struct text *t, uint64_t bytes) {
-    if (bytes == UINT64_MAX)
-        text_add(t, "none");
-    else
-        text_add_number(t, bytes);
-}
-
-static void add_events(struct text *t) {
-    if (options.dump_at == 0) text_add(t, "none,");
-    if (options.dump_at & DUMP_ON_EXIT) text_add(t, "exit,");
-    if (options.dump_at & DUMP_ON_SIGNAL) text_add(t, "signal,");
-    if (options.dump_at & DUMP_ON_LIMIT) text_add(t, "limit,");
-    t->length--;
-}
-
 void options_value(unsigned i, char *out, size_t size) {
     struct text t = {0};
-    const char *name = table[i].name;
-    if (str_equal(name, "WEIR_LEVEL"))
-        text_add(&t, level_names[options.level]);
-    else if (str_equal(name, "WEIR_QUIET"))
-        text_add_number(&t, options.quiet);
-    else if (str_equal(name, "WEIR_MAX_DIRECT"))
-        add_limit(&t, options.max_direct);
-    else if (str_equal(name, "WEIR_DEPTH"))
-        text_add_number(&t, options.depth);
-    else if (str_equal(name, "WEIR_SIGNAL"))
-        text_add_number(&t, (uint64_t)options.signal);
-    else if (str_equal(name, "WEIR_ON_ERROR"))
-        text_add(&t, options.on_error == ON_ERROR_ABORT ? "abort" : "report");
-    else if (str_equal(name, "WEIR_GUARD"))
-        text_add_number(&t, options.guard);
-    else if (str_equal(name, "WEIR_DEEPBIND"))
-        text_add_number(&t, options.deepbind);
-    else if (str_equal(name, "WEIR_ZERO_ON_FREE"))
-        text_add_number(&t, options.zero_on_free);
-    else if (str_equal(name, "WEIR_OUTPUT"))
-        text_add(&t, options.output);
-    else if (str_equal(name, "WEIR_BOX_DIR"))
-        text_add(&t, options.box_dir ? options.box_dir : "");
-    else if (str_equal(name, "WEIR_RUN"))
-        text_add(&t, options.run ? options.run : "");
-    else
-        add_events(&t);
+    table[i].print(&t);
     size_t n = min_size(t.length, size - 1);
     mem_copy(out, t.at, n);
     out[n] = 0;

@@ -13,9 +13,12 @@
 _Atomic size_t region_total;
 
 size_t region_address_limit(void) {
+    static size_t known; /* asked once: reservations are made at start, all under the same limit */
     struct rlimit64 limit;
-    if (sys4(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit) != 0 || limit.rlim_cur == RLIM64_INFINITY) return SIZE_MAX;
-    return limit.rlim_cur;
+    if (known > 0) return known;
+    bool none = sys4(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit) != 0 || limit.rlim_cur == RLIM64_INFINITY;
+    known = none ? SIZE_MAX : max_size(limit.rlim_cur, 1);
+    return known;
 }
 
 bool region_reserve(struct region *r, size_t size, bool readable) {

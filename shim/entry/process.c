@@ -89,18 +89,17 @@ EXPORT _Noreturn void _Exit(int status) {
     _exit(status);
 }
 
-/* --- exec: the dump is written before, since after a successful one there is nobody left; a failed one takes it back
- * --- */
+/* --- exec: the dump is written before; after a successful one there is nobody left, a failed one takes it back --- */
 
-static _Atomic bool exec_busy;
+static _Atomic bool exec_busy; /* the path and the writer's buffers are in use by one thread's exec */
+/* In static memory: a vfork child has little stack and never gets to use it. */
+static char exec_path[OUTPUT_PATH_MAX];
 
 struct exec_dump {
-    bool written, taken; /* taken: the path and the buffers are this thread's until the exec fails */
-    char *path;
+    bool written, taken; /* taken: exec_busy is this thread's until the exec fails */
 };
 
-static void before_exec(struct exec_dump *d, char *path) {
-    d->path = path;
+static void before_exec(struct exec_dump *d) {
     d->written = d->taken = false;
     if (!next.execve) find_exec();
     if (!(options.dump_at & DUMP_ON_EXIT) || !owns_memory()) return;
@@ -109,23 +108,19 @@ static void before_exec(struct exec_dump *d, char *path) {
     d->taken = true;
     int before = errno;
     dump_count();
-    d->written = dump_write(DUMP_AT_EXEC, DUMP_STATUS_UNKNOWN, sys_getpid(), path) == 0;
+    d->written = dump_write(DUMP_AT_EXEC, DUMP_STATUS_UNKNOWN, sys_getpid(), exec_path) == 0;
     errno = before;
 }
 
 static int after_failed_exec(const struct exec_dump *d) {
-    if (d->written) dump_discard(d->path);
+    if (d->written) dump_discard(exec_path);
     if (d->taken) atomic_store_explicit(&exec_busy, false, memory_order_release);
     return -1;
 }
 
-/* The path lives in static memory: a vfork child has little stack and never gets here, and of several threads that
- * exec at once all but one are ended by it. */
-static char exec_path[OUTPUT_PATH_MAX];
-
 EXPORT int execve(const char *path, char *const argv[], char *const envp[]) {
     struct exec_dump d;
-    before_exec(&d, exec_path);
+    before_exec(&d);
     (void)next.execve(path, argv, envp);
     return after_failed_exec(&d);
 }
@@ -136,7 +131,7 @@ EXPORT int execv(const char *path, char *const argv[]) {
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[]) {
     struct exec_dump d;
-    before_exec(&d, exec_path);
+    before_exec(&d);
     (void)next.execvpe(file, argv, envp);
     return after_failed_exec(&d);
 }
@@ -147,14 +142,14 @@ EXPORT int execvp(const char *file, char *const argv[]) {
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[]) {
     struct exec_dump d;
-    before_exec(&d, exec_path);
+    before_exec(&d);
     (void)next.fexecve(fd, argv, envp);
     return after_failed_exec(&d);
 }
 
 EXPORT int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags) {
     struct exec_dump d;
-    before_exec(&d, exec_path);
+    before_exec(&d);
     (void)next.execveat(fd, path, argv, envp, flags);
     return after_failed_exec(&d);
 }

@@ -13,7 +13,7 @@ void (*arena_watch_thread)(void);
 bool arena_start(bool track_all, bool careful, bool guard) {
     if (!slices_start(track_all, guard)) return false;
     arena.tracks_all = track_all && slices_has_sides();
-    if (!heap_start(careful || arena.small)) return false;
+    if (!heap_start(arena.tracks_all, careful || arena.small)) return false;
     emergency_start();
     return true;
 }
@@ -77,7 +77,6 @@ void arena_thread_ended(bool last) {
     tls.watched = false;
     if (h && outermost) {
         tls.heap = NULL;
-        heap_collect(h);
         heap_park(h);
     }
     arena_leave(outermost);
@@ -131,6 +130,7 @@ void arena_release(const struct place *place) {
         break;
     case PLACE_RUN:
         run_give(place->slab);
+        heap_tick();
         break;
     case PLACE_EMERGENCY:
         emergency_give(place->start);

@@ -13,19 +13,24 @@ __thread struct tls tls = {.self = NO_HEAP};
 
 static struct region heaps;
 static _Atomic size_t heaps_made;
-static _Atomic(struct heap *) parked; /* newest first; changed under LOCK_HEAPS */
+static _Atomic(struct heap *) warm, bare; /* parked, with empty slabs and without; newest first; under LOCK_HEAPS */
+static _Atomic uint64_t warm_due;         /* 0: nothing is waiting */
 static bool all_careful;
+static size_t heap_size;
+static unsigned heap_bins;
 
-bool heap_start(bool careful) {
+bool heap_start(bool tracks, bool careful) {
     all_careful = careful;
-    return region_reserve(&heaps, HEAPS_MAX * 4096, false);
+    heap_size = tracks ? HEAP_SIZE_TRACKED : HEAP_SIZE;
+    heap_bins = tracks ? 2 * CLASSES : CLASSES;
+    return region_reserve(&heaps, HEAPS_MAX * heap_size, false);
 }
 
 size_t heap_count(void) {
     return atomic_load_explicit(&heaps_made, memory_order_acquire);
 }
 struct heap *heap_at(size_t i) {
-    return (struct heap *)(void *)(heaps.base + i * 4096);
+    return (struct heap *)(void *)(heaps.base + i * heap_size);
 }
 
 /* --- the direct table --- */
@@ -38,8 +43,21 @@ static void publish(const struct heap *h, unsigned class, struct slab *s) {
 }
 
 static void set_current(struct heap *h, bool tracked, unsigned class, struct slab *s) {
-    h->bins[tracked][class].current = s;
+    heap_bin(h, tracked, class)->current = s;
     if (!tracked) publish(h, class, s);
+}
+
+/* --- loans --- */
+
+static unsigned lender_of(unsigned class) {
+    size_t size = class_size(class);
+    return size > LOAN_MAX ? class : class_of((size_t)1 << (64 - __builtin_clzl(size - 1)));
+}
+
+/* The slab's places are wanted by its own class, or it is going. */
+static void end_loans(struct heap *h, bool tracked, const struct slab *s) {
+    for (unsigned c = s->class; c > 0 && lender_of(c - 1) == s->class; c--)
+        if (heap_bin(h, tracked, c - 1)->current == s) set_current(h, tracked, c - 1, NULL);
 }
 
 /* --- a bin's list --- */
@@ -64,7 +82,7 @@ static void list_remove(struct bin *bin, struct slab *s) {
 }
 
 static struct bin *bin_of(struct slab *s) {
-    return &slab_owner(s)->bins[(slab_owner_word(s) & OWNER_TRACKED) != 0][s->class];
+    return heap_bin(slab_owner(s), (slab_owner_word(s) & OWNER_TRACKED) != 0, s->class);
 }
 
 /* --- heaps of threads --- */
@@ -72,7 +90,7 @@ static struct bin *bin_of(struct slab *s) {
 static struct heap *make_heap(void) {
     size_t i = atomic_load_explicit(&heaps_made, memory_order_relaxed);
     do {
-        if (i >= HEAPS_MAX || !region_commit(&heaps, (i + 1) * 4096)) return NULL;
+        if (i >= HEAPS_MAX || !region_commit(&heaps, (i + 1) * heap_size)) return NULL;
     } while (
         !atomic_compare_exchange_weak_explicit(&heaps_made, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
     struct heap *h = heap_at(i);
@@ -80,28 +98,29 @@ static struct heap *make_heap(void) {
     return h;
 }
 
-static struct heap *unpark(void) {
+static struct heap *unpark(_Atomic(struct heap *) *list) {
     /* A look before the lock: a heap parked this instant serves the next thread. */
-    if (!atomic_load_explicit(&parked, memory_order_relaxed)) return NULL;
+    if (!atomic_load_explicit(list, memory_order_relaxed)) return NULL;
     lock_take(LOCK_HEAPS);
-    struct heap *h = atomic_load_explicit(&parked, memory_order_relaxed);
-    if (h) atomic_store_explicit(&parked, h->next_parked, memory_order_relaxed);
+    struct heap *h = atomic_load_explicit(list, memory_order_relaxed);
+    if (h) atomic_store_explicit(list, h->next_parked, memory_order_relaxed);
     lock_give(LOCK_HEAPS);
     if (h) atomic_store_explicit(&h->parked, 0, memory_order_relaxed);
     return h;
 }
 
-struct heap *heap_borrow(void) {
-    struct heap *h = unpark();
-    return h ? h : make_heap();
-}
-
-void heap_park(struct heap *h) {
+static void park(_Atomic(struct heap *) *list, struct heap *h) {
     atomic_store_explicit(&h->parked, 1, memory_order_relaxed);
     lock_take(LOCK_HEAPS);
-    h->next_parked = atomic_load_explicit(&parked, memory_order_relaxed);
-    atomic_store_explicit(&parked, h, memory_order_relaxed);
+    h->next_parked = atomic_load_explicit(list, memory_order_relaxed);
+    atomic_store_explicit(list, h, memory_order_relaxed);
     lock_give(LOCK_HEAPS);
+}
+
+struct heap *heap_borrow(void) {
+    struct heap *h = unpark(&warm);
+    if (!h) h = unpark(&bare);
+    return h ? h : make_heap();
 }
 
 struct heap *heap_mine(void) {
@@ -109,37 +128,68 @@ struct heap *heap_mine(void) {
     struct heap *h = tls.dying ? NULL : heap_borrow();
     if (!h) return NULL;
     tls.heap = h;
-    for (unsigned c = 0; class_size(c) <= SMALL_MAX; c++) publish(h, c, h->bins[0][c].current);
+    for (unsigned c = 0; class_size(c) <= SMALL_MAX; c++) publish(h, c, heap_bin(h, false, c)->current);
     return h;
 }
 
 /* --- taking --- */
 
+/* The class gets another slab to allocate from. NULL: refused. */
+static struct slab *next_slab(struct heap *h, unsigned class, bool tracked) {
+    struct bin *bin = heap_bin(h, tracked, class);
+    struct slab *s = bin->list;
+    if (s) {
+        list_remove(bin, s);
+    } else {
+        heap_tick();
+        s = slab_make(h, class, tracked, all_careful);
+        if (!s) return NULL;
+        if (!slab_refill(s)) {
+            slab_give_back(s);
+            return NULL;
+        }
+    }
+    set_current(h, tracked, class, s);
+    return s;
+}
+
+/* A slab for a class that has none: another class's, if that has a place to lend, or may grow by one. */
+static struct slab *borrow(struct heap *h, unsigned class, bool tracked) {
+    unsigned lender = lender_of(class);
+    if (lender == class) return NULL;
+    struct slab *s = heap_bin(h, tracked, lender)->current;
+    if (!s) s = next_slab(h, lender, tracked);
+    if (!s || slab_grown(s) > SLAB_STEP_MAX) return NULL;
+    if (s->free == &slab_nil && !slab_refill(s)) return NULL;
+    set_current(h, tracked, class, s);
+    return s;
+}
+
+/* A place of the slab, which is the class's current one; NULL: there is none any more. */
+static void *take_from(struct heap *h, struct slab *s, unsigned class, bool tracked) {
+    void *p = slab_pop(s);
+    if (p) return p;
+    if (!s->local_free) {
+        if (s->class != class) return NULL;
+        end_loans(h, tracked, s); /* it is about to grow */
+    }
+    return slab_refill(s) ? slab_pop(s) : NULL;
+}
+
 void *heap_take(struct heap *h, unsigned class, bool tracked) {
-    struct bin *bin = &h->bins[tracked][class];
+    struct bin *bin = heap_bin(h, tracked, class);
     if (atomic_load_explicit(&h->queue, memory_order_relaxed)) (void)heap_drain(h);
+    struct slab *s = bin->current;
+    if (!s && !bin->list) s = borrow(h, class, tracked);
     for (;;) {
-        struct slab *s = bin->current;
         if (s) {
-            void *p = slab_pop(s);
-            if (!p && slab_refill(s)) p = slab_pop(s);
+            void *p = take_from(h, s, class, tracked);
             if (p) return p;
-            slab_set_owner_word(s, slab_owner_word(s) | OWNER_FULL);
+            if (s->class == class) slab_set_owner_word(s, slab_owner_word(s) | OWNER_FULL);
             set_current(h, tracked, class, NULL);
         }
-        s = bin->list;
-        if (s) {
-            list_remove(bin, s);
-        } else {
-            slices_tick();
-            s = slab_make(h, class, tracked, all_careful);
-            if (!s) return NULL;
-            if (!slab_refill(s)) {
-                slab_give_back(s);
-                return NULL;
-            }
-        }
-        set_current(h, tracked, class, s);
+        s = next_slab(h, class, tracked);
+        if (!s) return NULL;
     }
 }
 
@@ -155,7 +205,7 @@ static void emptied(struct slab *s) {
     /* Off the list when a handler filled it up between a fast free's look at the owner and its push. */
     if (s->listed) list_remove(bin, s);
     slab_give_back(s);
-    slices_tick();
+    heap_tick();
 }
 
 void heap_emptied(struct slab *s) {
@@ -281,12 +331,18 @@ bool heap_drain(struct heap *h) {
     return true;
 }
 
-static void collect_bin(struct heap *h, bool tracked, unsigned class) {
-    struct bin *bin = &h->bins[tracked][class];
+/* `keep`: but for current ones that have not grown far. True: there is one. */
+static bool collect_bin(struct heap *h, bool tracked, unsigned class, bool keep) {
+    struct bin *bin = heap_bin(h, tracked, class);
     struct slab *s = bin->current, *next;
-    if (s && s->used == slab_free_length(s)) {
-        set_current(h, tracked, class, NULL);
-        slab_give_back(s);
+    bool kept = false;
+    if (s && s->class == class && s->used == slab_free_length(s)) {
+        kept = keep && slab_grown(s) <= SLAB_STEP_MAX;
+        if (!kept) {
+            end_loans(h, tracked, s);
+            set_current(h, tracked, class, NULL);
+            slab_give_back(s);
+        }
     }
     for (s = bin->list; s; s = next) { /* emptied where it could not be given back at once: inside a signal handler */
         next = s->next;
@@ -294,23 +350,77 @@ static void collect_bin(struct heap *h, bool tracked, unsigned class) {
         list_remove(bin, s);
         slab_give_back(s);
     }
+    return kept;
+}
+
+static bool collect(struct heap *h, bool keep) {
+    bool kept = false;
+    (void)heap_drain(h);
+    for (unsigned i = 0; i < heap_bins; i++) kept |= collect_bin(h, i >= CLASSES, i % CLASSES, keep);
+    return kept;
 }
 
 void heap_collect(struct heap *h) {
-    (void)heap_drain(h);
-    for (unsigned tracked = 0; tracked < 2; tracked++)
-        for (unsigned c = 0; c < CLASSES; c++) collect_bin(h, tracked, c);
+    (void)collect(h, false);
+}
+
+void heap_park(struct heap *h) {
+    if (!collect(h, true)) {
+        park(&bare, h);
+        return;
+    }
+    h->parked_since = clock_coarse();
+    park(&warm, h);
+    if (atomic_load_explicit(&warm_due, memory_order_relaxed) == 0)
+        atomic_store_explicit(&warm_due, h->parked_since + SLICES_PURGE_PERIOD, memory_order_relaxed);
+}
+
+/* The warm heaps that were parked before `until`: a list of the caller's own. */
+static struct heap *take_warm(uint64_t until) {
+    if (!atomic_load_explicit(&warm, memory_order_relaxed)) return NULL;
+    lock_take(LOCK_HEAPS);
+    struct heap *newer = NULL, *h = atomic_load_explicit(&warm, memory_order_relaxed);
+    while (h && h->parked_since >= until) {
+        newer = h;
+        h = h->next_parked;
+    }
+    if (newer)
+        newer->next_parked = NULL;
+    else
+        atomic_store_explicit(&warm, NULL, memory_order_relaxed);
+    lock_give(LOCK_HEAPS);
+    return h;
+}
+
+static void cool(uint64_t until) {
+    for (struct heap *h = take_warm(until), *next; h; h = next) {
+        next = h->next_parked;
+        heap_collect(h);
+        park(&bare, h);
+    }
+}
+
+void heap_tick(void) {
+    slices_tick();
+    uint64_t due = atomic_load_explicit(&warm_due, memory_order_relaxed), now;
+    if (due == 0 || (now = clock_coarse()) < due) return;
+    if (!atomic_compare_exchange_strong_explicit(&warm_due, &due, 0, memory_order_relaxed, memory_order_relaxed))
+        return;
+    cool(now - SLICES_PURGE_PERIOD);
+    if (atomic_load_explicit(&warm, memory_order_relaxed))
+        atomic_store_explicit(&warm_due, now + SLICES_PURGE_PERIOD, memory_order_relaxed);
 }
 
 void heap_collect_parked(void) {
+    cool(UINT64_MAX);
     struct heap *done = NULL, *h;
-    for (size_t n = heap_count(); n > 0 && (h = unpark()) != NULL; n--) {
-        heap_collect(h);
+    for (size_t n = heap_count(); n > 0 && (h = unpark(&bare)) != NULL; n--) {
+        heap_collect(h); /* what other threads gave back meanwhile */
         h->next_parked = done;
         done = h;
     }
     while ((h = done) != NULL) {
         done = h->next_parked;
-        heap_park(h);
+        park(&bare, h);
     }
 }

@@ -7,21 +7,36 @@
 #define HEAPS_MAX ((size_t)65536)
 
 struct bin {
-    struct slab *current; /* allocated from; the only one with anything on its `free` */
+    struct slab *current; /* allocated from; one of another class is on loan, see below */
     struct slab *list;    /* others with a free place, newest first; full slabs are on no list */
 };
 
+/* Loans: a class that has no slab yet takes places of the next power of two's slab, as long as that one has places and
+ * not more than one step of it is in use. So a thread with a few blocks of many sizes needs a page a doubling, not one
+ * a class. A loan holds only while the lender is its own class's current slab. */
+#define LOAN_MAX (2 * KIB) /* the largest lending class: a page holds two places of it */
+
 struct heap {
-    struct bin bins[2][CLASSES];  /* [tracked][class]; written by the owning thread only */
     _Atomic(struct slab *) queue; /* slabs with something on `remote`; anyone pushes, the owner takes all */
     _Atomic size_t waiting;       /* bytes of slabs on it whose every place waits to be drained */
     struct heap *next_parked;     /* under LOCK_HEAPS */
+    uint64_t parked_since;        /* coarse clock, ns */
     _Atomic uint32_t parked;
     uint32_t index;
-} ALIGNED(64);
-_Static_assert(sizeof(struct heap) <= 4096, "a heap is one page");
+    struct bin bins[]; /* a class; again for tracked blocks, where any are; written by the owning thread only */
+};
+#define HEAP_SIZE         ((size_t)2048) /* also its alignment: an owner's bits lie below */
+#define HEAP_SIZE_TRACKED ((size_t)4096)
+_Static_assert(sizeof(struct heap) + CLASSES * sizeof(struct bin) <= HEAP_SIZE, "bins for untracked blocks");
+_Static_assert(sizeof(struct heap) + (size_t)2 * CLASSES * sizeof(struct bin) <= HEAP_SIZE_TRACKED,
+               "bins for all blocks");
 
-bool heap_start(bool careful);
+ALWAYS_INLINE struct bin *heap_bin(struct heap *h, bool tracked, unsigned class) {
+    return &h->bins[(tracked ? CLASSES : 0) + class];
+}
+
+/* `tracks`: there will be tracked blocks. */
+bool heap_start(bool tracks, bool careful);
 
 /* The calling thread's heap; adopts a parked one or makes one. NULL: none can be made. */
 struct heap *heap_mine(void);
@@ -41,11 +56,19 @@ bool heap_drain(struct heap *h);
 
 /* Gives back slabs of the heap that hold no block. */
 void heap_collect(struct heap *h);
-void heap_collect_parked(void);
 
 /* A heap for one call of a thread that must not own one any more. */
 struct heap *heap_borrow(void);
+
+/* For the next thread: with the smallest of its empty slabs, so that the next short thread finds its memory made, for
+ * 50 to 100 ms. */
 void heap_park(struct heap *h);
+
+/* Gives back what parked heaps retain. */
+void heap_collect_parked(void);
+
+/* Gives back what has been retained for long enough, if it is time to. */
+void heap_tick(void);
 
 /* The free fast path's last act when a slab's last place came home. */
 void heap_emptied(struct slab *s);
@@ -59,11 +82,16 @@ ALWAYS_INLINE struct heap *slab_owner(const struct slab *s) {
 
 /* --- slab.c --- */
 
+#define SLAB_STEP_MAX (16 * KIB) /* by how much a slab grows at most, but by a place at least */
+
 struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool careful);
 void slab_give_back(struct slab *s);
-void *slab_pop(struct slab *s);                  /* NULL: `free` is empty */
-bool slab_refill(struct slab *s);                /* puts places on `free`; false: none, or refused */
-uint32_t slab_free_length(const struct slab *s); /* of `free` */
+void *slab_pop(struct slab *s);                         /* NULL: `free` is empty */
+bool slab_refill(struct slab *s);                       /* puts places on `free`; false: none, or refused */
+uint32_t slab_free_length(const struct slab *s);        /* of `free` */
+ALWAYS_INLINE size_t slab_grown(const struct slab *s) { /* bytes of the places that exist so far */
+    return (size_t)slab_capacity(s) * s->size;
+}
 ALWAYS_INLINE uint32_t slab_place(const struct slab *s, const void *p) {
     uint64_t offset = (uint64_t)((const char *)p - slab_start(s)) >> 4;
     return (uint32_t)((offset * s->reciprocal) >> 31);

@@ -74,13 +74,13 @@ enum side_state { SIDE_NEVER = 0, SIDE_LIVE = 0x4c495600, SIDE_FREED = 0x4652454
 
 enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY };
 
-/* owner: the heap's address, a multiple of a page, and these bits; any of them sends a free to the slow path. They lie
- * above what (pointer >> WINDOW_SHIFT) of a user address can be, which is added for the compare. */
+/* owner: the heap's address, a multiple of HEAP_SIZE, and these bits; any of them sends a free to the slow path. They
+ * lie above what (pointer >> WINDOW_SHIFT) of a user address can be, which is added for the compare. */
 #define WINDOW_SHIFT  40
 #define OWNER_FULL    0x100u /* no place free that the owner knows of; on no list */
 #define OWNER_TRACKED 0x200u /* places have side entries */
 #define OWNER_CAREFUL 0x400u /* every free takes the slow path (WEIR_ZERO_ON_FREE, a small arena) */
-#define OWNER_BITS    0xfffu
+#define OWNER_BITS    0x7ffu
 #define NO_OWNER      ((uintptr_t)0)         /* slices that are no slab: runs, tails, free ones */
 #define NO_HEAP       ((uintptr_t)INT32_MIN) /* an address of the kernel's half: compares with no owner */
 

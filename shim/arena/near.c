@@ -10,7 +10,7 @@ void *arena_pop_near(size_t n) {
     tls.limit = 0;
     tls.self = NO_HEAP;
     atomic_signal_fence(memory_order_seq_cst);
-    struct slab *s = h->bins[0][class_of(n)].current;
+    struct slab *s = heap_bin(h, false, class_of(n))->current;
     void *p = s ? slab_pop(s) : NULL;
     if (!p && s && s->local_free && slab_refill(s)) p = slab_pop(s);
     atomic_signal_fence(memory_order_seq_cst);

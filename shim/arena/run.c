@@ -85,7 +85,6 @@ void run_give(struct slab *s) {
     size_t slices = s->run_slices;
     if (emergency_give_span(s, slices)) return;
     slices_give(s, slices);
-    slices_tick();
 }
 
 static void *grow_in_place(struct slab *s, size_t bytes, size_t slices) {

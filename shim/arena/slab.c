@@ -5,8 +5,9 @@
 
 #include <stdatomic.h>
 
-#define EXTEND          (4 * KIB) /* fresh places come in steps of so many bytes, so that little is charged too early */
-#define EXTEND_RECYCLED (16 * KIB) /* where the memory is charged and resident already, a larger step costs nothing */
+#define EXTEND (4 * KIB) /* fresh places come in steps of so many bytes, so that little is charged too early */
+#define EXTEND_RECYCLED                                                                                                \
+    SLAB_STEP_MAX /* where the memory is charged and resident already, a larger step costs nothing */
 
 void (*slab_corrupted)(const void *block);
 
@@ -62,8 +63,9 @@ static bool extend(struct slab *s) {
     uint32_t from = slab_capacity(s), left = s->reserved - from;
     if (left == 0) return false;
     size_t from_bytes = (size_t)from * s->size;
-    bool recycled = s[from_bytes >> SLICE_SHIFT].committed > (from_bytes & (SLICE - 1)) + EXTEND;
-    uint32_t count = (uint32_t)((recycled ? EXTEND_RECYCLED : EXTEND) / s->size);
+    size_t resident = s[from_bytes >> SLICE_SHIFT].committed, begun = from_bytes & (SLICE - 1);
+    size_t step = resident > begun + EXTEND ? min_size(resident - begun, EXTEND_RECYCLED) : EXTEND;
+    uint32_t count = (uint32_t)(step / s->size);
     if (count == 0) count = 1;
     if (count > left) count = left;
     if (!slices_commit(s, round_up((size_t)(from + count) * s->size, PAGE))) return false;

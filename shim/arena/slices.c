@@ -15,7 +15,6 @@
 
 #define CHUNK_SLICES   ((size_t)512) /* 32 MiB are made writable at a time */
 #define SIDE_PER_SLICE (128 * KIB)   /* 4,096 places of 16 bytes, 32 bytes each */
-#define PURGE_PERIOD   50000000u     /* ns; memory is given back after one to two of these */
 #define WINDOW         ((size_t)1 << WINDOW_SHIFT)
 #define SMALLEST       (2 * MIB)         /* less is no arena */
 #define SPREAD_SLICES  ((size_t)1 << 20) /* the arena's use begins at a random chunk of its first 64 GiB */
@@ -292,7 +291,7 @@ void slices_give(struct slab *s, size_t count) {
     z->hint = min_size(z->hint, at >> 6);
     lock_give(LOCK_SLICES);
     if (any_dirty && atomic_load_explicit(&purge_due, memory_order_relaxed) == 0) {
-        atomic_store_explicit(&purge_due, clock_coarse() + PURGE_PERIOD, memory_order_relaxed);
+        atomic_store_explicit(&purge_due, clock_coarse() + SLICES_PURGE_PERIOD, memory_order_relaxed);
     }
 }
 
@@ -373,7 +372,7 @@ static size_t purge_word(struct zone *z, size_t word, bool all) {
     }
     put_word(bits(&z->free), word, get_word(bits(&z->free), word) & ~take);
     lock_give(LOCK_SLICES);
-    if (!all && young) atomic_store_explicit(&purge_due, clock_coarse() + PURGE_PERIOD, memory_order_relaxed);
+    if (!all && young) atomic_store_explicit(&purge_due, clock_coarse() + SLICES_PURGE_PERIOD, memory_order_relaxed);
     if (!take) return 0;
     uint64_t still_dirty = 0;
     for (size_t i = 0; i < 64;) {

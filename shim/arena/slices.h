@@ -38,6 +38,8 @@ size_t slices_charged(const struct slab *s, size_t count);
  */
 size_t slices_purge(bool all);
 
+#define SLICES_PURGE_PERIOD 50000000u /* ns; what was retained is given back after one to two of these */
+
 /* Purges when it is time to. */
 void slices_tick(void);
 

@@ -68,7 +68,7 @@ not_told() { # not_told HOW LEVEL
     silent
 }
 
-@test "a_block_freed_twice_is_told" { is_told double "$LEVELS" 'double free of the block of 1(00|12) bytes at 0x'; }
+@test "a_block_freed_twice_is_told" { is_told double "$LEVELS" 'double free of the block of 1(00|28) bytes at 0x'; }
 @test "a_block_freed_twice_later_is_told_where_all_are_tracked" {
     is_told double_later paranoid 'double free of the block of 100 bytes at 0x'
     not_told double_later disabled
@@ -81,7 +81,7 @@ not_told() { # not_told HOW LEVEL
     is_told stack paranoid "not a block, but on this thread's stack"
 }
 @test "a_pointer_to_data_is_told" { is_told data "$LEVELS" 'not a block, but static data at misuse\+0x'; }
-@test "realloc_of_a_freed_block_is_told" { is_told realloc_freed "$LEVELS" 'double free of the block of 1(00|12) bytes'; }
+@test "realloc_of_a_freed_block_is_told" { is_told realloc_freed "$LEVELS" 'double free of the block of 1(00|28) bytes'; }
 @test "realloc_of_the_stack_is_told" { is_told realloc_stack "$LEVELS" 'not a block'; }
 @test "a_write_to_a_freed_block_is_told" { is_told write_after_free "$LEVELS" 'a free block was written to'; }
 

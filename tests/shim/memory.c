@@ -1,0 +1,254 @@
+/* What memory costs, and whether it comes back: memory WHAT. Prints a figure, and ends with 1 where it is too high.
+ * Resident is what /proc/self/smaps says of anonymous memory, stacks aside; faults are getrusage's. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KIB    ((size_t)1 << 10)
+#define MIB    ((size_t)1 << 20)
+#define IDLERS ((size_t)64)
+#define STACK  (128 * KIB)
+
+static char *stacks; /* the threads': one mapping, so that it can be told from others */
+
+/* Without a stream: its buffer would be one of the blocks that are measured. */
+static size_t resident(void) {
+    static char text[4 << 20];
+    size_t length = 0, bytes = 0;
+    int fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+    for (ssize_t n; (n = read(fd, text + length, sizeof text - 1 - length)) > 0;) length += (size_t)n;
+    close(fd);
+    text[length] = 0;
+    bool counts = false;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        unsigned long from, to, inode, kib;
+        char path[2];
+        int fields = sscanf(line, "%lx-%lx %*s %*s %*s %lu %1s", &from, &to, &inode, path);
+        if (fields >= 3)
+            counts = fields == 3 && ((uintptr_t)stacks < from || (uintptr_t)stacks >= to);
+        else if (counts && sscanf(line, "Rss: %lu kB", &kib) == 1)
+            bytes += kib * KIB;
+    }
+    return bytes;
+}
+
+static long faults(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+}
+
+static void pass(long milliseconds) {
+    nanosleep(&(struct timespec){milliseconds / 1000, milliseconds % 1000 * 1000000}, NULL);
+}
+
+/* What a program that goes on does: weir gives memory back when it is called. */
+static void go_on(void) {
+    for (int i = 0; i < 4; i++) {
+        pass(60);
+        void *few[10];
+        for (size_t k = 0; k < 10; k++) few[k] = malloc(70000 + 1000 * k);
+        for (size_t k = 0; k < 10; k++) free(few[k]);
+    }
+}
+
+static int at_most(const char *what, size_t figure, size_t limit) {
+    printf("%s: %zu, at most %zu\n", what, figure, limit);
+    return figure > limit;
+}
+
+/* --- idle threads --- */
+
+static pthread_barrier_t together;
+static size_t sizes_of_idler[3];
+
+static void *be_idle(void *unused) {
+    for (size_t i = 0; i < 3; i++)
+        if (sizes_of_idler[i] > 0) memset(malloc(sizes_of_idler[i]), 1, sizes_of_idler[i]);
+    pthread_barrier_wait(&together);
+    pthread_barrier_wait(&together);
+    return unused;
+}
+
+static size_t with_idlers(void) {
+    pthread_t thread[IDLERS];
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_barrier_init(&together, NULL, IDLERS + 1);
+    for (size_t i = 0; i < IDLERS; i++) {
+        pthread_attr_setstack(&attributes, stacks + i * STACK, STACK);
+        if (pthread_create(&thread[i], &attributes, be_idle, NULL) != 0) exit(2);
+    }
+    pthread_barrier_wait(&together);
+    size_t bytes = resident();
+    pthread_barrier_wait(&together);
+    for (size_t i = 0; i < IDLERS; i++) pthread_join(thread[i], NULL);
+    return bytes;
+}
+
+static int idle_threads(void) {
+    size_t before = with_idlers();
+    memcpy(sizes_of_idler, (size_t[]){40, 200, 1320}, sizeof sizes_of_idler);
+    return at_most("bytes a thread", (with_idlers() - before) / IDLERS, 16 * KIB - 1);
+}
+
+/* Each thread leaves blocks behind that the next one frees: the memory of those that ended serves those that come. */
+static void *leave_some(void *argument) {
+    char **left = argument;
+    for (size_t i = 0; i < 2000; i++) {
+        free(left[i]);
+        memset(left[i] = malloc(16 + i % 1000), 1, 16);
+    }
+    return NULL;
+}
+
+static int generations(void) {
+    static char *left[2000];
+    size_t first = 0;
+    for (int i = 0; i < 200; i++) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, leave_some, left) != 0) return 2;
+        pthread_join(thread, NULL);
+        if (i == 20) first = resident();
+    }
+    size_t now = resident();
+    return at_most("grown by bytes", now > first ? now - first : 0, 512 * KIB);
+}
+
+/* --- memory that comes back --- */
+
+static int burst(void) {
+    enum { BLOCKS = 200000 };
+    static char *p[BLOCKS];
+    memset(p, 1, sizeof p);
+    size_t before = resident();
+    for (size_t i = 0; i < BLOCKS; i++) memset(p[i] = malloc(16 + i * 37 % 2000), 1, 16 + i * 37 % 2000);
+    char *large[20];
+    for (size_t i = 0; i < 20; i++) memset(large[i] = malloc((i + 1) * 300 * KIB), 1, (i + 1) * 300 * KIB);
+    size_t peak = resident();
+    for (size_t i = 0; i < BLOCKS; i++) free(p[i]);
+    for (size_t i = 0; i < 20; i++) free(large[i]);
+    if (peak < before + 200 * MIB) return 2;
+    go_on();
+    size_t after = resident();
+    /* A thread keeps an empty slab a class: 64 KiB for each of 60 classes here. */
+    return at_most("bytes left of a burst", after > before ? after - before : 0, 4 * MIB);
+}
+
+static void *sleep_on_blocks(void *argument) {
+    char **p = argument;
+    for (size_t i = 0; i < 400000; i++) memset(p[i] = malloc(100), 1, 100);
+    pthread_barrier_wait(&together);
+    pthread_barrier_wait(&together);
+    return NULL;
+}
+
+/* All that a sleeping thread made is freed by another one. */
+static int sleeping_owner(void) {
+    static char *p[400000];
+    pthread_t thread;
+    memset(p, 1, sizeof p);
+    pthread_barrier_init(&together, NULL, 2);
+    size_t before = resident();
+    if (pthread_create(&thread, NULL, sleep_on_blocks, p) != 0) return 2;
+    pthread_barrier_wait(&together);
+    for (size_t i = 0; i < 400000; i++) free(p[i]);
+    go_on();
+    int failed = at_most("bytes that wait on a sleeper", resident() - before, 3 * MIB);
+    pthread_barrier_wait(&together);
+    pthread_join(thread, NULL);
+    return failed;
+}
+
+static int no_huge_pages(void) {
+    char *p = malloc(100), name[64], *line = NULL;
+    size_t room = 0;
+    bool inside = false, refused = false;
+    snprintf(name, sizeof name, "/proc/self/smaps");
+    FILE *f = fopen(name, "r");
+    while (f && getline(&line, &room, f) > 0) {
+        unsigned long from, to;
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) inside = (uintptr_t)p >= from && (uintptr_t)p < to;
+        if (inside && strncmp(line, "VmFlags:", 8) == 0) refused = strstr(line, " nh") != NULL;
+    }
+    return at_most("small blocks where a huge page may be", !refused, 0);
+}
+
+/* --- large blocks --- */
+
+static int growth_without_copying(void) {
+    size_t size = 8 * MIB, others = 3 * MIB;
+    char *p = malloc(size), *in_the_way[64] = {0};
+    memset(p, 1, size);
+    long before = faults();
+    size_t moves = 0;
+    for (; size < 256 * MIB; size += size / 4, moves++) {
+        in_the_way[moves] = malloc(others); /* it cannot grow where it is */
+        p = realloc(p, size + size / 4);
+        if (!p || p[0] != 1 || p[size - 1] != 1) return 2;
+        p[size + size / 4 - 1] = 1;
+    }
+    for (size_t i = 0; i < moves; i++) free(in_the_way[i]);
+    /* Copying would touch each page of each size: about 300,000. */
+    return at_most("faults of growth", (size_t)(faults() - before), 2000);
+}
+
+static int alternating_sizes(void) {
+    long before = faults();
+    for (size_t i = 0; i < 20000; i++) {
+        size_t n = (size_t[]){70 * KIB, 300 * KIB, 1100 * KIB, 5 * MIB, 20 * MIB}[i % 5];
+        char *p = malloc(n);
+        p[0] = p[n / 2] = p[n - 1] = 1;
+        free(p);
+    }
+    /* Mapping and unmapping each time would be 60,000. */
+    return at_most("faults of alternating sizes", (size_t)(faults() - before), 3000);
+}
+
+static int calloc_of_what_the_kernel_cleared(void) {
+    size_t before = resident();
+    char *p = calloc(64, MIB);
+    size_t touched = resident() - before;
+    if (at_most("bytes touched by calloc", touched, 256 * KIB)) return 1;
+    memset(p, 1, 64 * MIB);
+    free(p);
+    for (size_t n = 100 * KIB; n < 40 * MIB; n += n / 3) {
+        p = calloc(1, n); /* some of it was used a moment ago */
+        for (size_t i = 0; i < n; i++)
+            if (p[i]) return at_most("bytes that calloc left", 1, 0);
+        memset(p, 1, n);
+        free(p);
+    }
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(void);
+} all[] = {
+    {"idle_threads", idle_threads},
+    {"generations", generations},
+    {"burst", burst},
+    {"sleeping_owner", sleeping_owner},
+    {"no_huge_pages", no_huge_pages},
+    {"growth_without_copying", growth_without_copying},
+    {"alternating_sizes", alternating_sizes},
+    {"calloc_of_what_the_kernel_cleared", calloc_of_what_the_kernel_cleared},
+};
+
+int main(int argc, char **argv) {
+    stacks = mmap(NULL, IDLERS * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    free(malloc(1)); /* the allocator is up */
+    (void)resident();
+    for (size_t i = 0; argc == 2 && i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(argv[1], all[i].name) == 0) return all[i].run();
+    return 2;
+}

@@ -76,7 +76,9 @@ enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY }
 
 /* owner: the heap's address, a multiple of HEAP_SIZE, and these bits; any of them sends a free to the slow path. They
  * lie above what (pointer >> WINDOW_SHIFT) of a user address can be, which is added for the compare. */
-#define WINDOW_SHIFT  40
+#ifndef WINDOW_SHIFT
+#    define WINDOW_SHIFT 40 /* builds for valgrind and ThreadSanitizer, which have less address space, say less */
+#endif
 #define OWNER_FULL    0x100u /* no place free that the owner knows of; on no list */
 #define OWNER_TRACKED 0x200u /* places have side entries */
 #define OWNER_CAREFUL 0x400u /* every free takes the slow path (WEIR_ZERO_ON_FREE, a small arena) */

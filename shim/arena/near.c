@@ -12,7 +12,8 @@ void *arena_pop_near(size_t n) {
     atomic_signal_fence(memory_order_seq_cst);
     struct slab *s = heap_bin(h, false, class_of(n))->current;
     void *p = s ? slab_pop(s) : NULL;
-    if (!p && s && s->local_free && slab_refill(s)) p = slab_pop(s);
+    /* The list that took over the last place is empty now: the other one takes its place before it is asked for. */
+    if (s && s->free == &slab_nil && s->local_free && slab_refill(s) && !p) p = slab_pop(s);
     atomic_signal_fence(memory_order_seq_cst);
     tls.self = self;
     tls.limit = SMALL_MAX + 1;

@@ -16,8 +16,8 @@
 #define CHUNK_SLICES   ((size_t)512) /* 32 MiB are made writable at a time */
 #define SIDE_PER_SLICE (128 * KIB)   /* 4,096 places of 16 bytes, 32 bytes each */
 #define WINDOW         ((size_t)1 << WINDOW_SHIFT)
-#define SMALLEST       (2 * MIB)         /* less is no arena */
-#define SPREAD_SLICES  ((size_t)1 << 20) /* the arena's use begins at a random chunk of its first 64 GiB */
+#define SMALLEST       (2 * MIB)                    /* less is no arena */
+#define SPREAD_SLICES  (WINDOW >> SLICE_SHIFT >> 4) /* its use begins at a random chunk of this part: 64 GiB */
 
 struct arena arena;
 struct slab *arena_slabs;

@@ -82,6 +82,10 @@ void arena_thread_ended(bool last) {
     arena_leave(outermost);
 }
 
+void arena_forked(void) {
+    heap_forked();
+}
+
 /* --- finding --- */
 
 static void find_slot(struct place *place, const void *p) {

@@ -26,6 +26,7 @@ ALWAYS_INLINE bool arena_enter(void) {
     }
     tls.self = NO_HEAP;
     tls.limit = 0;
+    if (tls.heap) atomic_store_explicit(&tls.heap->busy, 1, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
     return true;
 }
@@ -33,6 +34,7 @@ ALWAYS_INLINE bool arena_enter(void) {
 ALWAYS_INLINE void arena_leave(bool outermost) {
     atomic_signal_fence(memory_order_seq_cst);
     if (outermost && tls.heap) {
+        atomic_store_explicit(&tls.heap->busy, 0, memory_order_relaxed);
         tls.self = (uintptr_t)tls.heap + (arena.base >> WINDOW_SHIFT);
         tls.limit = arena.tracks_all ? 0 : SMALL_MAX + 1;
     }
@@ -88,6 +90,9 @@ extern void (*arena_watch_thread)(void);
 /* The thread ends: its heap is parked for another one. `last`: its end will not be noticed again, so that it gets none
  * any more; else it may adopt one, and is watched again. */
 void arena_thread_ended(bool last);
+
+/* First thing in a child of fork, see heap_forked. */
+void arena_forked(void);
 
 /* --- looking at everything, without locks: for dumps --- */
 

@@ -47,6 +47,7 @@ ALWAYS_INLINE enum arena_pushed arena_push(void *p, struct slab **slab) {
         return ARENA_DECLINED;
     }
     link_set(b, head);
+    SIGNAL_FENCE(); /* a fork in another thread may find the list at any point, and use it */
     s->local_free = b;
     bool used = --s->used > 0;
     SIGNAL_FENCE();

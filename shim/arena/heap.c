@@ -15,6 +15,9 @@ static struct region heaps;
 static _Atomic size_t heaps_made;
 static _Atomic(struct heap *) warm, bare; /* parked, with empty slabs and without; newest first; under LOCK_HEAPS */
 static _Atomic uint64_t warm_due;         /* 0: nothing is waiting */
+static uint32_t generation = 1;           /* forks since the program began */
+static size_t orphans_next, orphans_end;  /* heaps that may be orphans, by index; under LOCK_HEAPS */
+static const struct heap *forker;         /* the one heap of that time that is somebody's */
 static bool all_careful;
 static size_t heap_size;
 static unsigned heap_bins;
@@ -87,6 +90,12 @@ static struct bin *bin_of(struct slab *s) {
 
 /* --- heaps of threads --- */
 
+static void take_over(struct heap *h) {
+    atomic_store_explicit(&h->busy, 1, memory_order_relaxed); /* until arena_leave, or until it is parked */
+    atomic_store_explicit(&h->parked, 0, memory_order_relaxed);
+    h->generation = generation;
+}
+
 static struct heap *make_heap(void) {
     size_t i = atomic_load_explicit(&heaps_made, memory_order_relaxed);
     do {
@@ -95,6 +104,7 @@ static struct heap *make_heap(void) {
         !atomic_compare_exchange_weak_explicit(&heaps_made, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
     struct heap *h = heap_at(i);
     h->index = (uint32_t)i;
+    take_over(h);
     return h;
 }
 
@@ -103,14 +113,37 @@ static struct heap *unpark(_Atomic(struct heap *) *list) {
     if (!atomic_load_explicit(list, memory_order_relaxed)) return NULL;
     lock_take(LOCK_HEAPS);
     struct heap *h = atomic_load_explicit(list, memory_order_relaxed);
-    if (h) atomic_store_explicit(list, h->next_parked, memory_order_relaxed);
+    if (h) {
+        atomic_store_explicit(list, h->next_parked, memory_order_relaxed);
+        take_over(h);
+    }
     lock_give(LOCK_HEAPS);
-    if (h) atomic_store_explicit(&h->parked, 0, memory_order_relaxed);
+    return h;
+}
+
+/* A heap whose thread a fork has left behind. */
+static struct heap *adopt(void) {
+    struct heap *h = NULL;
+    if (likely(orphans_end == 0)) return NULL; /* written before there were two threads */
+    lock_take(LOCK_HEAPS);
+    while (!h && orphans_next < orphans_end) {
+        h = heap_at(orphans_next++);
+        if (h == forker || h->generation == generation || atomic_load_explicit(&h->parked, memory_order_relaxed) ||
+            atomic_load_explicit(&h->busy, memory_order_relaxed)) {
+            h = NULL;
+        }
+    }
+    if (h) {
+        h->index = (uint32_t)(orphans_next - 1); /* it may have been made at that very moment */
+        take_over(h);
+    }
+    lock_give(LOCK_HEAPS);
     return h;
 }
 
 static void park(_Atomic(struct heap *) *list, struct heap *h) {
     atomic_store_explicit(&h->parked, 1, memory_order_relaxed);
+    atomic_store_explicit(&h->busy, 0, memory_order_relaxed);
     lock_take(LOCK_HEAPS);
     h->next_parked = atomic_load_explicit(list, memory_order_relaxed);
     atomic_store_explicit(list, h, memory_order_relaxed);
@@ -120,7 +153,15 @@ static void park(_Atomic(struct heap *) *list, struct heap *h) {
 struct heap *heap_borrow(void) {
     struct heap *h = unpark(&warm);
     if (!h) h = unpark(&bare);
+    if (!h) h = adopt();
     return h ? h : make_heap();
+}
+
+void heap_forked(void) {
+    generation++;
+    forker = tls.heap;
+    orphans_next = 0;
+    orphans_end = heap_count();
 }
 
 struct heap *heap_mine(void) {
@@ -240,13 +281,18 @@ static void enqueue(struct heap *h, struct slab *s) {
     while (!atomic_compare_exchange_weak_explicit(&h->queue, &head, s, memory_order_release, memory_order_relaxed));
 }
 
+static uint32_t this_process(void) {
+    return atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
+}
+
 /* Every place of a full slab waits on `remote`: no block of it is left, so its owner can touch it only by draining.
  * When enough of that waits already, the memory is given back here. CLAIMED keeps the owner off meanwhile. */
 static void empty_for_owner(struct heap *h, struct slab *s, uint64_t whole_list) {
     size_t bytes = (size_t)s->slices << SLICE_SHIFT;
     if (atomic_fetch_add_explicit(&h->waiting, bytes, memory_order_relaxed) < WAITING_MAX) return;
-    if (!atomic_compare_exchange_strong_explicit(&s->remote, &whole_list, REMOTE_QUEUED | REMOTE_CLAIMED,
-                                                 memory_order_acq_rel, memory_order_relaxed)) {
+    uint64_t claim = (uint64_t)this_process() << 16 | REMOTE_QUEUED | REMOTE_CLAIMED;
+    if (!atomic_compare_exchange_strong_explicit(&s->remote, &whole_list, claim, memory_order_acq_rel,
+                                                 memory_order_relaxed)) {
         return; /* the owner was faster */
     }
     /* The same list may have come about anew meanwhile, in a slab that has grown: only now it holds still. */
@@ -265,7 +311,9 @@ void heap_give_remotely(struct slab *s, void *p) {
         /* There is a block, so the claim is a mistake that is being undone. */
         for (unsigned wait = 0; unlikely(old & REMOTE_CLAIMED);
              old = atomic_load_explicit(&s->remote, memory_order_relaxed)) {
-            if (++wait == CLAIM_WAIT) return; /* it is a signal handler that waits for its own thread: lose the block */
+            /* A signal handler waits for its own thread, or a child of fork for one that it does not have: the block is
+             * lost. */
+            if (++wait == CLAIM_WAIT || REMOTE_CLAIMER(old) != this_process()) return;
             __builtin_ia32_pause();
         }
         link_set(b, REMOTE_POINTER(old));
@@ -295,19 +343,19 @@ static void splice(struct slab *s, struct link *list, uint32_t count) {
     s->used -= count;
 }
 
-/* Takes the remote list; 0: nobody may have it just now. */
+/* Takes the remote list, unless it is claimed. What there was. */
 static uint64_t take_remote(struct slab *s) {
     uint64_t r = atomic_load_explicit(&s->remote, memory_order_acquire);
     do {
-        if (r & REMOTE_CLAIMED) return 0;
+        if (r & REMOTE_CLAIMED) return r;
     } while (!atomic_compare_exchange_weak_explicit(&s->remote, &r, 0, memory_order_acq_rel, memory_order_acquire));
     return r;
 }
 
 static void drain_slab(struct heap *h, struct slab *s) {
     uint64_t r = take_remote(s);
-    if (r == 0) {
-        enqueue(h, s); /* its memory is being given back this very moment */
+    if (r & REMOTE_CLAIMED) {
+        if (REMOTE_CLAIMER(r) == this_process()) enqueue(h, s); /* its memory is being given back this very moment */
     } else if (r & REMOTE_EMPTIED) {
         ASSERT(!s->listed && s->local_free == NULL);
         s->used = 0;
@@ -414,6 +462,7 @@ void heap_tick(void) {
 void heap_collect_parked(void) {
     cool(UINT64_MAX);
     struct heap *done = NULL, *h;
+    while ((h = adopt()) != NULL) park(&bare, h);
     for (size_t n = heap_count(); n > 0 && (h = unpark(&bare)) != NULL; n--) {
         heap_collect(h); /* what other threads gave back meanwhile */
         h->next_parked = done;

@@ -6,30 +6,10 @@
 
 #define HEAPS_MAX ((size_t)65536)
 
-struct bin {
-    struct slab *current; /* allocated from; one of another class is on loan, see below */
-    struct slab *list;    /* others with a free place, newest first; full slabs are on no list */
-};
-
 /* Loans: a class that has no slab yet takes places of the next power of two's slab, as long as that one has places and
  * not more than one step of it is in use. So a thread with a few blocks of many sizes needs a page a doubling, not one
  * a class. A loan holds only while the lender is its own class's current slab. */
 #define LOAN_MAX (2 * KIB) /* the largest lending class: a page holds two places of it */
-
-struct heap {
-    _Atomic(struct slab *) queue; /* slabs with something on `remote`; anyone pushes, the owner takes all */
-    _Atomic size_t waiting;       /* bytes of slabs on it whose every place waits to be drained */
-    struct heap *next_parked;     /* under LOCK_HEAPS */
-    uint64_t parked_since;        /* coarse clock, ns */
-    _Atomic uint32_t parked;
-    uint32_t index;
-    struct bin bins[]; /* a class; again for tracked blocks, where any are; written by the owning thread only */
-};
-#define HEAP_SIZE         ((size_t)2048) /* also its alignment: an owner's bits lie below */
-#define HEAP_SIZE_TRACKED ((size_t)4096)
-_Static_assert(sizeof(struct heap) + CLASSES * sizeof(struct bin) <= HEAP_SIZE, "bins for untracked blocks");
-_Static_assert(sizeof(struct heap) + (size_t)2 * CLASSES * sizeof(struct bin) <= HEAP_SIZE_TRACKED,
-               "bins for all blocks");
 
 ALWAYS_INLINE struct bin *heap_bin(struct heap *h, bool tracked, unsigned class) {
     return &h->bins[(tracked ? CLASSES : 0) + class];
@@ -66,6 +46,10 @@ void heap_park(struct heap *h);
 
 /* Gives back what parked heaps retain. */
 void heap_collect_parked(void);
+
+/* In a child of fork, before it has a second thread: the heaps of its parent's other threads are nobody's, and serve
+ * the next threads. But those that were changing at that moment. */
+void heap_forked(void);
 
 /* Gives back what has been retained for long enough, if it is time to. */
 void heap_tick(void);

@@ -87,10 +87,13 @@ enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY }
 #define NO_HEAP       ((uintptr_t)INT32_MIN) /* an address of the kernel's half: compares with no owner */
 
 /* remote: the list's first place (16-aligned, 48 bits), its length above, these bits below. */
-#define REMOTE_QUEUED     1u /* the slab is on its owner's queue, or about to be put there */
-#define REMOTE_CLAIMED    2u /* someone is giving its memory back while the owner sleeps; hands off */
-#define REMOTE_EMPTIED    4u /* that is done: every place is free, the list is gone */
-#define REMOTE_BITS       15u
+#define REMOTE_QUEUED  1u /* the slab is on its owner's queue, or about to be put there */
+#define REMOTE_CLAIMED 2u /* someone is giving its memory back while the owner sleeps; hands off */
+#define REMOTE_EMPTIED 4u /* that is done: every place is free, the list is gone */
+#define REMOTE_BITS    15u
+#define REMOTE_CLAIMER(r)                                                                                              \
+    ((uint32_t)((r) >> 16)) /* CLAIMED: the process whose thread it is; a fork leaves it behind                        \
+                             */
 #define REMOTE_POINTER(r) ((struct link *)((r)&0xfffffffffff0u))
 #define REMOTE_COUNT(r)   ((uint32_t)((r) >> 48))
 
@@ -129,7 +132,27 @@ struct slab {
 _Static_assert(sizeof(struct slab) == 128, "a descriptor is two cache lines");
 _Static_assert(offsetof(struct slab, remote) == 64, "others' fields begin on line 1");
 
-struct heap;
+struct bin {
+    struct slab *current; /* allocated from; one of another class is on loan, see heap.h */
+    struct slab *list;    /* others with a free place, newest first; full slabs are on no list */
+};
+
+struct heap {
+    _Atomic(struct slab *) queue; /* slabs with something on `remote`; anyone pushes, the owner takes all */
+    _Atomic size_t waiting;       /* bytes of slabs on it whose every place waits to be drained */
+    struct heap *next_parked;     /* under LOCK_HEAPS */
+    uint64_t parked_since;        /* coarse clock, ns */
+    _Atomic uint32_t parked;
+    _Atomic uint32_t busy; /* a slow path is changing it: useless to a process that is forked off now */
+    uint32_t generation;   /* of forks, in which a thread took it */
+    uint32_t index;
+    struct bin bins[]; /* a class; again for tracked blocks, where any are; written by the owning thread only */
+};
+#define HEAP_SIZE         ((size_t)2048) /* also its alignment: an owner's bits lie below */
+#define HEAP_SIZE_TRACKED ((size_t)4096)
+_Static_assert(sizeof(struct heap) + CLASSES * sizeof(struct bin) <= HEAP_SIZE, "bins for untracked blocks");
+_Static_assert(sizeof(struct heap) + (size_t)2 * CLASSES * sizeof(struct bin) <= HEAP_SIZE_TRACKED,
+               "bins for all blocks");
 
 /* The thread's own: initial-exec, small, and valid in every state (a thread that never allocated has no slabs). */
 struct tls {

@@ -89,9 +89,13 @@ bool slab_refill(struct slab *s) {
         s->local_free = NULL; /* what was on it is lost, and counted as in use for good */
         return extend(s);
     }
-    s->free = s->local_free;
-    s->local_free = NULL;
+    /* In this order, since a fork in another thread may fall between: its child then lacks the list, no more. */
+    struct link *list = s->local_free;
     s->used = slab_capacity(s);
+    atomic_signal_fence(memory_order_seq_cst);
+    s->local_free = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
+    s->free = list;
     return true;
 }
 

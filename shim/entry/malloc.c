@@ -78,10 +78,15 @@ EXPORT void *reallocarray(void *p, size_t count, size_t size) {
     return track_reallocate(p, n, CALLER, FRAME);
 }
 
+static NOINLINE size_t usable_size_slow(void *p) {
+    start_check();
+    return track_usable_size(p, CALLER);
+}
+
 /* May be written to its end; at tracked levels too. */
 EXPORT size_t malloc_usable_size(void *p) {
-    start_check();
-    return track_usable_size(p);
+    size_t size = arena_place_size(p);
+    return likely(size > 0) ? size : usable_size_slow(p);
 }
 
 /* C23: size and alignment are hints that no caller can be trusted with. */

@@ -1,5 +1,6 @@
-/* Threads: their end, by a key's destructor. Each round of destructors parks the heap; if a later destructor of the
- * program allocates again, the thread adopts one again and the key is set again, for the next round. */
+/* Threads: their end, by a key's destructor; what a fork leaves of them, by a handler of fork's. Each round of
+ * destructors parks the heap; if a later destructor of the program allocates again, the thread adopts one again and the
+ * key is set again, for the next round. */
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"
 
@@ -20,5 +21,6 @@ static void watch_thread(void) {
 }
 
 void hook_threads(void) {
+    (void)pthread_atfork(NULL, NULL, arena_forked);
     if (pthread_key_create(&key, thread_ended) == 0) arena_watch_thread = watch_thread;
 }

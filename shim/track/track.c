@@ -189,11 +189,11 @@ void track_free(void *p, const char *entry, const void *frame) {
     arena_leave(outermost);
 }
 
-size_t track_usable_size(const void *p) {
+size_t track_usable_size(const void *p, const void *caller) {
     if (!p) return 0;
     struct place place = arena_find(p);
     if (place.kind == PLACE_FOREIGN && foreign_is_libcs(p)) return foreign_usable_size(p);
-    return check("malloc_usable_size", p, &place, CALLER) ? place.size : 0;
+    return check("malloc_usable_size", p, &place, caller) ? place.size : 0;
 }
 
 /* --- realloc --- */

@@ -16,7 +16,7 @@ void *track_allocate(size_t n, size_t alignment, bool zero, enum ceiling_operati
                      const void *frame);
 void *track_reallocate(void *p, size_t n, const void *caller, const void *frame);
 void track_free(void *p, const char *entry, const void *frame);
-size_t track_usable_size(const void *p);
+size_t track_usable_size(const void *p, const void *caller);
 
 /* Where the entry was called from: passed on by every entry that is not itself a tail call. */
 #define CALLER __builtin_return_address(0)

@@ -14,6 +14,7 @@ costs_little() { # costs_little WHAT [LEVELS]
     done
 }
 @test "each_of_64_idle_threads_with_three_sizes_costs_less_than_16_kib" { costs_little idle_threads disabled; }
+@test "heaps_of_threads_that_a_child_does_not_have_serve_its_own" { costs_little threads_of_a_child disabled; }
 @test "memory_of_threads_that_ended_serves_the_next_ones" { costs_little generations; }
 @test "memory_falls_after_a_burst" { costs_little burst; }
 @test "little_waits_on_a_thread_that_sleeps" { costs_little sleeping_owner; }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,6 +63,7 @@ static void go_on(void) {
 
 static int at_most(const char *what, size_t figure, size_t limit) {
     printf("%s: %zu, at most %zu\n", what, figure, limit);
+    fflush(stdout);
     return figure > limit;
 }
 
@@ -98,6 +100,31 @@ static int idle_threads(void) {
     size_t before = with_idlers();
     memcpy(sizes_of_idler, (size_t[]){40, 200, 1320}, sizeof sizes_of_idler);
     return at_most("bytes a thread", (with_idlers() - before) / IDLERS, 16 * KIB - 1);
+}
+
+/* A child of fork has as many threads: they find the heaps of its parent's threads, with room. */
+static int threads_of_a_child(void) {
+    memcpy(sizes_of_idler, (size_t[]){40, 200, 1320}, sizeof sizes_of_idler);
+    pthread_t thread[IDLERS];
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_barrier_init(&together, NULL, IDLERS + 1);
+    for (size_t i = 0; i < IDLERS; i++) {
+        pthread_attr_setstack(&attributes, stacks + i * STACK, STACK);
+        if (pthread_create(&thread[i], &attributes, be_idle, NULL) != 0) return 2;
+    }
+    pthread_barrier_wait(&together);
+    pid_t child = fork();
+    if (child == 0) {
+        stacks = mmap(NULL, IDLERS * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        size_t before = resident();
+        _exit(at_most("bytes a thread of a child", (with_idlers() - before) / IDLERS, 8 * KIB));
+    }
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) != child) return 2;
+    pthread_barrier_wait(&together);
+    for (size_t i = 0; i < IDLERS; i++) pthread_join(thread[i], NULL);
+    return status != 0;
 }
 
 /* Each thread leaves blocks behind that the next one frees: the memory of those that ended serves those that come. */
@@ -235,6 +262,7 @@ static const struct {
     int (*run)(void);
 } all[] = {
     {"idle_threads", idle_threads},
+    {"threads_of_a_child", threads_of_a_child},
     {"generations", generations},
     {"burst", burst},
     {"sleeping_owner", sleeping_owner},

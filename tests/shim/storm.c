@@ -1,6 +1,7 @@
 /* Storms: what interrupts an allocator at the worst moments. One kind a run; prints "survived".
  *   fork     threads allocate while one forks children that allocate, use stdio and exit
- *   clone    the same with a raw clone, which runs no handlers
+ *   threads  the same, and the children start threads, which free what their parent's threads made
+ *   clone    as fork, with a raw clone, which runs no handlers
  *   stdio    the same while others flush and read lines (libc's list of streams against the allocator's locks)
  *   signal   a 1 kHz timer's handler allocates and frees while the program does
  *   vfork    children that share memory allocate, then end */
@@ -20,7 +21,9 @@
 static atomic_bool stop;
 static atomic_ulong handled;
 
-static void churn(unsigned *s, void **p, int n) {
+static void *volatile made[4][64]; /* each worker's blocks: live ones at any moment, for a child to free */
+
+static void churn(unsigned *s, void *volatile *p, int n) {
     for (int i = 0; i < n; i++) {
         *s = *s * 1103515245 + 12345;
         unsigned k = *s >> 8 & 63;
@@ -28,19 +31,31 @@ static void churn(unsigned *s, void **p, int n) {
             fprintf(stderr, "wrong byte\n");
             abort();
         }
-        free(p[k]);
+        void *old = p[k];
+        p[k] = NULL;
+        free(old);
         size_t size = (*s >> 4) % ((*s & 15) == 0 ? 200000 : 700) + 1;
-        p[k] = malloc(size);
-        if (!p[k]) abort();
-        memset(p[k], (int)k, size < 64 ? size : 64);
+        void *new = malloc(size);
+        if (!new) abort();
+        memset(new, (int)k, size < 64 ? size : 64);
+        p[k] = new;
     }
 }
 
 static void *worker(void *argument) {
     unsigned s = (unsigned)(long)argument;
-    void *p[64] = {0};
-    while (!stop) churn(&s, p, 100);
+    while (!stop) churn(&s, made[(long)argument - 1], 100);
+    return NULL;
+}
+
+static void *successor(void *argument) {
+    unsigned s = (unsigned)getpid();
+    void *volatile *p = argument;
+    churn(&s, p, 1000);
     for (int k = 0; k < 64; k++) free(p[k]);
+    void *volatile own[64] = {0};
+    churn(&s, own, 1000);
+    for (int k = 0; k < 64; k++) free(own[k]);
     return NULL;
 }
 
@@ -56,10 +71,14 @@ static void *streams(void *argument) {
     return argument;
 }
 
-static void child(void) {
+static void child(bool threads) {
     unsigned s = (unsigned)getpid();
-    static void *p[64];
+    static void *volatile p[64];
+    pthread_t t[4];
+    for (int i = 0; threads && i < 4; i++)
+        if (pthread_create(&t[i], NULL, successor, (void *)made[i]) != 0) abort();
     churn(&s, p, 3000);
+    for (int i = 0; threads && i < 4; i++) pthread_join(t[i], NULL);
     fflush(NULL);
 }
 
@@ -73,7 +92,7 @@ static void reap(pid_t pid) {
 
 static void on_alarm(int n) {
     static unsigned s = 1;
-    static void *p[64];
+    static void *volatile p[64];
     (void)n;
     churn(&s, p, 20);
     handled++;
@@ -89,7 +108,7 @@ int main(int argc, char **argv) {
         struct itimerval every = {{0, 1000}, {0, 1000}};
         setitimer(ITIMER_REAL, &every, NULL);
         unsigned s = 7;
-        void *p[64] = {0};
+        void *volatile p[64] = {0};
         while (handled < (unsigned long)rounds) churn(&s, p, 1000);
         printf("survived\n");
         return 0;
@@ -106,7 +125,7 @@ int main(int argc, char **argv) {
             pid = fork();
         if (pid == 0) {
             if (strcmp(kind, "vfork") != 0)
-                child();
+                child(strcmp(kind, "threads") == 0);
             else
                 free(malloc(1000));
             _exit(0);

@@ -23,6 +23,7 @@ __environ
 __errno_location
 __gmon_start__
 __libc_stack_end
+__register_atfork
 _dl_find_object
 abort
 dl_iterate_phdr

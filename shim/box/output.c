@@ -6,9 +6,11 @@
 #include "shim/base/text.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #define DESCRIPTOR_MIN 128 /* out of the way of the program's own; lower where the limit is lower */
-#define ATTEMPTS       10000u
+#define NUMBER_MAX     (1u << 30)
+#define RACES_MAX      100 /* times that another process takes the number that was free */
 #define EEXIST_        17
 
 static char folder[2048];
@@ -95,12 +97,35 @@ static void expand(struct path *p, uint32_t pid, uint64_t number, unsigned attem
     }
 }
 
+static bool is_taken(char path[OUTPUT_PATH_MAX], uint32_t pid, uint64_t number, unsigned attempt) {
+    struct stat ignored;
+    struct path p = {path, 0};
+    expand(&p, pid, number, attempt);
+    return !sys_failed(sys4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&ignored, AT_SYMLINK_NOFOLLOW));
+}
+
+/* The number behind the last one that is taken, by doubling and halving: a name without %p may have served for years.
+ */
+static unsigned next_free(char path[OUTPUT_PATH_MAX], uint32_t pid, uint64_t number) {
+    unsigned taken = 1, is_free = 2;
+    for (; is_free < NUMBER_MAX && is_taken(path, pid, number, is_free); is_free *= 2) taken = is_free;
+    while (is_free - taken > 1) {
+        unsigned middle = taken + (is_free - taken) / 2;
+        if (is_taken(path, pid, number, middle))
+            taken = middle;
+        else
+            is_free = middle;
+    }
+    return is_free;
+}
+
 long output_open(char path[OUTPUT_PATH_MAX], uint32_t pid, uint64_t number) {
     long fd = -EEXIST_;
-    for (unsigned attempt = 1; fd == -EEXIST_ && attempt <= ATTEMPTS; attempt++) {
+    for (unsigned attempt = 1, races = 0; fd == -EEXIST_ && races <= RACES_MAX; races++) {
         struct path p = {path, 0};
         expand(&p, pid, number, attempt);
         fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd == -EEXIST_) attempt = next_free(path, pid, number);
     }
     if (sys_failed(fd)) return fd;
     for (int least = DESCRIPTOR_MIN; least >= 10; least /= 2) {

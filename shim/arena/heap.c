@@ -1,6 +1,5 @@
 /* Heaps: allocation's slow path, frees that the fast path declined, threads that come and go. See heap.h. */
 #include "shim/arena/heap.h"
-#include "shim/arena/slices.h"
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
@@ -14,7 +13,6 @@ __thread struct tls tls = {.self = NO_HEAP};
 static struct region heaps;
 static _Atomic size_t heaps_made;
 static _Atomic(struct heap *) warm, bare; /* parked, with empty slabs and without; newest first; under LOCK_HEAPS */
-static _Atomic uint64_t warm_due;         /* 0: nothing is waiting */
 static uint32_t generation = 1;           /* forks since the program began */
 static size_t orphans_next, orphans_end;  /* heaps that may be orphans, by index; under LOCK_HEAPS */
 static const struct heap *forker;         /* the one heap of that time that is somebody's */
@@ -182,7 +180,6 @@ static struct slab *next_slab(struct heap *h, unsigned class, bool tracked) {
     if (s) {
         list_remove(bin, s);
     } else {
-        heap_tick();
         s = slab_make(h, class, tracked, all_careful);
         if (!s) return NULL;
         if (!slab_refill(s)) {
@@ -214,6 +211,7 @@ static void *take_from(struct heap *h, struct slab *s, unsigned class, bool trac
         if (s->class != class) return NULL;
         end_loans(h, tracked, s); /* it is about to grow */
     }
+    heap_tick();
     return slab_refill(s) ? slab_pop(s) : NULL;
 }
 
@@ -241,11 +239,11 @@ static void emptied(struct slab *s) {
     struct bin *bin = bin_of(s);
     if (s == bin->current) {
         (void)slab_refill(s); /* its own places again, at once: the next allocation is a fast one */
-        return;
+    } else {
+        /* Off the list when a handler filled it up between a fast free's look at the owner and its push. */
+        if (s->listed) list_remove(bin, s);
+        slab_give_back(s);
     }
-    /* Off the list when a handler filled it up between a fast free's look at the owner and its push. */
-    if (s->listed) list_remove(bin, s);
-    slab_give_back(s);
     heap_tick();
 }
 
@@ -419,8 +417,7 @@ void heap_park(struct heap *h) {
     }
     h->parked_since = clock_coarse();
     park(&warm, h);
-    if (atomic_load_explicit(&warm_due, memory_order_relaxed) == 0)
-        atomic_store_explicit(&warm_due, h->parked_since + SLICES_PURGE_PERIOD, memory_order_relaxed);
+    slices_begin_wait();
 }
 
 /* The warm heaps that were parked before `until`: a list of the caller's own. */
@@ -448,15 +445,11 @@ static void cool(uint64_t until) {
     }
 }
 
-void heap_tick(void) {
-    slices_tick();
-    uint64_t due = atomic_load_explicit(&warm_due, memory_order_relaxed), now;
-    if (due == 0 || (now = clock_coarse()) < due) return;
-    if (!atomic_compare_exchange_strong_explicit(&warm_due, &due, 0, memory_order_relaxed, memory_order_relaxed))
-        return;
-    cool(now - SLICES_PURGE_PERIOD);
-    if (atomic_load_explicit(&warm, memory_order_relaxed))
-        atomic_store_explicit(&warm_due, now + SLICES_PURGE_PERIOD, memory_order_relaxed);
+void heap_give_back_retained(void) {
+    if (!slices_end_wait()) return;
+    (void)slices_purge(false);
+    cool(clock_coarse() - SLICES_PERIOD);
+    if (atomic_load_explicit(&warm, memory_order_relaxed)) slices_begin_wait();
 }
 
 void heap_collect_parked(void) {

@@ -2,7 +2,7 @@
 #ifndef WEIR_ARENA_HEAP_H
 #define WEIR_ARENA_HEAP_H
 
-#include "shim/arena/layout.h"
+#include "shim/arena/slices.h"
 
 #define HEAPS_MAX ((size_t)65536)
 
@@ -52,7 +52,10 @@ void heap_collect_parked(void);
 void heap_forked(void);
 
 /* Gives back what has been retained for long enough, if it is time to. */
-void heap_tick(void);
+void heap_give_back_retained(void);
+ALWAYS_INLINE void heap_tick(void) {
+    if (slices_due()) heap_give_back_retained();
+}
 
 /* The free fast path's last act when a slab's last place came home. */
 void heap_emptied(struct slab *s);

@@ -2,6 +2,13 @@
 #include "shim/arena/near.h"
 #include "shim/arena/heap.h"
 
+/* Once a list, which is often enough for memory that was freed to go back while all allocations are fast ones. */
+static NOINLINE void tick(void) {
+    bool outermost = arena_enter();
+    if (outermost) heap_give_back_retained();
+    arena_leave(outermost);
+}
+
 void *arena_pop_near(size_t n) {
     struct heap *h = tls.heap;
     if (tls.limit == 0 || tls.self == NO_HEAP || n > CLASS_MAX) return NULL; /* a gate is shut, or all is tracked */
@@ -13,10 +20,12 @@ void *arena_pop_near(size_t n) {
     struct slab *s = heap_bin(h, false, class_of(n))->current;
     void *p = s ? slab_pop(s) : NULL;
     /* The list that took over the last place is empty now: the other one takes its place before it is asked for. */
-    if (s && s->free == &slab_nil && s->local_free && slab_refill(s) && !p) p = slab_pop(s);
+    bool refilled = s && s->free == &slab_nil && s->local_free && slab_refill(s);
+    if (refilled && !p) p = slab_pop(s);
     atomic_signal_fence(memory_order_seq_cst);
     tls.self = self;
     tls.limit = SMALL_MAX + 1;
+    if (refilled && slices_due()) tick();
     return p;
 }
 

@@ -1,6 +1,5 @@
 /* One slab: making it, extending it, taking places from its lists. The owner's thread only. */
 #include "shim/arena/heap.h"
-#include "shim/arena/slices.h"
 #include "shim/base/charge.h"
 
 #include <stdatomic.h>

@@ -40,7 +40,7 @@ static char *sides;
 static bool guarded; /* every span is followed by a slice that nobody can touch (WEIR_GUARD) */
 static uint64_t reserved_bytes;
 static _Atomic uint64_t purged_bytes;
-static _Atomic uint64_t purge_due; /* 0: nothing is waiting */
+_Atomic uint64_t slices_wait_until;
 
 static uint64_t *bits(const struct region *r) {
     return (uint64_t *)r->base;
@@ -290,9 +290,7 @@ void slices_give(struct slab *s, size_t count) {
     set_range(bits(&z->free), at, count);
     z->hint = min_size(z->hint, at >> 6);
     lock_give(LOCK_SLICES);
-    if (any_dirty && atomic_load_explicit(&purge_due, memory_order_relaxed) == 0) {
-        atomic_store_explicit(&purge_due, clock_coarse() + SLICES_PURGE_PERIOD, memory_order_relaxed);
-    }
+    if (any_dirty) slices_begin_wait();
 }
 
 /* --- charge and purge --- */
@@ -372,7 +370,7 @@ static size_t purge_word(struct zone *z, size_t word, bool all) {
     }
     put_word(bits(&z->free), word, get_word(bits(&z->free), word) & ~take);
     lock_give(LOCK_SLICES);
-    if (!all && young) atomic_store_explicit(&purge_due, clock_coarse() + SLICES_PURGE_PERIOD, memory_order_relaxed);
+    if (!all && young) slices_begin_wait();
     if (!take) return 0;
     uint64_t still_dirty = 0;
     for (size_t i = 0; i < 64;) {
@@ -409,13 +407,19 @@ size_t slices_purge(bool all) {
     return bytes;
 }
 
-void slices_tick(void) {
-    uint64_t due = atomic_load_explicit(&purge_due, memory_order_relaxed);
-    if (due == 0) return;
-    if (clock_coarse() < due) return;
-    if (!atomic_compare_exchange_strong_explicit(&purge_due, &due, 0, memory_order_relaxed, memory_order_relaxed))
-        return;
-    (void)slices_purge(false);
+void slices_begin_wait(void) {
+    if (atomic_load_explicit(&slices_wait_until, memory_order_relaxed) == 0)
+        atomic_store_explicit(&slices_wait_until, clock_coarse() + SLICES_PERIOD, memory_order_relaxed);
+}
+
+bool slices_wait_is_over(void) {
+    return clock_coarse() >= atomic_load_explicit(&slices_wait_until, memory_order_relaxed);
+}
+
+bool slices_end_wait(void) {
+    uint64_t until = atomic_load_explicit(&slices_wait_until, memory_order_relaxed);
+    return until != 0 && atomic_compare_exchange_strong_explicit(&slices_wait_until, &until, 0, memory_order_relaxed,
+                                                                 memory_order_relaxed);
 }
 
 void slices_bounds(enum slices_zone zone, size_t *first, size_t *end) {

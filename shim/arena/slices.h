@@ -38,10 +38,16 @@ size_t slices_charged(const struct slab *s, size_t count);
  */
 size_t slices_purge(bool all);
 
-#define SLICES_PURGE_PERIOD 50000000u /* ns; what was retained is given back after one to two of these */
-
-/* Purges when it is time to. */
-void slices_tick(void);
+/* What is retained is given back after one to two periods, if anybody calls: whoever retains something begins the
+ * wait; it is over when slices_due says so, and its end is told to the one caller that ends it. */
+#define SLICES_PERIOD 50000000u                   /* ns */
+extern _Atomic uint64_t slices_wait_until HIDDEN; /* coarse clock, ns; 0: nothing is waiting */
+void slices_begin_wait(void);
+bool slices_wait_is_over(void);
+ALWAYS_INLINE bool slices_due(void) {
+    return unlikely(atomic_load_explicit(&slices_wait_until, memory_order_relaxed) != 0) && slices_wait_is_over();
+}
+bool slices_end_wait(void);
 
 /* Side arrays: entry 0 of the slab's. Only where slices_start was told. */
 struct side *slices_side(const struct slab *s);

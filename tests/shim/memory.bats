@@ -17,6 +17,7 @@ costs_little() { # costs_little WHAT [LEVELS]
 @test "heaps_of_threads_that_a_child_does_not_have_serve_its_own" { costs_little threads_of_a_child disabled; }
 @test "memory_of_threads_that_ended_serves_the_next_ones" { costs_little generations; }
 @test "memory_falls_after_a_burst" { costs_little burst; }
+@test "memory_falls_though_all_later_allocations_are_fast_ones" { costs_little burst_before_small_blocks; }
 @test "little_waits_on_a_thread_that_sleeps" { costs_little sleeping_owner; }
 @test "small_blocks_lie_in_no_huge_page" { costs_little no_huge_pages; }
 @test "large_blocks_grow_without_being_copied" { costs_little growth_without_copying; }

@@ -152,7 +152,17 @@ static int generations(void) {
 
 /* --- memory that comes back --- */
 
-static int burst(void) {
+/* What a busy program does that only ever takes and gives back the same few small blocks. */
+static void go_on_with_small_blocks(void) {
+    struct timespec begin, now;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do {
+        for (int i = 0; i < 1000; i++) free(malloc(40));
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 300);
+}
+
+static int burst_before(void (*continue_)(void)) {
     enum { BLOCKS = 200000 };
     static char *p[BLOCKS];
     memset(p, 1, sizeof p);
@@ -164,10 +174,17 @@ static int burst(void) {
     for (size_t i = 0; i < BLOCKS; i++) free(p[i]);
     for (size_t i = 0; i < 20; i++) free(large[i]);
     if (peak < before + 200 * MIB) return 2;
-    go_on();
+    continue_();
     size_t after = resident();
     /* A thread keeps an empty slab a class: 64 KiB for each of 60 classes here. */
     return at_most("bytes left of a burst", after > before ? after - before : 0, 4 * MIB);
+}
+
+static int burst(void) {
+    return burst_before(go_on);
+}
+static int burst_before_small_blocks(void) {
+    return burst_before(go_on_with_small_blocks);
 }
 
 static void *sleep_on_blocks(void *argument) {
@@ -265,6 +282,7 @@ static const struct {
     {"threads_of_a_child", threads_of_a_child},
     {"generations", generations},
     {"burst", burst},
+    {"burst_before_small_blocks", burst_before_small_blocks},
     {"sleeping_owner", sleeping_owner},
     {"no_huge_pages", no_huge_pages},
     {"growth_without_copying", growth_without_copying},

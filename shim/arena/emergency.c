@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #define SPAN_SLICES 64 /* 4 MiB of address space; memory only while it is used */
+#define SPAN_SHARE  16 /* of a small arena no more than one part in so many */
 
 static struct pool {
     size_t offset, size, count;
@@ -26,7 +27,7 @@ void emergency_start(void) {
     slab_set_owner_word(s, NO_OWNER);
     s->kind = KIND_EMERGENCY;
     slab = s;
-    spans = arena.small ? NULL : slices_take(ZONE_LOW, SPAN_SLICES, 1);
+    if (arena.slices / SPAN_SHARE >= SPAN_SLICES) spans = slices_take(ZONE_LOW, SPAN_SLICES, 1);
 }
 
 static void *take_from(struct pool *pool) {

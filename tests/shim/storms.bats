@@ -20,6 +20,13 @@ survives() { # survives KIND ROUNDS
 @test "children_of_vfork_allocate_in_their_parents_memory" { survives vfork 500; }
 @test "a_handler_at_1_khz_allocates_whatever_it_interrupts" { survives signal 1500; }
 
+@test "all_that_holds_in_the_small_arena_of_a_limited_address_space" {
+    ulimit -v 4000000
+    survives signal 500
+    survives threads 50
+    survives clone 50
+}
+
 no_wrong_byte() { # no_wrong_byte LEVEL SEED...
     local level=$1 seed
     shift

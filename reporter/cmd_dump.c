@@ -84,9 +84,15 @@ static enum reply_state wait_for(const struct asked *asked, const struct reply *
         }
         if (seconds() > until) break;
     }
-    *why = proc->blocked >> (asked->signal - 1) & 1   ? "no answer: all its threads block the dump signal"
-           : proc->state == 'T' || proc->state == 't' ? "no answer: it is stopped"
-                                                      : "no answer in time (--timeout)";
+    /* As it is now: it may have been stopped since, or just then. */
+    struct proc now;
+    *why = "no answer in time (--timeout)";
+    const char *ignored = NULL;
+    if (proc_look(&now, asked->pid, &ignored)) {
+        if (now.blocked >> (asked->signal - 1) & 1) *why = "no answer: all its threads block the dump signal";
+        if (now.state == 'T' || now.state == 't') *why = "no answer: it is stopped";
+        proc_free(&now);
+    }
     return REPLY_NONE;
 }
 

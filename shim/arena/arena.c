@@ -63,11 +63,11 @@ void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side) 
     return p;
 }
 
-size_t arena_reclaim(void) {
-    struct heap *h = heap_mine();
-    if (h) heap_collect(h);
+bool arena_reclaim(void) {
+    if (tls.heap) heap_collect(tls.heap);
     heap_collect_parked();
-    return slices_purge(true);
+    bool given = slices_purge(true) > 0;
+    return slices_wait_for_purges() || given;
 }
 
 void arena_thread_ended(bool last) {

@@ -53,8 +53,9 @@ void arena_release(const struct place *place);
  */
 void *arena_resize(const struct place *place, size_t n);
 
-/* Gives back what weir retains: empty slabs of this thread and of those that ended, and free slices. Bytes. */
-size_t arena_reclaim(void);
+/* Gives back what weir retains: empty slabs of this thread and of those that ended, and free slices. True: something
+ * was given back, here or by another thread at the same time. */
+bool arena_reclaim(void);
 
 /* --- for a signal handler inside a slow path of its own thread: no heap, no lock that the thread holds --- */
 void *arena_nested_allocate(size_t n, size_t alignment, bool zero);

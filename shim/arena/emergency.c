@@ -92,8 +92,13 @@ struct slab *emergency_take_span(size_t slices) {
     return NULL;
 }
 
+bool emergency_has_span(const struct slab *s) {
+    return spans && s >= spans && s < spans + SPAN_SLICES;
+}
+
 bool emergency_give_span(struct slab *s, size_t slices) {
-    if (!spans || s < spans || s >= spans + SPAN_SLICES) return false;
+    if (!emergency_has_span(s)) return false;
+    for (size_t i = 0; i < slices; i++) s[i].kind = KIND_NONE;
     slices_renew(s, slices);
     uint64_t mask = slices == 64 ? ~0ull : (1ull << slices) - 1;
     atomic_fetch_and_explicit(&spans_taken, ~(mask << (s - spans)), memory_order_release);

@@ -17,6 +17,9 @@ bool emergency_find(const void *p, char **start, size_t *size);
 /* A span of set-aside slices for a run; NULL: none so long is free. */
 struct slab *emergency_take_span(size_t slices);
 
+/* s is one of the slices set aside. */
+bool emergency_has_span(const struct slab *s);
+
 /* Takes it back, with its memory; false: s is not one of the slices set aside. */
 bool emergency_give_span(struct slab *s, size_t slices);
 

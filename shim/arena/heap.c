@@ -3,21 +3,23 @@
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
+#include "shim/base/sys.h"
 
 #include <stdatomic.h>
 
 #define CLAIM_WAIT 1000000u /* pauses; a claim is undone after a few instructions */
+#define CLAIM_SPIN 100u     /* pauses between yields */
 
 __thread struct tls tls = {.self = NO_HEAP};
 
 static struct region heaps;
 static _Atomic size_t heaps_made;
 static _Atomic(struct heap *) warm, bare; /* parked, with empty slabs and without; newest first; under LOCK_HEAPS */
-static uint32_t generation = 1;           /* forks since the program began */
-static size_t orphans_next, orphans_end;  /* heaps that may be orphans, by index; under LOCK_HEAPS */
+static _Atomic uint32_t adopting;         /* the process that may adopt heaps of its parent's threads; 0: none */
+static size_t orphans_next, orphans_end;  /* which may be such, by index; under LOCK_HEAPS */
 static const struct heap *forker;         /* the one heap of that time that is somebody's */
 static bool all_careful;
-static size_t heap_size;
+static size_t heap_size = HEAP_SIZE;
 static unsigned heap_bins;
 
 bool heap_start(bool tracks, bool careful) {
@@ -88,10 +90,14 @@ static struct bin *bin_of(struct slab *s) {
 
 /* --- heaps of threads --- */
 
+static uint32_t this_process(void) {
+    return atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
+}
+
 static void take_over(struct heap *h) {
     atomic_store_explicit(&h->busy, 1, memory_order_relaxed); /* until arena_leave, or until it is parked */
     atomic_store_explicit(&h->parked, 0, memory_order_relaxed);
-    h->generation = generation;
+    atomic_store_explicit(&h->process, this_process(), memory_order_release);
 }
 
 static struct heap *make_heap(void) {
@@ -106,13 +112,22 @@ static struct heap *make_heap(void) {
     return h;
 }
 
-static struct heap *unpark(_Atomic(struct heap *) *list) {
+/* The newest heap of the list that was parked before `until`, and of those that others gave something back to, if only
+ * such are `wanted`. One at a time: what is on the lists is what keeps threads that start from making new ones. */
+enum wanted { ANY, WITH_QUEUE };
+static struct heap *unpark(_Atomic(struct heap *) *list, uint64_t until, enum wanted wanted) {
     /* A look before the lock: a heap parked this instant serves the next thread. */
     if (!atomic_load_explicit(list, memory_order_relaxed)) return NULL;
     lock_take(LOCK_HEAPS);
-    struct heap *h = atomic_load_explicit(list, memory_order_relaxed);
+    struct heap *before = NULL, *h = atomic_load_explicit(list, memory_order_relaxed);
+    for (; h; before = h, h = h->next_parked) {
+        if (h->parked_since < until && (wanted == ANY || atomic_load_explicit(&h->queue, memory_order_relaxed))) break;
+    }
     if (h) {
-        atomic_store_explicit(list, h->next_parked, memory_order_relaxed);
+        if (before)
+            before->next_parked = h->next_parked;
+        else
+            atomic_store_explicit(list, h->next_parked, memory_order_relaxed);
         take_over(h);
     }
     lock_give(LOCK_HEAPS);
@@ -122,19 +137,18 @@ static struct heap *unpark(_Atomic(struct heap *) *list) {
 /* A heap whose thread a fork has left behind. */
 static struct heap *adopt(void) {
     struct heap *h = NULL;
-    if (likely(orphans_end == 0)) return NULL; /* written before there were two threads */
+    uint32_t process = atomic_load_explicit(&adopting, memory_order_acquire);
+    if (likely(process == 0) || process != this_process()) return NULL;
     lock_take(LOCK_HEAPS);
     while (!h && orphans_next < orphans_end) {
         h = heap_at(orphans_next++);
-        if (h == forker || h->generation == generation || atomic_load_explicit(&h->parked, memory_order_relaxed) ||
+        uint32_t of = atomic_load_explicit(&h->process, memory_order_acquire); /* 0: it is being made just now */
+        if (h == forker || of == process || of == 0 || atomic_load_explicit(&h->parked, memory_order_relaxed) ||
             atomic_load_explicit(&h->busy, memory_order_relaxed)) {
             h = NULL;
         }
     }
-    if (h) {
-        h->index = (uint32_t)(orphans_next - 1); /* it may have been made at that very moment */
-        take_over(h);
-    }
+    if (h) take_over(h);
     lock_give(LOCK_HEAPS);
     return h;
 }
@@ -149,17 +163,19 @@ static void park(_Atomic(struct heap *) *list, struct heap *h) {
 }
 
 struct heap *heap_borrow(void) {
-    struct heap *h = unpark(&warm);
-    if (!h) h = unpark(&bare);
+    struct heap *h = unpark(&warm, UINT64_MAX, ANY);
+    if (!h) h = unpark(&bare, UINT64_MAX, ANY);
     if (!h) h = adopt();
     return h ? h : make_heap();
 }
 
 void heap_forked(void) {
-    generation++;
+    /* The thread was interrupted while it had a heap that it did not know yet: nobody can tell which one. */
+    if (!tls.heap && tls.busy > 0) return;
     forker = tls.heap;
     orphans_next = 0;
     orphans_end = heap_count();
+    atomic_store_explicit(&adopting, sys_getpid(), memory_order_release);
 }
 
 struct heap *heap_mine(void) {
@@ -279,10 +295,6 @@ static void enqueue(struct heap *h, struct slab *s) {
     while (!atomic_compare_exchange_weak_explicit(&h->queue, &head, s, memory_order_release, memory_order_relaxed));
 }
 
-static uint32_t this_process(void) {
-    return atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
-}
-
 /* Every place of a full slab waits on `remote`: no block of it is left, so its owner can touch it only by draining.
  * When enough of that waits already, the memory is given back here. CLAIMED keeps the owner off meanwhile. */
 static void empty_for_owner(struct heap *h, struct slab *s, uint64_t whole_list) {
@@ -312,7 +324,10 @@ void heap_give_remotely(struct slab *s, void *p) {
             /* A signal handler waits for its own thread, or a child of fork for one that it does not have: the block is
              * lost. */
             if (++wait == CLAIM_WAIT || REMOTE_CLAIMER(old) != this_process()) return;
-            __builtin_ia32_pause();
+            if (wait % CLAIM_SPIN != 0)
+                __builtin_ia32_pause();
+            else
+                (void)sys0(SYS_sched_yield); /* it may wait for this processor */
         }
         link_set(b, REMOTE_POINTER(old));
         new = (uint64_t)(uintptr_t)p | (uint64_t)(REMOTE_COUNT(old) + 1) << 48 | REMOTE_QUEUED;
@@ -420,26 +435,10 @@ void heap_park(struct heap *h) {
     slices_begin_wait();
 }
 
-/* The warm heaps that were parked before `until`: a list of the caller's own. */
-static struct heap *take_warm(uint64_t until) {
-    if (!atomic_load_explicit(&warm, memory_order_relaxed)) return NULL;
-    lock_take(LOCK_HEAPS);
-    struct heap *newer = NULL, *h = atomic_load_explicit(&warm, memory_order_relaxed);
-    while (h && h->parked_since >= until) {
-        newer = h;
-        h = h->next_parked;
-    }
-    if (newer)
-        newer->next_parked = NULL;
-    else
-        atomic_store_explicit(&warm, NULL, memory_order_relaxed);
-    lock_give(LOCK_HEAPS);
-    return h;
-}
-
+/* Gives back what the heaps retain that were parked before `until`. */
 static void cool(uint64_t until) {
-    for (struct heap *h = take_warm(until), *next; h; h = next) {
-        next = h->next_parked;
+    struct heap *h;
+    for (size_t n = heap_count(); n > 0 && (h = unpark(&warm, until, ANY)) != NULL; n--) {
         heap_collect(h);
         park(&bare, h);
     }
@@ -453,16 +452,14 @@ void heap_give_back_retained(void) {
 }
 
 void heap_collect_parked(void) {
+    struct heap *h;
     cool(UINT64_MAX);
-    struct heap *done = NULL, *h;
-    while ((h = adopt()) != NULL) park(&bare, h);
-    for (size_t n = heap_count(); n > 0 && (h = unpark(&bare)) != NULL; n--) {
-        heap_collect(h); /* what other threads gave back meanwhile */
-        h->next_parked = done;
-        done = h;
+    while ((h = adopt()) != NULL) {
+        heap_collect(h);
+        park(&bare, h);
     }
-    while ((h = done) != NULL) {
-        done = h->next_parked;
+    for (size_t n = heap_count(); n > 0 && (h = unpark(&bare, UINT64_MAX, WITH_QUEUE)) != NULL; n--) {
+        heap_collect(h);
         park(&bare, h);
     }
 }

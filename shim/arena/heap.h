@@ -47,8 +47,9 @@ void heap_park(struct heap *h);
 /* Gives back what parked heaps retain. */
 void heap_collect_parked(void);
 
-/* In a child of fork, before it has a second thread: the heaps of its parent's other threads are nobody's, and serve
- * the next threads. But those that were changing at that moment. */
+/* In a child of fork, on the thread that forked: the heaps of its parent's other threads are nobody's, and serve the
+ * next threads. But those that were changing at that moment. Other threads may run already, which a handler of fork's
+ * that came first has started; their heaps are the child's own. */
 void heap_forked(void);
 
 /* Gives back what has been retained for long enough, if it is time to. */

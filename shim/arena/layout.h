@@ -143,8 +143,8 @@ struct heap {
     struct heap *next_parked;     /* under LOCK_HEAPS */
     uint64_t parked_since;        /* coarse clock, ns */
     _Atomic uint32_t parked;
-    _Atomic uint32_t busy; /* a slow path is changing it: useless to a process that is forked off now */
-    uint32_t generation;   /* of forks, in which a thread took it */
+    _Atomic uint32_t busy;    /* a slow path is changing it: useless to a process that is forked off now */
+    _Atomic uint32_t process; /* whose thread took it */
     uint32_t index;
     struct bin bins[]; /* a class; again for tracked blocks, where any are; written by the owning thread only */
 };
@@ -180,11 +180,11 @@ struct arena {
     bool small;      /* less than the whole window */
     bool tracks_all; /* no allocation is a fast one */
 };
-extern struct arena arena HIDDEN; /* written once, by arena_start, as the next two */
-extern struct slab *arena_slabs HIDDEN;
-extern uintptr_t arena_mask HIDDEN;   /* of (pointer >> 9): the byte offset of its descriptor */
-extern struct link slab_nil HIDDEN;   /* the end of `free` */
-extern struct slab slab_empty HIDDEN; /* a slab that never has a place */
+extern struct arena arena HIDDEN;       /* written once, by arena_start, as the next two */
+extern struct slab *arena_slabs HIDDEN; /* before: slab_empty, of which nothing is anybody's */
+extern uintptr_t arena_mask HIDDEN;     /* of (pointer >> 9): the byte offset of its descriptor */
+extern struct link slab_nil HIDDEN;     /* the end of `free` */
+extern struct slab slab_empty HIDDEN;   /* a slab that never has a place */
 
 ALWAYS_INLINE struct slab *slab_of(const void *p) {
     size_t slice = ((uintptr_t)p - arena.base) >> SLICE_SHIFT;

@@ -81,27 +81,34 @@ static void forget_committed(struct slab *s, size_t slices) {
     for (size_t i = 0; i < slices; i++) s[i].committed = 0;
 }
 
+static void give_span(struct slab *s, size_t slices) {
+    if (!emergency_give_span(s, slices)) slices_give(s, slices);
+}
+
 void run_give(struct slab *s) {
-    size_t slices = s->run_slices;
-    if (emergency_give_span(s, slices)) return;
-    slices_give(s, slices);
+    give_span(s, s->run_slices);
+}
+
+/* Its span is what it is: a guard stands behind it, or it was set aside as a whole. */
+static bool is_fixed(const struct slab *s) {
+    return slices_guarded() || emergency_has_span(s);
 }
 
 static void *grow_in_place(struct slab *s, size_t bytes, size_t slices) {
     size_t have = s->run_slices;
-    if (slices > have && !slices_take_at(s + have, slices - have)) return NULL;
+    if (slices > have && (is_fixed(s) || !slices_take_at(s + have, slices - have))) return NULL;
     if (!slices_commit(s, bytes)) {
         if (slices > have) slices_give(s + have, slices - have);
         return NULL;
     }
-    describe(s, have, slices, bytes);
+    describe(s, have, max_size(have, slices), bytes);
     return slab_start(s);
 }
 
 static void *shrink(struct slab *s, size_t bytes, size_t slices) {
     size_t have = s->run_slices;
     s->run_bytes = bytes;
-    if (slices == have || slices_guarded()) return slab_start(s);
+    if (slices == have || is_fixed(s)) return slab_start(s);
     s->run_slices = (uint32_t)slices;
     slices_give(s + slices, have - slices);
     return slab_start(s);
@@ -127,7 +134,7 @@ static void *move(struct slab *s, size_t bytes, size_t slices) {
     for (size_t i = 0; i < have; i++) to[i].moved = 1;
     describe(to, 0, slices, bytes);
     forget_committed(s, have);
-    slices_give(s, have);
+    give_span(s, have);
     return slab_start(to);
 
 no_charge:

@@ -15,18 +15,20 @@
 
 #define CHUNK_SLICES   ((size_t)512) /* 32 MiB are made writable at a time */
 #define SIDE_PER_SLICE (128 * KIB)   /* 4,096 places of 16 bytes, 32 bytes each */
+#define PURGE_PAUSE    100000        /* ns */
+#define PURGE_PAUSES   100
 #define WINDOW         ((size_t)1 << WINDOW_SHIFT)
-#define SMALLEST       (2 * MIB)                    /* less is no arena */
+#define SMALLEST       (128 * SLICE)                /* less is no arena */
 #define SPREAD_SLICES  (WINDOW >> SLICE_SHIFT >> 4) /* its use begins at a random chunk of this part: 64 GiB */
 
 struct arena arena;
-struct slab *arena_slabs;
 uintptr_t arena_mask;
 struct link slab_nil ALIGNED(16);
 #ifdef WEIR_ENCODE
 uintptr_t link_key;
 #endif
 struct slab slab_empty = {.free = &slab_nil};
+struct slab *arena_slabs = &slab_empty;
 
 static struct zone {
     size_t first, end;              /* slices of the zone */
@@ -64,8 +66,7 @@ static char *reserve_window(void) {
 static char *reserve_less(size_t *n, bool with_sides) {
     size_t limit = region_address_limit();
     *n = limit == SIZE_MAX ? WINDOW / 2 : limit / (with_sides ? 4 : 2);
-    for (; *n >= SMALLEST; *n /= 2) {
-        *n = round_down(*n, 128 * SLICE); /* both zones' bitmaps in whole words */
+    for (; (*n = round_down(*n, SMALLEST)) > 0; *n /= 2) { /* both zones' bitmaps in whole words */
         /* A slab lies in one aligned span of 512 KiB, here too. */
         char *p = sys_mmap(NULL, *n + ((size_t)1 << SLAB_SPAN_SHIFT), PROT_NONE, 0);
         if (p) return (char *)round_up((uintptr_t)p, (size_t)1 << SLAB_SPAN_SHIFT);
@@ -397,14 +398,30 @@ static size_t purge_word(struct zone *z, size_t word, bool all) {
 
 size_t slices_purge(bool all) {
     size_t bytes = 0;
+    atomic_fetch_add_explicit(&lock_page.purging, 1, memory_order_acq_rel);
     for (size_t i = 0; i < ARRAY_LENGTH(zones); i++) {
         struct zone *z = &zones[i];
         size_t words = (z->writable - z->first + 63) / 64;
         for (size_t w = 0; w < words; w++)
             if (get_word(bits(&z->dirty), w)) bytes += purge_word(z, w, all);
     }
+    /* Never below zero: a fork in another thread may have wiped the page meanwhile, and here is the child. */
+    uint32_t purging = atomic_load_explicit(&lock_page.purging, memory_order_relaxed);
+    while (purging > 0 && !atomic_compare_exchange_weak_explicit(&lock_page.purging, &purging, purging - 1,
+                                                                 memory_order_acq_rel, memory_order_relaxed)) {
+    }
     atomic_fetch_add_explicit(&purged_bytes, bytes, memory_order_relaxed);
     return bytes;
+}
+
+bool slices_wait_for_purges(void) {
+    struct timespec pause = {0, PURGE_PAUSE};
+    bool waited = false;
+    for (int i = 0; i < PURGE_PAUSES && atomic_load_explicit(&lock_page.purging, memory_order_acquire) > 0; i++) {
+        (void)sys2(SYS_nanosleep, (long)&pause, 0);
+        waited = true;
+    }
+    return waited;
 }
 
 void slices_begin_wait(void) {

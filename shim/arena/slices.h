@@ -38,6 +38,10 @@ size_t slices_charged(const struct slab *s, size_t count);
  */
 size_t slices_purge(bool all);
 
+/* What another thread is giving back just now is neither free nor given back yet. Waits for it, 10 ms at most. False:
+ * there was nothing to wait for. */
+bool slices_wait_for_purges(void);
+
 /* What is retained is given back after one to two periods, if anybody calls: whoever retains something begins the
  * wait; it is over when slices_due says so, and its end is told to the one caller that ends it. */
 #define SLICES_PERIOD 50000000u                   /* ns */

@@ -13,9 +13,9 @@ EXPORT int malloc_trim(size_t pad) {
     (void)pad;
     start_check();
     bool outermost = arena_enter();
-    size_t given = outermost ? arena_reclaim() : 0;
+    bool given = outermost && arena_reclaim();
     arena_leave(outermost);
-    return given > 0;
+    return given;
 }
 
 /* Accepts what glibc accepts, and changes nothing: weir has no such thresholds. */

@@ -31,6 +31,15 @@ bool track_start(void) {
     return state_tracking();
 }
 
+/* Both allocating and freeing (for its backtrace) may give the thread a heap. */
+static void leave(bool outermost) {
+    arena_leave(outermost);
+    if (unlikely(!tls.watched && tls.heap && arena_watch_thread)) {
+        tls.watched = true; /* first: it may allocate */
+        arena_watch_thread();
+    }
+}
+
 /* --- allocating --- */
 
 static uint32_t my_thread(void) {
@@ -93,7 +102,7 @@ static void *allocate_or_refuse(size_t n, size_t alignment, bool zero, const str
     if (likely(outermost)) {
         tls.refused = 0;
         p = allocate(n, alignment, zero, origin, frame);
-        if (unlikely(!p) && arena_reclaim() > 0) {
+        if (unlikely(!p) && arena_reclaim()) {
             tls.refused = 0;
             p = allocate(n, alignment, zero, origin, frame);
         }
@@ -102,11 +111,7 @@ static void *allocate_or_refuse(size_t n, size_t alignment, bool zero, const str
     } else {
         p = arena_nested_allocate(n, alignment, zero);
     }
-    arena_leave(outermost);
-    if (unlikely(!tls.watched && tls.heap && arena_watch_thread)) {
-        tls.watched = true; /* first: it may allocate */
-        arena_watch_thread();
-    }
+    leave(outermost);
     if (unlikely(!p)) errno = ENOMEM;
     return p;
 }
@@ -186,7 +191,7 @@ void track_free(void *p, const char *entry, const void *frame) {
         else
             arena_nested_release(&place);
     }
-    arena_leave(outermost);
+    leave(outermost);
 }
 
 size_t track_usable_size(const void *p, const void *caller) {
@@ -204,6 +209,9 @@ static void *resize(const struct place *place, size_t n) {
         return NULL;
     }
     tls.refused = 0;
+    /* A run that shrinks where it is gives its end away at once. */
+    if (options.zero_on_free && place->kind == PLACE_RUN && n < place->size && n > CLASS_MAX)
+        mem_zero(place->start + n, place->size - n);
     void *p = arena_resize(place, n);
     if (p && place->tracked) {
         struct place now = p == place->start ? *place : arena_find(p);

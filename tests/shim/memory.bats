@@ -5,10 +5,10 @@ load helpers
 setup_file() { build_tools; }
 setup() { plain; }
 
-costs_little() { # costs_little WHAT [LEVELS]
+costs_little() { # costs_little WHAT [LEVELS [NAME=VALUE...]]
     local level
     for level in ${2:-$LEVELS}; do
-        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/memory" "$1"
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "${@:3}" "$SHIM_TOOLS/memory" "$1"
         silent
         echo "$level: $(cat out)"
     done
@@ -16,6 +16,20 @@ costs_little() { # costs_little WHAT [LEVELS]
 @test "each_of_64_idle_threads_with_three_sizes_costs_less_than_16_kib" { costs_little idle_threads disabled; }
 @test "heaps_of_threads_that_a_child_does_not_have_serve_its_own" { costs_little threads_of_a_child disabled; }
 @test "memory_of_threads_that_ended_serves_the_next_ones" { costs_little generations; }
+@test "threads_that_only_free_leave_no_heap" { costs_little threads_that_only_free; }
+@test "threads_whose_destructors_free_leave_no_heap" { costs_little threads_whose_destructors_free; }
+@test "heaps_do_not_multiply_while_requests_are_refused" {
+    for level in $LEVELS; do
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none WEIR_MAX_DIRECT=100M "$SHIM_TOOLS/memory" threads_beside_refusals
+    done
+}
+@test "runs_that_shrink_and_grow_keep_their_spans" {
+    costs_little runs_that_shrink_and_grow
+    costs_little runs_that_shrink_and_grow "$LEVELS" WEIR_GUARD=1
+}
+@test "the_end_of_a_run_that_shrinks_is_zeroed_where_asked_for" {
+    costs_little ends_of_runs_are_zeroed "$LEVELS" WEIR_ZERO_ON_FREE=1
+}
 @test "memory_falls_after_a_burst" { costs_little burst; }
 @test "memory_falls_though_all_later_allocations_are_fast_ones" { costs_little burst_before_small_blocks; }
 @test "little_waits_on_a_thread_that_sleeps" { costs_little sleeping_owner; }

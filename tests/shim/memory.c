@@ -1,6 +1,7 @@
 /* What memory costs, and whether it comes back: memory WHAT. Prints a figure, and ends with 1 where it is too high.
  * Resident is what /proc/self/smaps says of anonymous memory, stacks aside; faults are getrusage's. */
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -150,6 +151,84 @@ static int generations(void) {
     return at_most("grown by bytes", now > first ? now - first : 0, 512 * KIB);
 }
 
+/* --- threads that end --- */
+
+static size_t charged(void) {
+    return mallinfo2().arena;
+}
+
+static pthread_key_t value_of_thread;
+static int rounds_to_wait;
+
+static void free_value(void *p) {
+    static __thread int round;
+    if (++round < rounds_to_wait)
+        pthread_setspecific(value_of_thread, p);
+    else
+        free(p);
+    free(malloc(100));
+}
+static void *only_free(void *p) {
+    free(p);
+    return NULL;
+}
+static void *keep_value(void *p) {
+    free(malloc(10));
+    pthread_setspecific(value_of_thread, p);
+    return NULL;
+}
+
+static int growth_over_threads(void *(*run)(void *), int most) {
+    size_t before = 0;
+    for (int i = 0; i < 3000; i++) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, run, malloc(50)) != 0) exit(2);
+        pthread_join(thread, NULL);
+        if (i == 500) before = charged();
+    }
+    return at_most("bytes charged more", charged() - before, (size_t)most);
+}
+
+/* No thread leaves a heap behind: not one that only frees, nor one whose last act is a destructor of its own. */
+static int threads_that_only_free(void) {
+    return growth_over_threads(only_free, 64 << 10);
+}
+static int threads_whose_destructors_free(void) {
+    pthread_key_create(&value_of_thread, free_value);
+    for (rounds_to_wait = 1; rounds_to_wait <= 4; rounds_to_wait++)
+        if (growth_over_threads(keep_value, 64 << 10)) return 1;
+    return 0;
+}
+
+static volatile bool ending;
+static void *be_refused(void *unused) {
+    while (!ending)
+        if (malloc((size_t)1 << 40)) exit(2);
+    return unused;
+}
+static void *few_blocks(void *unused) {
+    void *p[40];
+    for (size_t i = 0; i < 40; i++) p[i] = malloc(16 + i * 40);
+    for (size_t i = 0; i < 40; i++) free(p[i]);
+    return unused;
+}
+
+/* Whoever is refused collects what the heaps of ended threads retain: it must not keep them from threads that start. */
+static int threads_beside_refusals(void) {
+    pthread_t refused;
+    if (pthread_create(&refused, NULL, be_refused, NULL) != 0) return 2;
+    size_t before = charged();
+    for (int i = 0; i < 10000; i++) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, few_blocks, NULL) != 0) return 2;
+        pthread_join(thread, NULL);
+    }
+    size_t now = charged();
+    ending = true;
+    pthread_join(refused, NULL);
+    return at_most("bytes charged more", now > before ? now - before : 0, 1 * MIB);
+}
+
 /* --- memory that comes back --- */
 
 /* What a busy program does that only ever takes and gives back the same few small blocks. */
@@ -245,6 +324,34 @@ static int growth_without_copying(void) {
     return at_most("faults of growth", (size_t)(faults() - before), 2000);
 }
 
+/* With WEIR_GUARD=1 a run keeps its span when it shrinks. */
+static int runs_that_shrink_and_grow(void) {
+    size_t before = charged();
+    for (int i = 0; i < 200; i++) {
+        char *p = malloc(900 * KIB);
+        p = realloc(p, 100 * KIB);
+        p = realloc(p, 150 * KIB);
+        p[0] = p[150 * KIB - 1] = 1;
+        free(p);
+    }
+    malloc_trim(0);
+    size_t now = charged();
+    return at_most("bytes charged more", now > before ? now - before : 0, 1 * MIB);
+}
+
+/* With WEIR_ZERO_ON_FREE=1 what a run gives away is zero. */
+static int ends_of_runs_are_zeroed(void) {
+    unsigned char *p = malloc(900 * KIB);
+    memset(p, 0x5a, 900 * KIB);
+    p = realloc(p, 200 * KIB);
+    unsigned char *q = malloc(700 * KIB); /* what was there before is what is looked at */
+    bool left = memchr(q, 0x5a, 700 * KIB) != NULL;
+    int failed = p[0] != 0x5a || p[200 * KIB - 1] != 0x5a;
+    free(p);
+    free(q);
+    return failed || at_most("ends that were not zeroed", left, 0);
+}
+
 static int alternating_sizes(void) {
     long before = faults();
     for (size_t i = 0; i < 20000; i++) {
@@ -281,6 +388,11 @@ static const struct {
     {"idle_threads", idle_threads},
     {"threads_of_a_child", threads_of_a_child},
     {"generations", generations},
+    {"threads_that_only_free", threads_that_only_free},
+    {"threads_whose_destructors_free", threads_whose_destructors_free},
+    {"threads_beside_refusals", threads_beside_refusals},
+    {"runs_that_shrink_and_grow", runs_that_shrink_and_grow},
+    {"ends_of_runs_are_zeroed", ends_of_runs_are_zeroed},
     {"burst", burst},
     {"burst_before_small_blocks", burst_before_small_blocks},
     {"sleeping_owner", sleeping_owner},

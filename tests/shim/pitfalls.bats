@@ -48,6 +48,16 @@ prints() {
     command -v fakeroot >/dev/null || skip "fakeroot is not installed"
     prints 0 fakeroot id -u
 }
+@test "hardly_any_address_space_is_said_and_does_not_crash" {
+    for limit in 6000 12000 17000; do
+        for level in $LEVELS; do
+            status=0
+            (ulimit -v $limit; WEIR_DUMP_AT=none WEIR_LEVEL=$level LD_PRELOAD=$WEIR_SHIM exec /bin/ls / >out 2>err) || status=$?
+            [ $status = 0 ] || [ $status = 2 ] || { echo "status $status with $limit KiB"; seen; false; }
+            [ $status = 0 ] || has err "every allocation will fail"
+        done
+    done
+}
 @test "pitfall_07_an_auditor_in_the_loader" {
     prints ok LD_AUDIT="$P/libauditor.so" perl -e 'print "ok\n"'
 }
@@ -82,6 +92,9 @@ for i in range(20): subprocess.run(["/bin/true"], check=True)
 print("done")'
 }
 @test "pitfall_21_two_tasks_in_one_memory" { fine clone_in_the_same_memory; }
+@test "pitfall_22_a_librarys_handler_of_fork_starts_a_thread_before_ours_runs" {
+    prints "20 children" "$P/restarting_program"
+}
 @test "pitfall_22_a_child_of_50_threads_leaves_its_own_dump" {
     LIMIT=60 expect 0 paranoid "$P/pitfalls" child_of_50_threads
     silent

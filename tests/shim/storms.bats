@@ -20,6 +20,24 @@ survives() { # survives KIND ROUNDS
 @test "children_of_vfork_allocate_in_their_parents_memory" { survives vfork 500; }
 @test "a_handler_at_1_khz_allocates_whatever_it_interrupts" { survives signal 1500; }
 
+
+# interrupted KIND: at random instructions, as many as some ten thousands of steps lead to.
+interrupted() {
+    local level
+    for level in $LEVELS; do
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/everywhere" "$1" 30000
+        grep -qxE '[0-9]{3,} instructions, [0-9]+ signals' out || { seen; return 1; }
+        silent
+        echo "$level: $(cat out)"
+    done
+}
+@test "a_handler_allocates_at_any_instruction_of_hits" { interrupted hits; }
+@test "a_handler_allocates_at_any_instruction_where_lists_end" { interrupted lists; }
+@test "a_handler_allocates_at_any_instruction_of_larger_places" { interrupted places; }
+@test "a_handler_allocates_at_any_instruction_of_runs" { interrupted runs; }
+@test "a_handler_allocates_at_any_instruction_where_sizes_change" { interrupted sizes_change; }
+@test "a_handler_allocates_at_any_instruction_of_frees_of_others_blocks" { interrupted from_others; }
+
 @test "all_that_holds_in_the_small_arena_of_a_limited_address_space" {
     ulimit -v 4000000
     survives signal 500

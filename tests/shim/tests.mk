@@ -4,14 +4,14 @@ CC    ?= gcc
 CXX   ?= g++
 OUT   := $(BUILD)/tests/shim
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
-PLAIN := steps align api ceiling fill ends misuse model storm frames memory threads stress
-LIBRARIES := early threaded mapper auditor friend lazy
-PITFALLS := $(LIBRARIES:%=lib%.so) early_program own_malloc pitfalls hello_static hello_asan
+PLAIN := steps everywhere align api ceiling fill ends misuse model storm frames memory threads stress
+LIBRARIES := early threaded restarter mapper auditor friend lazy
+PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan
 CXXES := bad_alloc operators hits
 
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%)
 
-$(OUT)/%: tests/shim/%.c
+$(OUT)/%: tests/shim/%.c tests/shim/stepping.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-builtin -fno-omit-frame-pointer $(WARN) -o $@ $< -pthread -ldl $(if $(filter frames,$*),-lunwind)
 
@@ -36,6 +36,9 @@ $(LIBRARIES:%=$(OUT)/pitfalls/lib%.so): $(OUT)/pitfalls/lib%.so: tests/shim/pitf
 
 $(OUT)/pitfalls/early_program: tests/shim/pitfalls/early.c $(OUT)/pitfalls/libearly.so
 	$(CC) $(PITFALL_FLAGS) -o $@ $^ -Wl,-rpath,'$$ORIGIN'
+
+$(OUT)/pitfalls/restarting_program: tests/shim/pitfalls/restarting.c $(OUT)/pitfalls/librestarter.so
+	$(CC) $(PITFALL_FLAGS) -o $@ $^ -pthread -Wl,-rpath,'$$ORIGIN'
 
 $(OUT)/pitfalls/own_malloc: tests/shim/pitfalls/own_malloc.c
 	@mkdir -p $(@D)

@@ -9,6 +9,7 @@
 char *early_block, *early_refused = (char *)1;
 static char *kept;
 __attribute__((constructor)) static void start(void) {
+    free(NULL); /* the first call of all */
     early_block = strdup("made early");
     early_refused = malloc((size_t)1 << 40);
     kept = malloc(4321);
@@ -31,6 +32,40 @@ __attribute__((constructor)) static void start(void) {
     if (pthread_create(&t, NULL, work, NULL) != 0) abort();
     (void)pthread_join(t, NULL);
 }
+
+#elif defined                                                                                                          \
+    RESTARTER /* starts its worker again in each child of fork; registered before a preloaded library's handlers */
+#    include <stdatomic.h>
+#    include <stdio.h>
+#    include <unistd.h>
+static atomic_int busy;
+static void *work(void *argument) {
+    unsigned char *p[64] = {NULL};
+    for (unsigned n = 0, s = 1;; n++) {
+        s = s * 1103515245 + 12345;
+        unsigned char **at = &p[s >> 16 & 63];
+        for (int i = 0; *at && i < 32; i++) {
+            if ((*at)[i] == 0xa0) continue;
+            fprintf(stderr, "the worker's block is another's too\n");
+            abort();
+        }
+        free(*at);
+        *at = memset(malloc(48), 0xa0, 48);
+        if (n == 500) busy = 1;
+        if (n % 100 == 0) usleep(100);
+    }
+    return argument;
+}
+static void restart(void) {
+    pthread_t t;
+    busy = 0;
+    if (pthread_create(&t, NULL, work, NULL) != 0) abort();
+    while (!busy) usleep(100);
+}
+__attribute__((constructor)) static void start(void) {
+    (void)pthread_atfork(NULL, NULL, restart);
+}
+void restarter(void) {}
 
 #elif defined MAPPER /* another preloaded library: looks mmap up when it is first called */
 #    include <sys/types.h>

@@ -59,6 +59,7 @@ static unsigned lender_of(unsigned class) {
 
 /* The slab's places are wanted by its own class, or it is going. */
 static void end_loans(struct heap *h, bool tracked, const struct slab *s) {
+    if (slab_grown(s) > 2 * SLAB_STEP_MAX) return; /* it made its last loan one step earlier at least, and grew since */
     for (unsigned c = s->class; c > 0 && lender_of(c - 1) == s->class; c--)
         if (heap_bin(h, tracked, c - 1)->current == s) set_current(h, tracked, c - 1, NULL);
 }
@@ -240,7 +241,10 @@ void *heap_take(struct heap *h, unsigned class, bool tracked) {
         if (s) {
             void *p = take_from(h, s, class, tracked);
             if (p) return p;
-            if (s->class == class) slab_set_owner_word(s, slab_owner_word(s) | OWNER_FULL);
+            if (s->class == class) {
+                end_loans(h, tracked, s);
+                slab_set_owner_word(s, slab_owner_word(s) | OWNER_FULL);
+            }
             set_current(h, tracked, class, NULL);
         }
         s = next_slab(h, class, tracked);

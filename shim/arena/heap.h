@@ -80,10 +80,6 @@ uint32_t slab_free_length(const struct slab *s);        /* of `free` */
 ALWAYS_INLINE size_t slab_grown(const struct slab *s) { /* bytes of the places that exist so far */
     return (size_t)slab_capacity(s) * s->size;
 }
-ALWAYS_INLINE uint32_t slab_place(const struct slab *s, const void *p) {
-    uint64_t offset = (uint64_t)((const char *)p - slab_start(s)) >> 4;
-    return (uint32_t)((offset * s->reciprocal) >> 31);
-}
 
 /* Called when a list leads out of its slab: something wrote to a freed block. Set by the room that has words for it. */
 extern void (*slab_corrupted)(const void *block);

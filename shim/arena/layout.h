@@ -205,6 +205,11 @@ ALWAYS_INLINE size_t slab_index(const struct slab *s) {
 ALWAYS_INLINE char *slab_start(const struct slab *s) {
     return (char *)arena.base + (slab_index(s) << SLICE_SHIFT);
 }
+/* Which place of the slab p lies in. */
+ALWAYS_INLINE uint32_t slab_place(const struct slab *s, const void *p) {
+    uint64_t offset = (uint64_t)((const char *)p - slab_start(s)) >> 4;
+    return (uint32_t)((offset * s->reciprocal) >> 31);
+}
 
 /* --- size classes --- */
 

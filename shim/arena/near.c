@@ -29,18 +29,8 @@ void *arena_pop_near(size_t n) {
     return p;
 }
 
-/* The slab that p is an exact, existing place of, if it is an untracked one. */
-static struct slab *untracked_slab(const void *p) {
-    struct slab *s = slab_of(p);
-    if (!s) return NULL;
-    if (s->kind == KIND_TAIL) s -= s->head;
-    if (s->kind != KIND_SLAB || (slab_owner_word(s) & (OWNER_TRACKED | OWNER_CAREFUL))) return NULL;
-    uint32_t place = slab_place(s, p);
-    return slab_start(s) + (size_t)place * s->size == p && place < slab_capacity(s) ? s : NULL;
-}
-
 bool arena_push_near(void *p) {
-    struct slab *s = untracked_slab(p);
+    struct slab *s = arena_untracked_slab(p);
     if (!s) return false;
     if (slab_owner(s) != tls.heap) {
         heap_give_remotely(s, p);
@@ -51,9 +41,4 @@ bool arena_push_near(void *p) {
     if (outermost) heap_give(s, p);
     arena_leave(outermost);
     return outermost;
-}
-
-size_t arena_place_size(const void *p) {
-    const struct slab *s = untracked_slab(p);
-    return s ? s->size : 0;
 }

@@ -11,7 +11,20 @@ void *arena_pop_near(size_t n);
 /* True: p was an untracked place and is given back. False: anything else; nothing was done. */
 bool arena_push_near(void *p);
 
+/* The slab that p is an exact, existing place of, if it is an untracked one. */
+ALWAYS_INLINE struct slab *arena_untracked_slab(const void *p) {
+    struct slab *s = slab_of(p);
+    if (!s) return NULL;
+    if (s->kind == KIND_TAIL) s -= s->head;
+    if (s->kind != KIND_SLAB || (slab_owner_word(s) & (OWNER_TRACKED | OWNER_CAREFUL))) return NULL;
+    uint32_t place = slab_place(s, p);
+    return slab_start(s) + (size_t)place * s->size == p && place < slab_capacity(s) ? s : NULL;
+}
+
 /* The size of the untracked place that p is, 0: it is none. */
-size_t arena_place_size(const void *p);
+ALWAYS_INLINE size_t arena_place_size(const void *p) {
+    const struct slab *s = arena_untracked_slab(p);
+    return s ? s->size : 0;
+}
 
 #endif

@@ -360,6 +360,19 @@ static size_t purge_span(struct slab *s, size_t count) {
     return bytes + sides_given;
 }
 
+/* Counts the threads that hold free slices in order to purge them. */
+static void begin_purging(void) {
+    atomic_fetch_add_explicit(&lock_page.purging, 1, memory_order_acq_rel);
+}
+static void end_purging(void) {
+    /* Not below zero: a fork wipes the page, and its child may be in between. */
+    uint32_t n = atomic_load_explicit(&lock_page.purging, memory_order_relaxed);
+    do {
+        if (n == 0) return;
+    } while (!atomic_compare_exchange_weak_explicit(&lock_page.purging, &n, n - 1, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+}
+
 static size_t purge_word(struct zone *z, size_t word, bool all) {
     size_t bytes = 0;
     lock_take(LOCK_SLICES);
@@ -370,6 +383,7 @@ static size_t purge_word(struct zone *z, size_t word, bool all) {
         take &= ~young;
     }
     put_word(bits(&z->free), word, get_word(bits(&z->free), word) & ~take);
+    if (take) begin_purging();
     lock_give(LOCK_SLICES);
     if (!all && young) slices_begin_wait();
     if (!take) return 0;
@@ -392,23 +406,18 @@ static size_t purge_word(struct zone *z, size_t word, bool all) {
     put_word(bits(&z->old), word, get_word(bits(&z->old), word) & ~take);
     put_word(bits(&z->free), word, get_word(bits(&z->free), word) | take);
     z->hint = min_size(z->hint, word);
+    end_purging();
     lock_give(LOCK_SLICES);
     return bytes;
 }
 
 size_t slices_purge(bool all) {
     size_t bytes = 0;
-    atomic_fetch_add_explicit(&lock_page.purging, 1, memory_order_acq_rel);
     for (size_t i = 0; i < ARRAY_LENGTH(zones); i++) {
         struct zone *z = &zones[i];
         size_t words = (z->writable - z->first + 63) / 64;
         for (size_t w = 0; w < words; w++)
             if (get_word(bits(&z->dirty), w)) bytes += purge_word(z, w, all);
-    }
-    /* Never below zero: a fork in another thread may have wiped the page meanwhile, and here is the child. */
-    uint32_t purging = atomic_load_explicit(&lock_page.purging, memory_order_relaxed);
-    while (purging > 0 && !atomic_compare_exchange_weak_explicit(&lock_page.purging, &purging, purging - 1,
-                                                                 memory_order_acq_rel, memory_order_relaxed)) {
     }
     atomic_fetch_add_explicit(&purged_bytes, bytes, memory_order_relaxed);
     return bytes;

@@ -15,6 +15,13 @@ survives() { # survives KIND ROUNDS
 }
 @test "children_of_fork_allocate_while_threads_do" { survives fork 200; }
 @test "threads_of_children_take_over_what_their_parents_threads_had" { survives threads 100; }
+@test "children_forked_at_any_instruction_find_usable_heaps" {
+    for level in $LEVELS; do
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/cuts" 300
+        same "$(cat out)" "300 cuts"
+        silent
+    done
+}
 @test "children_of_a_raw_clone_allocate_while_threads_do" { survives clone 200; }
 @test "fork_and_streams_and_getline_do_not_lock_each_other_out" { survives stdio 100; }
 @test "children_of_vfork_allocate_in_their_parents_memory" { survives vfork 500; }

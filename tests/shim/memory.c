@@ -81,8 +81,7 @@ static void *be_idle(void *unused) {
     return unused;
 }
 
-static size_t with_idlers(void) {
-    pthread_t thread[IDLERS];
+static void start_idlers(pthread_t thread[IDLERS]) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_barrier_init(&together, NULL, IDLERS + 1);
@@ -91,30 +90,33 @@ static size_t with_idlers(void) {
         if (pthread_create(&thread[i], &attributes, be_idle, NULL) != 0) exit(2);
     }
     pthread_barrier_wait(&together);
-    size_t bytes = resident();
+}
+static void end_idlers(const pthread_t thread[IDLERS]) {
     pthread_barrier_wait(&together);
     for (size_t i = 0; i < IDLERS; i++) pthread_join(thread[i], NULL);
+}
+
+static size_t with_idlers(void) {
+    pthread_t thread[IDLERS];
+    start_idlers(thread);
+    size_t bytes = resident();
+    end_idlers(thread);
     return bytes;
 }
 
+static const size_t three_sizes[] = {40, 200, 1320};
+
 static int idle_threads(void) {
     size_t before = with_idlers();
-    memcpy(sizes_of_idler, (size_t[]){40, 200, 1320}, sizeof sizes_of_idler);
+    memcpy(sizes_of_idler, three_sizes, sizeof three_sizes);
     return at_most("bytes a thread", (with_idlers() - before) / IDLERS, 16 * KIB - 1);
 }
 
 /* A child of fork has as many threads: they find the heaps of its parent's threads, with room. */
 static int threads_of_a_child(void) {
-    memcpy(sizes_of_idler, (size_t[]){40, 200, 1320}, sizeof sizes_of_idler);
+    memcpy(sizes_of_idler, three_sizes, sizeof three_sizes);
     pthread_t thread[IDLERS];
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_barrier_init(&together, NULL, IDLERS + 1);
-    for (size_t i = 0; i < IDLERS; i++) {
-        pthread_attr_setstack(&attributes, stacks + i * STACK, STACK);
-        if (pthread_create(&thread[i], &attributes, be_idle, NULL) != 0) return 2;
-    }
-    pthread_barrier_wait(&together);
+    start_idlers(thread);
     pid_t child = fork();
     if (child == 0) {
         stacks = mmap(NULL, IDLERS * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -123,8 +125,7 @@ static int threads_of_a_child(void) {
     }
     int status;
     if (child < 0 || waitpid(child, &status, 0) != child) return 2;
-    pthread_barrier_wait(&together);
-    for (size_t i = 0; i < IDLERS; i++) pthread_join(thread[i], NULL);
+    end_idlers(thread);
     return status != 0;
 }
 

@@ -243,8 +243,8 @@ void *heap_take(struct heap *h, unsigned class, bool tracked) {
             if (p) return p;
             if (s->class == class) {
                 end_loans(h, tracked, s);
-                atomic_thread_fence(memory_order_release); /* who sees it FULL sees its last capacity */
-                slab_set_owner_word(s, slab_owner_word(s) | OWNER_FULL);
+                /* Who sees it FULL sees its last capacity. */
+                atomic_store_explicit(&s->owner, slab_owner_word(s) | OWNER_FULL, memory_order_release);
             }
             set_current(h, tracked, class, NULL);
         }
@@ -312,8 +312,7 @@ static void empty_for_owner(struct heap *h, struct slab *s, uint64_t whole_list)
     }
     /* The same list may have come about anew meanwhile, in a slab that has grown: only now it holds still. FULL first:
      * the other way round, the owner may extend the slab and use it up in between. */
-    bool full = (slab_owner_word(s) & OWNER_FULL) != 0;
-    atomic_thread_fence(memory_order_acquire);
+    bool full = (atomic_load_explicit(&s->owner, memory_order_acquire) & OWNER_FULL) != 0;
     if (!full || REMOTE_COUNT(whole_list) != slab_capacity(s)) {
         atomic_store_explicit(&s->remote, whole_list, memory_order_release);
         return;

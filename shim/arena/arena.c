@@ -46,6 +46,7 @@ static void *allocate_place(unsigned class, struct side **side) {
 }
 
 static void *allocate_run(size_t n, size_t alignment, bool zero, struct side **side) {
+    heap_tick();
     void *p = run_take(n, alignment, zero);
     if (!p || !side) return p;
     struct slab *s = slab_of(p);
@@ -152,6 +153,7 @@ void arena_emptied(struct slab *s) {
 }
 
 void *arena_resize(const struct place *place, size_t n) {
+    heap_tick();
     if (place->kind == PLACE_RUN) return n > CLASS_MAX ? run_resize(place->slab, n) : NULL;
     /* In place while at least half of it stays in use. */
     return n <= place->size && n >= place->size / 2 ? place->start : NULL;

@@ -14,7 +14,12 @@
 
 #define MOVE_MIN (4 * MIB) /* below this, copying into memory that is resident already is cheaper than moving pages */
 
+#define EFAULT_  14
+
 static _Atomic(struct slab *) late;
+static _Atomic bool moves_one_mapping_only; /* kernels before 6.17: the others are copied */
+static _Atomic uint32_t moves_refused;      /* each may cost a span of address space; then all are copied */
+#define MOVES_REFUSED_MAX 16
 
 static enum slices_zone zone_for(size_t n) {
     return n >= RUN_HIGH ? ZONE_HIGH : ZONE_LOW;
@@ -114,8 +119,17 @@ static void *shrink(struct slab *s, size_t bytes, size_t slices) {
     return slab_start(s);
 }
 
+/* Pages that moved here and others are mappings of their own. */
+static bool is_of_one_mapping(const struct slab *s, size_t slices) {
+    for (size_t i = 1; i < slices; i++)
+        if (s[i].moved != s[0].moved) return false;
+    return true;
+}
+
 static void *move(struct slab *s, size_t bytes, size_t slices) {
     size_t have = s->run_slices, moved = have << SLICE_SHIFT;
+    if (atomic_load_explicit(&moves_one_mapping_only, memory_order_relaxed) && !is_of_one_mapping(s, have)) return NULL;
+    if (atomic_load_explicit(&moves_refused, memory_order_relaxed) >= MOVES_REFUSED_MAX) return NULL;
     struct slab *to = slices_take(zone_for(bytes), slices, 1);
     if (!to) return NULL;
     size_t stale = slices_charged(to, slices);
@@ -126,8 +140,16 @@ static void *move(struct slab *s, size_t bytes, size_t slices) {
     long r = sys5(SYS_mremap, (long)slab_start(s), (long)moved, (long)moved,
                   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, (long)slab_start(to));
     if (sys_failed(r)) {
+        if (r == -EFAULT_)
+            atomic_store_explicit(&moves_one_mapping_only, true, memory_order_relaxed);
+        else
+            atomic_fetch_add_explicit(&moves_refused, 1, memory_order_relaxed);
         charge_give(slices_charged(to, slices) - slices_charged(s, have));
-        goto no_charge;
+        forget_committed(to, slices);
+        /* The kernel unmaps the target first and looks for reasons to refuse afterwards. Where it cannot be mapped
+         * again, or is somebody else's by now, it is no part of the arena any more. */
+        if (slices_map_again(to, have)) slices_give(to, slices);
+        return NULL;
     }
     to->run_side = s->run_side;
     to->run_tracked = s->run_tracked;

@@ -326,6 +326,16 @@ bool slices_renew(struct slab *s, size_t count) {
     return true;
 }
 
+bool slices_map_again(struct slab *s, size_t count) {
+    char *at = slab_start(s), *p = sys_mmap(at, count << SLICE_SHIFT, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE);
+    if (p != at) { /* kernels before 4.17 take the address for a hint */
+        if (p) sys_munmap(p, count << SLICE_SHIFT);
+        return false;
+    }
+    if (slab_index(s) < zones[ZONE_HIGH].first) (void)sys_madvise(at, count << SLICE_SHIFT, MADV_NOHUGEPAGE);
+    return true;
+}
+
 /* Gives the side arrays' memory back. Bytes. */
 static size_t empty_sides(struct slab *s, size_t count) {
     size_t bytes = 0;
@@ -444,8 +454,9 @@ bool slices_wait_is_over(void) {
 
 bool slices_end_wait(void) {
     uint64_t until = atomic_load_explicit(&slices_wait_until, memory_order_relaxed);
-    return until != 0 && atomic_compare_exchange_strong_explicit(&slices_wait_until, &until, 0, memory_order_relaxed,
-                                                                 memory_order_relaxed);
+    return until != 0 && clock_coarse() >= until &&
+           atomic_compare_exchange_strong_explicit(&slices_wait_until, &until, 0, memory_order_relaxed,
+                                                   memory_order_relaxed);
 }
 
 void slices_bounds(enum slices_zone zone, size_t *first, size_t *end) {

@@ -28,6 +28,10 @@ bool slices_commit(struct slab *head, size_t upto);
  * charged. False: the kernel refuses, and all is as it was. */
 bool slices_renew(struct slab *s, size_t count);
 
+/* Maps a span that the kernel has unmapped, if nothing else has taken its place; nothing of it is charged. False: it
+ * must not be used any more. */
+bool slices_map_again(struct slab *s, size_t count);
+
 /* Gives the memory of a span back that the caller owns, and keeps the span. */
 void slices_empty(struct slab *s, size_t count);
 

@@ -24,6 +24,11 @@ NOINLINE void entry_free_slow(void *p) {
     if (!arena_push_near(p)) track_free(p, "free", FRAME);
 }
 
+NOINLINE void entry_free_emptied(struct slab *s) {
+    start_check();
+    arena_emptied(s);
+}
+
 /* In place while at least half of it stays in use; to another untracked place by the fast paths; else the whole way. */
 static NOINLINE void *realloc_slow(void *p, size_t n) {
     start_check();

@@ -17,12 +17,13 @@ ALWAYS_INLINE void start_check(void) {
 
 /* The whole of free(), for every entry that is one under another name. */
 void entry_free_slow(void *p);
+void entry_free_emptied(struct slab *s);
 ALWAYS_INLINE void entry_free(void *p) {
     struct slab *s;
     enum arena_pushed pushed = arena_push(p, &s);
     if (likely(pushed == ARENA_PUSHED)) return;
     if (pushed == ARENA_EMPTIED)
-        arena_emptied(s);
+        entry_free_emptied(s);
     else
         entry_free_slow(p);
 }

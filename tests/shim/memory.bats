@@ -32,6 +32,14 @@ costs_little() { # costs_little WHAT [LEVELS [NAME=VALUE...]]
 }
 @test "memory_falls_after_a_burst" { costs_little burst; }
 @test "memory_falls_though_all_later_allocations_are_fast_ones" { costs_little burst_before_small_blocks; }
+@test "memory_falls_though_all_later_allocations_are_large" { costs_little burst_before_runs; }
+@test "blocks_that_cannot_be_moved_are_copied_on_kernels_before_6_17" {
+    for level in $LEVELS; do
+        LIMIT=60 expect 0 without "$SHIM_TOOLS/oldkernel" env WEIR_DUMP_AT=none WEIR_LEVEL="$level" LD_PRELOAD="$WEIR_SHIM" "$SHIM_TOOLS/memory" growth
+        grep -qxE '[1-9][0-9]* moves failed' err || { seen; return 1; }
+    done
+}
+@test "blocks_that_cannot_be_moved_are_copied_where_address_space_was_taken_away" { costs_little growth_under_a_lowered_limit; }
 @test "little_waits_on_a_thread_that_sleeps" { costs_little sleeping_owner; }
 @test "small_blocks_lie_in_no_huge_page" { costs_little no_huge_pages; }
 @test "large_blocks_grow_without_being_copied" { costs_little growth_without_copying; }

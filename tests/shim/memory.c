@@ -242,6 +242,13 @@ static void go_on_with_small_blocks(void) {
     } while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 300);
 }
 
+/* ... or large ones. */
+static void go_on_with_runs(void) {
+    char *p = malloc(100 * KIB);
+    for (int i = 0; i < 300; i++, pass(1)) p = realloc(p, i % 2 ? 100 * KIB : 900 * KIB);
+    free(p);
+}
+
 static int burst_before(void (*continue_)(void)) {
     enum { BLOCKS = 200000 };
     static char *p[BLOCKS];
@@ -262,6 +269,9 @@ static int burst_before(void (*continue_)(void)) {
 
 static int burst(void) {
     return burst_before(go_on);
+}
+static int burst_before_runs(void) {
+    return burst_before(go_on_with_runs);
 }
 static int burst_before_small_blocks(void) {
     return burst_before(go_on_with_small_blocks);
@@ -353,6 +363,49 @@ static int ends_of_runs_are_zeroed(void) {
     return failed || at_most("ends that were not zeroed", left, 0);
 }
 
+/* A block of each byte that the last growth left, growing where it cannot grow in place. */
+static int grow_and_check(size_t from, size_t to) {
+    char *in_the_way[64] = {0}, *p = malloc(from);
+    size_t moves = 0;
+    memset(p, 1, from);
+    for (size_t size = from; size < to; size *= 2, moves++) {
+        in_the_way[moves] = malloc(3 * MIB);
+        memset(in_the_way[moves], 2, 3 * MIB);
+        p = realloc(p, 2 * size);
+        if (!p || memchr(p, 2, size) || p[0] != 1 || p[size - 1] != 1) return 1;
+        memset(p + size, 1, size);
+    }
+    for (size_t i = 0; i < moves; i++) {
+        if (memchr(in_the_way[i], 1, 3 * MIB)) return 1;
+        free(in_the_way[i]);
+    }
+    free(p);
+    return 0;
+}
+
+static int growth(void) {
+    int failed = 0;
+    for (int i = 0; i < 2; i++) failed |= grow_and_check(5 * MIB, 80 * MIB);
+    return failed;
+}
+
+/* The program takes address space away from itself: pages cannot move any more, and are copied. */
+static int growth_under_a_lowered_limit(void) {
+    char *p = malloc(8 * MIB), *q = malloc(8 * MIB);
+    memset(p, 1, 8 * MIB);
+    memset(q, 2, 8 * MIB);
+    setrlimit(RLIMIT_AS, &(struct rlimit){(size_t)2 << 30, (size_t)2 << 30});
+    p = realloc(p, 16 * MIB);
+    if (!p || memchr(p, 2, 8 * MIB)) return 1;
+    memset(p, 3, 16 * MIB);
+    for (int i = 0; i < 30; i++)
+        if (grow_and_check(5 * MIB, 20 * MIB)) return 1;
+    if (memchr(p, 1, 16 * MIB) || memchr(p, 2, 16 * MIB) || memchr(q, 3, 8 * MIB)) return 1;
+    free(p);
+    free(q);
+    return 0;
+}
+
 static int alternating_sizes(void) {
     long before = faults();
     for (size_t i = 0; i < 20000; i++) {
@@ -396,6 +449,9 @@ static const struct {
     {"ends_of_runs_are_zeroed", ends_of_runs_are_zeroed},
     {"burst", burst},
     {"burst_before_small_blocks", burst_before_small_blocks},
+    {"burst_before_runs", burst_before_runs},
+    {"growth", growth},
+    {"growth_under_a_lowered_limit", growth_under_a_lowered_limit},
     {"sleeping_owner", sleeping_owner},
     {"no_huge_pages", no_huge_pages},
     {"growth_without_copying", growth_without_copying},

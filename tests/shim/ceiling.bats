@@ -84,11 +84,14 @@ ceiling_is_never_passed() {
 }
 
 # ends_with_its_own_error STATUSES WORDS CMD...: below the ceilings that make it fail, it ends by itself, and says WORDS.
+# The ceilings are below the first allocations of a program, or above its whole start. Between them lie places where
+# programs follow a NULL by themselves: glibc in getpwuid, with which bash starts; perl while it makes its symbol tables
+# (and where no memory is left for the stream to complain on, it calls itself without end); python in its paths.
 ends_with_its_own_error() {
     local statuses=$1 words=$2 max level failed=0
     shift 2
     for level in $LEVELS; do
-        for max in ${CEILINGS:-64k 512k 1M 2M 3M 5M 9M}; do
+        for max in 64k 3M 4M 5M 7M 9M; do
             under "$level" WEIR_DUMP_AT=none WEIR_MAX_DIRECT=$max "$@"
             [ "$status" != 0 ] || continue
             failed=$((failed + 1))
@@ -103,8 +106,7 @@ ends_with_its_own_error() {
 
 # Python aborts by itself where even its start has no memory.
 @test "bash_at_the_ceiling_ends_with_its_own_error" { ends_with_its_own_error 2 'cannot allocate' bash -c 'x=1; for ((i = 0; i < 22; i++)); do x=$x$x; done'; }
-# Perl calls itself without end where there is no memory even for the stream that it would complain on.
-@test "perl_at_the_ceiling_ends_with_its_own_error" { CEILINGS="64k 2500k 3M 5M 9M" ends_with_its_own_error '1|12' 'Out of memory!|panic' perl -e 'my $x = "a" x 30000000'; }
+@test "perl_at_the_ceiling_ends_with_its_own_error" { ends_with_its_own_error '1|12' 'Out of memory!|panic' perl -e 'my $x = "a" x 30000000'; }
 @test "python_at_the_ceiling_ends_with_its_own_error" { ends_with_its_own_error '1|134' 'MemoryError|memory|Fatal Python error' /usr/bin/python3 -S -c 'x = [1] * 3000000'; }
 @test "git_at_the_ceiling_ends_with_its_own_error" {
     mkdir r

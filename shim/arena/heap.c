@@ -442,13 +442,15 @@ void heap_park(struct heap *h) {
     slices_begin_wait();
 }
 
+static void park_bare(struct heap *h) {
+    heap_collect(h);
+    park(&bare, h);
+}
+
 /* Gives back what the heaps retain that were parked before `until`. */
 static void cool(uint64_t until) {
     struct heap *h;
-    for (size_t n = heap_count(); n > 0 && (h = unpark(&warm, until, ANY)) != NULL; n--) {
-        heap_collect(h);
-        park(&bare, h);
-    }
+    for (size_t n = heap_count(); n > 0 && (h = unpark(&warm, until, ANY)) != NULL; n--) park_bare(h);
 }
 
 void heap_give_back_retained(void) {
@@ -461,12 +463,6 @@ void heap_give_back_retained(void) {
 void heap_collect_parked(void) {
     struct heap *h;
     cool(UINT64_MAX);
-    while ((h = adopt()) != NULL) {
-        heap_collect(h);
-        park(&bare, h);
-    }
-    for (size_t n = heap_count(); n > 0 && (h = unpark(&bare, UINT64_MAX, WITH_QUEUE)) != NULL; n--) {
-        heap_collect(h);
-        park(&bare, h);
-    }
+    while ((h = adopt()) != NULL) park_bare(h);
+    for (size_t n = heap_count(); n > 0 && (h = unpark(&bare, UINT64_MAX, WITH_QUEUE)) != NULL; n--) park_bare(h);
 }

@@ -87,13 +87,10 @@ enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY }
 #define NO_HEAP       ((uintptr_t)INT32_MIN) /* an address of the kernel's half: compares with no owner */
 
 /* remote: the list's first place (16-aligned, 48 bits), its length above, these bits below. */
-#define REMOTE_QUEUED  1u /* the slab is on its owner's queue, or about to be put there */
-#define REMOTE_CLAIMED 2u /* someone is giving its memory back while the owner sleeps; hands off */
-#define REMOTE_EMPTIED 4u /* that is done: every place is free, the list is gone */
-#define REMOTE_BITS    15u
-#define REMOTE_CLAIMER(r)                                                                                              \
-    ((uint32_t)((r) >> 16)) /* CLAIMED: the process whose thread it is; a fork leaves it behind                        \
-                             */
+#define REMOTE_QUEUED     1u /* the slab is on its owner's queue, or about to be put there */
+#define REMOTE_CLAIMED    2u /* someone is giving its memory back while the owner sleeps; hands off */
+#define REMOTE_EMPTIED    4u /* that is done: every place is free, the list is gone */
+#define REMOTE_CLAIMER(r) ((uint32_t)((r) >> 16)) /* CLAIMED: whose thread, by process: a fork leaves it behind */
 #define REMOTE_POINTER(r) ((struct link *)((r)&0xfffffffffff0u))
 #define REMOTE_COUNT(r)   ((uint32_t)((r) >> 48))
 

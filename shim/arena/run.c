@@ -12,14 +12,13 @@
 
 #include <stdatomic.h>
 
-#define MOVE_MIN (4 * MIB) /* below this, copying into memory that is resident already is cheaper than moving pages */
-
-#define EFAULT_  14
+#define MOVE_MIN          (4 * MIB) /* below this, copying into memory that is resident is cheaper than moving pages */
+#define MOVES_REFUSED_MAX 16
+#define EFAULT_           14
 
 static _Atomic(struct slab *) late;
 static _Atomic bool moves_one_mapping_only; /* kernels before 6.17: the others are copied */
 static _Atomic uint32_t moves_refused;      /* each may cost a span of address space; then all are copied */
-#define MOVES_REFUSED_MAX 16
 
 static enum slices_zone zone_for(size_t n) {
     return n >= RUN_HIGH ? ZONE_HIGH : ZONE_LOW;

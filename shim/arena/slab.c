@@ -4,9 +4,9 @@
 
 #include <stdatomic.h>
 
-#define EXTEND (4 * KIB) /* fresh places come in steps of so many bytes, so that little is charged too early */
-#define EXTEND_RECYCLED                                                                                                \
-    SLAB_STEP_MAX /* where the memory is charged and resident already, a larger step costs nothing */
+/* Fresh places come in steps of so many bytes, so that little is charged too early; where the memory is charged and
+ * resident already, a larger step (SLAB_STEP_MAX) costs nothing. */
+#define EXTEND (4 * KIB)
 
 void (*slab_corrupted)(const void *block);
 
@@ -63,7 +63,7 @@ static bool extend(struct slab *s) {
     if (left == 0) return false;
     size_t from_bytes = (size_t)from * s->size;
     size_t resident = s[from_bytes >> SLICE_SHIFT].committed, begun = from_bytes & (SLICE - 1);
-    size_t step = resident > begun + EXTEND ? min_size(resident - begun, EXTEND_RECYCLED) : EXTEND;
+    size_t step = resident > begun + EXTEND ? min_size(resident - begun, SLAB_STEP_MAX) : EXTEND;
     uint32_t count = (uint32_t)(step / s->size);
     if (count == 0) count = 1;
     if (count > left) count = left;

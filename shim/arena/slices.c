@@ -316,10 +316,19 @@ size_t slices_charged(const struct slab *s, size_t count) {
     return bytes;
 }
 
-bool slices_renew(struct slab *s, size_t count) {
-    char *at = slab_start(s);
-    if (!sys_mmap(at, count << SLICE_SHIFT, PROT_READ | PROT_WRITE, MAP_FIXED)) return false;
+/* Maps zero pages at the span. `fixed`: MAP_FIXED or MAP_FIXED_NOREPLACE. */
+static bool map_span(struct slab *s, size_t count, int fixed) {
+    char *at = slab_start(s), *p = sys_mmap(at, count << SLICE_SHIFT, PROT_READ | PROT_WRITE, fixed);
+    if (p != at) { /* kernels before 4.17 take an address that is not to be replaced for a hint */
+        if (p) sys_munmap(p, count << SLICE_SHIFT);
+        return false;
+    }
     if (slab_index(s) < zones[ZONE_HIGH].first) (void)sys_madvise(at, count << SLICE_SHIFT, MADV_NOHUGEPAGE);
+    return true;
+}
+
+bool slices_renew(struct slab *s, size_t count) {
+    if (!map_span(s, count, MAP_FIXED)) return false;
     size_t bytes = slices_charged(s, count);
     for (size_t i = 0; i < count; i++) s[i].committed = s[i].moved = 0;
     charge_give(bytes);
@@ -327,13 +336,7 @@ bool slices_renew(struct slab *s, size_t count) {
 }
 
 bool slices_map_again(struct slab *s, size_t count) {
-    char *at = slab_start(s), *p = sys_mmap(at, count << SLICE_SHIFT, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE);
-    if (p != at) { /* kernels before 4.17 take the address for a hint */
-        if (p) sys_munmap(p, count << SLICE_SHIFT);
-        return false;
-    }
-    if (slab_index(s) < zones[ZONE_HIGH].first) (void)sys_madvise(at, count << SLICE_SHIFT, MADV_NOHUGEPAGE);
-    return true;
+    return map_span(s, count, MAP_FIXED_NOREPLACE);
 }
 
 /* Gives the side arrays' memory back. Bytes. */
@@ -348,14 +351,19 @@ static size_t empty_sides(struct slab *s, size_t count) {
     return bytes;
 }
 
+/* Gives the span's pages back. False: they are locked, and stay dirty and charged. */
+static bool drop_pages(struct slab *s, size_t count) {
+    if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED)) return false;
+    size_t bytes = slices_charged(s, count);
+    for (size_t i = 0; i < count; i++) s[i].committed = 0;
+    charge_give(bytes);
+    return true;
+}
+
 void slices_empty(struct slab *s, size_t count) {
     (void)empty_sides(s, count);
     size_t bytes = slices_charged(s, count);
-    if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED))
-        return; /* locked: it stays dirty, and charged */
-    for (size_t i = 0; i < count; i++) s[i].committed = 0;
-    charge_give(bytes);
-    atomic_fetch_add_explicit(&purged_bytes, bytes, memory_order_relaxed);
+    if (drop_pages(s, count)) atomic_fetch_add_explicit(&purged_bytes, bytes, memory_order_relaxed);
 }
 
 /* Gives `count` slices' memory back, which the caller has taken out of the bitmaps. Bytes. */
@@ -363,11 +371,8 @@ static size_t purge_span(struct slab *s, size_t count) {
     size_t sides_given = empty_sides(s, count), bytes = slices_charged(s, count);
     bool moved = false;
     for (size_t i = 0; i < count; i++) moved |= s[i].moved;
-    if (moved) return slices_renew(s, count) ? bytes + sides_given : 0;
-    if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED)) return 0; /* locked pages: still dirty */
-    for (size_t i = 0; i < count; i++) s[i].committed = 0;
-    charge_give(bytes);
-    return bytes + sides_given;
+    bool given = moved ? slices_renew(s, count) : drop_pages(s, count);
+    return given ? bytes + sides_given : 0;
 }
 
 /* Counts the threads that hold free slices in order to purge them. */

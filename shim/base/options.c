@@ -133,19 +133,6 @@ static bool read_switch(const char *s, bool *out) {
     return true;
 }
 
-static bool read_quiet(const char *s) {
-    return read_switch(s, &options.quiet);
-}
-static bool read_guard(const char *s) {
-    return read_switch(s, &options.guard);
-}
-static bool read_deepbind(const char *s) {
-    return read_switch(s, &options.deepbind);
-}
-static bool read_zero_on_free(const char *s) {
-    return read_switch(s, &options.zero_on_free);
-}
-
 static bool read_on_error(const char *s) {
     if (str_equal(s, "abort"))
         options.on_error = ON_ERROR_ABORT;
@@ -275,18 +262,6 @@ static void print_signal(struct text *t) {
 static void print_on_error(struct text *t) {
     text_add(t, options.on_error == ON_ERROR_ABORT ? "abort" : "report");
 }
-static void print_quiet(struct text *t) {
-    text_add_number(t, options.quiet);
-}
-static void print_zero_on_free(struct text *t) {
-    text_add_number(t, options.zero_on_free);
-}
-static void print_guard(struct text *t) {
-    text_add_number(t, options.guard);
-}
-static void print_deepbind(struct text *t) {
-    text_add_number(t, options.deepbind);
-}
 static void print_box_dir(struct text *t) {
     text_add(t, options.box_dir ? options.box_dir : "");
 }
@@ -299,24 +274,33 @@ static const struct option {
     bool (*read)(const char *value);
     void (*print)(struct text *t);
     const char *otherwise; /* the complaint about a bad value: what it should be, and what holds instead */
+    bool *flag;            /* a switch, 0 or 1, which needs no reader or printer of its own */
 } table[] = {
-    {"WEIR_QUIET", read_quiet, print_quiet, "not 0 or 1; messages are printed"},
-    {"WEIR_LEVEL", read_level, print_level,
-     "not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"},
-    {"WEIR_MAX_DIRECT", read_max_direct, print_max_direct, "not a size (try 512M); no ceiling is set"},
-    {"WEIR_DEPTH", read_depth, print_depth, "not a number from 1 to 128; 64 is used"},
-    {"WEIR_OUTPUT", read_output, print_output,
-     "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"},
-    {"WEIR_DUMP_AT", read_dump_at, print_dump_at,
-     "not a list of exit, signal, limit, or none; exit,signal,limit is used"},
-    {"WEIR_SIGNAL", read_signal, print_signal, "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
-    {"WEIR_ON_ERROR", read_on_error, print_on_error, "not abort or report; abort is used"},
-    {"WEIR_ZERO_ON_FREE", read_zero_on_free, print_zero_on_free, "not 0 or 1; 0 is used"},
-    {"WEIR_GUARD", read_guard, print_guard, "not 0 or 1; 0 is used"},
-    {"WEIR_DEEPBIND", read_deepbind, print_deepbind, "not 0 or 1; 0 is used"},
-    {"WEIR_BOX_DIR", read_box_dir, print_box_dir, "not an absolute path; /dev/shm is used"},
-    {"WEIR_RUN", read_run, print_run, "longer than 64 bytes; ignored"},
+    {"WEIR_QUIET", .flag = &options.quiet, .otherwise = "not 0 or 1; messages are printed"},
+    {"WEIR_LEVEL", .read = read_level, .print = print_level,
+     .otherwise = "not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"},
+    {"WEIR_MAX_DIRECT", .read = read_max_direct, .print = print_max_direct,
+     .otherwise = "not a size (try 512M); no ceiling is set"},
+    {"WEIR_DEPTH", .read = read_depth, .print = print_depth, .otherwise = "not a number from 1 to 128; 64 is used"},
+    {"WEIR_OUTPUT", .read = read_output, .print = print_output,
+     .otherwise = "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"},
+    {"WEIR_DUMP_AT", .read = read_dump_at, .print = print_dump_at,
+     .otherwise = "not a list of exit, signal, limit, or none; exit,signal,limit is used"},
+    {"WEIR_SIGNAL", .read = read_signal, .print = print_signal,
+     .otherwise = "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
+    {"WEIR_ON_ERROR", .read = read_on_error, .print = print_on_error,
+     .otherwise = "not abort or report; abort is used"},
+    {"WEIR_ZERO_ON_FREE", .flag = &options.zero_on_free, .otherwise = "not 0 or 1; 0 is used"},
+    {"WEIR_GUARD", .flag = &options.guard, .otherwise = "not 0 or 1; 0 is used"},
+    {"WEIR_DEEPBIND", .flag = &options.deepbind, .otherwise = "not 0 or 1; 0 is used"},
+    {"WEIR_BOX_DIR", .read = read_box_dir, .print = print_box_dir,
+     .otherwise = "not an absolute path; /dev/shm is used"},
+    {"WEIR_RUN", .read = read_run, .print = print_run, .otherwise = "longer than 64 bytes; ignored"},
 };
+
+static bool read_value(const struct option *o, const char *value) {
+    return o->flag ? read_switch(value, o->flag) : o->read(value);
+}
 
 /* The row that a variable of the environment names, NULL for one that weir does not know. */
 static const struct option *find_row(const char *variable, size_t length) {
@@ -344,7 +328,7 @@ void options_read(void) {
     message_start(quiet && str_equal(quiet, "1"));
     for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
         const char *value = start_variable(table[i].name);
-        if (value && !table[i].read(value)) complain(table[i].name, value, table[i].otherwise);
+        if (value && !read_value(&table[i], value)) complain(table[i].name, value, table[i].otherwise);
     }
     complain_of_unknown();
 }
@@ -355,7 +339,10 @@ const char *options_name(unsigned i) {
 
 void options_value(unsigned i, char *out, size_t size) {
     struct text t = {0};
-    table[i].print(&t);
+    if (table[i].flag)
+        text_add_number(&t, *table[i].flag);
+    else
+        table[i].print(&t);
     size_t n = min_size(t.length, size - 1);
     mem_copy(out, t.at, n);
     out[n] = 0;

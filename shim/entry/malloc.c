@@ -70,17 +70,20 @@ EXPORT void *calloc(size_t count, size_t size) {
     return p;
 }
 
-/* NULL: as malloc. 0 bytes: frees and returns NULL. When refused the old block stays. */
-EXPORT void *realloc(void *p, size_t n) {
+ALWAYS_INLINE void *reallocate(void *p, size_t n) {
     void *new = p ? NULL : arena_pop(n);
     return likely(new != NULL) ? new : realloc_slow(p, n);
+}
+
+/* NULL: as malloc. 0 bytes: frees and returns NULL. When refused the old block stays. */
+EXPORT void *realloc(void *p, size_t n) {
+    return reallocate(p, n);
 }
 
 EXPORT void *reallocarray(void *p, size_t count, size_t size) {
     size_t n;
     if (unlikely(__builtin_mul_overflow(count, size, &n))) return out_of_range();
-    start_check();
-    return track_reallocate(p, n, CALLER, FRAME);
+    return reallocate(p, n);
 }
 
 static NOINLINE size_t usable_size_slow(void *p) {

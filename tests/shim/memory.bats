@@ -19,9 +19,7 @@ costs_little() { # costs_little WHAT [LEVELS [NAME=VALUE...]]
 @test "threads_that_only_free_leave_no_heap" { costs_little threads_that_only_free; }
 @test "threads_whose_destructors_free_leave_no_heap" { costs_little threads_whose_destructors_free; }
 @test "heaps_do_not_multiply_while_requests_are_refused" {
-    for level in $LEVELS; do
-        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none WEIR_MAX_DIRECT=100M "$SHIM_TOOLS/memory" threads_beside_refusals
-    done
+    costs_little threads_beside_refusals "$LEVELS" WEIR_MAX_DIRECT=100M WEIR_QUIET=1
 }
 @test "runs_that_shrink_and_grow_keep_their_spans" {
     costs_little runs_that_shrink_and_grow

@@ -71,3 +71,15 @@ END
     expect 0 disabled "$SHIM_TOOLS/leaks_c"
     same "$(json '(d["process"]["level"], len(d["sites"]), d["direct"]["count"] >= 600)' "$(the_dump leaks_c)")" "('disabled', 0, True)"
 }
+
+@test "the_report_in_README_is_what_the_demo_prints" {
+    # Without what differs from run to run, and libc's own lines.
+    comparable() { sed -n '/^demo-server\[/,/^```$/p' "$1" | grep -vE '^```|^direct memory|^ +_|^$' | sed -E 's/\[[0-9]+\]|thread [0-9]+|\b[0-9]+s\b/N/g'; }
+    local root=$WEIR_ROOT
+    (plain_environment "$PWD"; close_fds_of_bats; exec timeout -k 5 60 "$root/scripts/demo") >out 2>err </dev/null || { cat err; return 1; }
+    comparable "$root/README.md" >wanted
+    comparable out >printed
+    [ "$(wc -l <wanted)" -gt 15 ]
+    run grep -vxFf printed wanted
+    [ -z "$output" ] || { echo "README has what the demo does not print:"; echo "$output"; return 1; }
+}

@@ -67,7 +67,8 @@ void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side) 
 bool arena_reclaim(void) {
     if (tls.heap) heap_collect(tls.heap);
     heap_collect_parked();
-    bool given = slices_purge(true) > 0;
+    bool given = heap_claim_waiting();
+    given |= slices_purge(true) > 0;
     return slices_wait_for_purges() || given;
 }
 

@@ -66,23 +66,44 @@ static void end_loans(struct heap *h, bool tracked, const struct slab *s) {
 
 /* --- a bin's list --- */
 
+static bool listed(struct slab *s) {
+    return atomic_load_explicit(&s->listed, memory_order_relaxed) != 0;
+}
+
 static void list_add(struct bin *bin, struct slab *s) {
-    ASSERT(!s->listed);
-    s->listed = 1;
+    ASSERT(!listed(s));
     s->previous = NULL;
     s->next = bin->list;
     if (bin->list) bin->list->previous = s;
     bin->list = s;
+    atomic_store_explicit(&s->listed, 1, memory_order_release);
 }
 
-static void list_remove(struct bin *bin, struct slab *s) {
-    ASSERT(s->listed);
-    s->listed = 0;
+static void unlink_listed(struct bin *bin, struct slab *s) {
     if (s->previous)
         s->previous->next = s->next;
     else
         bin->list = s->next;
     if (s->next) s->next->previous = s->previous;
+}
+
+/* One whose every place the owner has, or that another thread has emptied. */
+static void list_remove(struct bin *bin, struct slab *s) {
+    ASSERT(listed(s));
+    atomic_store_explicit(&s->listed, 0, memory_order_relaxed);
+    unlink_listed(bin, s);
+}
+
+/* The first of the list, to allocate from: its rest ends, see claim. NULL: there is none that nobody claims. */
+static struct slab *list_take(struct bin *bin) {
+    struct slab *s = bin->list;
+    for (; s; s = s->next) {
+        atomic_store_explicit(&s->listed, 0, memory_order_seq_cst);
+        if (!(atomic_load_explicit(&s->remote, memory_order_seq_cst) & (REMOTE_CLAIMED | REMOTE_EMPTIED))) break;
+        atomic_store_explicit(&s->listed, 1, memory_order_release);
+    }
+    if (s) unlink_listed(bin, s);
+    return s;
 }
 
 static struct bin *bin_of(struct slab *s) {
@@ -193,10 +214,8 @@ struct heap *heap_mine(void) {
 /* The class gets another slab to allocate from. NULL: refused. */
 static struct slab *next_slab(struct heap *h, unsigned class, bool tracked) {
     struct bin *bin = heap_bin(h, tracked, class);
-    struct slab *s = bin->list;
-    if (s) {
-        list_remove(bin, s);
-    } else {
+    struct slab *s = list_take(bin);
+    if (!s) {
         s = slab_make(h, class, tracked, all_careful);
         if (!s) return NULL;
         if (!slab_refill(s)) {
@@ -262,7 +281,7 @@ static void emptied(struct slab *s) {
         (void)slab_refill(s); /* its own places again, at once: the next allocation is a fast one */
     } else {
         /* Off the list when a handler filled it up between a fast free's look at the owner and its push. */
-        if (s->listed) list_remove(bin, s);
+        if (listed(s)) list_remove(bin, s);
         slab_give_back(s);
     }
     heap_tick();
@@ -283,8 +302,11 @@ static void give_locally(struct slab *s, void *p) {
     struct link *b = p;
     link_set(b, s->local_free);
     s->local_free = b;
-    if (slab_owner_word(s) & OWNER_FULL) unfull(s);
+    bool full = (slab_owner_word(s) & OWNER_FULL) != 0;
+    if (full) unfull(s);
     if (--s->used == 0) emptied(s);
+    /* Others may have waited for this block only; the thread may sleep from here on. */
+    if (full && atomic_load_explicit(&tls.heap->queue, memory_order_relaxed)) (void)heap_drain(tls.heap);
 }
 
 void heap_give(struct slab *s, void *p) {
@@ -300,29 +322,63 @@ static void enqueue(struct heap *h, struct slab *s) {
     while (!atomic_compare_exchange_weak_explicit(&h->queue, &head, s, memory_order_release, memory_order_relaxed));
 }
 
-/* Every place of a full slab waits on `remote`: no block of it is left, so its owner can touch it only by draining.
- * When enough of that waits already, the memory is given back here. CLAIMED keeps the owner off meanwhile. */
-static void empty_for_owner(struct heap *h, struct slab *s, uint64_t whole_list) {
-    size_t bytes = (size_t)s->slices << SLICE_SHIFT;
-    if (atomic_fetch_add_explicit(&h->waiting, bytes, memory_order_relaxed) < WAITING_MAX) return;
-    uint64_t claim = (uint64_t)this_process() << 16 | REMOTE_QUEUED | REMOTE_CLAIMED;
-    if (!atomic_compare_exchange_strong_explicit(&s->remote, &whole_list, claim, memory_order_acq_rel,
-                                                 memory_order_relaxed)) {
-        return; /* the owner was faster */
+/* `used` is the owner's, whose fast free changes it with a plain instruction. */
+__attribute__((no_sanitize("thread"))) static uint32_t used_of_others(const struct slab *s) {
+    return __atomic_load_n(&s->used, __ATOMIC_RELAXED);
+}
+
+/* The owner of a slab whose every place is free, while it rests: FULL, or on its bin's list. `count` of them wait on
+ * `remote`, the others came home before. NULL: not so. In this order: what ends a rest takes it off the list last. */
+static struct heap *owner_of_free(struct slab *s, uint32_t count) {
+    bool rests = atomic_load_explicit(&s->listed, memory_order_seq_cst) != 0;
+    uintptr_t owner = atomic_load_explicit(&s->owner, memory_order_acquire);
+    if (!rests && !(owner & OWNER_FULL)) return NULL;
+    return used_of_others(s) == count ? (struct heap *)(owner & ~(uintptr_t)OWNER_BITS) : NULL;
+}
+
+/* Gives back the memory of a slab whose every place is free, `list` being what waits: no block of it is left, so its
+ * owner can only touch it by draining, or by taking it off its bin's list. CLAIMED keeps it off both meanwhile. */
+static bool claim(struct slab *s, uint64_t list) {
+    uint64_t mark = (uint64_t)this_process() << 16 | REMOTE_QUEUED | REMOTE_CLAIMED, seen = list;
+    if (!atomic_compare_exchange_strong_explicit(&s->remote, &seen, mark, memory_order_seq_cst, memory_order_relaxed))
+        return false; /* the owner was faster */
+    /* The same list may have come about anew since it was looked at, in a slab that was in use again in between: only
+     * now it holds still, if it rests. */
+    bool holds = owner_of_free(s, REMOTE_COUNT(list)) != NULL;
+    if (holds) slices_empty(s, s->slices);
+    atomic_store_explicit(&s->remote, holds ? REMOTE_QUEUED | REMOTE_EMPTIED : list, memory_order_release);
+    return holds;
+}
+
+static bool claim_in(enum slices_zone zone) {
+    bool given = false;
+    size_t i, end;
+    for (slices_bounds(zone, &i, &end); i < end; i++) {
+        struct slab *s = &arena_slabs[i];
+        uint64_t list = atomic_load_explicit(&s->remote, memory_order_acquire);
+        bool waits = list != 0 && !(list & (REMOTE_CLAIMED | REMOTE_EMPTIED));
+        if (waits && owner_of_free(s, REMOTE_COUNT(list))) given |= claim(s, list);
     }
-    /* The same list may have come about anew meanwhile, in a slab that has grown: only now it holds still. FULL first:
-     * the other way round, the owner may extend the slab and use it up in between. */
-    bool full = (atomic_load_explicit(&s->owner, memory_order_acquire) & OWNER_FULL) != 0;
-    if (!full || REMOTE_COUNT(whole_list) != slab_capacity(s)) {
-        atomic_store_explicit(&s->remote, whole_list, memory_order_release);
-        return;
+    return given;
+}
+
+bool heap_claim_waiting(void) {
+    bool waits = false, given = false;
+    slices_purge_begins(); /* before the word is gone that there is something */
+    for (size_t i = 0; i < heap_count(); i++) {
+        struct heap *h = heap_at(i);
+        if (atomic_load_explicit(&h->waiting, memory_order_relaxed) > 0)
+            waits |= atomic_exchange_explicit(&h->waiting, 0, memory_order_relaxed) > 0;
     }
-    slices_empty(s, s->slices);
-    atomic_store_explicit(&s->remote, REMOTE_QUEUED | REMOTE_EMPTIED, memory_order_release);
+    if (waits) given = claim_in(ZONE_LOW);
+    if (waits && arena.small) given |= claim_in(ZONE_HIGH); /* its zones help each other out */
+    slices_purge_ends();
+    return given;
 }
 
 void heap_give_remotely(struct slab *s, void *p) {
     struct link *b = p;
+    size_t bytes = (size_t)s->slices << SLICE_SHIFT; /* read while p keeps the slab */
     uint64_t old = atomic_load_explicit(&s->remote, memory_order_relaxed), new;
     do {
         /* There is a block, so the claim is a mistake that is being undone. */
@@ -345,10 +401,9 @@ void heap_give_remotely(struct slab *s, void *p) {
         enqueue(slab_owner(s), s);
     }
     /* The slab may be gone by now, or another one; heaps stay. The claim finds out, being for just this list. */
-    uintptr_t owner = slab_owner_word(s);
-    if (unlikely(REMOTE_COUNT(new) == slab_capacity(s)) && (owner & OWNER_FULL)) {
-        empty_for_owner((struct heap *)(owner & ~(uintptr_t)OWNER_BITS), s, new);
-    }
+    if (likely(used_of_others(s) != REMOTE_COUNT(new))) return;
+    struct heap *h = owner_of_free(s, REMOTE_COUNT(new));
+    if (h && atomic_fetch_add_explicit(&h->waiting, bytes, memory_order_relaxed) >= WAITING_MAX) (void)claim(s, new);
 }
 
 /* Puts the remote list's `count` places on local_free. */
@@ -377,7 +432,8 @@ static void drain_slab(struct heap *h, struct slab *s) {
     if (r & REMOTE_CLAIMED) {
         if (REMOTE_CLAIMER(r) == this_process()) enqueue(h, s); /* its memory is being given back this very moment */
     } else if (r & REMOTE_EMPTIED) {
-        ASSERT(!s->listed && s->local_free == NULL);
+        ASSERT(s->free == &slab_nil);
+        if (listed(s)) list_remove(bin_of(s), s);
         s->used = 0;
         slab_give_back(s);
     } else {

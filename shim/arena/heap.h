@@ -31,6 +31,9 @@ void heap_give_remotely(struct slab *s, void *p);
 /* What may wait on a heap whose thread sleeps: beyond it, whoever frees a slab's last block gives its memory back. */
 #define WAITING_MAX (1 * MIB)
 
+/* Gives back what waits below that, on all heaps. True: there was something. */
+bool heap_claim_waiting(void);
+
 /* Collects what other threads gave back. True: there was something. */
 bool heap_drain(struct heap *h);
 

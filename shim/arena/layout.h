@@ -99,7 +99,7 @@ struct slab {
     _Atomic uintptr_t owner;   /* see OWNER_…; read by everyone, so relaxed loads and stores, which are plain moves */
     struct link *free;         /* next to be handed out; slab_nil when there is none */
     struct link *local_free;   /* freed by the owner since; NULL-terminated, as `free` is */
-    uint32_t used;             /* see above */
+    uint32_t used;             /* see above; others look at it while the slab rests, see heap.c */
     _Atomic uint32_t capacity; /* places that exist so far; only grows; read by whoever frees */
     uint32_t reserved;         /* places that fit */
     uint32_t size;             /* bytes of a place */
@@ -107,15 +107,13 @@ struct slab {
     uint8_t kind;              /* enum slab_kind */
     uint8_t class;
     uint8_t slices;               /* of the span, slabs only */
-    uint8_t listed;               /* on its bin's list */
+    _Atomic uint8_t listed;       /* on its bin's list; read by whoever frees */
     struct slab *next, *previous; /* the bin's list */
     /* Line 1: for other threads, and what is rarely touched. */
+    _Atomic uint64_t remote; /* see REMOTE_…; 0 in what is no slab */
     union {
-        struct {
-            _Atomic uint64_t remote;  /* see REMOTE_… */
-            struct slab *remote_next; /* on the owner's queue; written by whoever set REMOTE_QUEUED */
-        };
-        struct side run_side; /* RUN: its block's entry; state is SIDE_NEVER where it is not tracked */
+        struct slab *remote_next; /* on the owner's queue; written by whoever set REMOTE_QUEUED */
+        struct side run_side;     /* RUN: its block's entry; state is SIDE_NEVER where it is not tracked */
     };
     uint32_t committed;  /* bytes from this slice's start that are charged and may be dirty; per slice */
     uint32_t head;       /* TAIL: slices back to the head */

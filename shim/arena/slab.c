@@ -27,7 +27,7 @@ struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool carefu
     s->reciprocal = (uint32_t)(((1ull << 31) + (size >> 4) - 1) / (size >> 4));
     s->class = (uint8_t) class;
     s->slices = (uint8_t)slices;
-    s->listed = 0;
+    atomic_store_explicit(&s->listed, 0, memory_order_relaxed);
     s->next = s->previous = NULL;
     s->remote_next = NULL;
     atomic_store_explicit(&s->remote, 0, memory_order_relaxed);

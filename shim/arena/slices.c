@@ -54,7 +54,7 @@ static uint64_t *bits(const struct region *r) {
 static char *reserve_window(void) {
     if (region_address_limit() != SIZE_MAX) return NULL;
     /* Not MAP_NORESERVE: the kernel is to judge a huge request as it judges anybody's (vm.overcommit_memory). */
-    char *p = sys_mmap(NULL, 2 * WINDOW, PROT_NONE, 0);
+    char *p = sys_reserve(2 * WINDOW, 0);
     if (!p) return NULL;
     char *at = (char *)round_up((uintptr_t)p, WINDOW);
     if (at > p) sys_munmap(p, (size_t)(at - p));
@@ -68,7 +68,7 @@ static char *reserve_less(size_t *n, bool with_sides) {
     *n = limit == SIZE_MAX ? WINDOW / 2 : limit / (with_sides ? 4 : 2);
     for (; (*n = round_down(*n, SMALLEST)) > 0; *n /= 2) { /* both zones' bitmaps in whole words */
         /* A slab lies in one aligned span of 512 KiB, here too. */
-        char *p = sys_mmap(NULL, *n + ((size_t)1 << SLAB_SPAN_SHIFT), PROT_NONE, 0);
+        char *p = sys_reserve(*n + ((size_t)1 << SLAB_SPAN_SHIFT), 0);
         if (p) return (char *)round_up((uintptr_t)p, (size_t)1 << SLAB_SPAN_SHIFT);
     }
     return NULL;
@@ -111,9 +111,9 @@ bool slices_start(bool with_sides, bool guard) {
     }
     if (!base) return false;
     size_t slices = n >> SLICE_SHIFT;
-    char *table = sys_mmap(NULL, slices * sizeof(struct slab) + 2 * PAGE, PROT_NONE, MAP_NORESERVE);
+    char *table = sys_reserve(slices * sizeof(struct slab) + 2 * PAGE, MAP_NORESERVE);
     if (!table || !sys_mprotect(table + PAGE, slices * sizeof(struct slab), PROT_READ)) return false;
-    if (with_sides) sides = sys_mmap(NULL, slices / 2 * SIDE_PER_SLICE, PROT_NONE, MAP_NORESERVE);
+    if (with_sides) sides = sys_reserve(slices / 2 * SIDE_PER_SLICE, MAP_NORESERVE);
     if (!start_zone(&zones[ZONE_LOW], table + PAGE, arena.small ? 0 : random_start(), slices / 2) ||
         !start_zone(&zones[ZONE_HIGH], table + PAGE, slices / 2, slices)) {
         return false;
@@ -186,11 +186,11 @@ static bool make_writable(struct zone *z, size_t upto) {
         return false;
     }
     char *at = (char *)arena.base + (from << SLICE_SHIFT);
-    if (!sys_mprotect(at, count << SLICE_SHIFT, PROT_READ | PROT_WRITE)) return false;
+    if (!sys_open_reserved(at, count << SLICE_SHIFT)) return false;
     if (z == &zones[ZONE_LOW]) {
         /* A huge page would make 2 MiB resident for the 4 KiB that were charged. */
         (void)sys_madvise(at, count << SLICE_SHIFT, MADV_NOHUGEPAGE);
-        if (sides && !sys_mprotect(sides + from * SIDE_PER_SLICE, count * SIDE_PER_SLICE, PROT_READ | PROT_WRITE)) {
+        if (sides && !sys_open_reserved(sides + from * SIDE_PER_SLICE, count * SIDE_PER_SLICE)) {
             return false;
         }
     }
@@ -375,11 +375,10 @@ static size_t purge_span(struct slab *s, size_t count) {
     return given ? bytes + sides_given : 0;
 }
 
-/* Counts the threads that hold free slices in order to purge them. */
-static void begin_purging(void) {
+void slices_purge_begins(void) {
     atomic_fetch_add_explicit(&lock_page.purging, 1, memory_order_acq_rel);
 }
-static void end_purging(void) {
+void slices_purge_ends(void) {
     /* Not below zero: a fork wipes the page, and its child may be in between. */
     uint32_t n = atomic_load_explicit(&lock_page.purging, memory_order_relaxed);
     do {
@@ -398,7 +397,7 @@ static size_t purge_word(struct zone *z, size_t word, bool all) {
         take &= ~young;
     }
     put_word(bits(&z->free), word, get_word(bits(&z->free), word) & ~take);
-    if (take) begin_purging();
+    if (take) slices_purge_begins();
     lock_give(LOCK_SLICES);
     if (!all && young) slices_begin_wait();
     if (!take) return 0;
@@ -421,7 +420,7 @@ static size_t purge_word(struct zone *z, size_t word, bool all) {
     put_word(bits(&z->old), word, get_word(bits(&z->old), word) & ~take);
     put_word(bits(&z->free), word, get_word(bits(&z->free), word) | take);
     z->hint = min_size(z->hint, word);
-    end_purging();
+    slices_purge_ends();
     lock_give(LOCK_SLICES);
     return bytes;
 }

@@ -42,6 +42,10 @@ size_t slices_charged(const struct slab *s, size_t count);
  */
 size_t slices_purge(bool all);
 
+/* Around giving back what a refused request should wait for. */
+void slices_purge_begins(void);
+void slices_purge_ends(void);
+
 /* What another thread is giving back just now is neither free nor given back yet. Waits for it, 10 ms at most. False:
  * there was nothing to wait for. */
 bool slices_wait_for_purges(void);

@@ -18,7 +18,7 @@ struct lock_page {
     _Atomic uint32_t word[LOCKS][16]; /* 0 free, 1 taken, 2 taken and waited for; a cache line each */
     _Atomic uintptr_t holder[LOCKS];  /* the thread (its thread pointer) that holds it */
     _Atomic uint32_t owner;           /* process id */
-    _Atomic uint32_t purging;         /* threads that hold free slices in order to purge them (arena/slices.c) */
+    _Atomic uint32_t purging;         /* threads that give free memory back just now (arena/slices.c) */
 } ALIGNED(4096);
 extern struct lock_page lock_page HIDDEN;
 

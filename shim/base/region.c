@@ -25,7 +25,7 @@ bool region_reserve(struct region *r, size_t size, bool readable) {
     size_t limit = region_address_limit();
     if (limit != SIZE_MAX) size = min_size(size, max_size(limit / TABLE_SHARE, 4 * STEP));
     size = round_up(size, PAGE);
-    char *p = sys_mmap(NULL, size + 2 * PAGE, PROT_NONE, MAP_NORESERVE);
+    char *p = sys_reserve(size + 2 * PAGE, MAP_NORESERVE);
     if (!p) return false;
     if (readable && !sys_mprotect(p + PAGE, size, PROT_READ)) {
         sys_munmap(p, size + 2 * PAGE);
@@ -39,7 +39,7 @@ bool region_reserve(struct region *r, size_t size, bool readable) {
 static bool grow(struct region *r, size_t from, size_t to) {
     size_t n = to - from;
     if (!charge_take(n)) return false;
-    if (!sys_mprotect(r->base + from, n, PROT_READ | PROT_WRITE)) {
+    if (!sys_open_reserved(r->base + from, n)) {
         charge_give(n);
         return false;
     }

@@ -50,6 +50,18 @@ ALWAYS_INLINE bool sys_mprotect(void *p, size_t n, int protection) {
 ALWAYS_INLINE bool sys_madvise(void *p, size_t n, int advice) {
     return sys3(SYS_madvise, (long)p, (long)n, advice) == 0;
 }
+/* Address space that nobody can touch yet. gdb's gcore would write it out, all of it, but for MADV_DONTDUMP. */
+ALWAYS_INLINE void *sys_reserve(size_t n, int flags) {
+    void *p = sys_mmap(NULL, n, PROT_NONE, flags);
+    if (p) (void)sys_madvise(p, n, MADV_DONTDUMP);
+    return p;
+}
+/* Makes reserved memory usable. */
+ALWAYS_INLINE bool sys_open_reserved(void *p, size_t n) {
+    if (!sys_mprotect(p, n, PROT_READ | PROT_WRITE)) return false;
+    (void)sys_madvise(p, n, MADV_DODUMP);
+    return true;
+}
 ALWAYS_INLINE uint32_t sys_getpid(void) {
     return (uint32_t)sys0(SYS_getpid);
 }

@@ -61,9 +61,10 @@ ceiling_is_never_passed() {
 @test "the_first_refusal_leaves_a_dump_and_the_next_within_a_minute_none" {
     for level in $LEVELS; do
         expect 0 "$level" WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
-        same "$(dumps_of fill)" 2
+        dumps_come fill 2
         same "$(for dump in dumps/*; do json 'd["process"]["dumped_at"]' "$dump"; done | sort)" $'exit\nlimit'
         expect 0 "$level" WEIR_DUMP_AT=limit WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
+        dumps_come fill 1
         same "$(json '(d["process"]["dumped_at"], d["direct"]["refused"] > 0, d["direct"]["memory_used"] <= d["direct"]["max"], d["partial"])' "$(the_dump fill)")" "('limit', True, True, False)"
         expect 0 "$level" WEIR_DUMP_AT=exit WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
         same "$(json 'd["process"]["dumped_at"]' "$(the_dump fill)")" exit

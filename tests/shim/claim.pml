@@ -1,26 +1,34 @@
-/* The claim on a sleeping owner's slab (ARCHITECTURE, section 4) when the list that it is for comes about again: a slab
- * of one block, which the owner may empty, hand out anew and extend by a second block, while whoever freed the first is
- * about to claim. Explored exhaustively: memory goes back only while nobody has a block of it, and no block is lost. */
+/* The claim on a slab of a sleeping owner (ARCHITECTURE, section 4): anybody may take a look at any time, while two
+ * blocks are freed by others and by the owner, handed out anew, and the slab is extended by the second of them. The
+ * list that a claim was for may have come about again meanwhile. Explored exhaustively: memory goes back only while
+ * every block is free and the owner is not allocating from the slab, and no block is lost. */
+
+#define NONE    0
+#define HELD    1 /* a user has it, and may free it */
+#define FREEING 2 /* another thread is about to push it */
+#define REMOTE  3
+#define LOCAL   4 /* on local_free */
+#define READY   5 /* on free: counts as used */
 
 byte first, count;             /* the `remote` word: first block (0: none), length ... */
 bool queued, claimed, emptied; /* ... and its bits; these five change together */
 byte next_of[3];
 bool on_queue;
-byte capacity = 1, used = 1;   /* the owner's, but that all read the capacity */
-bool all_out = true;           /* FULL, in the owner word */
-bool held[3];                  /* a user has the block, and may free it */
-bool freeing[3];               /* is about to */
-bool idle[3];                  /* the owner has it */
-bool memory_gone, retired;
+byte state[3];
+byte capacity = 1, used = 1;
+bool all_out, listed;             /* the slab rests while one of them holds, or it is on its way from FULL to the list */
+bool current = true, memory_gone, retired;
 
 #define WORD_IS(f, c, q) (first == f && count == c && queued == q && !claimed && !emptied)
+#define IS_FREE(b)       (state[b] == NONE || state[b] == REMOTE || state[b] == LOCAL)
+#define ANY(what)        (state[1] == what || state[2] == what)
 
 proctype freer() {
-    byte block, old_first, old_count, seen;
+    byte block, old_first, old_count;
     bool old_queued;
     if
-    :: atomic { held[1] -> held[1] = false; freeing[1] = true; block = 1 }
-    :: atomic { held[2] -> held[2] = false; freeing[2] = true; block = 2 }
+    :: atomic { state[1] == HELD -> state[1] = FREEING; block = 1 }
+    :: atomic { state[2] == HELD -> state[2] = FREEING; block = 2 }
     :: retired -> goto done
     fi;
 again:
@@ -30,7 +38,7 @@ again:
     atomic {
         if
         :: WORD_IS(old_first, old_count, old_queued) ->
-            first = block; count = old_count + 1; queued = true; freeing[block] = false
+            first = block; count = old_count + 1; queued = true; state[block] = REMOTE
         :: else -> goto again
         fi
     }
@@ -38,39 +46,76 @@ again:
     :: !old_queued -> atomic { assert(!on_queue && !retired); on_queue = true }
     :: else
     fi;
-    seen = capacity;
+done:
+    skip
+}
+
+/* Whoever freed a last block, or looks for memory at the ceiling. */
+proctype claimer() {
+    byte old_first, old_count, seen;
+    bool rests;
     if
-    :: old_count + 1 == seen && all_out ->
-        atomic {
-            if
-            :: WORD_IS(block, old_count + 1, true) -> first = 0; count = 0; claimed = true
-            :: else -> goto done
-            fi
-        }
-        /* In this order: the other way round, the owner may extend the slab and use it up in between. */
+    :: atomic { queued && !claimed && !emptied -> old_first = first; old_count = count }
+    :: retired -> goto done
+    fi;
+    atomic {
         if
-        :: !all_out -> goto undo
-        :: else
-        fi;
-        if
-        :: capacity != old_count + 1 -> goto undo
-        :: else
-        fi;
-        assert(!held[1] && !held[2] && !freeing[1] && !freeing[2] && !idle[1] && !idle[2] && !retired);
-        memory_gone = true;
-        atomic { claimed = false; emptied = true };
-        goto done;
-undo:
-        atomic { claimed = false; first = block; count = old_count + 1; queued = true }
+        :: WORD_IS(old_first, old_count, true) -> first = 0; count = 0; claimed = true
+        :: else -> goto done
+        fi
+    }
+    rests = listed;
+    if
+    :: !rests -> rests = all_out
     :: else
+    fi;
+    seen = used;
+    if
+    :: rests && seen == old_count ->
+        assert(IS_FREE(1) && IS_FREE(2) && !current && !retired);
+        memory_gone = true;
+        assert(IS_FREE(1) && IS_FREE(2) && !current && !retired);
+        atomic { claimed = false; emptied = true }
+    :: else -> atomic { claimed = false; first = old_first; count = old_count }
     fi;
 done:
     skip
 }
 
+inline unfull() {
+    if
+    :: all_out -> all_out = false; listed = true
+    :: else
+    fi
+}
+
+inline refill() {
+    assert(!memory_gone);
+    used = capacity;
+    atomic {
+        if
+        :: state[1] == LOCAL -> state[1] = READY
+        :: else
+        fi;
+        if
+        :: state[2] == LOCAL -> state[2] = READY
+        :: else
+        fi
+    }
+}
+
+inline give(block) {
+    atomic { state[block] == HELD -> state[block] = LOCAL };
+    assert(!memory_gone);
+    unfull();
+    used--
+}
+
 proctype owner() {
-    byte list, length, again_ = 0;
+    byte list, length, taken, takes = 0;
     do
+    :: give(1)
+    :: give(2)
     :: atomic { on_queue -> on_queue = false };
         atomic {
             assert(queued);
@@ -78,46 +123,52 @@ proctype owner() {
             if
             :: claimed -> on_queue = true
             :: emptied ->
-                assert(!held[1] && !held[2] && !freeing[1] && !freeing[2] && all_out);
+                assert(IS_FREE(1) && IS_FREE(2) && !current);
                 queued = false; emptied = false; retired = true
             :: else -> list = first; length = count; first = 0; count = 0; queued = false
             fi
         }
         if
         :: retired -> break
-        :: else
-        fi;
-        do
         :: length > 0 ->
-            assert(list != 0 && !idle[list] && !memory_gone);
-            idle[list] = true; used--; list = next_of[list]; length--; all_out = false
-        :: else -> break
-        od
-    :: idle[1] && again_ < 2 -> /* once more, with or without a second block */
-        again_++;
-        idle[1] = false; used++; held[1] = true;
-        if
-        :: capacity == 1 -> used++; capacity = 2; held[2] = true /* charged as used before anybody sees the capacity */
-        :: idle[2] -> idle[2] = false; used++; held[2] = true
-        :: true
-        fi;
-        if
-        :: !idle[2] -> all_out = true /* the next request found nothing */
-        :: true
+            taken = length;
+            do
+            :: list != 0 ->
+                assert(state[list] == REMOTE && !memory_gone);
+                state[list] = LOCAL; list = next_of[list]; length--
+            :: else -> break
+            od;
+            assert(length == 0);
+            used = used - taken;
+            unfull()
+        :: else
         fi
-    :: used == 0 && !on_queue && again_ > 0 ->
-        assert(!queued && !claimed && !emptied && !held[1] && !held[2] && !freeing[1] && !freeing[2]);
-        retired = true;
+    :: listed && used > 0 && takes < 2 ->
+        listed = false;
+        if
+        :: claimed || emptied -> listed = true
+        :: else -> takes++; current = true; refill()
+        fi
+    :: atomic { current && state[1] == READY -> state[1] = HELD }
+    :: atomic { current && state[2] == READY -> state[2] = HELD }
+    :: current && !ANY(READY) && ANY(LOCAL) -> refill()
+    :: current && !ANY(READY) && !ANY(LOCAL) && capacity == 1 ->
+        state[2] = READY; used++; capacity = 2
+    :: current && !ANY(READY) && !ANY(LOCAL) -> current = false; all_out = true /* none left, or no more is granted */
+    :: used == 0 && listed ->
+        assert(!on_queue && !queued && !claimed && !emptied && IS_FREE(1) && IS_FREE(2));
+        listed = false; retired = true;
         break
     od
 }
 
 init {
     atomic {
-        held[1] = true;
+        state[1] = HELD;
         run freer();
         run freer();
         run freer();
+        run claimer();
         run owner()
     }
 }

@@ -167,7 +167,7 @@ t = threading.Timer(0.1, lambda: os.kill(os.getpid(), 63)); t.start()
 begin = time.monotonic(); time.sleep(0.3); seen = time.monotonic() - begin
 print(seen >= 0.3)'
     same "$(cat out)" True
-    same "$(dumps_of python3)" 2
+    dumps_come python3 2
 }
 
 @test "a_blocked_signal_waits_until_it_is_let_in" {

@@ -72,6 +72,21 @@ the_dump() {
     find dumps -name "$1.*.dump"
 }
 
+# dumps_come PROGRAM COUNT: waits until so many are there, and whole: what a signal or a refusal asks for is written by a
+# copy of the process, which may outlive it.
+dumps_come() {
+    local program=$1 wanted=$2 tries dump whole
+    for ((tries = 0; tries < 200; tries++)); do
+        whole=0
+        for dump in dumps/"$program".*.dump; do
+            ! timeout -k 5 60 "$WEIR_REPORTER" report --json "$dump" >/dev/null 2>&1 </dev/null 3>&- || whole=$((whole + 1))
+        done
+        [ $whole -lt "$wanted" ] || break
+        sleep 0.1 3>&-
+    done
+    same "$(dumps_of "$program")" "$wanted"
+}
+
 last_dump() { find dumps -name "$1.*.dump" | sort -t. -k3n | tail -n 1; }
 
 # json EXPRESSION DUMP [OPTION...]: what Python makes of the report d of the dump. blocks(d, n) are the blocks of sites

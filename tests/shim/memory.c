@@ -277,29 +277,86 @@ static int burst_before_small_blocks(void) {
     return burst_before(go_on_with_small_blocks);
 }
 
+/* A thread that makes blocks of 100 bytes and falls asleep; of every 400 it frees one itself. */
+enum { BLOCKS_OF_SLEEPER = 400000, OWN = 400 };
+struct sleeper {
+    size_t count;
+    enum { FREES_NOTHING, FREES_FIRST, FREES_LAST } habit;
+    char **blocks;
+    pthread_t thread;
+};
+
+static void free_own(struct sleeper *s) {
+    for (size_t i = 0; i < s->count; i += OWN) free(s->blocks[i]);
+}
+
 static void *sleep_on_blocks(void *argument) {
-    char **p = argument;
-    for (size_t i = 0; i < 400000; i++) memset(p[i] = malloc(100), 1, 100);
+    struct sleeper *s = argument;
+    for (size_t i = 0; i < s->count; i++) memset(s->blocks[i] = malloc(100), 1, 100);
+    if (s->habit == FREES_FIRST) free_own(s);
+    pthread_barrier_wait(&together);
+    pthread_barrier_wait(&together); /* the others are free now */
+    if (s->habit == FREES_LAST) free_own(s);
     pthread_barrier_wait(&together);
     pthread_barrier_wait(&together);
     return NULL;
 }
 
-/* All that a sleeping thread made is freed by another one. */
-static int sleeping_owner(void) {
-    static char *p[400000];
-    pthread_t thread;
-    memset(p, 1, sizeof p);
+static void free_others(const struct sleeper *s) {
+    for (size_t i = 0; i < s->count; i++)
+        if (s->habit == FREES_NOTHING || i % OWN != 0) free(s->blocks[i]);
+}
+
+/* All that a sleeping thread made is freed, by another one or by both. */
+static int sleeper(int habit) {
+    static char *blocks[BLOCKS_OF_SLEEPER];
+    struct sleeper s = {.count = BLOCKS_OF_SLEEPER, .habit = habit, .blocks = blocks};
+    memset(blocks, 1, sizeof blocks);
     pthread_barrier_init(&together, NULL, 2);
     size_t before = resident();
-    if (pthread_create(&thread, NULL, sleep_on_blocks, p) != 0) return 2;
+    if (pthread_create(&s.thread, NULL, sleep_on_blocks, &s) != 0) return 2;
     pthread_barrier_wait(&together);
-    for (size_t i = 0; i < 400000; i++) free(p[i]);
+    free_others(&s);
+    pthread_barrier_wait(&together);
+    pthread_barrier_wait(&together);
     go_on();
     int failed = at_most("bytes that wait on a sleeper", resident() - before, 3 * MIB);
     pthread_barrier_wait(&together);
-    pthread_join(thread, NULL);
+    pthread_join(s.thread, NULL);
     return failed;
+}
+static int sleeping_owner(void) {
+    return sleeper(FREES_NOTHING);
+}
+static int sleeping_owner_that_freed(void) {
+    return sleeper(FREES_FIRST);
+}
+static int owner_that_freed_and_sleeps(void) {
+    return sleeper(FREES_LAST);
+}
+
+/* What waits on many sleepers, a little on each, is there for others at a ceiling of 100 MiB. */
+static int sleepers_at_the_ceiling(void) {
+    enum { SLEEPERS = 64, EACH = 8000, LARGE = 70 };
+    static char *blocks[SLEEPERS][EACH];
+    static struct sleeper s[SLEEPERS];
+    static void *large[LARGE];
+    pthread_barrier_init(&together, NULL, SLEEPERS + 1);
+    for (int i = 0; i < SLEEPERS; i++) {
+        s[i] = (struct sleeper){.count = EACH, .habit = i % 2 ? FREES_FIRST : FREES_NOTHING, .blocks = blocks[i]};
+        if (pthread_create(&s[i].thread, NULL, sleep_on_blocks, &s[i]) != 0) return 2;
+    }
+    pthread_barrier_wait(&together);
+    for (int i = 0; i < SLEEPERS; i++) free_others(&s[i]);
+    pthread_barrier_wait(&together);
+    pthread_barrier_wait(&together);
+    int had = 0;
+    while (had < LARGE && (large[had] = malloc(MIB))) had++;
+    for (int i = 0; i < had; i++) free(large[i]);
+    printf("MiB to be had beside sleepers: %d of %d\n", had, LARGE);
+    pthread_barrier_wait(&together);
+    for (int i = 0; i < SLEEPERS; i++) pthread_join(s[i].thread, NULL);
+    return had < LARGE;
 }
 
 static int no_huge_pages(void) {
@@ -453,6 +510,9 @@ static const struct {
     {"growth", growth},
     {"growth_under_a_lowered_limit", growth_under_a_lowered_limit},
     {"sleeping_owner", sleeping_owner},
+    {"sleeping_owner_that_freed", sleeping_owner_that_freed},
+    {"owner_that_freed_and_sleeps", owner_that_freed_and_sleeps},
+    {"sleepers_at_the_ceiling", sleepers_at_the_ceiling},
     {"no_huge_pages", no_huge_pages},
     {"growth_without_copying", growth_without_copying},
     {"alternating_sizes", alternating_sizes},

@@ -173,6 +173,18 @@ END
     LIMIT=60 expect 0 disabled WEIR_DUMP_AT=none WEIR_MAX_DIRECT=1G java -Xmx8g -version
     lacks err "weir:"
 }
+# gdb's gcore writes out all private memory, PROT_NONE or not, that is not marked dd: it would be a terabyte.
+@test "pitfall_45_cores_have_nothing_of_what_weir_reserves" {
+    for level in $LEVELS; do
+        expect 0 "$level" perl -e 'my @a = (1 .. 100000); open F, "/proc/$$/smaps"; my ($size, $all, $dumped) = (0, 0, 0);
+            while (<F>) {
+                $size = $1 if /^Size: +(\d+)/;
+                $all += $size, $dumped += /\bdd\b/ ? 0 : $size if /^VmFlags:/;
+            }
+            print $all > 1 << 29 ? "much reserved" : "little", ", ", $dumped < 200000 ? "little" : "$dumped KiB", " dumped"'
+        same "$(cat out)" "much reserved, little dumped"
+    done
+}
 @test "pitfall_49_few_mappings_whatever_is_freed" { fine few_kernel_mappings; }
 
 # limited LIMITS CMD...: runs as it does without weir, below these limits.

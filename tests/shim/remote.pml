@@ -1,6 +1,6 @@
 /* Remote frees, parking and adoption (ARCHITECTURE, section 4), for spin: one slab of three blocks. Two threads free a
- * block each; the third is freed by its owner, or by another thread too, who may then give the slab's memory back while
- * the owner sleeps. The owner may end at any instant and be succeeded by a thread that adopts its heap. Explored
+ * block each; the third is freed by its owner, or by another thread too. Who frees the last one may give the slab's
+ * memory back while the owner sleeps. The owner may end at any instant and be succeeded by a thread that adopts its heap. Explored
  * exhaustively: no block is lost or counted twice, the slab is queued at most once, and it goes only when nobody can
  * still touch it. */
 
@@ -11,7 +11,6 @@ bool queued, claimed, emptied; /* ... and its bits; these five change together *
 byte next_of[BLOCKS + 1]; /* links in the blocks, numbered from 1 */
 bool on_queue;            /* the owner's queue, which has room for one slab here */
 byte used = BLOCKS;
-bool whole = true;         /* in the owner word: the owner has freed nothing here itself */
 bool free_now[BLOCKS + 1];
 bool retired, parked, memory_gone;
 bool heap_taken = true;   /* some thread runs the heap */
@@ -39,10 +38,10 @@ again:
     :: else
     fi;
     if
-    :: old_count + 1 == BLOCKS && whole ->
+    :: old_count + 1 == used -> /* the slab rests, since its owner does not allocate here */
         atomic { /* the claim, for exactly the list that was made above */
             if
-            :: head == block && count == BLOCKS && queued && !claimed && !emptied -> head = 0; count = 0; claimed = true
+            :: head == block && count == old_count + 1 && queued && !claimed && !emptied -> head = 0; count = 0; claimed = true
             :: else -> goto done
             fi
         }
@@ -70,7 +69,6 @@ inline drain() {
             if
             :: claimed -> on_queue = true; list = 0; length = 0 /* put back */
             :: emptied ->
-                assert(used == BLOCKS);
                 list = 0; length = 0; queued = false; emptied = false; used = 0;
                 free_now[1] = true; free_now[2] = true; free_now[3] = true
             :: else -> list = head; length = count; head = 0; count = 0; queued = false
@@ -89,7 +87,7 @@ inline drain() {
 proctype owner(bool first) {
     byte list, length;
     if
-    :: first && owner_frees -> whole = false; give(3)
+    :: first && owner_frees -> give(3)
     :: first && !owner_frees
     :: !first -> atomic { parked -> parked = false; assert(!heap_taken); heap_taken = true }
     fi;

@@ -192,6 +192,71 @@ static void threads_come_and_go(void **state) {
     empty_places();
 }
 
+/* --- slabs that are claimed while their owners fall asleep and wake up --- */
+
+#define WAVE   12000
+#define OWNERS 2
+static _Atomic(struct block *) wave[OWNERS][WAVE];
+static _Atomic unsigned owners;
+
+static void own_waves(unsigned me) {
+    uint32_t s = me + 1;
+    for (int round = 0; round < 3 * SCALE; round++) {
+        size_t n = 100 + next(&s) % 8 * 60;
+        for (int i = 0; i < WAVE; i++) { /* what is left of the last wave comes home with this one */
+            struct block *b = atomic_exchange(&wave[me][i], make(n, s));
+            if (b) drop(b);
+        }
+        for (int i = 0; i < WAVE; i += 1 + (int)(next(&s) % 500)) {
+            struct block *b = atomic_exchange(&wave[me][i], NULL);
+            if (b) drop(b);
+        }
+        for (uint32_t naps = next(&s) % 40; naps > 0; naps--) (void)sched_yield();
+    }
+    owners--;
+}
+
+static void free_waves(uint32_t s) {
+    while (owners > 0) {
+        unsigned of = next(&s) % OWNERS;
+        for (int i = 0; i < WAVE; i++) {
+            struct block *b = atomic_exchange(&wave[of][i], NULL);
+            if (b) drop(b);
+        }
+    }
+}
+
+static void reclaim_always(void) {
+    while (owners > 0) {
+        bool outermost = arena_enter();
+        (void)arena_reclaim();
+        arena_leave(outermost);
+        (void)sched_yield();
+    }
+}
+
+static void *own_or_free_waves(void *argument) {
+    unsigned number = (unsigned)(uintptr_t)argument - 1;
+    if (number < OWNERS)
+        own_waves(number);
+    else if (number < OWNERS + 2)
+        free_waves(number);
+    else
+        reclaim_always();
+    arena_thread_ended(true);
+    return NULL;
+}
+
+static void slabs_are_claimed_beside_their_owners(void **state) {
+    (void)state;
+    owners = OWNERS;
+    run(OWNERS + 3, own_or_free_waves);
+    for (int of = 0; of < OWNERS; of++)
+        for (int i = 0; i < WAVE; i++)
+            if (wave[of][i]) drop(wave[of][i]);
+    assert_int_equal(wrong_bytes, 0);
+}
+
 /* --- at the ceiling, with everybody reclaiming --- */
 
 static void *press(void *argument) {
@@ -254,6 +319,7 @@ int main(void) {
         cmocka_unit_test(blocks_change_hands),
         cmocka_unit_test(what_producers_make_consumers_free),
         cmocka_unit_test(threads_come_and_go),
+        cmocka_unit_test(slabs_are_claimed_beside_their_owners),
         cmocka_unit_test(memory_is_given_back_while_others_allocate),
         cmocka_unit_test(large_blocks_grow_side_by_side),
     };

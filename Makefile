@@ -23,8 +23,10 @@ endif
 # clang does not know the option, and with -fno-builtin does not make such calls.
 SHIM_CC_FLAGS := $(if $(findstring clang,$(shell $(CC) --version)),,-fno-tree-loop-distribute-patterns)
 # The shim: own symbols hidden, no lazy binding, thread storage from the initial-exec block. The compiler must not turn
-# its loops into calls that a program may interpose (memset and friends), nor assume what malloc does.
-SHIM_CFLAGS  := $(COMMON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin $(SHIM_CC_FLAGS) \
+# its loops into calls that a program may interpose (memset and friends), nor assume what malloc does, nor which operator
+# delete it calls.
+SHIM_CFLAGS  := $(COMMON) -fPIC -fno-plt -fsemantic-interposition -fvisibility=hidden -ftls-model=initial-exec \
+                -fno-builtin $(SHIM_CC_FLAGS) \
                 -fno-stack-protector -fno-exceptions -fasynchronous-unwind-tables -fno-omit-frame-pointer -momit-leaf-frame-pointer
 SHIM_LDFLAGS := -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs -Wl,--hash-style=gnu -Wl,-soname,libweir.so \
                 -Wl,--version-script=shim/entry/exports.map

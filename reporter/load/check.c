@@ -103,10 +103,22 @@ static void check_process(struct dump *dump) {
     dump->usable = true;
 }
 
+/* A malloc of the program's own, or of a library that comes first. */
+static void check_malloc(struct dump *dump) {
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_MODULES); i++) {
+        const struct dump_module *module = &dump_modules(dump)[i];
+        struct text path = dump_text(dump, module->path);
+        if (module->flags & DUMP_MODULE_MALLOC)
+            dump_problem(dump, "malloc was not weir's, but that of %.*s: what it allocated was not seen",
+                         (int)path.length, path.bytes);
+    }
+}
+
 void dump_check(struct dump *dump) {
     static const uint32_t order[] = {/* what others point to comes first */
                                      DUMP_OPTIONS, DUMP_THREADS, DUMP_MODULES,  DUMP_SEGMENTS,
                                      DUMP_FRAMES,  DUMP_STACKS,  DUMP_REFUSALS, DUMP_SITES};
     check_process(dump);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
+    check_malloc(dump);
 }

@@ -14,7 +14,10 @@
 
 #define MOVE_MIN          (4 * MIB) /* below this, copying into memory that is resident is cheaper than moving pages */
 #define MOVES_REFUSED_MAX 16
-#define EFAULT_           14
+/* So much is not zeroed but given back, since the program may never touch it. As in glibc, whose largest threshold for
+ * blocks of fresh pages this is (DEFAULT_MMAP_THRESHOLD_MAX): page faults cost ten times what zeroing costs. */
+#define FRESH_MIN (32 * MIB)
+#define EFAULT_   14
 
 static _Atomic(struct slab *) late;
 static _Atomic bool moves_one_mapping_only; /* kernels before 6.17: the others are copied */
@@ -44,8 +47,9 @@ static void describe(struct slab *s, size_t from, size_t slices, size_t bytes) {
     slab_set_owner_word(s, NO_OWNER);
 }
 
-/* Zeroes what may be dirty of the span's first n bytes; the kernel's pages are zero. */
-static void clear(struct slab *s, size_t n) {
+/* Makes the span's first n bytes zero, which the kernel's pages are. */
+static void clear(struct slab *s, size_t slices, size_t n) {
+    if (slices_charged(s, slices) >= FRESH_MIN) slices_empty(s, slices);
     for (size_t at = 0; at < n; at += SLICE) {
         mem_zero(slab_start(s) + at, min_size(s[at >> SLICE_SHIFT].committed, n - at));
     }
@@ -62,7 +66,7 @@ void *run_take(size_t n, size_t alignment, bool zero) {
     size_t bytes = round_up(n, PAGE), slices = slices_for(n);
     struct slab *s = slices_take(zone_for(n), slices, max_size(alignment >> SLICE_SHIFT, 1));
     if (!s) return NULL;
-    if (zero) clear(s, bytes);
+    if (zero) clear(s, slices, bytes);
     if (!slices_commit(s, bytes)) {
         slices_give(s, slices);
         return NULL;

@@ -360,19 +360,17 @@ static bool drop_pages(struct slab *s, size_t count) {
     return true;
 }
 
-void slices_empty(struct slab *s, size_t count) {
-    (void)empty_sides(s, count);
-    size_t bytes = slices_charged(s, count);
-    if (drop_pages(s, count)) atomic_fetch_add_explicit(&purged_bytes, bytes, memory_order_relaxed);
-}
-
-/* Gives `count` slices' memory back, which the caller has taken out of the bitmaps. Bytes. */
+/* Gives the memory of a span back that the caller owns. Bytes. */
 static size_t purge_span(struct slab *s, size_t count) {
     size_t sides_given = empty_sides(s, count), bytes = slices_charged(s, count);
     bool moved = false;
     for (size_t i = 0; i < count; i++) moved |= s[i].moved;
     bool given = moved ? slices_renew(s, count) : drop_pages(s, count);
     return given ? bytes + sides_given : 0;
+}
+
+void slices_empty(struct slab *s, size_t count) {
+    atomic_fetch_add_explicit(&purged_bytes, purge_span(s, count), memory_order_relaxed);
 }
 
 void slices_purge_begins(void) {

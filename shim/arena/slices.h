@@ -32,7 +32,8 @@ bool slices_renew(struct slab *s, size_t count);
  * must not be used any more. */
 bool slices_map_again(struct slab *s, size_t count);
 
-/* Gives the memory of a span back that the caller owns, and keeps the span. */
+/* Gives the memory of a span back that the caller owns, and keeps the span: its pages are zero, but where they are
+ * locked; then they stay committed. */
 void slices_empty(struct slab *s, size_t count);
 
 /* Bytes charged for a span. */

@@ -128,16 +128,29 @@ void contents_write_blocks(struct contents *c, uint32_t pid) {
 
 /* --- the rest --- */
 
+/* The stack of a site with live blocks; of the others, which may be a hundred times as many, only the number is kept.
+ */
+static const struct stack *live_stack(const struct contents *c, uint32_t i, uint64_t frames) {
+    const struct stack *s = stack_at(i);
+    bool live = c->sites[i].blocks > 0 || c->sites[i].inherited_blocks > 0;
+    return live && s->first_frame + (uint64_t)s->frames <= frames ? s : NULL;
+}
+
 static void write_stacks(struct contents *c) {
     uint64_t frames = c->stacks ? stack_frame_count() : 0;
+    uint32_t written = 0;
     writer_begin(&c->w, DUMP_FRAMES, sizeof(uint64_t));
-    if (frames) writer_add(&c->w, stack_frames(), frames * sizeof(uint64_t));
+    for (uint32_t i = 0; i < c->stacks; i++) {
+        const struct stack *s = live_stack(c, i, frames);
+        if (s) writer_add(&c->w, stack_frames() + s->first_frame, s->frames * sizeof(uint64_t));
+    }
     writer_end(&c->w);
     writer_begin(&c->w, DUMP_STACKS, sizeof(struct dump_stack));
     for (uint32_t i = 0; i < c->stacks; i++) {
-        const struct stack *s = stack_at(i);
-        struct dump_stack d = {s->first_frame, s->frames, s->flags, s->exact};
-        if (d.first_frame + (uint64_t)d.frames > frames) d = (struct dump_stack){.flags = DUMP_STACK_NONE};
+        const struct stack *s = live_stack(c, i, frames);
+        struct dump_stack d = {.flags = DUMP_STACK_NONE};
+        if (s) d = (struct dump_stack){written, s->frames, s->flags, s->exact};
+        written += d.frames;
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);

@@ -47,7 +47,7 @@ enum dump_section_type {
     DUMP_MODULES = 4,   /* struct dump_module[] */
     DUMP_SEGMENTS = 5,  /* struct dump_segment[]: the loadable segments of all modules */
     DUMP_FRAMES = 6,    /* uint64_t[]: the frames of all stacks, see DUMP_FRAME_MODULE */
-    DUMP_STACKS = 7,    /* struct dump_stack[] */
+    DUMP_STACKS = 7,    /* struct dump_stack[]; one that no live block names may be without frames */
     DUMP_SITES = 8,     /* struct dump_site[]: what is live of each stack, its blocks added up */
     DUMP_BLOCKS = 9,    /* struct dump_block[]: every live tracked block */
     DUMP_STATS = 10,    /* struct dump_stat[] */
@@ -121,6 +121,7 @@ static_assert(sizeof(struct dump_module) == 80, "dump_module is 80 bytes");
 #define DUMP_MODULE_WEIR    1u /* libweir.so itself */
 #define DUMP_MODULE_VDSO    2u /* the kernel's; it has no file */
 #define DUMP_MODULE_PROGRAM 4u /* the executable */
+#define DUMP_MODULE_MALLOC  8u /* the malloc that all modules call is in this one, not in libweir.so */
 
 struct dump_segment {
     uint64_t address;     /* p_vaddr */

@@ -186,6 +186,11 @@ void module_describe(struct text *t, const void *code) {
     text_add_hex(t, (uintptr_t)code - m->bias);
 }
 
+void module_has_malloc(const void *code) {
+    uint32_t id = module_of(code);
+    if (id != MODULE_NONE) ((struct module *)(void *)table.base)[id].flags |= DUMP_MODULE_MALLOC;
+}
+
 bool module_is_loader(const void *code) {
     uint32_t id = code ? module_of(code) : MODULE_NONE;
     if (id == MODULE_NONE) return false;

@@ -37,6 +37,9 @@ extern _Atomic uint32_t module_generation;
 struct text;
 void module_describe(struct text *t, const void *code);
 
+/* The malloc that the loader resolves for everybody is this code, and not weir's. */
+void module_has_malloc(const void *code);
+
 /* True for code of ld.so. */
 bool module_is_loader(const void *code);
 

@@ -57,6 +57,8 @@ EXPORT void *malloc(size_t n) {
     return likely(p != NULL) ? p : malloc_slow(n);
 }
 
+extern void *entry_malloc(size_t n) __attribute__((alias("malloc"), visibility("hidden")));
+
 EXPORT void free(void *p) {
     entry_free(p);
 }

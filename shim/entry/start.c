@@ -5,9 +5,11 @@
 #include "shim/base/clock.h"
 #include "shim/base/options.h"
 #include "shim/base/start.h"
+#include "shim/base/symbols.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/box/dump.h"
+#include "shim/box/modules.h"
 #include "shim/box/output.h"
 #include "shim/box/snapshot.h"
 #include "shim/box/state.h"
@@ -15,7 +17,9 @@
 #include "shim/entry/hooks.h"
 #include "shim/track/foreign.h"
 
+#include <dlfcn.h>
 #include <elf.h>
+#include <stdlib.h>
 
 static bool up;
 
@@ -80,8 +84,29 @@ COLD void start_wake(void) {
     lock_give(LOCK_START);
 }
 
+/* A program may bring its own malloc, and any module another one that comes first. Then weir serves nobody, unless that
+ * one asks weir in turn: a profiler's. */
+static void say_whose_malloc(void) {
+    struct dl_find_object found;
+    void *code = (void *)RESOLVED(malloc);
+    if (likely(!REPLACED(malloc, entry_malloc)) || _dl_find_object(code, &found) != 0) return;
+    /* A program at fixed addresses may know malloc by its own PLT entry, which leads here; its symbol is undefined. */
+    if (symbol_find(found.dlfo_link_map->l_addr, found.dlfo_link_map->l_ld, "malloc") != code) return;
+    void *p = malloc(1);
+    bool asks_us = p && arena_find(p).kind != PLACE_FOREIGN;
+    free(p);
+    if (!p || asks_us) return;
+    module_has_malloc(code);
+    struct text t = {0};
+    text_add(&t, "weir: malloc is ");
+    module_describe(&t, code);
+    text_add(&t, " here, not weir's: what it allocates is neither limited nor tracked");
+    message_send(&t);
+}
+
 __attribute__((constructor)) static void arm(void) {
     start_check();
+    say_whose_malloc();
     foreign_start();
     hook_exit();
     hook_threads();

@@ -15,6 +15,19 @@ ALWAYS_INLINE void start_check(void) {
     if (unlikely(atomic_load_explicit(&lock_page.owner, memory_order_acquire) == 0)) start_wake();
 }
 
+/* What the loader resolves an exported symbol of weir's to. Compilers take two names for two functions, or one for the
+ * other's alias, and would know the answer to a comparison. */
+#define RESOLVED(symbol)                                                                                               \
+    ({                                                                                                                 \
+        uintptr_t resolved = (uintptr_t) & (symbol);                                                                   \
+        __asm__("" : "+r"(resolved));                                                                                  \
+        resolved;                                                                                                      \
+    })
+#define REPLACED(symbol, own) (RESOLVED(symbol) != (uintptr_t) & (own))
+
+/* malloc, whatever the loader resolves it to. malloc.c */
+extern void *entry_malloc(size_t n) HIDDEN;
+
 /* The whole of free(), for every entry that is one under another name. */
 void entry_free_slow(void *p);
 void entry_free_emptied(struct slab *s);

@@ -105,6 +105,26 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3)); os._exit(3)'
     for dump in mine.2 folder.2.dump link.2.dump; do same "$(json 'blocks(12345)' "$dump")" 1; done
 }
 
+@test "stacks_of_what_was_freed_take_no_room" {
+    expect 0 paranoid /usr/bin/python3 -S -c 'import json, re, argparse; print(len(json.dumps(list(map(str, range(1000))))))'
+    json '' "$(the_dump python3)"
+    cat >check.py <<'END'
+import json, struct, sys
+sites = json.load(open("report.json"))["sites"]
+data, at, sections = open(sys.argv[1], "rb").read(), 64, {}
+while at < len(data):
+    kind, stride, length = struct.unpack_from("<IIQ", data, at)
+    sections[kind] = data[at + 24:at + 24 + length]
+    at += 24 + (length + 7) // 8 * 8
+stacks = list(struct.iter_unpack("<IHHQ", sections[7]))
+named = [s for s in stacks if s[1]]
+shown = sum(len([f for f in s["frames"] if not f["inlined"]]) for s in sites)
+# A site is a stack as code; stacks of two sites may differ in what the report leaves out.
+print(len(sites) > 10, len(stacks) > 2 * len(named), len(sections[6]) == 8 * sum(s[1] for s in named), len(sections[6]) / 8 < 2 * shown + 100)
+END
+    same "$(/usr/bin/python3 check.py "$(the_dump python3)" 3>&-)" "True True True True"
+}
+
 @test "two_dumps_of_one_name_are_numbered" {
     expect 0 paranoid WEIR_OUTPUT="$PWD/dumps/x.dump" "$SHIM_TOOLS/ends" fork
     same "$(ls dumps)" $'x.2.dump\nx.dump'

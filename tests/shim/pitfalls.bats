@@ -217,7 +217,26 @@ limited() {
         same "$(cat out)" fine
     done
 }
-@test "pitfall_58_a_program_with_a_malloc_of_its_own" { prints "own malloc used: 1, foreign frees: 0" "$P/own_malloc"; }
+@test "pitfall_58_a_program_with_a_malloc_of_its_own" {
+    for level in $LEVELS; do
+        expect 0 "$level" "$P/own_malloc"
+        same "$(cat out)" "own malloc used: 1, foreign frees: 0"
+        same "$(wc -l <err)" 1
+        has err "weir: malloc is own_malloc+0x" "neither limited nor tracked"
+        run "$WEIR_REPORTER" report --json "$(the_dump own_malloc)"
+        [ "$status" = 3 ]
+        [[ $output == *'"partial":true'*"malloc was not weir's, but that of $P/own_malloc"* ]] || { echo "$output"; false; }
+    done
+}
+@test "pitfall_58_a_malloc_that_asks_weirs_is_no_other" {
+    prints ok LD_PRELOAD="$P/libforwarder.so:$WEIR_SHIM" perl -e 'print "ok\n"'
+}
+@test "pitfall_58_a_program_that_replaces_two_of_the_operators" {
+    for which in PLAIN ARRAY ALIGNED; do
+        expect 0 without "$P/replaced_$which"
+        prints "$(cat out)" "$P/replaced_$which"
+    done
+}
 
 # --- unwinding ---
 

@@ -5,8 +5,9 @@ CXX   ?= g++
 OUT   := $(BUILD)/tests/shim
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
 PLAIN := steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress
-LIBRARIES := early threaded restarter mapper auditor friend lazy
-PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan
+LIBRARIES := early threaded restarter mapper auditor friend lazy forwarder
+PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan \
+            replaced_PLAIN replaced_ARRAY replaced_ALIGNED
 CXXES := bad_alloc operators hits
 
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%)
@@ -43,6 +44,10 @@ $(OUT)/pitfalls/restarting_program: tests/shim/pitfalls/restarting.c $(OUT)/pitf
 $(OUT)/pitfalls/own_malloc: tests/shim/pitfalls/own_malloc.c
 	@mkdir -p $(@D)
 	$(CC) $(PITFALL_FLAGS) -rdynamic -o $@ $<
+
+$(OUT)/pitfalls/replaced_%: tests/shim/pitfalls/replaced.cc
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 -g -O1 -D$* $(WARN) -Wno-sized-deallocation -o $@ $<
 
 $(OUT)/pitfalls/pitfalls: tests/shim/pitfalls/pitfalls.c
 	@mkdir -p $(@D)

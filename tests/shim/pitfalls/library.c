@@ -99,4 +99,17 @@ char *lazy_room(void) {
     room[5] = 1;
     return room;
 }
+
+#elif defined FORWARDER
+/* What a profiler's preload does: counts, and asks the next malloc. */
+void *malloc(size_t size) {
+    static void *(*next)(size_t);
+    if (!next) *(void **)&next = dlsym(RTLD_NEXT, "malloc");
+    return next(size);
+}
+void free(void *ptr) {
+    static void (*next)(void *);
+    if (!next) *(void **)&next = dlsym(RTLD_NEXT, "free");
+    next(ptr);
+}
 #endif

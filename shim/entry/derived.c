@@ -1,0 +1,125 @@
+/* C++'s operators that the standard defines by others. A program that replaces those, two are enough, gets its own
+ * through these too, so each goes through the loader's symbol of the one that it is defined by, as the C++ library's
+ * own do. A file of its own: the compiler is not to see through. */
+#include "shim/arena/fast.h"
+#include "shim/entry/new.h"
+#include "shim/entry/start.h"
+
+#include <stdatomic.h>
+
+EXPORT void *_Znam(size_t n);
+EXPORT void *_ZnamSt11align_val_t(size_t n, size_t alignment);
+EXPORT void _ZdaPv(void *p);
+EXPORT void _ZdaPvSt11align_val_t(void *p, size_t alignment);
+
+#define UNUSED __attribute__((unused))
+
+EXPORT void *_Znam(size_t n) {
+    return _Znwm(n);
+}
+EXPORT void *_ZnamSt11align_val_t(size_t n, size_t alignment) {
+    return _ZnwmSt11align_val_t(n, alignment);
+}
+
+EXPORT void _ZdaPv(void *p) {
+    _ZdlPv(p);
+}
+EXPORT void _ZdlPvm(void *p, size_t n UNUSED) {
+    _ZdlPv(p);
+}
+EXPORT void _ZdaPvm(void *p, size_t n UNUSED) {
+    _ZdaPv(p);
+}
+EXPORT void _ZdlPvRKSt9nothrow_t(void *p, const void *nothrow UNUSED) {
+    _ZdlPv(p);
+}
+EXPORT void _ZdaPvRKSt9nothrow_t(void *p, const void *nothrow UNUSED) {
+    _ZdaPv(p);
+}
+EXPORT void _ZdaPvSt11align_val_t(void *p, size_t alignment) {
+    _ZdlPvSt11align_val_t(p, alignment);
+}
+EXPORT void _ZdlPvmSt11align_val_t(void *p, size_t n UNUSED, size_t alignment) {
+    _ZdlPvSt11align_val_t(p, alignment);
+}
+EXPORT void _ZdaPvmSt11align_val_t(void *p, size_t n UNUSED, size_t alignment) {
+    _ZdaPvSt11align_val_t(p, alignment);
+}
+EXPORT void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment, const void *nothrow UNUSED) {
+    _ZdlPvSt11align_val_t(p, alignment);
+}
+EXPORT void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment, const void *nothrow UNUSED) {
+    _ZdaPvSt11align_val_t(p, alignment);
+}
+
+/* --- nothrow --- */
+
+typedef void *(*nothrow_function)(size_t, const void *);
+typedef void *(*aligned_nothrow_function)(size_t, size_t, const void *);
+
+extern void *own_array(size_t n) __attribute__((alias("_Znam"), visibility("hidden")));
+extern void *own_aligned_array(size_t n, size_t alignment)
+    __attribute__((alias("_ZnamSt11align_val_t"), visibility("hidden")));
+
+/* The C++ library's form calls the program's operator and catches what that throws, which C cannot. Looked for once:
+ * the library stays (its unique symbols see to that). */
+static void *library_form(_Atomic(void *) *known, const char *symbol) {
+    void *f = atomic_load_explicit(known, memory_order_relaxed);
+    if (f) return f;
+    f = new_of_library(symbol);
+    atomic_store_explicit(known, f, memory_order_relaxed);
+    return f;
+}
+
+static NOINLINE void *nothrow_slow(size_t n, const void *nothrow) {
+    void *p = new_quietly(n, 16, FRAME);
+    if (likely(p != NULL)) return p;
+    nothrow_function f = (nothrow_function)(uintptr_t)new_of_library("_ZnwmRKSt9nothrow_t");
+    return f ? f(n, nothrow) : track_allocate(n, 16, false, CEILING_NEW, CALLER, FRAME);
+}
+
+static NOINLINE void *aligned_nothrow(size_t n, size_t alignment, const void *nothrow) {
+    void *p = new_quietly(n, alignment, FRAME);
+    if (likely(p != NULL)) return p;
+    aligned_nothrow_function f =
+        (aligned_nothrow_function)(uintptr_t)new_of_library("_ZnwmSt11align_val_tRKSt9nothrow_t");
+    return f ? f(n, alignment, nothrow) : track_allocate(n, alignment, false, CEILING_NEW, CALLER, FRAME);
+}
+
+EXPORT void *_ZnwmRKSt9nothrow_t(size_t n, const void *nothrow) {
+    static _Atomic(void *) known;
+    if (unlikely(REPLACED(_Znwm, new_own))) {
+        nothrow_function f = (nothrow_function)(uintptr_t)library_form(&known, "_ZnwmRKSt9nothrow_t");
+        return f ? f(n, nothrow) : _Znwm(n);
+    }
+    void *p = arena_pop(n);
+    return likely(p != NULL) ? p : nothrow_slow(n, nothrow);
+}
+EXPORT void *_ZnamRKSt9nothrow_t(size_t n, const void *nothrow) {
+    static _Atomic(void *) known;
+    if (unlikely(REPLACED(_Znam, own_array) || REPLACED(_Znwm, new_own))) {
+        nothrow_function f = (nothrow_function)(uintptr_t)library_form(&known, "_ZnamRKSt9nothrow_t");
+        return f ? f(n, nothrow) : _Znam(n);
+    }
+    void *p = arena_pop(n);
+    return likely(p != NULL) ? p : nothrow_slow(n, nothrow);
+}
+EXPORT void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, const void *nothrow) {
+    static _Atomic(void *) known;
+    if (unlikely(REPLACED(_ZnwmSt11align_val_t, new_own_aligned))) {
+        aligned_nothrow_function f =
+            (aligned_nothrow_function)(uintptr_t)library_form(&known, "_ZnwmSt11align_val_tRKSt9nothrow_t");
+        return f ? f(n, alignment, nothrow) : _ZnwmSt11align_val_t(n, alignment);
+    }
+    return aligned_nothrow(n, new_alignment(alignment), nothrow);
+}
+EXPORT void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, const void *nothrow) {
+    static _Atomic(void *) known;
+    if (unlikely(REPLACED(_ZnamSt11align_val_t, own_aligned_array) ||
+                 REPLACED(_ZnwmSt11align_val_t, new_own_aligned))) {
+        aligned_nothrow_function f =
+            (aligned_nothrow_function)(uintptr_t)library_form(&known, "_ZnamSt11align_val_tRKSt9nothrow_t");
+        return f ? f(n, alignment, nothrow) : _ZnamSt11align_val_t(n, alignment);
+    }
+    return aligned_nothrow(n, new_alignment(alignment), nothrow);
+}

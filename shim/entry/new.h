@@ -1,0 +1,28 @@
+/* C++'s operators: the ones by which the others are defined, and what both kinds need. */
+#ifndef WEIR_ENTRY_NEW_H
+#define WEIR_ENTRY_NEW_H
+
+#include "shim/base/base.h"
+
+/* As the loader resolves them: the program's, where it replaces them. */
+EXPORT void *_Znwm(size_t n);                                  /* new */
+EXPORT void *_ZnwmSt11align_val_t(size_t n, size_t alignment); /* new of an aligned type */
+EXPORT void _ZdlPv(void *p);                                   /* delete */
+EXPORT void _ZdlPvSt11align_val_t(void *p, size_t alignment);  /* delete of an aligned type */
+
+/* weir's own, whatever the loader resolves. */
+void *new_own(size_t n) HIDDEN;
+void *new_own_aligned(size_t n, size_t alignment) HIDDEN;
+
+/* The C++ library's own operator, wherever it is loaded; NULL: nowhere. dlsym would not see a local one, and allocates
+ * when it fails. */
+void *new_of_library(const char *symbol) HIDDEN;
+
+/* Quiet when refused: the C++ library asks malloc again, whose refusal is the one that is reported. */
+void *new_quietly(size_t n, size_t alignment, const void *frame) HIDDEN;
+
+ALWAYS_INLINE size_t new_alignment(size_t alignment) {
+    return alignment < 16 ? 16 : alignment;
+}
+
+#endif

@@ -79,10 +79,11 @@ prints() {
 @test "pitfall_14_a_thread_that_only_frees" { fine one_thread_only_frees; }
 @test "pitfall_15_weir_is_loaded_and_unloaded_again" { FILE=$WEIR_SHIM fine loading_and_unloading; }
 @test "pitfall_15_weir_is_loaded_late" {
-    # Without a preload the program's malloc is libc's: only that it neither crashes nor speaks.
+    # Without a preload the program's malloc is libc's: only that it does not crash, and says so.
     expect 0 without env WEIR_DUMP_AT=none WEIR_LEVEL=paranoid "$P/pitfalls" loading_and_unloading "$WEIR_SHIM"
     same "$(cat out)" fine
-    silent
+    has err "weir: malloc is libc.so.6+0x"
+    same "$(wc -l <err)" 1
 }
 @test "pitfall_17_handlers_of_fork_allocate" { fine atfork_handlers_allocate; }
 @test "pitfall_18_a_child_of_clone" { fine clone_with_memory_of_its_own; }

@@ -74,7 +74,7 @@ END
 
 @test "the_report_in_README_is_what_the_demo_prints" {
     # Without what differs from run to run, and libc's own lines.
-    comparable() { sed -n '/^demo-server\[/,/^```$/p' "$1" | grep -vE '^```|^direct memory|^ +_|^$' | sed -E 's/\[[0-9]+\]|thread [0-9]+|\b[0-9]+s\b/N/g'; }
+    comparable() { sed -n '/^demo-server\[/,/^```$/p' "$1" | grep -vE '^```|^direct memory|^ +_|^$' | sed -E 's/\[[0-9]+\]|thread [0-9]+|\b[0-9]+s\b/N/g; s/ +/ /g'; }
     local root=$WEIR_ROOT
     (plain_environment "$PWD"; close_fds_of_bats; exec timeout -k 5 60 "$root/scripts/demo") >out 2>err </dev/null || { cat err; return 1; }
     comparable "$root/README.md" >wanted

@@ -103,14 +103,17 @@ static void check_process(struct dump *dump) {
     dump->usable = true;
 }
 
+#define PATH_SHOWN 1024 /* bytes */
+
 /* A malloc of the program's own, or of a library that comes first. */
 static void check_malloc(struct dump *dump) {
     for (uint64_t i = 0; i < dump_count(dump, DUMP_MODULES); i++) {
         const struct dump_module *module = &dump_modules(dump)[i];
+        if (!(module->flags & DUMP_MODULE_MALLOC)) continue;
         struct text path = dump_text(dump, module->path);
-        if (module->flags & DUMP_MODULE_MALLOC)
-            dump_problem(dump, "malloc was not weir's, but that of %.*s: what it allocated was not seen",
-                         (int)path.length, path.bytes);
+        dump_problem(dump, "malloc was not weir's, but that of %.*s: what it allocated was not seen",
+                     path.length < PATH_SHOWN ? (int)path.length : PATH_SHOWN, path.bytes);
+        return;
     }
 }
 

@@ -18,6 +18,10 @@ bool arena_start(bool track_all, bool careful, bool guard) {
     return true;
 }
 
+bool arena_is_used(void) {
+    return heap_count() > 0;
+}
+
 bool arena_can_track(void) {
     return slices_has_sides();
 }

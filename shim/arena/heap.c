@@ -304,6 +304,7 @@ static void give_locally(struct slab *s, void *p) {
     s->local_free = b;
     bool full = (slab_owner_word(s) & OWNER_FULL) != 0;
     if (full) unfull(s);
+    atomic_signal_fence(memory_order_seq_cst); /* as in splice */
     if (--s->used == 0) emptied(s);
     /* Others may have waited for this block only; the thread may sleep from here on. */
     if (full && atomic_load_explicit(&tls.heap->queue, memory_order_relaxed)) (void)heap_drain(tls.heap);
@@ -345,7 +346,9 @@ static bool claim(struct slab *s, uint64_t list) {
     /* The same list may have come about anew since it was looked at, in a slab that was in use again in between: only
      * now it holds still, if it rests. */
     bool holds = owner_of_free(s, REMOTE_COUNT(list)) != NULL;
+    slices_purge_begins();
     if (holds) slices_empty(s, s->slices);
+    slices_purge_ends();
     atomic_store_explicit(&s->remote, holds ? REMOTE_QUEUED | REMOTE_EMPTIED : list, memory_order_release);
     return holds;
 }
@@ -363,13 +366,18 @@ static bool claim_in(enum slices_zone zone) {
 }
 
 bool heap_claim_waiting(void) {
-    bool waits = false, given = false;
+    static _Atomic uint64_t looked; /* coarse clock */
+    uint64_t now = clock_coarse();
+    bool waits = false, may_wait = false, given = false;
     slices_purge_begins(); /* before the word is gone that there is something */
     for (size_t i = 0; i < heap_count(); i++) {
         struct heap *h = heap_at(i);
+        may_wait |= atomic_load_explicit(&h->queue, memory_order_relaxed) != NULL;
         if (atomic_load_explicit(&h->waiting, memory_order_relaxed) > 0)
             waits |= atomic_exchange_explicit(&h->waiting, 0, memory_order_relaxed) > 0;
     }
+    /* Nobody has said so where the last free was the owner's, a fast one. A tick of the clock between such looks. */
+    waits |= may_wait && atomic_exchange_explicit(&looked, now, memory_order_relaxed) != now;
     if (waits) given = claim_in(ZONE_LOW);
     if (waits && arena.small) given |= claim_in(ZONE_HIGH); /* its zones help each other out */
     slices_purge_ends();
@@ -415,6 +423,7 @@ static void splice(struct slab *s, struct link *list, uint32_t count) {
     }
     s->local_free = list;
     ASSERT(s->used >= count);
+    atomic_signal_fence(memory_order_seq_cst); /* who sees `used` may give the memory back: nothing is written after */
     s->used -= count;
 }
 

@@ -37,7 +37,8 @@ extern _Atomic uint32_t module_generation;
 struct text;
 void module_describe(struct text *t, const void *code);
 
-/* The malloc that the loader resolves for everybody is this code, and not weir's. */
+/* The malloc that the loader resolves for everybody is this code, and not weir's: DUMP_MODULE_MALLOC, in dumps of
+ * processes that never asked weir for memory. */
 void module_has_malloc(const void *code);
 
 /* True for code of ld.so. */

@@ -79,47 +79,50 @@ static NOINLINE void *nothrow_slow(size_t n, const void *nothrow) {
 }
 
 static NOINLINE void *aligned_nothrow(size_t n, size_t alignment, const void *nothrow) {
-    void *p = new_quietly(n, alignment, FRAME);
+    void *p = new_aligned_quietly(n, alignment, FRAME);
     if (likely(p != NULL)) return p;
     aligned_nothrow_function f =
         (aligned_nothrow_function)(uintptr_t)new_of_library("_ZnwmSt11align_val_tRKSt9nothrow_t");
-    return f ? f(n, alignment, nothrow) : track_allocate(n, alignment, false, CEILING_NEW, CALLER, FRAME);
+    if (f) return f(n, alignment, nothrow);
+    return new_alignment_is_valid(alignment)
+               ? track_allocate(n, max_size(alignment, 16), false, CEILING_NEW, CALLER, FRAME)
+               : NULL;
+}
+
+/* Where the program has replaced what the form is defined by. */
+static NOINLINE void *replaced_nothrow(size_t n, const void *nothrow) {
+    static _Atomic(void *) known;
+    nothrow_function f = (nothrow_function)(uintptr_t)library_form(&known, "_ZnwmRKSt9nothrow_t");
+    return f ? f(n, nothrow) : _Znwm(n);
+}
+static NOINLINE void *replaced_array_nothrow(size_t n, const void *nothrow) {
+    static _Atomic(void *) known;
+    nothrow_function f = (nothrow_function)(uintptr_t)library_form(&known, "_ZnamRKSt9nothrow_t");
+    return f ? f(n, nothrow) : _Znam(n);
 }
 
 EXPORT void *_ZnwmRKSt9nothrow_t(size_t n, const void *nothrow) {
-    static _Atomic(void *) known;
-    if (unlikely(REPLACED(_Znwm, new_own))) {
-        nothrow_function f = (nothrow_function)(uintptr_t)library_form(&known, "_ZnwmRKSt9nothrow_t");
-        return f ? f(n, nothrow) : _Znwm(n);
-    }
+    if (unlikely(REPLACED(_Znwm, new_own))) return replaced_nothrow(n, nothrow);
     void *p = arena_pop(n);
     return likely(p != NULL) ? p : nothrow_slow(n, nothrow);
 }
 EXPORT void *_ZnamRKSt9nothrow_t(size_t n, const void *nothrow) {
-    static _Atomic(void *) known;
-    if (unlikely(REPLACED(_Znam, own_array) || REPLACED(_Znwm, new_own))) {
-        nothrow_function f = (nothrow_function)(uintptr_t)library_form(&known, "_ZnamRKSt9nothrow_t");
-        return f ? f(n, nothrow) : _Znam(n);
-    }
+    if (unlikely(REPLACED(_Znam, own_array) || REPLACED(_Znwm, new_own))) return replaced_array_nothrow(n, nothrow);
     void *p = arena_pop(n);
     return likely(p != NULL) ? p : nothrow_slow(n, nothrow);
 }
 EXPORT void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, const void *nothrow) {
     static _Atomic(void *) known;
-    if (unlikely(REPLACED(_ZnwmSt11align_val_t, new_own_aligned))) {
-        aligned_nothrow_function f =
-            (aligned_nothrow_function)(uintptr_t)library_form(&known, "_ZnwmSt11align_val_tRKSt9nothrow_t");
-        return f ? f(n, alignment, nothrow) : _ZnwmSt11align_val_t(n, alignment);
-    }
-    return aligned_nothrow(n, new_alignment(alignment), nothrow);
+    if (likely(!REPLACED(_ZnwmSt11align_val_t, new_own_aligned))) return aligned_nothrow(n, alignment, nothrow);
+    aligned_nothrow_function f =
+        (aligned_nothrow_function)(uintptr_t)library_form(&known, "_ZnwmSt11align_val_tRKSt9nothrow_t");
+    return f ? f(n, alignment, nothrow) : _ZnwmSt11align_val_t(n, alignment);
 }
 EXPORT void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, const void *nothrow) {
     static _Atomic(void *) known;
-    if (unlikely(REPLACED(_ZnamSt11align_val_t, own_aligned_array) ||
-                 REPLACED(_ZnwmSt11align_val_t, new_own_aligned))) {
-        aligned_nothrow_function f =
-            (aligned_nothrow_function)(uintptr_t)library_form(&known, "_ZnamSt11align_val_tRKSt9nothrow_t");
-        return f ? f(n, alignment, nothrow) : _ZnamSt11align_val_t(n, alignment);
-    }
-    return aligned_nothrow(n, new_alignment(alignment), nothrow);
+    if (likely(!REPLACED(_ZnamSt11align_val_t, own_aligned_array) && !REPLACED(_ZnwmSt11align_val_t, new_own_aligned)))
+        return aligned_nothrow(n, alignment, nothrow);
+    aligned_nothrow_function f =
+        (aligned_nothrow_function)(uintptr_t)library_form(&known, "_ZnamSt11align_val_tRKSt9nothrow_t");
+    return f ? f(n, alignment, nothrow) : _ZnamSt11align_val_t(n, alignment);
 }

@@ -45,6 +45,10 @@ void *new_quietly(size_t n, size_t alignment, const void *frame) {
     return track_allocate(n, alignment, false, CEILING_QUIET, NULL, frame);
 }
 
+void *new_aligned_quietly(size_t n, size_t alignment, const void *frame) {
+    return new_alignment_is_valid(alignment) ? new_quietly(n, max_size(alignment, 16), frame) : NULL;
+}
+
 static NOINLINE void *new_slow(size_t n) {
     void *p = arena_pop_near(n);
     if (likely(p != NULL)) return p;
@@ -55,10 +59,13 @@ static NOINLINE void *new_slow(size_t n) {
 }
 
 static NOINLINE void *new_aligned(size_t n, size_t alignment) {
-    void *p = new_quietly(n, alignment, FRAME);
+    void *p = new_aligned_quietly(n, alignment, FRAME);
     if (likely(p != NULL)) return p;
     void *(*f)(size_t, size_t) = (void *(*)(size_t, size_t))(uintptr_t)new_of_library("_ZnwmSt11align_val_t");
-    return f ? f(n, alignment) : track_allocate(n, alignment, false, CEILING_NEW, CALLER, FRAME);
+    if (f) return f(n, alignment);
+    return new_alignment_is_valid(alignment)
+               ? track_allocate(n, max_size(alignment, 16), false, CEILING_NEW, CALLER, FRAME)
+               : NULL;
 }
 
 EXPORT void *_Znwm(size_t n) {
@@ -66,7 +73,7 @@ EXPORT void *_Znwm(size_t n) {
     return likely(p != NULL) ? p : new_slow(n);
 }
 EXPORT void *_ZnwmSt11align_val_t(size_t n, size_t alignment) {
-    return new_aligned(n, new_alignment(alignment));
+    return new_aligned(n, alignment);
 }
 
 /* Alignments are not believed: the arena knows its blocks. */

@@ -21,8 +21,11 @@ void *new_of_library(const char *symbol) HIDDEN;
 /* Quiet when refused: the C++ library asks malloc again, whose refusal is the one that is reported. */
 void *new_quietly(size_t n, size_t alignment, const void *frame) HIDDEN;
 
-ALWAYS_INLINE size_t new_alignment(size_t alignment) {
-    return alignment < 16 ? 16 : alignment;
+/* The same. NULL also for what is no power of two, which the C++ library refuses. */
+void *new_aligned_quietly(size_t n, size_t alignment, const void *frame) HIDDEN;
+
+ALWAYS_INLINE bool new_alignment_is_valid(size_t alignment) {
+    return alignment > 0 && (alignment & (alignment - 1)) == 0;
 }
 
 #endif

@@ -53,6 +53,7 @@ static void dump_at_end(enum dump_reason reason, int status) {
 
 static void at_exit(int status, void *context) {
     (void)context;
+    if (owns_memory()) start_say_whose_malloc();
     dump_at_end(DUMP_AT_EXIT, status & 0xff);
 }
 

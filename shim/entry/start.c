@@ -63,8 +63,35 @@ static void start_rooms(void) {
     say_that_all_is_tracked();
 }
 
+/* A program may bring its own malloc, and any module another one that comes first. Then weir serves nobody, unless that
+ * one asks weir in turn, as a profiler's does: the end will tell, since before its own constructor it cannot be asked.
+ */
+static const void *other_malloc;
+
+static void note_whose_malloc(void) {
+    struct dl_find_object found;
+    void *code = (void *)RESOLVED(malloc);
+    if (likely(!REPLACED(malloc, entry_malloc)) || _dl_find_object(code, &found) != 0) return;
+    /* A program at fixed addresses may know malloc by its own PLT entry, which leads here; its symbol is undefined. */
+    if (symbol_find(found.dlfo_link_map->l_addr, found.dlfo_link_map->l_ld, "malloc") != code) return;
+    module_has_malloc(code);
+    other_malloc = code;
+}
+
+void start_say_whose_malloc(void) {
+    const void *code = other_malloc;
+    if (likely(code == NULL) || arena_is_used()) return;
+    other_malloc = NULL;
+    struct text t = {0};
+    text_add(&t, "weir: malloc was ");
+    module_describe(&t, code);
+    text_add(&t, ", not weir's: nothing of it was limited or tracked");
+    message_send(&t);
+}
+
 static void wake_child(void) {
     if (!lock_adopt()) return;
+    other_malloc = NULL; /* its parent says so */
     state_new_epoch();
     process_forked();
 }
@@ -84,29 +111,9 @@ COLD void start_wake(void) {
     lock_give(LOCK_START);
 }
 
-/* A program may bring its own malloc, and any module another one that comes first. Then weir serves nobody, unless that
- * one asks weir in turn: a profiler's. */
-static void say_whose_malloc(void) {
-    struct dl_find_object found;
-    void *code = (void *)RESOLVED(malloc);
-    if (likely(!REPLACED(malloc, entry_malloc)) || _dl_find_object(code, &found) != 0) return;
-    /* A program at fixed addresses may know malloc by its own PLT entry, which leads here; its symbol is undefined. */
-    if (symbol_find(found.dlfo_link_map->l_addr, found.dlfo_link_map->l_ld, "malloc") != code) return;
-    void *p = malloc(1);
-    bool asks_us = p && arena_find(p).kind != PLACE_FOREIGN;
-    free(p);
-    if (!p || asks_us) return;
-    module_has_malloc(code);
-    struct text t = {0};
-    text_add(&t, "weir: malloc is ");
-    module_describe(&t, code);
-    text_add(&t, " here, not weir's: what it allocates is neither limited nor tracked");
-    message_send(&t);
-}
-
 __attribute__((constructor)) static void arm(void) {
     start_check();
-    say_whose_malloc();
+    note_whose_malloc();
     foreign_start();
     hook_exit();
     hook_threads();

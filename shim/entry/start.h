@@ -15,6 +15,9 @@ ALWAYS_INLINE void start_check(void) {
     if (unlikely(atomic_load_explicit(&lock_page.owner, memory_order_acquire) == 0)) start_wake();
 }
 
+/* At the end: a line where another malloc than weir's has served the program. */
+void start_say_whose_malloc(void);
+
 /* What the loader resolves an exported symbol of weir's to. Compilers take two names for two functions, or one for the
  * other's alias, and would know the answer to a comparison. */
 #define RESOLVED(symbol)                                                                                               \

@@ -277,34 +277,37 @@ static int burst_before_small_blocks(void) {
     return burst_before(go_on_with_small_blocks);
 }
 
-/* A thread that makes blocks of 100 bytes and falls asleep; of every 400 it frees one itself. */
+/* A thread that makes blocks of 100 bytes and falls asleep; of every 400 it frees one or two itself. */
 enum { BLOCKS_OF_SLEEPER = 400000, OWN = 400 };
 struct sleeper {
     size_t count;
-    enum { FREES_NOTHING, FREES_FIRST, FREES_LAST } habit;
+    enum { FREES_NOTHING, FREES_FIRST, FREES_LAST, FREES_TWICE } habit;
     char **blocks;
     pthread_t thread;
 };
 
-static void free_own(struct sleeper *s) {
-    for (size_t i = 0; i < s->count; i += OWN) free(s->blocks[i]);
+static void free_own(struct sleeper *s, size_t first) {
+    for (size_t i = first; i < s->count; i += OWN) free(s->blocks[i]);
 }
 
 static void *sleep_on_blocks(void *argument) {
     struct sleeper *s = argument;
     for (size_t i = 0; i < s->count; i++) memset(s->blocks[i] = malloc(100), 1, 100);
-    if (s->habit == FREES_FIRST) free_own(s);
+    if (s->habit == FREES_FIRST || s->habit == FREES_TWICE) free_own(s, 0);
     pthread_barrier_wait(&together);
     pthread_barrier_wait(&together); /* the others are free now */
-    if (s->habit == FREES_LAST) free_own(s);
+    if (s->habit == FREES_LAST) free_own(s, 0);
+    if (s->habit == FREES_TWICE) free_own(s, 1); /* fast frees, the last of all of their slabs */
     pthread_barrier_wait(&together);
     pthread_barrier_wait(&together);
     return NULL;
 }
 
 static void free_others(const struct sleeper *s) {
-    for (size_t i = 0; i < s->count; i++)
-        if (s->habit == FREES_NOTHING || i % OWN != 0) free(s->blocks[i]);
+    for (size_t i = 0; i < s->count; i++) {
+        bool own = (s->habit != FREES_NOTHING && i % OWN == 0) || (s->habit == FREES_TWICE && i % OWN == 1);
+        if (!own) free(s->blocks[i]);
+    }
 }
 
 /* All that a sleeping thread made is freed, by another one or by both. */
@@ -336,14 +339,14 @@ static int owner_that_freed_and_sleeps(void) {
 }
 
 /* What waits on many sleepers, a little on each, is there for others at a ceiling of 100 MiB. */
-static int sleepers_at_the_ceiling(void) {
+static int at_the_ceiling(bool mixed) {
     enum { SLEEPERS = 64, EACH = 8000, LARGE = 70 };
     static char *blocks[SLEEPERS][EACH];
     static struct sleeper s[SLEEPERS];
     static void *large[LARGE];
     pthread_barrier_init(&together, NULL, SLEEPERS + 1);
     for (int i = 0; i < SLEEPERS; i++) {
-        s[i] = (struct sleeper){.count = EACH, .habit = i % 2 ? FREES_FIRST : FREES_NOTHING, .blocks = blocks[i]};
+        s[i] = (struct sleeper){.count = EACH, .habit = mixed ? (unsigned)i % 4 : FREES_TWICE, .blocks = blocks[i]};
         if (pthread_create(&s[i].thread, NULL, sleep_on_blocks, &s[i]) != 0) return 2;
     }
     pthread_barrier_wait(&together);
@@ -357,6 +360,12 @@ static int sleepers_at_the_ceiling(void) {
     pthread_barrier_wait(&together);
     for (int i = 0; i < SLEEPERS; i++) pthread_join(s[i].thread, NULL);
     return had < LARGE;
+}
+static int sleepers_at_the_ceiling(void) {
+    return at_the_ceiling(true);
+}
+static int untold_sleepers_at_the_ceiling(void) {
+    return at_the_ceiling(false);
 }
 
 static int no_huge_pages(void) {
@@ -521,6 +530,7 @@ static const struct {
     {"sleeping_owner_that_freed", sleeping_owner_that_freed},
     {"owner_that_freed_and_sleeps", owner_that_freed_and_sleeps},
     {"sleepers_at_the_ceiling", sleepers_at_the_ceiling},
+    {"untold_sleepers_at_the_ceiling", untold_sleepers_at_the_ceiling},
     {"no_huge_pages", no_huge_pages},
     {"growth_without_copying", growth_without_copying},
     {"alternating_sizes", alternating_sizes},

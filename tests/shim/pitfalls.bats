@@ -82,7 +82,7 @@ prints() {
     # Without a preload the program's malloc is libc's: only that it does not crash, and says so.
     expect 0 without env WEIR_DUMP_AT=none WEIR_LEVEL=paranoid "$P/pitfalls" loading_and_unloading "$WEIR_SHIM"
     same "$(cat out)" fine
-    has err "weir: malloc is libc.so.6+0x"
+    has err "weir: malloc was libc.so.6+0x"
     same "$(wc -l <err)" 1
 }
 @test "pitfall_17_handlers_of_fork_allocate" { fine atfork_handlers_allocate; }
@@ -223,7 +223,7 @@ limited() {
         expect 0 "$level" "$P/own_malloc"
         same "$(cat out)" "own malloc used: 1, foreign frees: 0"
         same "$(wc -l <err)" 1
-        has err "weir: malloc is own_malloc+0x" "neither limited nor tracked"
+        has err "weir: malloc was own_malloc+0x" "nothing of it was limited or tracked"
         run "$WEIR_REPORTER" report --json "$(the_dump own_malloc)"
         [ "$status" = 3 ]
         [[ $output == *'"partial":true'*"malloc was not weir's, but that of $P/own_malloc"* ]] || { echo "$output"; false; }

@@ -101,15 +101,17 @@ char *lazy_room(void) {
 }
 
 #elif defined FORWARDER
-/* What a profiler's preload does: counts, and asks the next malloc. */
+/* What a profiler's preload does: counts, and asks the next malloc, which it looks up in its constructor. */
+static void *(*next_malloc)(size_t);
+static void (*next_free)(void *);
+__attribute__((constructor)) static void start(void) {
+    *(void **)&next_malloc = dlsym(RTLD_NEXT, "malloc");
+    *(void **)&next_free = dlsym(RTLD_NEXT, "free");
+}
 void *malloc(size_t size) {
-    static void *(*next)(size_t);
-    if (!next) *(void **)&next = dlsym(RTLD_NEXT, "malloc");
-    return next(size);
+    return next_malloc(size);
 }
 void free(void *ptr) {
-    static void (*next)(void *);
-    if (!next) *(void **)&next = dlsym(RTLD_NEXT, "free");
-    next(ptr);
+    next_free(ptr);
 }
 #endif

@@ -12,11 +12,9 @@
 /* Once, before anything else. `track_all`: the direct table stays empty, so that every allocation takes the slow path;
  * `careful`: so does every free; `guard`: a slice that
  * cannot be touched follows every slab and run. False: no address space at all. */
-/* Whether any thread has ever asked for a small block. */
-bool arena_is_used(void);
-
 bool arena_start(bool track_all, bool careful, bool guard);
 bool arena_can_track(void); /* there was address space for the entries */
+bool arena_is_used(void);   /* some thread has asked for a small block */
 
 /* --- between enter and leave --- */
 

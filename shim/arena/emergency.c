@@ -101,7 +101,7 @@ bool emergency_give_span(struct slab *s, size_t slices) {
     for (size_t i = 0; i < slices; i++) s[i].kind = KIND_NONE;
     if (!slices_renew(s, slices)) { /* too much address space, or too many mappings */
         slices_empty(s, slices);
-        for (size_t i = 0; i < slices; i++) mem_zero(slab_start(s + i), s[i].committed); /* locked memory */
+        slices_clear(s, slices << SLICE_SHIFT); /* where it is locked */
     }
     uint64_t mask = slices == 64 ? ~0ull : (1ull << slices) - 1;
     atomic_fetch_and_explicit(&spans_taken, ~(mask << (s - spans)), memory_order_release);

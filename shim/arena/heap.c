@@ -346,9 +346,7 @@ static bool claim(struct slab *s, uint64_t list) {
     /* The same list may have come about anew since it was looked at, in a slab that was in use again in between: only
      * now it holds still, if it rests. */
     bool holds = owner_of_free(s, REMOTE_COUNT(list)) != NULL;
-    slices_purge_begins();
     if (holds) slices_empty(s, s->slices);
-    slices_purge_ends();
     atomic_store_explicit(&s->remote, holds ? REMOTE_QUEUED | REMOTE_EMPTIED : list, memory_order_release);
     return holds;
 }

@@ -47,12 +47,10 @@ static void describe(struct slab *s, size_t from, size_t slices, size_t bytes) {
     slab_set_owner_word(s, NO_OWNER);
 }
 
-/* Makes the span's first n bytes zero, which the kernel's pages are. */
+/* Makes the span's first n bytes zero. */
 static void clear(struct slab *s, size_t slices, size_t n) {
     if (slices_charged(s, slices) >= FRESH_MIN) slices_empty(s, slices);
-    for (size_t at = 0; at < n; at += SLICE) {
-        mem_zero(slab_start(s) + at, min_size(s[at >> SLICE_SHIFT].committed, n - at));
-    }
+    slices_clear(s, n);
 }
 
 static void *make(struct slab *s, size_t slices, size_t bytes) {

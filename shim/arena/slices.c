@@ -369,10 +369,6 @@ static size_t purge_span(struct slab *s, size_t count) {
     return given ? bytes + sides_given : 0;
 }
 
-void slices_empty(struct slab *s, size_t count) {
-    atomic_fetch_add_explicit(&purged_bytes, purge_span(s, count), memory_order_relaxed);
-}
-
 void slices_purge_begins(void) {
     atomic_fetch_add_explicit(&lock_page.purging, 1, memory_order_acq_rel);
 }
@@ -383,6 +379,17 @@ void slices_purge_ends(void) {
         if (n == 0) return;
     } while (!atomic_compare_exchange_weak_explicit(&lock_page.purging, &n, n - 1, memory_order_acq_rel,
                                                     memory_order_relaxed));
+}
+
+void slices_empty(struct slab *s, size_t count) {
+    slices_purge_begins();
+    atomic_fetch_add_explicit(&purged_bytes, purge_span(s, count), memory_order_relaxed);
+    slices_purge_ends();
+}
+
+void slices_clear(struct slab *s, size_t n) {
+    for (size_t at = 0; at < n; at += SLICE)
+        mem_zero(slab_start(s) + at, min_size(s[at >> SLICE_SHIFT].committed, n - at));
 }
 
 static size_t purge_word(struct zone *z, size_t word, bool all) {

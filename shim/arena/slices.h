@@ -36,6 +36,9 @@ bool slices_map_again(struct slab *s, size_t count);
  * locked; then they stay committed. */
 void slices_empty(struct slab *s, size_t count);
 
+/* Zeroes what may be dirty of the first n bytes of a span that the caller owns; the kernel's pages are zero. */
+void slices_clear(struct slab *s, size_t n);
+
 /* Bytes charged for a span. */
 size_t slices_charged(const struct slab *s, size_t count);
 

@@ -167,7 +167,7 @@ static void write_modules(struct contents *c) {
                                 .path = contents_string(c, m->path, str_length(m->path)),
                                 .first_segment = m->first_segment,
                                 .segments = m->segments,
-                                .flags = c->stats.heaps > 0 ? m->flags & ~DUMP_MODULE_MALLOC : m->flags,
+                                .flags = arena_is_used() ? m->flags & ~DUMP_MODULE_MALLOC : m->flags,
                                 .build_id_length = m->build_id_length};
         mem_copy(d.build_id, m->build_id, sizeof d.build_id);
         writer_add(&c->w, &d, sizeof d);

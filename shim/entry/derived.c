@@ -61,28 +61,32 @@ extern void *own_array(size_t n) __attribute__((alias("_Znam"), visibility("hidd
 extern void *own_aligned_array(size_t n, size_t alignment)
     __attribute__((alias("_ZnamSt11align_val_t"), visibility("hidden")));
 
-/* The C++ library's form calls the program's operator and catches what that throws, which C cannot. Looked for once:
- * the library stays (its unique symbols see to that). */
-static void *library_form(_Atomic(void *) *known, const char *symbol) {
-    void *f = atomic_load_explicit(known, memory_order_relaxed);
+enum form { PLAIN, ARRAY, ALIGNED_ONE, ALIGNED_ARRAY };
+
+/* The C++ library's form calls the operator that it is defined by and catches what that throws, which C cannot. Looked
+ * for once: the library stays (its unique symbols see to that). */
+static void *library_form(enum form form) {
+    static const char *const symbols[] = {"_ZnwmRKSt9nothrow_t", "_ZnamRKSt9nothrow_t",
+                                          "_ZnwmSt11align_val_tRKSt9nothrow_t", "_ZnamSt11align_val_tRKSt9nothrow_t"};
+    static _Atomic(void *) known[ARRAY_LENGTH(symbols)];
+    void *f = atomic_load_explicit(&known[form], memory_order_relaxed);
     if (f) return f;
-    f = new_of_library(symbol);
-    atomic_store_explicit(known, f, memory_order_relaxed);
+    f = new_of_library(symbols[form]);
+    atomic_store_explicit(&known[form], f, memory_order_relaxed);
     return f;
 }
 
 static NOINLINE void *nothrow_slow(size_t n, const void *nothrow) {
     void *p = new_quietly(n, 16, FRAME);
     if (likely(p != NULL)) return p;
-    nothrow_function f = (nothrow_function)(uintptr_t)new_of_library("_ZnwmRKSt9nothrow_t");
+    nothrow_function f = (nothrow_function)(uintptr_t)library_form(PLAIN);
     return f ? f(n, nothrow) : track_allocate(n, 16, false, CEILING_NEW, CALLER, FRAME);
 }
 
-static NOINLINE void *aligned_nothrow(size_t n, size_t alignment, const void *nothrow) {
+static NOINLINE void *aligned_slow(size_t n, size_t alignment, const void *nothrow) {
     void *p = new_aligned_quietly(n, alignment, FRAME);
     if (likely(p != NULL)) return p;
-    aligned_nothrow_function f =
-        (aligned_nothrow_function)(uintptr_t)new_of_library("_ZnwmSt11align_val_tRKSt9nothrow_t");
+    aligned_nothrow_function f = (aligned_nothrow_function)(uintptr_t)library_form(ALIGNED_ONE);
     if (f) return f(n, alignment, nothrow);
     return new_alignment_is_valid(alignment)
                ? track_allocate(n, max_size(alignment, 16), false, CEILING_NEW, CALLER, FRAME)
@@ -90,39 +94,41 @@ static NOINLINE void *aligned_nothrow(size_t n, size_t alignment, const void *no
 }
 
 /* Where the program has replaced what the form is defined by. */
-static NOINLINE void *replaced_nothrow(size_t n, const void *nothrow) {
-    static _Atomic(void *) known;
-    nothrow_function f = (nothrow_function)(uintptr_t)library_form(&known, "_ZnwmRKSt9nothrow_t");
-    return f ? f(n, nothrow) : _Znwm(n);
+static NOINLINE void *replaced(enum form form, size_t n, const void *nothrow) {
+    nothrow_function f = (nothrow_function)(uintptr_t)library_form(form);
+    if (f) return f(n, nothrow);
+    return form == ARRAY ? _Znam(n) : _Znwm(n);
 }
-static NOINLINE void *replaced_array_nothrow(size_t n, const void *nothrow) {
-    static _Atomic(void *) known;
-    nothrow_function f = (nothrow_function)(uintptr_t)library_form(&known, "_ZnamRKSt9nothrow_t");
-    return f ? f(n, nothrow) : _Znam(n);
+static NOINLINE void *replaced_aligned(enum form form, size_t n, size_t alignment, const void *nothrow) {
+    aligned_nothrow_function f = (aligned_nothrow_function)(uintptr_t)library_form(form);
+    if (f) return f(n, alignment, nothrow);
+    return form == ALIGNED_ARRAY ? _ZnamSt11align_val_t(n, alignment) : _ZnwmSt11align_val_t(n, alignment);
+}
+
+/* The array forms are these too, unless they are replaced by themselves. */
+ALWAYS_INLINE void *nothrow_of_one(size_t n, const void *nothrow) {
+    if (unlikely(REPLACED(_Znwm, new_own))) return replaced(PLAIN, n, nothrow);
+    void *p = arena_pop(n);
+    return likely(p != NULL) ? p : nothrow_slow(n, nothrow);
+}
+ALWAYS_INLINE void *aligned_nothrow_of_one(size_t n, size_t alignment, const void *nothrow) {
+    if (unlikely(REPLACED(_ZnwmSt11align_val_t, new_own_aligned)))
+        return replaced_aligned(ALIGNED_ONE, n, alignment, nothrow);
+    return aligned_slow(n, alignment, nothrow);
 }
 
 EXPORT void *_ZnwmRKSt9nothrow_t(size_t n, const void *nothrow) {
-    if (unlikely(REPLACED(_Znwm, new_own))) return replaced_nothrow(n, nothrow);
-    void *p = arena_pop(n);
-    return likely(p != NULL) ? p : nothrow_slow(n, nothrow);
+    return nothrow_of_one(n, nothrow);
 }
 EXPORT void *_ZnamRKSt9nothrow_t(size_t n, const void *nothrow) {
-    if (unlikely(REPLACED(_Znam, own_array) || REPLACED(_Znwm, new_own))) return replaced_array_nothrow(n, nothrow);
-    void *p = arena_pop(n);
-    return likely(p != NULL) ? p : nothrow_slow(n, nothrow);
+    if (unlikely(REPLACED(_Znam, own_array))) return replaced(ARRAY, n, nothrow);
+    return nothrow_of_one(n, nothrow);
 }
 EXPORT void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, const void *nothrow) {
-    static _Atomic(void *) known;
-    if (likely(!REPLACED(_ZnwmSt11align_val_t, new_own_aligned))) return aligned_nothrow(n, alignment, nothrow);
-    aligned_nothrow_function f =
-        (aligned_nothrow_function)(uintptr_t)library_form(&known, "_ZnwmSt11align_val_tRKSt9nothrow_t");
-    return f ? f(n, alignment, nothrow) : _ZnwmSt11align_val_t(n, alignment);
+    return aligned_nothrow_of_one(n, alignment, nothrow);
 }
 EXPORT void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, const void *nothrow) {
-    static _Atomic(void *) known;
-    if (likely(!REPLACED(_ZnamSt11align_val_t, own_aligned_array) && !REPLACED(_ZnwmSt11align_val_t, new_own_aligned)))
-        return aligned_nothrow(n, alignment, nothrow);
-    aligned_nothrow_function f =
-        (aligned_nothrow_function)(uintptr_t)library_form(&known, "_ZnamSt11align_val_tRKSt9nothrow_t");
-    return f ? f(n, alignment, nothrow) : _ZnamSt11align_val_t(n, alignment);
+    if (unlikely(REPLACED(_ZnamSt11align_val_t, own_aligned_array)))
+        return replaced_aligned(ALIGNED_ARRAY, n, alignment, nothrow);
+    return aligned_nothrow_of_one(n, alignment, nothrow);
 }

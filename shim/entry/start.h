@@ -28,7 +28,7 @@ void start_say_whose_malloc(void);
     })
 #define REPLACED(symbol, own) (RESOLVED(symbol) != (uintptr_t) & (own))
 
-/* malloc, whatever the loader resolves it to. malloc.c */
+/* weir's own malloc, whatever the loader resolves. malloc.c */
 extern void *entry_malloc(size_t n) HIDDEN;
 
 /* The whole of free(), for every entry that is one under another name. */

@@ -13,7 +13,8 @@ void (*arena_watch_thread)(void);
 bool arena_start(bool track_all, bool careful, bool guard) {
     if (!slices_start(track_all, guard)) return false;
     arena.tracks_all = track_all && slices_has_sides();
-    if (!heap_start(arena.tracks_all, careful || arena.small)) return false;
+    if (!heap_start(arena.tracks_all)) return false;
+    slabs_start(careful || arena.small);
     emergency_start();
     return true;
 }
@@ -54,8 +55,8 @@ static void *allocate_run(size_t n, size_t alignment, bool zero, struct side **s
     void *p = run_take(n, alignment, zero);
     if (!p || !side) return p;
     struct slab *s = slab_of(p);
-    s->run_tracked = 1;
-    *side = &s->run_side;
+    s->run.tracked = true;
+    *side = &s->run.side;
     return p;
 }
 
@@ -69,7 +70,10 @@ void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side) 
 }
 
 bool arena_reclaim(void) {
-    if (tls.heap) heap_collect(tls.heap);
+    if (tls.heap) {
+        heap_wake_all(tls.heap);
+        heap_collect(tls.heap);
+    }
     heap_collect_parked();
     bool given = heap_claim_waiting();
     given |= slices_purge(true) > 0;
@@ -118,11 +122,11 @@ struct place arena_find(const void *p) {
     } else if (s->kind == KIND_RUN) {
         place.kind = PLACE_RUN;
         place.start = slab_start(s);
-        place.size = s->run_bytes;
+        place.size = s->run.bytes;
         place.exact = place.start == p;
         place.exists = true;
-        place.tracked = s->run_tracked;
-        place.side = place.tracked ? &s->run_side : NULL;
+        place.tracked = s->run.tracked;
+        place.side = place.tracked ? &s->run.side : NULL;
     } else if (s->kind == KIND_EMERGENCY) {
         place.kind = PLACE_EMERGENCY;
         place.exists = emergency_find(p, &place.start, &place.size);
@@ -150,10 +154,10 @@ void arena_release(const struct place *place) {
     }
 }
 
-void arena_emptied(struct slab *s) {
+void arena_counted_down(struct slab *s) {
     bool outermost = arena_enter();
     /* Inside a signal handler during a slow path it stays where it is: it has places, and will be used. */
-    if (outermost) heap_emptied(s);
+    if (outermost) heap_counted_down(s);
     arena_leave(outermost);
 }
 
@@ -180,7 +184,7 @@ void arena_nested_release(const struct place *place) {
         heap_give_remotely(place->slab, place->start);
     else if (place->kind == PLACE_EMERGENCY)
         emergency_give(place->start);
-    else if (place->kind == PLACE_RUN && !emergency_give_span(place->slab, place->slab->run_slices))
+    else if (place->kind == PLACE_RUN && !emergency_give_span(place->slab, place->slab->run.slices))
         run_give_later(place->slab);
 }
 
@@ -214,7 +218,7 @@ static void walk_slab(const struct walk *w, struct slab *s) {
         uint64_t remote = atomic_load_explicit(&s->remote, memory_order_relaxed);
         uint64_t gone = slab_free_length(s) + REMOTE_COUNT(remote);
         bool emptied = (remote & (REMOTE_CLAIMED | REMOTE_EMPTIED)) != 0;
-        live = s->used > gone && !emptied ? s->used - gone : 0;
+        live = slab_used(s) > gone && !emptied ? slab_used(s) - gone : 0;
     }
     w->stats->slabs++;
     w->stats->blocks += live;
@@ -227,12 +231,12 @@ static void walk_slab(const struct walk *w, struct slab *s) {
 static void walk_run(const struct walk *w, const struct slab *s) {
     w->stats->runs++;
     w->stats->blocks++;
-    w->stats->bytes += s->run_bytes;
+    w->stats->bytes += s->run.bytes;
     w->classes[CLASSES].live++;
     w->classes[CLASSES].capacity++;
-    if (s->run_tracked &&
-        SIDE_IS_LIVE(atomic_load_explicit(&((struct slab *)(uintptr_t)s)->run_side.state, memory_order_acquire))) {
-        w->tracked(w->context, slab_start(s), &s->run_side);
+    if (s->run.tracked &&
+        SIDE_IS_LIVE(atomic_load_explicit(&((struct slab *)(uintptr_t)s)->run.side.state, memory_order_acquire))) {
+        w->tracked(w->context, slab_start(s), &s->run.side);
     }
 }
 
@@ -250,7 +254,7 @@ void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 
                 step = s->slices > 0 ? s->slices : 1;
             } else if (s->kind == KIND_RUN) {
                 walk_run(&w, s);
-                step = s->run_slices > 0 ? s->run_slices : 1;
+                step = s->run.slices > 0 ? s->run.slices : 1;
             }
         }
     }

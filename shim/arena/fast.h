@@ -2,7 +2,7 @@
  * here needs a reason with a figure.
  *
  * Neither looks at levels, options or initialisation: a thread that never allocated, a level that tracks all, a slab
- * that is full, tracked or another thread's, all show as a word that does not compare, and take the slow path. Each
+ * that is tracked or another thread's, all show as a word that does not compare, and take the slow path. Each
  * shuts its gate (struct tls) while the lists are in between two states, so that a signal handler cannot get in. */
 #ifndef WEIR_ARENA_FAST_H
 #define WEIR_ARENA_FAST_H
@@ -29,10 +29,10 @@ ALWAYS_INLINE void *arena_pop(size_t n) {
     return b;
 }
 
-enum arena_pushed { ARENA_PUSHED, ARENA_EMPTIED, ARENA_DECLINED };
+enum arena_pushed { ARENA_PUSHED, ARENA_COUNTED_DOWN, ARENA_DECLINED };
 
-/* Gives p back, if it lies in a slab of this thread that is neither full nor tracked, and was not the last one freed
- * there. EMPTIED: that was the slab's last block in use, and arena_emptied is to be told. */
+/* Gives p back, if it lies in an untracked slab of this thread, and was not the last one freed there. COUNTED_DOWN: the
+ * slab's `used` is 0, and arena_counted_down is to be told. */
 ALWAYS_INLINE enum arena_pushed arena_push(void *p, struct slab **slab) {
     struct slab *s = *slab = (struct slab *)(void *)((char *)arena_slabs + ((uintptr_t)p >> 9 & arena_mask));
     uintptr_t self = (uintptr_t)p >> WINDOW_SHIFT;
@@ -52,10 +52,10 @@ ALWAYS_INLINE enum arena_pushed arena_push(void *p, struct slab **slab) {
     bool used = --s->used > 0;
     SIGNAL_FENCE();
     tls.self = self;
-    return likely(used) ? ARENA_PUSHED : ARENA_EMPTIED;
+    return likely(used) ? ARENA_PUSHED : ARENA_COUNTED_DOWN;
 }
 
-/* The slow end of ARENA_EMPTIED. */
-void arena_emptied(struct slab *s);
+/* The slow end of ARENA_COUNTED_DOWN. */
+void arena_counted_down(struct slab *s);
 
 #endif

@@ -4,8 +4,6 @@
 
 #include "shim/arena/slices.h"
 
-#define HEAPS_MAX ((size_t)65536)
-
 /* Loans: a class that has no slab yet takes places of the next power of two's slab, as long as that one has places and
  * not more than one step of it is in use. So a thread with a few blocks of many sizes needs a page a doubling, not one
  * a class. A loan holds only while the lender is its own class's current slab. */
@@ -14,18 +12,46 @@
 ALWAYS_INLINE struct bin *heap_bin(struct heap *h, bool tracked, unsigned class) {
     return &h->bins[(tracked ? CLASSES : 0) + class];
 }
+ALWAYS_INLINE struct heap *slab_owner(const struct slab *s) {
+    return (struct heap *)(slab_owner_word(s) & ~(uintptr_t)OWNER_BITS);
+}
 
-/* `tracks`: there will be tracked blocks. */
-bool heap_start(bool tracks, bool careful);
-
-/* The calling thread's heap; adopts a parked one or makes one. NULL: none can be made. */
-struct heap *heap_mine(void);
+/* --- heap.c: taking and giving on the owner's thread --- */
 
 /* A place of the class, from the thread's heap. NULL: refused. */
 void *heap_take(struct heap *h, unsigned class, bool tracked);
 
+/* The same for untracked blocks where the current slab has nothing left and another one waits on the list; NULL: that
+ * is not so, and nothing was done. */
+void *heap_take_listed(struct heap *h, unsigned class);
+
 /* Takes a place back, on the owner's thread or any other. */
 void heap_give(struct slab *s, void *p);
+
+/* The free fast path's last act when `used` came down to 0. */
+void heap_counted_down(struct slab *s);
+
+/* The heap's sleeping slabs that have a place come back at once, and until a while after the last refusal each free
+ * brings its slab back: memory is short. */
+void heap_wake_all(struct heap *h);
+
+/* After places of a slab came back: if it sleeps, it wakes, or counts on. */
+void heap_freed_asleep(struct slab *s);
+
+/* A slab of any heap that this thread runs holds no block any more. */
+void heap_emptied(struct slab *s);
+
+/* Off its bin's list: one whose every place the owner has, or whose memory another thread has given back. */
+void heap_unlist(struct slab *s);
+
+/* The slab is not allocated from any more. */
+void heap_retire_current(struct heap *h, bool tracked, unsigned class);
+
+/* Fills the thread's direct table from a heap that has just become its own. */
+void heap_publish(struct heap *h);
+
+/* --- remote.c: what other threads give back --- */
+
 void heap_give_remotely(struct slab *s, void *p);
 
 /* What may wait on a heap whose thread sleeps: beyond it, whoever frees a slab's last block gives its memory back. */
@@ -36,6 +62,16 @@ bool heap_claim_waiting(void);
 
 /* Collects what other threads gave back. True: there was something. */
 bool heap_drain(struct heap *h);
+
+/* --- parking.c: threads that come and go --- */
+
+#define HEAPS_MAX ((size_t)65536)
+
+/* `tracks`: there will be tracked blocks. */
+bool heap_start(bool tracks);
+
+/* The calling thread's heap; adopts a parked one or makes one. NULL: none can be made. */
+struct heap *heap_mine(void);
 
 /* Gives back slabs of the heap that hold no block. */
 void heap_collect(struct heap *h);
@@ -61,21 +97,19 @@ ALWAYS_INLINE void heap_tick(void) {
     if (slices_due()) heap_give_back_retained();
 }
 
-/* The free fast path's last act when a slab's last place came home. */
-void heap_emptied(struct slab *s);
+/* Whose process the calling thread is of, as heaps and claims note it. */
+uint32_t heap_process(void);
 
 size_t heap_count(void);
 struct heap *heap_at(size_t i);
-
-ALWAYS_INLINE struct heap *slab_owner(const struct slab *s) {
-    return (struct heap *)(slab_owner_word(s) & ~(uintptr_t)OWNER_BITS);
-}
 
 /* --- slab.c --- */
 
 #define SLAB_STEP_MAX (16 * KIB) /* by how much a slab grows at most, but by a place at least */
 
-struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool careful);
+/* `careful`: every free of its places is to take the slow path. */
+void slabs_start(bool careful);
+struct slab *slab_make(struct heap *h, unsigned class, bool tracked);
 void slab_give_back(struct slab *s);
 void *slab_pop(struct slab *s);                         /* NULL: `free` is empty */
 bool slab_refill(struct slab *s);                       /* puts places on `free`; false: none, or refused */

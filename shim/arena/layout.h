@@ -11,15 +11,20 @@
  * A pointer is weir's when ((p - arena.base) >> 16) < arena.slices: one subtract, one compare, on any word. The fast
  * free is faster still: the arena is one aligned window of 1 TiB, bits 16 to 39 of any pointer pick a descriptor, and
  * the bits above are added to the owner, so that a single compare with tls.self says "in the arena, in a slab of mine,
- * that is neither full nor tracked". Where address space is limited (RLIMIT_AS) the arena is smaller and every slab is
+ * that is not tracked". Where address space is limited (RLIMIT_AS) the arena is smaller and every slab is
  * CAREFUL.
  *
  * A slab hands its places out from `free`; the owner's own frees go to `local_free`, others' to `remote`. When `free`
  * runs dry, `local_free` takes its place, then the slab is extended by fresh places. So only the slab that a heap
- * currently allocates from ever has anything on `free`, and for it `used` counts the places on `free` as used:
+ * currently allocates from ever has anything on `free`, and for it `used` counts the places on `free` as used.
  *
- *   used == capacity - length(local_free)      always, but inside a free
- *   used == 0                                  all places free, none waiting on remote: the slab may go
+ * A slab that has nothing left to hand out goes to sleep: it lies on no list until a share of it is free again, so that
+ * random frees do not bring full slabs back for one place each. Meanwhile `used` counts down to that moment, which the
+ * owner's fast free notices by the test that it makes anyway, and `asleep` is what lies below:
+ *
+ *   used + asleep == capacity - length(local_free)      always, but inside a free
+ *   used + asleep == 0                                  all places free, none waiting on remote: the slab may go
+ *   asleep == 0                                         unless rest is REST_ASLEEP
  */
 #ifndef WEIR_ARENA_LAYOUT_H
 #define WEIR_ARENA_LAYOUT_H
@@ -74,12 +79,11 @@ enum side_state { SIDE_NEVER = 0, SIDE_LIVE = 0x4c495600, SIDE_FREED = 0x4652454
 
 enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY };
 
-/* owner: the heap's address, a multiple of HEAP_SIZE, and these bits; any of them sends a free to the slow path. They
- * lie above what (pointer >> WINDOW_SHIFT) of a user address can be, which is added for the compare. */
+/* owner: the heap's address, a multiple of HEAP_SIZE, and these bits; either sends a free to the slow path. They lie
+ * above what (pointer >> WINDOW_SHIFT) of a user address can be, which is added for the compare. */
 #ifndef WINDOW_SHIFT
 #    define WINDOW_SHIFT 40 /* builds for valgrind and ThreadSanitizer, which have less address space, say less */
 #endif
-#define OWNER_FULL    0x100u /* no place free that the owner knows of; on no list */
 #define OWNER_TRACKED 0x200u /* places have side entries */
 #define OWNER_CAREFUL 0x400u /* every free takes the slow path (WEIR_ZERO_ON_FREE, a small arena) */
 #define OWNER_BITS    0x7ffu
@@ -94,42 +98,64 @@ enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY }
 #define REMOTE_POINTER(r) ((struct link *)((r)&0xfffffffffff0u))
 #define REMOTE_COUNT(r)   ((uint32_t)((r) >> 48))
 
+/* Who allocates from it: its owner (NOT), nobody while it lies on its bin's list (LISTED), or while it sleeps. */
+enum slab_rest { REST_NOT = 0, REST_LISTED, REST_ASLEEP };
+
+/* What a run has in place of a slab's lists. */
+struct run {
+    struct side side;       /* its block's entry, where it is tracked */
+    uint64_t bytes;         /* committed, a multiple of a page */
+    uint32_t slices;        /* of the span */
+    bool tracked;           /* `side` holds */
+    struct slab *next_late; /* given back in a signal handler, see run_give_later */
+};
+
+/* A slice's own, whatever lies in it. */
+struct slice {
+    uint32_t committed; /* bytes from its start that are charged and may be dirty */
+    uint8_t side_pages; /* charged pages of its side array */
+    uint8_t moved;      /* its pages were moved here, see run.c */
+};
+
 struct slab {
-    /* Line 0: written by the owner only. */
-    _Atomic uintptr_t owner;   /* see OWNER_…; read by everyone, so relaxed loads and stores, which are plain moves */
-    struct link *free;         /* next to be handed out; slab_nil when there is none */
-    struct link *local_free;   /* freed by the owner since; NULL-terminated, as `free` is */
-    uint32_t used;             /* see above; others look at it while the slab rests, see heap.c */
-    _Atomic uint32_t capacity; /* places that exist so far; only grows; read by whoever frees */
-    uint32_t reserved;         /* places that fit */
+    union {
+        /* Line 0: the owner's alone, but that others read the counts while the slab rests. */
+        struct {
+            struct link *free;       /* next to be handed out; slab_nil when there is none */
+            struct link *local_free; /* freed by the owner since; NULL-terminated, as `free` is */
+            union {
+                struct {
+                    uint32_t used, asleep; /* see above */
+                };
+                uint64_t counts; /* both, for one store or load */
+            };
+            struct slab *next, *previous; /* the bin's list */
+        };
+        struct run run; /* RUN */
+        char line[64];
+    };
+    /* Line 1: what everyone reads who frees, and what others write. An owner that allocates does not touch it. */
+    _Atomic uintptr_t owner;   /* see OWNER_…; relaxed loads and stores, which are plain moves */
+    _Atomic uint64_t remote;   /* see REMOTE_…; 0 in what is no slab */
+    struct slab *remote_next;  /* on the owner's queue; written by whoever set REMOTE_QUEUED */
     uint32_t size;             /* bytes of a place */
     uint32_t reciprocal;       /* ceil(2^31 / (size / 16)): place of an offset = ((offset >> 4) * reciprocal) >> 31 */
+    uint32_t reserved;         /* places that fit */
+    _Atomic uint32_t capacity; /* places that exist so far; only grows */
     uint8_t kind;              /* enum slab_kind */
     uint8_t class;
-    uint8_t slices;               /* of the span, slabs only */
-    _Atomic uint8_t listed;       /* on its bin's list; read by whoever frees */
-    struct slab *next, *previous; /* the bin's list */
-    /* Line 1: for other threads, and what is rarely touched. */
-    _Atomic uint64_t remote; /* see REMOTE_…; 0 in what is no slab */
-    union {
-        struct slab *remote_next; /* on the owner's queue; written by whoever set REMOTE_QUEUED */
-        struct side run_side;     /* RUN: its block's entry; state is SIDE_NEVER where it is not tracked */
-    };
-    uint32_t committed;  /* bytes from this slice's start that are charged and may be dirty; per slice */
-    uint32_t head;       /* TAIL: slices back to the head */
-    uint64_t run_bytes;  /* RUN: bytes committed, a multiple of a page */
-    uint32_t run_slices; /* RUN: slices of the span */
-    uint8_t side_pages;  /* charged pages of this slice's side array */
-    uint8_t moved;       /* this slice's pages were moved here, see run.c; per slice */
-    uint8_t run_tracked; /* RUN: run_side holds */
-    uint8_t fill;
+    uint8_t slices;       /* of the span, slabs only */
+    _Atomic uint8_t rest; /* enum slab_rest; written by the owner */
+    uint32_t head;        /* TAIL: slices back to the head */
+    struct slice slice;
 } ALIGNED(128);
 _Static_assert(sizeof(struct slab) == 128, "a descriptor is two cache lines");
-_Static_assert(offsetof(struct slab, remote) == 64, "others' fields begin on line 1");
+_Static_assert(offsetof(struct slab, owner) == 64, "others' fields begin on line 1");
+_Static_assert(sizeof(struct run) <= 64, "a run's fields lie on line 0");
 
 struct bin {
     struct slab *current; /* allocated from; one of another class is on loan, see heap.h */
-    struct slab *list;    /* others with a free place, newest first; full slabs are on no list */
+    struct slab *list;    /* others with a share of free places, newest first; sleeping slabs are on no list */
 };
 
 struct heap {
@@ -137,6 +163,7 @@ struct heap {
     _Atomic size_t waiting;       /* bytes of slabs on it whose every place waits to be drained */
     struct heap *next_parked;     /* under LOCK_HEAPS */
     uint64_t parked_since;        /* coarse clock, ns */
+    uint64_t woken;               /* the same; when its sleeping slabs were all looked at, see heap_wake_all */
     _Atomic uint32_t parked;
     _Atomic uint32_t busy;    /* a slow path is changing it: useless to a process that is forked off now */
     _Atomic uint32_t process; /* whose thread took it */
@@ -193,6 +220,14 @@ ALWAYS_INLINE void slab_set_owner_word(struct slab *s, uintptr_t word) {
 }
 ALWAYS_INLINE uint32_t slab_capacity(const struct slab *s) {
     return atomic_load_explicit(&((struct slab *)(uintptr_t)s)->capacity, memory_order_relaxed);
+}
+ALWAYS_INLINE enum slab_rest slab_rest(const struct slab *s) {
+    return (enum slab_rest)atomic_load_explicit(&((struct slab *)(uintptr_t)s)->rest, memory_order_relaxed);
+}
+/* Places in use, which those on `free` and on `remote` count as. Modulo 2^32: a signal handler may have freed one more
+ * while its owner was about to wake it. */
+ALWAYS_INLINE uint32_t slab_used(const struct slab *s) {
+    return s->used + s->asleep;
 }
 ALWAYS_INLINE size_t slab_index(const struct slab *s) {
     return (size_t)(s - arena_slabs);

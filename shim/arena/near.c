@@ -9,6 +9,16 @@ static NOINLINE void tick(void) {
     arena_leave(outermost);
 }
 
+/* The current slab has nothing left; a place of the next one of the list. */
+static NOINLINE void *next_listed(struct heap *h, unsigned class) {
+    atomic_store_explicit(&h->busy, 1, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    void *p = heap_take_listed(h, class);
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&h->busy, 0, memory_order_relaxed);
+    return p;
+}
+
 void *arena_pop_near(size_t n) {
     struct heap *h = tls.heap;
     if (tls.limit == 0 || tls.self == NO_HEAP || n > CLASS_MAX) return NULL; /* a gate is shut, or all is tracked */
@@ -22,6 +32,7 @@ void *arena_pop_near(size_t n) {
     /* The list that took over the last place is empty now: the other one takes its place before it is asked for. */
     bool refilled = s && s->free == &slab_nil && s->local_free && slab_refill(s);
     if (refilled && !p) p = slab_pop(s);
+    if (!p && s) p = next_listed(h, class_of(n));
     atomic_signal_fence(memory_order_seq_cst);
     tls.self = self;
     tls.limit = SMALL_MAX + 1;

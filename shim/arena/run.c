@@ -41,8 +41,8 @@ static void describe(struct slab *s, size_t from, size_t slices, size_t bytes) {
         slab_set_owner_word(&s[i], NO_OWNER);
         s[i].head = (uint32_t)i;
     }
-    s->run_bytes = bytes;
-    s->run_slices = (uint32_t)slices;
+    s->run.bytes = bytes;
+    s->run.slices = (uint32_t)slices;
     s->kind = KIND_RUN;
     slab_set_owner_word(s, NO_OWNER);
 }
@@ -54,8 +54,7 @@ static void clear(struct slab *s, size_t slices, size_t n) {
 }
 
 static void *make(struct slab *s, size_t slices, size_t bytes) {
-    s->run_tracked = 0;
-    s->run_side = (struct side){0};
+    s->run = (struct run){0};
     describe(s, 0, slices, bytes);
     return slab_start(s);
 }
@@ -84,7 +83,7 @@ void *run_take_in_emergency(size_t n, size_t alignment) {
 }
 
 static void forget_committed(struct slab *s, size_t slices) {
-    for (size_t i = 0; i < slices; i++) s[i].committed = 0;
+    for (size_t i = 0; i < slices; i++) s[i].slice.committed = 0;
 }
 
 static void give_span(struct slab *s, size_t slices) {
@@ -92,7 +91,7 @@ static void give_span(struct slab *s, size_t slices) {
 }
 
 void run_give(struct slab *s) {
-    give_span(s, s->run_slices);
+    give_span(s, s->run.slices);
 }
 
 /* Its span is what it is: a guard stands behind it, or it was set aside as a whole. */
@@ -101,7 +100,7 @@ static bool is_fixed(const struct slab *s) {
 }
 
 static void *grow_in_place(struct slab *s, size_t bytes, size_t slices) {
-    size_t have = s->run_slices;
+    size_t have = s->run.slices;
     if (slices > have && (is_fixed(s) || !slices_take_at(s + have, slices - have))) return NULL;
     if (!slices_commit(s, bytes)) {
         if (slices > have) slices_give(s + have, slices - have);
@@ -112,10 +111,10 @@ static void *grow_in_place(struct slab *s, size_t bytes, size_t slices) {
 }
 
 static void *shrink(struct slab *s, size_t bytes, size_t slices) {
-    size_t have = s->run_slices;
-    s->run_bytes = bytes;
+    size_t have = s->run.slices;
+    s->run.bytes = bytes;
     if (slices == have || is_fixed(s)) return slab_start(s);
-    s->run_slices = (uint32_t)slices;
+    s->run.slices = (uint32_t)slices;
     slices_give(s + slices, have - slices);
     return slab_start(s);
 }
@@ -123,12 +122,12 @@ static void *shrink(struct slab *s, size_t bytes, size_t slices) {
 /* Pages that moved here and others are mappings of their own. */
 static bool is_of_one_mapping(const struct slab *s, size_t slices) {
     for (size_t i = 1; i < slices; i++)
-        if (s[i].moved != s[0].moved) return false;
+        if (s[i].slice.moved != s[0].slice.moved) return false;
     return true;
 }
 
 static void *move(struct slab *s, size_t bytes, size_t slices) {
-    size_t have = s->run_slices, moved = have << SLICE_SHIFT;
+    size_t have = s->run.slices, moved = have << SLICE_SHIFT;
     if (atomic_load_explicit(&moves_one_mapping_only, memory_order_relaxed) && !is_of_one_mapping(s, have)) return NULL;
     if (atomic_load_explicit(&moves_refused, memory_order_relaxed) >= MOVES_REFUSED_MAX) return NULL;
     struct slab *to = slices_take(zone_for(bytes), slices, 1);
@@ -136,7 +135,7 @@ static void *move(struct slab *s, size_t bytes, size_t slices) {
     size_t stale = slices_charged(to, slices);
     if (stale > 0 && !slices_renew(to, slices)) goto no;
     /* The pages bring their charge along; what is missing is charged before anything moves. */
-    for (size_t i = 0; i < have; i++) to[i].committed = s[i].committed;
+    for (size_t i = 0; i < have; i++) to[i].slice.committed = s[i].slice.committed;
     if (!slices_commit(to, bytes)) goto no_charge;
     long r = sys5(SYS_mremap, (long)slab_start(s), (long)moved, (long)moved,
                   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, (long)slab_start(to));
@@ -152,9 +151,9 @@ static void *move(struct slab *s, size_t bytes, size_t slices) {
         if (slices_map_again(to, have)) slices_give(to, slices);
         return NULL;
     }
-    to->run_side = s->run_side;
-    to->run_tracked = s->run_tracked;
-    for (size_t i = 0; i < have; i++) to[i].moved = 1;
+    to->run.side = s->run.side;
+    to->run.tracked = s->run.tracked;
+    for (size_t i = 0; i < have; i++) to[i].slice.moved = 1;
     describe(to, 0, slices, bytes);
     forget_committed(s, have);
     give_span(s, have);
@@ -169,17 +168,17 @@ no:
 
 void *run_resize(struct slab *s, size_t n) {
     size_t bytes = round_up(n, PAGE), slices = slices_for(n);
-    if (bytes <= s->run_bytes) return shrink(s, bytes, slices);
+    if (bytes <= s->run.bytes) return shrink(s, bytes, slices);
     if (zone_of(s) == zone_for(n)) {
         void *p = grow_in_place(s, bytes, slices);
         if (p || tls.refused) return p;
     }
-    return s->run_bytes >= MOVE_MIN ? move(s, bytes, slices) : NULL;
+    return s->run.bytes >= MOVE_MIN ? move(s, bytes, slices) : NULL;
 }
 
 void run_give_later(struct slab *s) {
     struct slab *head = atomic_load_explicit(&late, memory_order_relaxed);
-    do s->remote_next = head;
+    do s->run.next_late = head;
     while (!atomic_compare_exchange_weak_explicit(&late, &head, s, memory_order_release, memory_order_relaxed));
 }
 
@@ -187,7 +186,7 @@ void run_give_late_ones(void) {
     if (likely(!atomic_load_explicit(&late, memory_order_relaxed))) return;
     struct slab *s = atomic_exchange_explicit(&late, NULL, memory_order_acquire), *next;
     for (; s; s = next) {
-        next = s->remote_next;
+        next = s->run.next_late;
         run_give(s);
     }
 }

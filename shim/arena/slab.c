@@ -14,20 +14,26 @@ static bool in_same_span(const void *a, const void *b) {
     return (((uintptr_t)a ^ (uintptr_t)b) >> SLAB_SPAN_SHIFT) == 0;
 }
 
-struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool careful) {
+static bool all_careful;
+
+void slabs_start(bool careful) {
+    all_careful = careful;
+}
+
+struct slab *slab_make(struct heap *h, unsigned class, bool tracked) {
     size_t size = class_size(class), slices = size <= SLOT_SMALL_MAX ? 1 : SLAB_SLICES_LARGE;
     struct slab *s = slices_take(ZONE_LOW, slices, slices);
     if (!s) return NULL;
     s->free = &slab_nil;
     s->local_free = NULL;
-    s->used = 0;
+    s->counts = 0;
     atomic_store_explicit(&s->capacity, 0, memory_order_relaxed);
     s->reserved = (uint32_t)((slices << SLICE_SHIFT) / size);
     s->size = (uint32_t)size;
     s->reciprocal = (uint32_t)(((1ull << 31) + (size >> 4) - 1) / (size >> 4));
     s->class = (uint8_t) class;
     s->slices = (uint8_t)slices;
-    atomic_store_explicit(&s->listed, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->rest, REST_NOT, memory_order_relaxed);
     s->next = s->previous = NULL;
     s->remote_next = NULL;
     atomic_store_explicit(&s->remote, 0, memory_order_relaxed);
@@ -37,7 +43,7 @@ struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool carefu
         s[i].head = (uint32_t)i;
     }
     s->kind = KIND_SLAB;
-    slab_set_owner_word(s, (uintptr_t)h | (tracked ? OWNER_TRACKED : 0) | (careful ? OWNER_CAREFUL : 0));
+    slab_set_owner_word(s, (uintptr_t)h | (tracked ? OWNER_TRACKED : 0) | (all_careful ? OWNER_CAREFUL : 0));
     return s;
 }
 
@@ -49,9 +55,9 @@ void slab_give_back(struct slab *s) {
 /* Charges the side entries of places [from, to) and marks them as never used. */
 static bool extend_sides(struct slab *s, uint32_t from, uint32_t to) {
     size_t pages = round_up(to * sizeof(struct side), PAGE) / PAGE;
-    if (pages > s->side_pages) {
-        if (!charge_take((pages - s->side_pages) * PAGE)) return false;
-        s->side_pages = (uint8_t)pages;
+    if (pages > s->slice.side_pages) {
+        if (!charge_take((pages - s->slice.side_pages) * PAGE)) return false;
+        s->slice.side_pages = (uint8_t)pages;
     }
     struct side *side = slices_side(s);
     for (uint32_t i = from; i < to; i++) atomic_store_explicit(&side[i].state, SIDE_NEVER, memory_order_relaxed);
@@ -62,7 +68,7 @@ static bool extend(struct slab *s) {
     uint32_t from = slab_capacity(s), left = s->reserved - from;
     if (left == 0) return false;
     size_t from_bytes = (size_t)from * s->size;
-    size_t resident = s[from_bytes >> SLICE_SHIFT].committed, begun = from_bytes & (SLICE - 1);
+    size_t resident = s[from_bytes >> SLICE_SHIFT].slice.committed, begun = from_bytes & (SLICE - 1);
     size_t step = resident > begun + EXTEND ? min_size(resident - begun, SLAB_STEP_MAX) : EXTEND;
     uint32_t count = (uint32_t)(step / s->size);
     if (count == 0) count = 1;

@@ -271,7 +271,7 @@ bool slices_take_at(struct slab *s, size_t count) {
 }
 
 static bool is_dirty(const struct slab *s) {
-    return s->committed > 0 || s->side_pages > 0;
+    return s->slice.committed > 0 || s->slice.side_pages > 0;
 }
 
 void slices_give(struct slab *s, size_t count) {
@@ -299,12 +299,12 @@ void slices_give(struct slab *s, size_t count) {
 bool slices_commit(struct slab *head, size_t upto) {
     size_t missing = 0;
     for (size_t at = 0; at < upto; at += SLICE) {
-        size_t want = min_size(upto - at, SLICE), have = head[at >> SLICE_SHIFT].committed;
+        size_t want = min_size(upto - at, SLICE), have = head[at >> SLICE_SHIFT].slice.committed;
         if (want > have) missing += want - have;
     }
     if (missing > 0 && !charge_take(missing)) return false;
     for (size_t at = 0; at < upto; at += SLICE) {
-        uint32_t want = (uint32_t)min_size(upto - at, SLICE), *have = &head[at >> SLICE_SHIFT].committed;
+        uint32_t want = (uint32_t)min_size(upto - at, SLICE), *have = &head[at >> SLICE_SHIFT].slice.committed;
         if (want > *have) *have = want;
     }
     return true;
@@ -312,7 +312,7 @@ bool slices_commit(struct slab *head, size_t upto) {
 
 size_t slices_charged(const struct slab *s, size_t count) {
     size_t bytes = 0;
-    for (size_t i = 0; i < count; i++) bytes += s[i].committed;
+    for (size_t i = 0; i < count; i++) bytes += s[i].slice.committed;
     return bytes;
 }
 
@@ -330,7 +330,7 @@ static bool map_span(struct slab *s, size_t count, int fixed) {
 bool slices_renew(struct slab *s, size_t count) {
     if (!map_span(s, count, MAP_FIXED)) return false;
     size_t bytes = slices_charged(s, count);
-    for (size_t i = 0; i < count; i++) s[i].committed = s[i].moved = 0;
+    for (size_t i = 0; i < count; i++) s[i].slice.committed = s[i].slice.moved = 0;
     charge_give(bytes);
     return true;
 }
@@ -343,9 +343,10 @@ bool slices_map_again(struct slab *s, size_t count) {
 static size_t empty_sides(struct slab *s, size_t count) {
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        if (s[i].side_pages == 0 || !sys_madvise(slices_side(&s[i]), s[i].side_pages * PAGE, MADV_DONTNEED)) continue;
-        bytes += s[i].side_pages * PAGE;
-        s[i].side_pages = 0;
+        if (s[i].slice.side_pages == 0 || !sys_madvise(slices_side(&s[i]), s[i].slice.side_pages * PAGE, MADV_DONTNEED))
+            continue;
+        bytes += s[i].slice.side_pages * PAGE;
+        s[i].slice.side_pages = 0;
     }
     charge_give(bytes);
     return bytes;
@@ -355,7 +356,7 @@ static size_t empty_sides(struct slab *s, size_t count) {
 static bool drop_pages(struct slab *s, size_t count) {
     if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED)) return false;
     size_t bytes = slices_charged(s, count);
-    for (size_t i = 0; i < count; i++) s[i].committed = 0;
+    for (size_t i = 0; i < count; i++) s[i].slice.committed = 0;
     charge_give(bytes);
     return true;
 }
@@ -364,7 +365,7 @@ static bool drop_pages(struct slab *s, size_t count) {
 static size_t purge_span(struct slab *s, size_t count) {
     size_t sides_given = empty_sides(s, count), bytes = slices_charged(s, count);
     bool moved = false;
-    for (size_t i = 0; i < count; i++) moved |= s[i].moved;
+    for (size_t i = 0; i < count; i++) moved |= s[i].slice.moved;
     bool given = moved ? slices_renew(s, count) : drop_pages(s, count);
     return given ? bytes + sides_given : 0;
 }
@@ -389,7 +390,7 @@ void slices_empty(struct slab *s, size_t count) {
 
 void slices_clear(struct slab *s, size_t n) {
     for (size_t at = 0; at < n; at += SLICE)
-        mem_zero(slab_start(s) + at, min_size(s[at >> SLICE_SHIFT].committed, n - at));
+        mem_zero(slab_start(s) + at, min_size(s[at >> SLICE_SHIFT].slice.committed, n - at));
 }
 
 static size_t purge_word(struct zone *z, size_t word, bool all) {

@@ -24,9 +24,9 @@ NOINLINE void entry_free_slow(void *p) {
     if (!arena_push_near(p)) track_free(p, "free", FRAME);
 }
 
-NOINLINE void entry_free_emptied(struct slab *s) {
+NOINLINE void entry_free_counted_down(struct slab *s) {
     start_check();
-    arena_emptied(s);
+    arena_counted_down(s);
 }
 
 /* In place while at least half of it stays in use; to another untracked place by the fast paths; else the whole way. */

@@ -33,13 +33,13 @@ extern void *entry_malloc(size_t n) HIDDEN;
 
 /* The whole of free(), for every entry that is one under another name. */
 void entry_free_slow(void *p);
-void entry_free_emptied(struct slab *s);
+void entry_free_counted_down(struct slab *s);
 ALWAYS_INLINE void entry_free(void *p) {
     struct slab *s;
     enum arena_pushed pushed = arena_push(p, &s);
     if (likely(pushed == ARENA_PUSHED)) return;
-    if (pushed == ARENA_EMPTIED)
-        entry_free_emptied(s);
+    if (pushed == ARENA_COUNTED_DOWN)
+        entry_free_counted_down(s);
     else
         entry_free_slow(p);
 }

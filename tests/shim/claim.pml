@@ -16,9 +16,11 @@ byte next_of[3];
 bool on_queue;
 byte state[3];
 byte capacity = 1, used = 1;
-bool all_out, listed;             /* the slab rests while one of them holds, or it is on its way from FULL to the list */
+byte rest;                        /* the slab rests while it is not 0: on its bin's list, or asleep on none */
 bool current = true, memory_gone, retired;
 
+#define LISTED 1
+#define ASLEEP 2
 #define WORD_IS(f, c, q) (first == f && count == c && queued == q && !claimed && !emptied)
 #define IS_FREE(b)       (state[b] == NONE || state[b] == REMOTE || state[b] == LOCAL)
 #define ANY(what)        (state[1] == what || state[2] == what)
@@ -64,11 +66,7 @@ proctype claimer() {
         :: else -> goto done
         fi
     }
-    rests = listed;
-    if
-    :: !rests -> rests = all_out
-    :: else
-    fi;
+    rests = rest != 0;
     seen = used;
     if
     :: rests && seen == old_count ->
@@ -80,13 +78,6 @@ proctype claimer() {
     fi;
 done:
     skip
-}
-
-inline unfull() {
-    if
-    :: all_out -> all_out = false; listed = true
-    :: else
-    fi
 }
 
 inline refill() {
@@ -107,7 +98,6 @@ inline refill() {
 inline give(block) {
     atomic { state[block] == HELD -> state[block] = LOCAL };
     assert(!memory_gone);
-    unfull();
     used--
 }
 
@@ -139,14 +129,14 @@ proctype owner() {
             :: else -> break
             od;
             assert(length == 0);
-            used = used - taken;
-            unfull()
+            used = used - taken
         :: else
         fi
-    :: listed && used > 0 && takes < 2 ->
-        listed = false;
+    :: rest == ASLEEP && ANY(LOCAL) -> rest = LISTED /* enough are free; how many is left open */
+    :: rest == LISTED && used > 0 && takes < 2 ->
+        rest = 0;
         if
-        :: claimed || emptied -> listed = true
+        :: claimed || emptied -> rest = LISTED
         :: else -> takes++; current = true; refill()
         fi
     :: atomic { current && state[1] == READY -> state[1] = HELD }
@@ -154,10 +144,10 @@ proctype owner() {
     :: current && !ANY(READY) && ANY(LOCAL) -> refill()
     :: current && !ANY(READY) && !ANY(LOCAL) && capacity == 1 ->
         state[2] = READY; used++; capacity = 2
-    :: current && !ANY(READY) && !ANY(LOCAL) -> current = false; all_out = true /* none left, or no more is granted */
-    :: used == 0 && listed ->
+    :: current && !ANY(READY) && !ANY(LOCAL) -> current = false; rest = ASLEEP /* none left, or no more is granted */
+    :: used == 0 && rest == LISTED ->
         assert(!on_queue && !queued && !claimed && !emptied && IS_FREE(1) && IS_FREE(2));
-        listed = false; retired = true;
+        rest = 0; retired = true;
         break
     od
 }

@@ -58,7 +58,7 @@ void *rooms_take(size_t n) {
 void rooms_give(void *p) {
     struct slab *s;
     enum arena_pushed pushed = arena_push(p, &s);
-    if (pushed == ARENA_EMPTIED) arena_emptied(s);
+    if (pushed == ARENA_COUNTED_DOWN) arena_counted_down(s);
     if (pushed != ARENA_DECLINED) return;
     struct place place = arena_find(p);
     if (!place.exact || !place.exists) abort();

@@ -1,0 +1,156 @@
+/* What other threads give back: the slab's remote list, the owner's queue, and claims on what waits for an owner that
+ * sleeps. ARCHITECTURE.md, section 4, has the states; remote.pml and claim.pml are this file for a model checker. */
+#include "shim/arena/heap.h"
+#include "shim/base/clock.h"
+#include "shim/base/lock.h"
+#include "shim/base/sys.h"
+
+#include <stdatomic.h>
+
+#define CLAIM_WAIT 1000000u /* pauses; a claim is undone after a few instructions */
+#define CLAIM_SPIN 100u     /* pauses between yields */
+
+static void enqueue(struct heap *h, struct slab *s) {
+    struct slab *head = atomic_load_explicit(&h->queue, memory_order_relaxed);
+    do s->remote_next = head;
+    while (!atomic_compare_exchange_weak_explicit(&h->queue, &head, s, memory_order_release, memory_order_relaxed));
+}
+
+/* The counts are the owner's, whose fast free changes them with a plain instruction; both in one load. */
+__attribute__((no_sanitize("thread"))) static uint32_t used_of_others(const struct slab *s) {
+    uint64_t counts = __atomic_load_n(&s->counts, __ATOMIC_RELAXED);
+    return (uint32_t)counts + (uint32_t)(counts >> 32);
+}
+
+/* The owner of a slab whose every place is free, while it rests. `count` of them wait on `remote`, the others came home
+ * before. NULL: not so. In this order: what ends a rest takes it off the list last. */
+static struct heap *owner_of_free(struct slab *s, uint32_t count) {
+    if (atomic_load_explicit(&s->rest, memory_order_seq_cst) == REST_NOT) return NULL;
+    return used_of_others(s) == count ? slab_owner(s) : NULL;
+}
+
+/* Gives back the memory of a slab whose every place is free, `list` being what waits: no block of it is left, so its
+ * owner can only touch it by draining, or by taking it off its bin's list. CLAIMED keeps it off both meanwhile. */
+static bool claim(struct slab *s, uint64_t list) {
+    uint64_t mark = (uint64_t)heap_process() << 16 | REMOTE_QUEUED | REMOTE_CLAIMED, seen = list;
+    if (!atomic_compare_exchange_strong_explicit(&s->remote, &seen, mark, memory_order_seq_cst, memory_order_relaxed))
+        return false; /* the owner was faster */
+    /* The same list may have come about anew since it was looked at, in a slab that was in use again in between: only
+     * now it holds still, if it rests. */
+    bool holds = owner_of_free(s, REMOTE_COUNT(list)) != NULL;
+    if (holds) slices_empty(s, s->slices);
+    atomic_store_explicit(&s->remote, holds ? REMOTE_QUEUED | REMOTE_EMPTIED : list, memory_order_release);
+    return holds;
+}
+
+static bool claim_in(enum slices_zone zone) {
+    bool given = false;
+    size_t i, end;
+    for (slices_bounds(zone, &i, &end); i < end; i++) {
+        struct slab *s = &arena_slabs[i];
+        uint64_t list = atomic_load_explicit(&s->remote, memory_order_acquire);
+        bool waits = list != 0 && !(list & (REMOTE_CLAIMED | REMOTE_EMPTIED));
+        if (waits && owner_of_free(s, REMOTE_COUNT(list))) given |= claim(s, list);
+    }
+    return given;
+}
+
+bool heap_claim_waiting(void) {
+    static _Atomic uint64_t looked; /* coarse clock */
+    uint64_t now = clock_coarse();
+    bool waits = false, may_wait = false, given = false;
+    slices_purge_begins(); /* before the word is gone that there is something */
+    for (size_t i = 0; i < heap_count(); i++) {
+        struct heap *h = heap_at(i);
+        may_wait |= atomic_load_explicit(&h->queue, memory_order_relaxed) != NULL;
+        if (atomic_load_explicit(&h->waiting, memory_order_relaxed) > 0)
+            waits |= atomic_exchange_explicit(&h->waiting, 0, memory_order_relaxed) > 0;
+    }
+    /* Nobody has said so where the last free was the owner's, a fast one. A tick of the clock between such looks. */
+    waits |= may_wait && atomic_exchange_explicit(&looked, now, memory_order_relaxed) != now;
+    if (waits) given = claim_in(ZONE_LOW);
+    if (waits && arena.small) given |= claim_in(ZONE_HIGH); /* its zones help each other out */
+    slices_purge_ends();
+    return given;
+}
+
+void heap_give_remotely(struct slab *s, void *p) {
+    struct link *b = p;
+    size_t bytes = (size_t)s->slices << SLICE_SHIFT; /* read while p keeps the slab */
+    uint64_t old = atomic_load_explicit(&s->remote, memory_order_relaxed), new;
+    do {
+        /* There is a block, so the claim is a mistake that is being undone. */
+        for (unsigned wait = 0; unlikely(old & REMOTE_CLAIMED);
+             old = atomic_load_explicit(&s->remote, memory_order_relaxed)) {
+            /* A signal handler waits for its own thread, or a child of fork for one that it does not have: the block is
+             * lost. */
+            if (++wait == CLAIM_WAIT || REMOTE_CLAIMER(old) != heap_process()) return;
+            if (wait % CLAIM_SPIN != 0)
+                __builtin_ia32_pause();
+            else
+                (void)sys0(SYS_sched_yield); /* it may wait for this processor */
+        }
+        link_set(b, REMOTE_POINTER(old));
+        new = (uint64_t)(uintptr_t)p | (uint64_t)(REMOTE_COUNT(old) + 1) << 48 | REMOTE_QUEUED;
+    } while (!atomic_compare_exchange_weak_explicit(&s->remote, &old, new, memory_order_acq_rel, memory_order_relaxed));
+    if (!(old & REMOTE_QUEUED)) {
+        /* The place that was just given counts as used until the owner drains it, so the slab and its owner stay
+         * what they are. */
+        enqueue(slab_owner(s), s);
+    }
+    /* The slab may be gone by now, or another one; heaps stay. The claim finds out, being for just this list. (While
+     * the owner allocates from it, its counts are not even looked at: they lie on a line that it writes.) */
+    if (slab_rest(s) == REST_NOT || likely(used_of_others(s) != REMOTE_COUNT(new))) return;
+    struct heap *h = owner_of_free(s, REMOTE_COUNT(new));
+    if (h && atomic_fetch_add_explicit(&h->waiting, bytes, memory_order_relaxed) >= WAITING_MAX) (void)claim(s, new);
+}
+
+/* Puts the remote list's `count` places on local_free. */
+static void splice(struct slab *s, struct link *list, uint32_t count) {
+    if (s->local_free) {
+        struct link *tail = list;
+        for (uint32_t i = 1; i < count && link_next(tail); i++) tail = link_next(tail);
+        link_set(tail, s->local_free);
+    }
+    s->local_free = list;
+    ASSERT(slab_used(s) >= count);
+    atomic_signal_fence(
+        memory_order_seq_cst); /* who sees the counts may give the memory back: nothing is written after */
+    s->used -= count;
+}
+
+/* Takes the remote list, unless it is claimed. What there was. */
+static uint64_t take_remote(struct slab *s) {
+    uint64_t r = atomic_load_explicit(&s->remote, memory_order_acquire);
+    do {
+        if (r & REMOTE_CLAIMED) return r;
+    } while (!atomic_compare_exchange_weak_explicit(&s->remote, &r, 0, memory_order_acq_rel, memory_order_acquire));
+    return r;
+}
+
+static void drain_slab(struct heap *h, struct slab *s) {
+    uint64_t r = take_remote(s);
+    if (r & REMOTE_CLAIMED) {
+        if (REMOTE_CLAIMER(r) == heap_process()) enqueue(h, s); /* its memory is being given back this very moment */
+    } else if (r & REMOTE_EMPTIED) {
+        ASSERT(s->free == &slab_nil);
+        if (slab_rest(s) == REST_LISTED) heap_unlist(s);
+        slab_give_back(s);
+    } else {
+        splice(s, REMOTE_POINTER(r), REMOTE_COUNT(r));
+        heap_freed_asleep(s);
+        if (slab_used(s) == 0) heap_emptied(s);
+    }
+}
+
+bool heap_drain(struct heap *h) {
+    struct slab *s = atomic_exchange_explicit(&h->queue, NULL, memory_order_acquire), *next;
+    if (!s) return false;
+    atomic_store_explicit(&h->waiting, 0, memory_order_relaxed);
+    for (; s; s = next) {
+        next = s->remote_next; /* read first: once `remote` is empty, others may queue the slab again */
+        ASSERT(slab_owner(s) == h);
+        drain_slab(h, s);
+    }
+    return true;
+}

@@ -3,6 +3,7 @@
 #include "shim/arena/emergency.h"
 #include "shim/arena/fast.h"
 #include "shim/arena/heap.h"
+#include "shim/arena/kept.h"
 #include "shim/arena/run.h"
 #include "shim/arena/slices.h"
 
@@ -15,6 +16,7 @@ bool arena_start(bool track_all, bool careful, bool guard) {
     arena.tracks_all = track_all && slices_has_sides();
     if (!heap_start(arena.tracks_all)) return false;
     slabs_start(careful || arena.small);
+    arena.runs_near = kept_start() && !careful && !arena.tracks_all;
     emergency_start();
     return true;
 }
@@ -75,7 +77,8 @@ bool arena_reclaim(void) {
         heap_collect(tls.heap);
     }
     heap_collect_parked();
-    bool given = heap_claim_waiting();
+    bool given = kept_seize(true);
+    given |= heap_claim_waiting();
     given |= slices_purge(true) > 0;
     return slices_wait_for_purges() || given;
 }

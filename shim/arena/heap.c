@@ -165,10 +165,10 @@ void heap_wake_all(struct heap *h) {
 /* --- taking --- */
 
 /* The class gets another slab to allocate from. NULL: refused. */
-static struct slab *next_slab(struct heap *h, unsigned class, bool tracked) {
+static struct slab *next_slab(struct heap *h, unsigned class, bool tracked, bool another) {
     struct slab *s = list_take(heap_bin(h, tracked, class));
     if (!s) {
-        s = slab_make(h, class, tracked);
+        s = slab_make(h, class, tracked, another);
         if (!s) return NULL;
         if (!slab_refill(s)) {
             slab_give_back(s);
@@ -184,7 +184,7 @@ static struct slab *take_loan(struct heap *h, unsigned class, bool tracked) {
     unsigned lender = lender_of(class);
     if (lender == class) return NULL;
     struct slab *s = heap_bin(h, tracked, lender)->current;
-    if (!s) s = next_slab(h, lender, tracked);
+    if (!s) s = next_slab(h, lender, tracked, false);
     if (!s || slab_grown(s) > SLAB_STEP_MAX) return NULL;
     if (s->free == &slab_nil && !slab_refill(s)) return NULL;
     set_current(h, tracked, class, s);
@@ -208,7 +208,7 @@ void *heap_take(struct heap *h, unsigned class, bool tracked) {
     if (atomic_load_explicit(&h->queue, memory_order_relaxed)) (void)heap_drain(h);
     struct slab *s = bin->current;
     if (!s && !bin->list) s = take_loan(h, class, tracked);
-    for (;;) {
+    for (bool another = false;; another = true) {
         if (s) {
             void *p = take_from(h, s, class, tracked);
             if (p) return p;
@@ -218,7 +218,7 @@ void *heap_take(struct heap *h, unsigned class, bool tracked) {
             }
             set_current(h, tracked, class, NULL);
         }
-        s = next_slab(h, class, tracked);
+        s = next_slab(h, class, tracked, another);
         if (!s) return NULL;
     }
 }

@@ -54,10 +54,14 @@ void heap_publish(struct heap *h);
 
 void heap_give_remotely(struct slab *s, void *p);
 
-/* What may wait on a heap whose thread sleeps: beyond it, whoever frees a slab's last block gives its memory back. */
-#define WAITING_MAX (1 * MIB)
+/* What may wait on a heap whose thread sleeps: what is beyond it for a period goes back then; beyond the limit, whoever
+ * frees a slab's last block gives its memory back. */
+#define WAITING_MAX   (1 * MIB)
+#define WAITING_LIMIT (32 * MIB)
+bool heap_waits_for_long(void);
+bool heap_any_waits(void); /* more than WAITING_MAX */
 
-/* Gives back what waits below that, on all heaps. True: there was something. */
+/* Gives back what waits, on all heaps. True: there was something. */
 bool heap_claim_waiting(void);
 
 /* Collects what other threads gave back. True: there was something. */
@@ -82,6 +86,9 @@ struct heap *heap_borrow(void);
 /* For the next thread: with the smallest of its empty slabs, so that the next short thread finds its memory made, for
  * 50 to 100 ms. */
 void heap_park(struct heap *h);
+
+/* Collects what was given back to parked heaps. */
+void heap_drain_parked(void);
 
 /* Gives back what parked heaps retain. */
 void heap_collect_parked(void);
@@ -109,7 +116,8 @@ struct heap *heap_at(size_t i);
 
 /* `careful`: every free of its places is to take the slow path. */
 void slabs_start(bool careful);
-struct slab *slab_make(struct heap *h, unsigned class, bool tracked);
+/* `another`: the heap has a full one of the class. */
+struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool another);
 void slab_give_back(struct slab *s);
 void *slab_pop(struct slab *s);                         /* NULL: `free` is empty */
 bool slab_refill(struct slab *s);                       /* puts places on `free`; false: none, or refused */

@@ -77,7 +77,7 @@ _Static_assert(sizeof(struct side) == 32, "struct side is 32 bytes");
 enum side_state { SIDE_NEVER = 0, SIDE_LIVE = 0x4c495600, SIDE_FREED = 0x46524545 };
 #define SIDE_IS_LIVE(state) (((state) & ~127u) == SIDE_LIVE)
 
-enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY };
+enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY, KIND_KEPT /* a run, see kept.h */ };
 
 /* owner: the heap's address, a multiple of HEAP_SIZE, and these bits; either sends a free to the slow path. They lie
  * above what (pointer >> WINDOW_SHIFT) of a user address can be, which is added for the compare. */
@@ -103,11 +103,15 @@ enum slab_rest { REST_NOT = 0, REST_LISTED, REST_ASLEEP };
 
 /* What a run has in place of a slab's lists. */
 struct run {
-    struct side side;       /* its block's entry, where it is tracked */
-    uint64_t bytes;         /* committed, a multiple of a page */
-    uint32_t slices;        /* of the span */
-    bool tracked;           /* `side` holds */
-    struct slab *next_late; /* given back in a signal handler, see run_give_later */
+    struct side side;   /* its block's entry, where it is tracked */
+    uint64_t bytes;     /* the block's, a multiple of a page */
+    uint64_t committed; /* of the span, from its start on, at least so much */
+    uint32_t slices;    /* of the span */
+    bool tracked;       /* `side` holds */
+    union {
+        struct slab *next_late; /* given back in a signal handler, see run_give_later */
+        uint32_t kept_in;       /* KEPT: when it was put there, see kept.c */
+    };
 };
 
 /* A slice's own, whatever lies in it. */
@@ -148,6 +152,7 @@ struct slab {
     _Atomic uint8_t rest; /* enum slab_rest; written by the owner */
     uint32_t head;        /* TAIL: slices back to the head */
     struct slice slice;
+    bool grows_fast; /* in larger steps, see slab.c */
 } ALIGNED(128);
 _Static_assert(sizeof(struct slab) == 128, "a descriptor is two cache lines");
 _Static_assert(offsetof(struct slab, owner) == 64, "others' fields begin on line 1");
@@ -158,9 +163,20 @@ struct bin {
     struct slab *list;    /* others with a share of free places, newest first; sleeping slabs are on no list */
 };
 
+/* Runs that the heap's thread keeps, see kept.h, which says who may touch what. */
+#define KEPT_CLASSES 8
+#define KEPT_EACH    2
+struct kept {
+    _Atomic uint32_t seized; /* the process whose thread has them; 0: the owner has */
+    uint32_t puts;           /* counts them, see near.c */
+    _Atomic size_t bytes;    /* of them all, as spans */
+    struct slab *runs[KEPT_CLASSES][KEPT_EACH];
+};
+
 struct heap {
     _Atomic(struct slab *) queue; /* slabs with something on `remote`; anyone pushes, the owner takes all */
     _Atomic size_t waiting;       /* bytes of slabs on it whose every place waits to be drained */
+    _Atomic uint32_t waited;      /* that was much already when a period began */
     struct heap *next_parked;     /* under LOCK_HEAPS */
     uint64_t parked_since;        /* coarse clock, ns */
     uint64_t woken;               /* the same; when its sleeping slabs were all looked at, see heap_wake_all */
@@ -168,6 +184,7 @@ struct heap {
     _Atomic uint32_t busy;    /* a slow path is changing it: useless to a process that is forked off now */
     _Atomic uint32_t process; /* whose thread took it */
     uint32_t index;
+    struct kept kept;
     struct bin bins[]; /* a class; again for tracked blocks, where any are; written by the owning thread only */
 };
 #define HEAP_SIZE         ((size_t)2048) /* also its alignment: an owner's bits lie below */
@@ -201,6 +218,7 @@ struct arena {
     size_t slices;
     bool small;      /* less than the whole window */
     bool tracks_all; /* no allocation is a fast one */
+    bool runs_near;  /* runs take the near path: untracked, and their threads keep some */
 };
 extern struct arena arena HIDDEN;       /* written once, by arena_start, as the next two */
 extern struct slab *arena_slabs HIDDEN; /* before: slab_empty, of which nothing is anybody's */

@@ -1,6 +1,7 @@
 /* See near.h. */
 #include "shim/arena/near.h"
 #include "shim/arena/heap.h"
+#include "shim/arena/run.h"
 
 /* Once a list, which is often enough for memory that was freed to go back while all allocations are fast ones. */
 static NOINLINE void tick(void) {
@@ -19,9 +20,34 @@ static NOINLINE void *next_listed(struct heap *h, unsigned class) {
     return p;
 }
 
+#define PUTS_A_LOOK 16
+
+static NOINLINE void *pop_run(size_t n) {
+    if (!arena.runs_near || n >= RUN_HIGH) return NULL;
+    bool outermost = arena_enter();
+    if (outermost) run_give_late_ones();
+    void *p = outermost ? run_take_kept(n, false) : NULL;
+    arena_leave(outermost);
+    return p;
+}
+
+static NOINLINE bool push_run(void *p) {
+    struct slab *s = slab_of(p);
+    if (!arena.runs_near || !s || s->kind != KIND_RUN || slab_start(s) != p) return false;
+    bool outermost = arena_enter();
+    if (outermost) {
+        run_give(s);
+        /* Not each time: the clock takes as long as all the rest. */
+        if (!tls.heap || ++tls.heap->kept.puts % PUTS_A_LOOK == 0) heap_tick();
+    }
+    arena_leave(outermost);
+    return outermost;
+}
+
 void *arena_pop_near(size_t n) {
     struct heap *h = tls.heap;
-    if (tls.limit == 0 || tls.self == NO_HEAP || n > CLASS_MAX) return NULL; /* a gate is shut, or all is tracked */
+    if (n > CLASS_MAX) return pop_run(n);
+    if (tls.limit == 0 || tls.self == NO_HEAP) return NULL; /* a gate is shut, or all is tracked */
     if (atomic_load_explicit(&h->queue, memory_order_relaxed)) return NULL;
     uintptr_t self = tls.self;
     tls.limit = 0;
@@ -42,7 +68,7 @@ void *arena_pop_near(size_t n) {
 
 bool arena_push_near(void *p) {
     struct slab *s = arena_untracked_slab(p);
-    if (!s) return false;
+    if (!s) return push_run(p);
     if (slab_owner(s) != tls.heap) {
         heap_give_remotely(s, p);
         return true;

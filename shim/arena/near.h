@@ -1,5 +1,6 @@
 /* Next to the fast paths: what they decline most often, without tracking's say. A list's last place, lists that change
- * places, sizes above SMALL_MAX, frees of larger places and of other threads' blocks. Not for tracked slabs. */
+ * places, sizes above SMALL_MAX, frees of larger places and of other threads' blocks, runs that a thread
+ * keeps. Not for tracked blocks. */
 #ifndef WEIR_ARENA_NEAR_H
 #define WEIR_ARENA_NEAR_H
 

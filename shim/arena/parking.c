@@ -1,5 +1,6 @@
 /* Threads that come and go: heaps are made, parked when their threads end, adopted by the next ones. See heap.h. */
 #include "shim/arena/heap.h"
+#include "shim/arena/kept.h"
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
@@ -149,6 +150,7 @@ static bool collect_bin(struct heap *h, bool tracked, unsigned class, bool keep)
 
 static bool collect(struct heap *h, bool keep) {
     bool kept = false;
+    kept_give_back(h);
     (void)heap_drain(h);
     for (unsigned i = 0; i < heap_bins; i++) kept |= collect_bin(h, i >= CLASSES, i % CLASSES, keep);
     return kept;
@@ -181,9 +183,22 @@ static void cool(uint64_t until) {
 
 void heap_give_back_retained(void) {
     if (!slices_end_wait()) return;
+    (void)kept_seize(false);
     (void)slices_purge(false);
     cool(clock_coarse() - SLICES_PERIOD);
-    if (atomic_load_explicit(&warm, memory_order_relaxed)) slices_begin_wait();
+    if (heap_waits_for_long()) (void)heap_claim_waiting();
+    if (kept_any() || heap_any_waits() || atomic_load_explicit(&warm, memory_order_relaxed)) slices_begin_wait();
+}
+
+void heap_drain_parked(void) {
+    _Atomic(struct heap *) *lists[] = {&warm, &bare};
+    struct heap *h;
+    for (unsigned i = 0; i < ARRAY_LENGTH(lists); i++) {
+        for (size_t n = heap_count(); n > 0 && (h = unpark(lists[i], UINT64_MAX, WITH_QUEUE)) != NULL; n--) {
+            (void)heap_drain(h);
+            park(lists[i], h);
+        }
+    }
 }
 
 void heap_collect_parked(void) {

@@ -1,5 +1,6 @@
 /* What other threads give back: the slab's remote list, the owner's queue, and claims on what waits for an owner that
  * sleeps. ARCHITECTURE.md, section 4, has the states; remote.pml and claim.pml are this file for a model checker. */
+#include "shim/arena/arena.h"
 #include "shim/arena/heap.h"
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
@@ -55,6 +56,23 @@ static bool claim_in(enum slices_zone zone) {
     return given;
 }
 
+/* More than WAITING_MAX has waited for a period. */
+bool heap_waits_for_long(void) {
+    bool waits = false;
+    for (size_t i = 0; i < heap_count(); i++) {
+        struct heap *h = heap_at(i);
+        bool much = atomic_load_explicit(&h->waiting, memory_order_relaxed) > WAITING_MAX;
+        waits |= atomic_exchange_explicit(&h->waited, much, memory_order_relaxed) && much;
+    }
+    return waits;
+}
+
+bool heap_any_waits(void) {
+    for (size_t i = 0; i < heap_count(); i++)
+        if (atomic_load_explicit(&heap_at(i)->waiting, memory_order_relaxed) > WAITING_MAX) return true;
+    return false;
+}
+
 bool heap_claim_waiting(void) {
     static _Atomic uint64_t looked; /* coarse clock */
     uint64_t now = clock_coarse();
@@ -72,6 +90,22 @@ bool heap_claim_waiting(void) {
     if (waits && arena.small) given |= claim_in(ZONE_HIGH); /* its zones help each other out */
     slices_purge_ends();
     return given;
+}
+
+/* All of the slab waits on h. A heap that nobody runs is drained at once: what it had serves others. A thread may come
+ * soon, so its slabs wait for a period, unless they are many. */
+static NOINLINE void waits_now(struct heap *h, struct slab *s, size_t bytes, uint64_t list) {
+    size_t waiting = atomic_fetch_add_explicit(&h->waiting, bytes, memory_order_relaxed);
+    if (waiting < WAITING_MAX) return;
+    if (waiting >= WAITING_LIMIT) {
+        (void)claim(s, list);
+    } else if (!atomic_load_explicit(&h->parked, memory_order_relaxed)) {
+        slices_begin_wait();
+    } else if (tls.busy == 0) { /* else a slow path is under way, maybe one with a lock */
+        bool outermost = arena_enter();
+        if (outermost) heap_drain_parked();
+        arena_leave(outermost);
+    }
 }
 
 void heap_give_remotely(struct slab *s, void *p) {
@@ -102,7 +136,7 @@ void heap_give_remotely(struct slab *s, void *p) {
      * the owner allocates from it, its counts are not even looked at: they lie on a line that it writes.) */
     if (slab_rest(s) == REST_NOT || likely(used_of_others(s) != REMOTE_COUNT(new))) return;
     struct heap *h = owner_of_free(s, REMOTE_COUNT(new));
-    if (h && atomic_fetch_add_explicit(&h->waiting, bytes, memory_order_relaxed) >= WAITING_MAX) (void)claim(s, new);
+    if (h) waits_now(h, s, bytes, new);
 }
 
 /* Puts the remote list's `count` places on local_free. */
@@ -146,7 +180,8 @@ static void drain_slab(struct heap *h, struct slab *s) {
 bool heap_drain(struct heap *h) {
     struct slab *s = atomic_exchange_explicit(&h->queue, NULL, memory_order_acquire), *next;
     if (!s) return false;
-    atomic_store_explicit(&h->waiting, 0, memory_order_relaxed);
+    if (atomic_load_explicit(&h->waiting, memory_order_relaxed) > 0)
+        atomic_store_explicit(&h->waiting, 0, memory_order_relaxed);
     for (; s; s = next) {
         next = s->remote_next; /* read first: once `remote` is empty, others may queue the slab again */
         ASSERT(slab_owner(s) == h);

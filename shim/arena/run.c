@@ -6,6 +6,7 @@
  * kernel, which does not move across mappings; the caller then copies. */
 #include "shim/arena/run.h"
 #include "shim/arena/emergency.h"
+#include "shim/arena/kept.h"
 #include "shim/arena/slices.h"
 #include "shim/base/charge.h"
 #include "shim/base/sys.h"
@@ -32,7 +33,12 @@ static enum slices_zone zone_of(const struct slab *s) {
     return slab_index(s) >= first ? ZONE_HIGH : ZONE_LOW;
 }
 static size_t slices_for(size_t n) {
-    return (n + SLICE - 1) >> SLICE_SHIFT;
+    return kept_round((n + SLICE - 1) >> SLICE_SHIFT);
+}
+
+static void set_bytes(struct slab *s, size_t bytes) {
+    s->run.bytes = bytes;
+    s->run.committed = max_size(s->run.committed, bytes);
 }
 
 static void describe(struct slab *s, size_t from, size_t slices, size_t bytes) {
@@ -41,7 +47,7 @@ static void describe(struct slab *s, size_t from, size_t slices, size_t bytes) {
         slab_set_owner_word(&s[i], NO_OWNER);
         s[i].head = (uint32_t)i;
     }
-    s->run.bytes = bytes;
+    set_bytes(s, bytes);
     s->run.slices = (uint32_t)slices;
     s->kind = KIND_RUN;
     slab_set_owner_word(s, NO_OWNER);
@@ -59,7 +65,24 @@ static void *make(struct slab *s, size_t slices, size_t bytes) {
     return slab_start(s);
 }
 
+void *run_take_kept(size_t n, bool zero) {
+    struct slab *s = tls.heap ? kept_take(tls.heap, slices_for(n)) : NULL;
+    if (!s) return NULL;
+    size_t bytes = round_up(n, PAGE);
+    if (zero) slices_clear(s, bytes);
+    if (bytes > s->run.committed && !slices_commit(s, bytes)) {
+        slices_give(s, s->run.slices);
+        return NULL;
+    }
+    s->run.tracked = false;
+    set_bytes(s, bytes);
+    s->kind = KIND_RUN;
+    return slab_start(s);
+}
+
 void *run_take(size_t n, size_t alignment, bool zero) {
+    void *p = alignment <= SLICE ? run_take_kept(n, zero) : NULL;
+    if (p) return p;
     size_t bytes = round_up(n, PAGE), slices = slices_for(n);
     struct slab *s = slices_take(zone_for(n), slices, max_size(alignment >> SLICE_SHIFT, 1));
     if (!s) return NULL;
@@ -91,6 +114,7 @@ static void give_span(struct slab *s, size_t slices) {
 }
 
 void run_give(struct slab *s) {
+    if (tls.heap && !emergency_has_span(s) && kept_put(tls.heap, s)) return;
     give_span(s, s->run.slices);
 }
 
@@ -115,6 +139,7 @@ static void *shrink(struct slab *s, size_t bytes, size_t slices) {
     s->run.bytes = bytes;
     if (slices == have || is_fixed(s)) return slab_start(s);
     s->run.slices = (uint32_t)slices;
+    s->run.committed = min_size(s->run.committed, slices << SLICE_SHIFT);
     slices_give(s + slices, have - slices);
     return slab_start(s);
 }
@@ -151,8 +176,7 @@ static void *move(struct slab *s, size_t bytes, size_t slices) {
         if (slices_map_again(to, have)) slices_give(to, slices);
         return NULL;
     }
-    to->run.side = s->run.side;
-    to->run.tracked = s->run.tracked;
+    to->run = s->run;
     for (size_t i = 0; i < have; i++) to[i].slice.moved = 1;
     describe(to, 0, slices, bytes);
     forget_committed(s, have);

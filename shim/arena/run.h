@@ -7,6 +7,9 @@
 void *run_take(size_t n, size_t alignment, bool zero);
 void run_give(struct slab *s);
 
+/* One that the thread keeps, see kept.h; NULL: none. */
+void *run_take_kept(size_t n, bool zero);
+
 /* The same from the spans set aside for signal handlers; without locks, always zero. */
 void *run_take_in_emergency(size_t n, size_t alignment);
 

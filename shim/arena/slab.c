@@ -4,9 +4,12 @@
 
 #include <stdatomic.h>
 
-/* Fresh places come in steps of so many bytes, so that little is charged too early; where the memory is charged and
- * resident already, a larger step (SLAB_STEP_MAX) costs nothing. */
-#define EXTEND (4 * KIB)
+/* Fresh places come in steps of so many bytes, so that little is charged too early. A larger step (SLAB_STEP_MAX) costs
+ * nothing where the memory is charged and resident already, and less of the kernel's time where it is not: the pages of
+ * a step are made in one call, which takes a third of what as many faults take. So it is taken as soon as the class has
+ * shown that it needs it, by a slab that has grown or another one that is full. */
+#define EXTEND       (4 * KIB)
+#define POPULATE_MAX (1 * KIB) /* places up to here are taken to be written as a whole */
 
 void (*slab_corrupted)(const void *block);
 
@@ -20,7 +23,7 @@ void slabs_start(bool careful) {
     all_careful = careful;
 }
 
-struct slab *slab_make(struct heap *h, unsigned class, bool tracked) {
+struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool another) {
     size_t size = class_size(class), slices = size <= SLOT_SMALL_MAX ? 1 : SLAB_SLICES_LARGE;
     struct slab *s = slices_take(ZONE_LOW, slices, slices);
     if (!s) return NULL;
@@ -35,6 +38,7 @@ struct slab *slab_make(struct heap *h, unsigned class, bool tracked) {
     s->slices = (uint8_t)slices;
     atomic_store_explicit(&s->rest, REST_NOT, memory_order_relaxed);
     s->next = s->previous = NULL;
+    s->grows_fast = another;
     s->remote_next = NULL;
     atomic_store_explicit(&s->remote, 0, memory_order_relaxed);
     for (size_t i = 1; i < slices; i++) {
@@ -64,17 +68,34 @@ static bool extend_sides(struct slab *s, uint32_t from, uint32_t to) {
     return true;
 }
 
+/* How many bytes of fresh places to make. */
+static size_t step_of(const struct slab *s, size_t from_bytes) {
+    size_t resident = s[from_bytes >> SLICE_SHIFT].slice.committed, begun = from_bytes & (SLICE - 1);
+    if (resident > begun + EXTEND) return min_size(resident - begun, SLAB_STEP_MAX);
+    return s->size <= POPULATE_MAX && (s->grows_fast || from_bytes >= SLAB_STEP_MAX) ? SLAB_STEP_MAX : EXTEND;
+}
+
+/* Charges places [from, from + count). */
+static bool commit(struct slab *s, uint32_t from, uint32_t count) {
+    size_t begin = (size_t)from * s->size, end = round_up(begin + (size_t)count * s->size, PAGE);
+    size_t had = s[begin >> SLICE_SHIFT].slice.committed;
+    if (!slices_commit(s, end)) return false;
+    if ((slab_owner_word(s) & OWNER_TRACKED) && !extend_sides(s, from, from + count)) return false;
+    if (s->slices == 1 && end > had + EXTEND) slices_populate(slab_start(s) + had, end - had);
+    return true;
+}
+
 static bool extend(struct slab *s) {
     uint32_t from = slab_capacity(s), left = s->reserved - from;
     if (left == 0) return false;
-    size_t from_bytes = (size_t)from * s->size;
-    size_t resident = s[from_bytes >> SLICE_SHIFT].slice.committed, begun = from_bytes & (SLICE - 1);
-    size_t step = resident > begun + EXTEND ? min_size(resident - begun, SLAB_STEP_MAX) : EXTEND;
+    size_t from_bytes = (size_t)from * s->size, step = step_of(s, from_bytes);
     uint32_t count = (uint32_t)(step / s->size);
     if (count == 0) count = 1;
     if (count > left) count = left;
-    if (!slices_commit(s, round_up((size_t)(from + count) * s->size, PAGE))) return false;
-    if ((slab_owner_word(s) & OWNER_TRACKED) && !extend_sides(s, from, from + count)) return false;
+    if (!commit(s, from, count)) {
+        uint32_t least = s->size < EXTEND ? (uint32_t)(EXTEND / s->size) : 1;
+        if (count <= least || !commit(s, from, count = least)) return false; /* the ceiling is near */
+    }
     char *p = slab_start(s) + from_bytes;
     s->free = (struct link *)(void *)p;
     for (uint32_t i = 1; i < count; i++, p += s->size) {

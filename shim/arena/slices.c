@@ -1,12 +1,16 @@
-/* The slice allocator; see slices.h. Bitmaps under LOCK_SLICES; system calls that take long happen outside of it.
+/* The slice allocator; see slices.h. Bitmaps under LOCK_SLICES; what the slices hold is retain.c's.
  *
  * A fork may find the bitmaps half written. Taking clears bits before anything else, giving sets them last: what a
- * child can find is a span that is free for nobody. */
-#include "shim/arena/slices.h"
-#include "shim/base/charge.h"
-#include "shim/base/clock.h"
+ * child can find is a span that is free for nobody.
+ *
+ * Spans are looked for first fit, which keeps them together. So that the search does not read the whole bitmap, a bound
+ * is kept for each stretch of 512 slices, and for 64 stretches together: no free span that begins in it is longer.
+ * Who makes a span, or leaves the rest of one, raises the bounds where it begins, the rest's to more than it may be; a
+ * search that finds nothing in a stretch lowers its bound to what it saw. (A fork may find a bound too low: then a span
+ * is free for nobody.)
+ */
+#include "shim/arena/zones.h"
 #include "shim/base/lock.h"
-#include "shim/base/region.h"
 #include "shim/base/start.h"
 #include "shim/base/sys.h"
 
@@ -15,8 +19,10 @@
 
 #define CHUNK_SLICES   ((size_t)512) /* 32 MiB are made writable at a time */
 #define SIDE_PER_SLICE (128 * KIB)   /* 4,096 places of 16 bytes, 32 bytes each */
-#define PURGE_PAUSE    100000        /* ns */
-#define PURGE_PAUSES   100
+#define STRETCH        ((size_t)512) /* slices that have a bound in common; a power of two */
+#define STRETCHES      ((size_t)64)  /* of those, again */
+#define NEAR           ((size_t)128)
+#define BOUND_MAX      UINT16_MAX /* slices; stands for any longer span */
 #define WINDOW         ((size_t)1 << WINDOW_SHIFT)
 #define SMALLEST       (128 * SLICE)                /* less is no arena */
 #define SPREAD_SLICES  (WINDOW >> SLICE_SHIFT >> 4) /* its use begins at a random chunk of this part: 64 GiB */
@@ -30,23 +36,11 @@ uintptr_t link_key;
 struct slab slab_empty = {.free = &slab_nil};
 struct slab *arena_slabs = &slab_empty;
 
-static struct zone {
-    size_t first, end;              /* slices of the zone */
-    _Atomic size_t writable;        /* [first, writable) can be used */
-    size_t hint;                    /* no word below this one has a free slice; an index into the bitmaps */
-    struct region slabs;            /* its part of the descriptors */
-    struct region free, dirty, old; /* bitmaps: free; of those, with committed memory; of those, for a period */
-} zones[2];
+struct zone zones[2];
+bool slices_guard;
 
 static char *sides;
-static bool guarded; /* every span is followed by a slice that nobody can touch (WEIR_GUARD) */
 static uint64_t reserved_bytes;
-static _Atomic uint64_t purged_bytes;
-_Atomic uint64_t slices_wait_until;
-
-static uint64_t *bits(const struct region *r) {
-    return (uint64_t *)r->base;
-}
 
 /* --- start --- */
 
@@ -80,9 +74,9 @@ static bool start_zone(struct zone *z, char *table, size_t first, size_t end) {
     z->writable = first;
     z->slabs.base = table + first * sizeof(struct slab);
     z->slabs.size = (end - first) * sizeof(struct slab);
-    size_t bitmap = (end - first) / 8;
+    size_t bitmap = (end - first) / 8, stretches = (end - first + STRETCH - 1) / STRETCH;
     return region_reserve(&z->free, bitmap, false) && region_reserve(&z->dirty, bitmap, false) &&
-           region_reserve(&z->old, bitmap, false);
+           region_reserve(&z->old, bitmap, false) && region_reserve(&z->bounds, stretches * sizeof(uint16_t), false);
 }
 
 /* The window's own address hardly varies; where in it the heap begins does. */
@@ -102,7 +96,7 @@ static void make_key(void) {}
 
 bool slices_start(bool with_sides, bool guard) {
     make_key();
-    guarded = guard;
+    slices_guard = guard;
     size_t n = WINDOW;
     char *base = reserve_window();
     if (!base) {
@@ -136,18 +130,10 @@ struct side *slices_side(const struct slab *s) {
 
 /* --- bitmaps --- */
 
-/* Changed under the lock; also looked at without it, by purges that want to know where to begin. */
-static uint64_t get_word(const uint64_t *map, size_t word) {
-    return __atomic_load_n(&map[word], __ATOMIC_RELAXED);
-}
-static void put_word(uint64_t *map, size_t word, uint64_t v) {
-    __atomic_store_n(&map[word], v, __ATOMIC_RELAXED);
-}
-
 static void set_range(uint64_t *map, size_t from, size_t count) {
     for (; count > 0;) {
         size_t bit = from & 63, n = min_size(64 - bit, count);
-        put_word(map, from >> 6, get_word(map, from >> 6) | (n == 64 ? ~0ull : ((1ull << n) - 1)) << bit);
+        zone_set_word(map, from >> 6, zone_word(map, from >> 6) | (n == 64 ? ~0ull : ((1ull << n) - 1)) << bit);
         from += n, count -= n;
     }
 }
@@ -155,7 +141,7 @@ static void set_range(uint64_t *map, size_t from, size_t count) {
 static void clear_range(uint64_t *map, size_t from, size_t count) {
     for (; count > 0;) {
         size_t bit = from & 63, n = min_size(64 - bit, count);
-        put_word(map, from >> 6, get_word(map, from >> 6) & ~((n == 64 ? ~0ull : ((1ull << n) - 1)) << bit));
+        zone_set_word(map, from >> 6, zone_word(map, from >> 6) & ~((n == 64 ? ~0ull : ((1ull << n) - 1)) << bit));
         from += n, count -= n;
     }
 }
@@ -170,10 +156,100 @@ static size_t find_bit(const uint64_t *map, bool value, size_t from, size_t end)
     return end;
 }
 
+/* --- bounds --- */
+
+_Static_assert(STRETCH *STRETCHES == 32768, "as many bounds as zones.h has room for");
+
+static uint16_t *bound_of(const struct zone *z, size_t at) {
+    return (uint16_t *)(void *)z->bounds.base + at / STRETCH;
+}
+static uint16_t *bound_of_many(struct zone *z, size_t at) {
+    return &z->bounds_of_many[at / (STRETCH * STRETCHES)];
+}
+
+/* A span of free slices begins here. */
+static void raise_bounds(struct zone *z, size_t at, size_t length) {
+    uint16_t bound = (uint16_t)min_size(length, BOUND_MAX), *one = bound_of(z, at), *many = bound_of_many(z, at);
+    if (*one < bound) *one = bound;
+    if (*many < bound) *many = bound;
+}
+
+/* The first slice of the free span that slice `at` lies in; or one in its middle, when it begins so far back that its
+ * bound is the largest already. */
+static size_t span_start(const uint64_t *map, size_t at) {
+    size_t least = at > BOUND_MAX ? at - BOUND_MAX : 0;
+    while (at > least) {
+        uint64_t below = ~zone_word(map, (at - 1) >> 6) << (63 - ((at - 1) & 63)); /* bits up to at - 1, at the top */
+        if (below) return at - (size_t)__builtin_clzll(below);
+        at = (at - 1) & ~(size_t)63;
+    }
+    return at;
+}
+
+void zone_freed(struct zone *z, size_t at, size_t count) {
+    const uint64_t *map = zone_bits(&z->free);
+    size_t end = z->writable - z->first, start = span_start(map, at);
+    size_t length = find_bit(map, false, at + count, min_size(end, start + BOUND_MAX)) - start;
+    raise_bounds(z, start, length);
+    z->hint = min_size(z->hint, at >> 6);
+    z->dirty_hint = min_size(z->dirty_hint, at >> 6);
+}
+
 /* Alignment is the address's, not the index's; both count slices. */
 static size_t align_address(const struct zone *z, size_t at, size_t align) {
     size_t bias = (arena.base >> SLICE_SHIFT) + z->first;
     return round_up(bias + at, align) - bias;
+}
+
+/* The first span of so many that begins in the stretch from `at` on, else SIZE_MAX and *longest is what there is. */
+static size_t find_in_stretch(struct zone *z, size_t at, size_t count, size_t align, size_t *longest) {
+    const uint64_t *map = zone_bits(&z->free);
+    size_t end = z->writable - z->first, stretch_end = min_size(round_down(at, STRETCH) + STRETCH, end);
+    *longest = 0;
+    /* What goes on from the stretch before began there. */
+    if (at > 0 && (zone_word(map, (at - 1) >> 6) >> ((at - 1) & 63) & 1)) at = find_bit(map, false, at, stretch_end);
+    while ((at = find_bit(map, true, at, stretch_end)) < stretch_end) {
+        size_t span_end = find_bit(map, false, at, end), aligned = align_address(z, at, align);
+        if (aligned + count <= span_end) return aligned;
+        *longest = max_size(*longest, span_end - at);
+        at = span_end;
+    }
+    return SIZE_MAX;
+}
+
+static size_t find_span(struct zone *z, size_t count, size_t align) {
+    size_t end = z->writable - z->first, wanted = min_size(count, BOUND_MAX);
+    z->hint = find_bit(zone_bits(&z->free), true, z->hint << 6, end) >> 6;
+    for (size_t at = round_down(z->hint << 6, STRETCH); at < end; at += STRETCH) {
+        uint16_t *many = bound_of_many(z, at), *one = bound_of(z, at);
+        if (at % (STRETCH * STRETCHES) == 0) {
+            if (*many < wanted) {
+                at += STRETCH * (STRETCHES - 1);
+                continue;
+            }
+            *many = 0; /* known anew when its stretches have been looked at, if nothing is found in them */
+            for (size_t i = 0; i < STRETCHES && at + i * STRETCH < end; i++)
+                if (*many < one[i]) *many = one[i];
+        }
+        if (*one < wanted) continue;
+        size_t longest, found = find_in_stretch(z, at, count, align, &longest);
+        if (found != SIZE_MAX) return found;
+        *one = (uint16_t)min_size(longest, BOUND_MAX);
+    }
+    return SIZE_MAX;
+}
+
+/* One slice, rather one with memory; SIZE_MAX: none is free. */
+static size_t find_slice(struct zone *z) {
+    const uint64_t *map = zone_bits(&z->free), *dirty = zone_bits(&z->dirty);
+    size_t end = z->writable - z->first, words = (end + 63) >> 6;
+    for (; z->dirty_hint < words; z->dirty_hint++) {
+        uint64_t word = zone_word(map, z->dirty_hint) & zone_word(dirty, z->dirty_hint);
+        if (word) return (z->dirty_hint << 6) + (size_t)__builtin_ctzll(word);
+    }
+    size_t at = find_bit(map, true, z->hint << 6, end);
+    z->hint = at >> 6;
+    return at < end ? at : SIZE_MAX;
 }
 
 /* --- growing --- */
@@ -182,7 +258,8 @@ static bool make_writable(struct zone *z, size_t upto) {
     size_t from = z->writable, count = upto - from, last = upto - z->first;
     if (upto > z->end || !region_commit(&z->slabs, last * sizeof(struct slab))) return false;
     size_t bitmap = round_up(last, 64) / 8;
-    if (!region_commit(&z->free, bitmap) || !region_commit(&z->dirty, bitmap) || !region_commit(&z->old, bitmap)) {
+    if (!region_commit(&z->free, bitmap) || !region_commit(&z->dirty, bitmap) || !region_commit(&z->old, bitmap) ||
+        !region_commit(&z->bounds, (last + STRETCH - 1) / STRETCH * sizeof(uint16_t))) {
         return false;
     }
     char *at = (char *)arena.base + (from << SLICE_SHIFT);
@@ -194,15 +271,16 @@ static bool make_writable(struct zone *z, size_t upto) {
             return false;
         }
     }
-    set_range(bits(&z->free), from - z->first, count);
+    set_range(zone_bits(&z->free), from - z->first, count);
     atomic_store_explicit(&z->writable, upto, memory_order_release);
+    zone_freed(z, from - z->first, count);
     return true;
 }
 
 /* Makes room for a span at the zone's end; where it will begin, or SIZE_MAX. */
 static size_t grow_for(struct zone *z, size_t count, size_t align) {
     size_t used_end = z->writable - z->first;
-    while (used_end > 0 && (bits(&z->free)[(used_end - 1) >> 6] >> ((used_end - 1) & 63) & 1)) used_end--;
+    while (used_end > 0 && (zone_bits(&z->free)[(used_end - 1) >> 6] >> ((used_end - 1) & 63) & 1)) used_end--;
     size_t at = align_address(z, used_end, align);
     size_t exact = z->first + at + count;
     if (exact < z->first || exact > z->end) return SIZE_MAX;
@@ -214,30 +292,19 @@ static size_t grow_for(struct zone *z, size_t count, size_t align) {
     }
 }
 
-static size_t find_span(struct zone *z, size_t count, size_t align) {
-    const uint64_t *map = bits(&z->free);
-    size_t end = z->writable - z->first;
-    size_t at = find_bit(map, true, z->hint << 6, end);
-    z->hint = at >> 6;
-    while (at < end) {
-        at = align_address(z, at, align);
-        if (at + count > end) break;
-        size_t used = find_bit(map, false, at, at + count);
-        if (used == at + count) return at;
-        at = find_bit(map, true, used, end);
-    }
-    return SIZE_MAX;
-}
-
 static void take_bits(struct zone *z, size_t at, size_t count) {
-    clear_range(bits(&z->free), at, count);
-    clear_range(bits(&z->dirty), at, count);
-    clear_range(bits(&z->old), at, count);
+    clear_range(zone_bits(&z->free), at, count);
+    clear_range(zone_bits(&z->dirty), at, count);
+    clear_range(zone_bits(&z->old), at, count);
+    /* What is left of the span begins behind it; its length is not looked for far. */
+    size_t rest = at + count, end = z->writable - z->first, near = min_size(end, rest + NEAR);
+    size_t rest_end = rest < end ? find_bit(zone_bits(&z->free), false, rest, near) : rest;
+    if (rest_end > rest) raise_bounds(z, rest, rest_end == near ? BOUND_MAX : rest_end - rest);
 }
 
 static struct slab *take_from(struct zone *z, size_t count, size_t align) {
     lock_take(LOCK_SLICES);
-    size_t at = find_span(z, count, align);
+    size_t at = count == 1 && align == 1 ? find_slice(z) : find_span(z, count, align);
     if (at == SIZE_MAX) at = grow_for(z, count, align);
     if (at != SIZE_MAX) take_bits(z, at, count);
     lock_give(LOCK_SLICES);
@@ -245,25 +312,25 @@ static struct slab *take_from(struct zone *z, size_t count, size_t align) {
 }
 
 struct slab *slices_take(enum slices_zone zone, size_t count, size_t align) {
-    count += guarded;
+    count += slices_guard;
     struct slab *s = take_from(&zones[zone], count, align);
     /* A small arena's zones help each other out; but only the low one has side arrays. */
     if (!s && arena.small && !sides) s = take_from(&zones[!zone], count, align);
     /* The kernel may have enough of mappings (vm.max_map_count): then there is no guard here. */
-    if (s && guarded) (void)sys_mprotect(slab_start(s + count - 1), SLICE, PROT_NONE);
+    if (s && slices_guard) (void)sys_mprotect(slab_start(s + count - 1), SLICE, PROT_NONE);
     return s;
 }
 
 bool slices_take_at(struct slab *s, size_t count) {
-    if (guarded) return false; /* a guard is in the way */
+    if (slices_guard) return false; /* a guard is in the way */
     size_t index = slab_index(s);
-    struct zone *z = index >= zones[ZONE_HIGH].first ? &zones[ZONE_HIGH] : &zones[ZONE_LOW];
+    struct zone *z = zone_of_slice(index);
     if (index + count > z->end) return false;
     size_t at = index - z->first;
     lock_take(LOCK_SLICES);
     /* Past the writable end all is free: the zone's last run may always grow. */
     size_t known = min_size(at + count, z->writable - z->first);
-    bool ok = at >= known || find_bit(bits(&z->free), false, at, known) == known;
+    bool ok = at >= known || find_bit(zone_bits(&z->free), false, at, known) == known;
     if (ok && index + count > z->writable) ok = grow_for(z, count, 1) == at;
     if (ok) take_bits(z, at, count);
     lock_give(LOCK_SLICES);
@@ -276,10 +343,10 @@ static bool is_dirty(const struct slab *s) {
 
 void slices_give(struct slab *s, size_t count) {
     size_t index = slab_index(s);
-    struct zone *z = index >= zones[ZONE_HIGH].first ? &zones[ZONE_HIGH] : &zones[ZONE_LOW];
+    struct zone *z = zone_of_slice(index);
     size_t at = index - z->first;
     bool any_dirty = false;
-    if (guarded) (void)sys_mprotect(slab_start(s + count++), SLICE, PROT_READ | PROT_WRITE);
+    if (slices_guard) (void)sys_mprotect(slab_start(s + count++), SLICE, PROT_READ | PROT_WRITE);
     for (size_t i = 0; i < count; i++) {
         s[i].kind = KIND_NONE;
         slab_set_owner_word(&s[i], NO_OWNER);
@@ -287,187 +354,14 @@ void slices_give(struct slab *s, size_t count) {
     }
     lock_take(LOCK_SLICES);
     for (size_t i = 0; any_dirty && i < count; i++)
-        if (is_dirty(&s[i])) set_range(bits(&z->dirty), at + i, 1);
-    set_range(bits(&z->free), at, count);
-    z->hint = min_size(z->hint, at >> 6);
+        if (is_dirty(&s[i])) set_range(zone_bits(&z->dirty), at + i, 1);
+    set_range(zone_bits(&z->free), at, count);
+    zone_freed(z, at, count);
     lock_give(LOCK_SLICES);
     if (any_dirty) slices_begin_wait();
 }
 
-/* --- charge and purge --- */
-
-bool slices_commit(struct slab *head, size_t upto) {
-    size_t missing = 0;
-    for (size_t at = 0; at < upto; at += SLICE) {
-        size_t want = min_size(upto - at, SLICE), have = head[at >> SLICE_SHIFT].slice.committed;
-        if (want > have) missing += want - have;
-    }
-    if (missing > 0 && !charge_take(missing)) return false;
-    for (size_t at = 0; at < upto; at += SLICE) {
-        uint32_t want = (uint32_t)min_size(upto - at, SLICE), *have = &head[at >> SLICE_SHIFT].slice.committed;
-        if (want > *have) *have = want;
-    }
-    return true;
-}
-
-size_t slices_charged(const struct slab *s, size_t count) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++) bytes += s[i].slice.committed;
-    return bytes;
-}
-
-/* Maps zero pages at the span. `fixed`: MAP_FIXED or MAP_FIXED_NOREPLACE. */
-static bool map_span(struct slab *s, size_t count, int fixed) {
-    char *at = slab_start(s), *p = sys_mmap(at, count << SLICE_SHIFT, PROT_READ | PROT_WRITE, fixed);
-    if (p != at) { /* kernels before 4.17 take an address that is not to be replaced for a hint */
-        if (p) sys_munmap(p, count << SLICE_SHIFT);
-        return false;
-    }
-    if (slab_index(s) < zones[ZONE_HIGH].first) (void)sys_madvise(at, count << SLICE_SHIFT, MADV_NOHUGEPAGE);
-    return true;
-}
-
-bool slices_renew(struct slab *s, size_t count) {
-    if (!map_span(s, count, MAP_FIXED)) return false;
-    size_t bytes = slices_charged(s, count);
-    for (size_t i = 0; i < count; i++) s[i].slice.committed = s[i].slice.moved = 0;
-    charge_give(bytes);
-    return true;
-}
-
-bool slices_map_again(struct slab *s, size_t count) {
-    return map_span(s, count, MAP_FIXED_NOREPLACE);
-}
-
-/* Gives the side arrays' memory back. Bytes. */
-static size_t empty_sides(struct slab *s, size_t count) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (s[i].slice.side_pages == 0 || !sys_madvise(slices_side(&s[i]), s[i].slice.side_pages * PAGE, MADV_DONTNEED))
-            continue;
-        bytes += s[i].slice.side_pages * PAGE;
-        s[i].slice.side_pages = 0;
-    }
-    charge_give(bytes);
-    return bytes;
-}
-
-/* Gives the span's pages back. False: they are locked, and stay dirty and charged. */
-static bool drop_pages(struct slab *s, size_t count) {
-    if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED)) return false;
-    size_t bytes = slices_charged(s, count);
-    for (size_t i = 0; i < count; i++) s[i].slice.committed = 0;
-    charge_give(bytes);
-    return true;
-}
-
-/* Gives the memory of a span back that the caller owns. Bytes. */
-static size_t purge_span(struct slab *s, size_t count) {
-    size_t sides_given = empty_sides(s, count), bytes = slices_charged(s, count);
-    bool moved = false;
-    for (size_t i = 0; i < count; i++) moved |= s[i].slice.moved;
-    bool given = moved ? slices_renew(s, count) : drop_pages(s, count);
-    return given ? bytes + sides_given : 0;
-}
-
-void slices_purge_begins(void) {
-    atomic_fetch_add_explicit(&lock_page.purging, 1, memory_order_acq_rel);
-}
-void slices_purge_ends(void) {
-    /* Not below zero: a fork wipes the page, and its child may be in between. */
-    uint32_t n = atomic_load_explicit(&lock_page.purging, memory_order_relaxed);
-    do {
-        if (n == 0) return;
-    } while (!atomic_compare_exchange_weak_explicit(&lock_page.purging, &n, n - 1, memory_order_acq_rel,
-                                                    memory_order_relaxed));
-}
-
-void slices_empty(struct slab *s, size_t count) {
-    slices_purge_begins();
-    atomic_fetch_add_explicit(&purged_bytes, purge_span(s, count), memory_order_relaxed);
-    slices_purge_ends();
-}
-
-void slices_clear(struct slab *s, size_t n) {
-    for (size_t at = 0; at < n; at += SLICE)
-        mem_zero(slab_start(s) + at, min_size(s[at >> SLICE_SHIFT].slice.committed, n - at));
-}
-
-static size_t purge_word(struct zone *z, size_t word, bool all) {
-    size_t bytes = 0;
-    lock_take(LOCK_SLICES);
-    uint64_t take = bits(&z->free)[word] & bits(&z->dirty)[word];
-    uint64_t young = take & ~bits(&z->old)[word];
-    if (!all) {
-        put_word(bits(&z->old), word, get_word(bits(&z->old), word) | young);
-        take &= ~young;
-    }
-    put_word(bits(&z->free), word, get_word(bits(&z->free), word) & ~take);
-    if (take) slices_purge_begins();
-    lock_give(LOCK_SLICES);
-    if (!all && young) slices_begin_wait();
-    if (!take) return 0;
-    uint64_t still_dirty = 0;
-    for (size_t i = 0; i < 64;) {
-        if (!(take >> i & 1)) {
-            i++;
-            continue;
-        }
-        size_t n = 1;
-        while (i + n < 64 && (take >> (i + n) & 1)) n++;
-        struct slab *s = &arena_slabs[z->first + word * 64 + i];
-        size_t given = purge_span(s, n);
-        bytes += given;
-        if (given == 0) still_dirty |= (n == 64 ? ~0ull : ((1ull << n) - 1)) << i;
-        i += n;
-    }
-    lock_take(LOCK_SLICES);
-    put_word(bits(&z->dirty), word, (get_word(bits(&z->dirty), word) & ~take) | still_dirty);
-    put_word(bits(&z->old), word, get_word(bits(&z->old), word) & ~take);
-    put_word(bits(&z->free), word, get_word(bits(&z->free), word) | take);
-    z->hint = min_size(z->hint, word);
-    slices_purge_ends();
-    lock_give(LOCK_SLICES);
-    return bytes;
-}
-
-size_t slices_purge(bool all) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(zones); i++) {
-        struct zone *z = &zones[i];
-        size_t words = (z->writable - z->first + 63) / 64;
-        for (size_t w = 0; w < words; w++)
-            if (get_word(bits(&z->dirty), w)) bytes += purge_word(z, w, all);
-    }
-    atomic_fetch_add_explicit(&purged_bytes, bytes, memory_order_relaxed);
-    return bytes;
-}
-
-bool slices_wait_for_purges(void) {
-    struct timespec pause = {0, PURGE_PAUSE};
-    bool waited = false;
-    for (int i = 0; i < PURGE_PAUSES && atomic_load_explicit(&lock_page.purging, memory_order_acquire) > 0; i++) {
-        (void)sys2(SYS_nanosleep, (long)&pause, 0);
-        waited = true;
-    }
-    return waited;
-}
-
-void slices_begin_wait(void) {
-    if (atomic_load_explicit(&slices_wait_until, memory_order_relaxed) == 0)
-        atomic_store_explicit(&slices_wait_until, clock_coarse() + SLICES_PERIOD, memory_order_relaxed);
-}
-
-bool slices_wait_is_over(void) {
-    return clock_coarse() >= atomic_load_explicit(&slices_wait_until, memory_order_relaxed);
-}
-
-bool slices_end_wait(void) {
-    uint64_t until = atomic_load_explicit(&slices_wait_until, memory_order_relaxed);
-    return until != 0 && clock_coarse() >= until &&
-           atomic_compare_exchange_strong_explicit(&slices_wait_until, &until, 0, memory_order_relaxed,
-                                                   memory_order_relaxed);
-}
+/* --- walking --- */
 
 void slices_bounds(enum slices_zone zone, size_t *first, size_t *end) {
     *first = zones[zone].first;
@@ -476,15 +370,12 @@ void slices_bounds(enum slices_zone zone, size_t *first, size_t *end) {
 uint64_t slices_reserved(void) {
     return reserved_bytes;
 }
-uint64_t slices_purged(void) {
-    return atomic_load_explicit(&purged_bytes, memory_order_relaxed);
-}
 
 bool slices_guarded(void) {
-    return guarded;
+    return slices_guard;
 }
 
 size_t slices_next_used(enum slices_zone zone, size_t index, size_t end) {
     const struct zone *z = &zones[zone];
-    return z->first + find_bit(bits(&z->free), false, index - z->first, end - z->first);
+    return z->first + find_bit(zone_bits(&z->free), false, index - z->first, end - z->first);
 }

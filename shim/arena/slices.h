@@ -39,6 +39,9 @@ void slices_empty(struct slab *s, size_t count);
 /* Zeroes what may be dirty of the first n bytes of a span that the caller owns; the kernel's pages are zero. */
 void slices_clear(struct slab *s, size_t n);
 
+/* Makes pages that are charged resident, if the kernel can do that. */
+void slices_populate(char *p, size_t n);
+
 /* Bytes charged for a span. */
 size_t slices_charged(const struct slab *s, size_t count);
 

@@ -4,14 +4,14 @@
  * guards is written in an order in which every half-done state is safe for a child that finds it: at worst something
  * is lost to that child, never handed out twice.
  *
- * Lock order: LOCK_HEAPS before LOCK_SLICES; nothing is locked while unwinding, none is held across a callback.
+ * Lock order: LOCK_KEPT, then LOCK_HEAPS, then LOCK_SLICES; nothing is locked while unwinding, none is held across a callback.
  * A signal handler never waits for these: a thread inside weir is marked busy (see arena/heap.h). */
 #ifndef WEIR_BASE_LOCK_H
 #define WEIR_BASE_LOCK_H
 
 #include "shim/base/base.h"
 
-enum lock_name { LOCK_START, LOCK_HEAPS, LOCK_SLICES, LOCK_MODULES, LOCKS };
+enum lock_name { LOCK_START, LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES, LOCK_MODULES, LOCKS };
 
 /* The page that forks wipe. `owner` is the process that these locks work for; 0 tells a child that it is new. */
 struct lock_page {

@@ -52,7 +52,7 @@ static void a_place_is_found_from_each_of_its_bytes(void **state) {
     assert_non_null(h);
     for (unsigned c = 0; c < CLASSES; c++) {
         bool outermost = arena_enter();
-        struct slab *s = slab_make(h, c, false);
+        struct slab *s = slab_make(h, c, false, false);
         arena_leave(outermost);
         assert_non_null(s);
         assert_int_equal(s->size, class_size(c));

@@ -4,6 +4,7 @@
 #include "shim/arena/heap.h"
 #include "shim/base/charge.h"
 #include "shim/base/clock.h"
+#include "shim/base/lock.h"
 #include "shim/base/start.h"
 
 #include <stdatomic.h>
@@ -41,6 +42,7 @@ void rooms_start(void) {
     charge_give = give;
     slab_corrupted = corrupted;
     start_read();
+    lock_start();
     clock_start();
     if (!arena_start(false, false, false)) abort();
 }

@@ -16,7 +16,7 @@ ROOMS   := $(sort $(wildcard shim/base/*.c shim/arena/*.c)) tests/unit/rooms.c
 HEADERS := $(wildcard shim/base/*.h shim/arena/*.h tests/unit/*.h) tests/unit/tests.mk
 OBJECTS := $(ROOMS:%.c=$(OUT)/plain/%.o)
 
-all: $(OUT)/unit_classes $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races
+all: $(OUT)/unit_classes $(OUT)/unit_slices $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races
 
 $(OUT)/unit_%: $(OUT)/plain/tests/unit/unit_%.o $(OBJECTS)
 	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread

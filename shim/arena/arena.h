@@ -35,7 +35,7 @@ ALWAYS_INLINE bool arena_enter(void) {
 ALWAYS_INLINE void arena_leave(bool outermost) {
     atomic_signal_fence(memory_order_seq_cst);
     if (outermost && tls.heap) {
-        atomic_store_explicit(&tls.heap->busy, 0, memory_order_relaxed);
+        atomic_store_explicit(&tls.heap->busy, 0, memory_order_release);
         tls.self = (uintptr_t)tls.heap + (arena.base >> WINDOW_SHIFT);
         tls.limit = arena.tracks_all ? 0 : SMALL_MAX + 1;
     }

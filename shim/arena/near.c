@@ -16,7 +16,7 @@ static NOINLINE void *next_listed(struct heap *h, unsigned class) {
     atomic_signal_fence(memory_order_seq_cst);
     void *p = heap_take_listed(h, class);
     atomic_signal_fence(memory_order_seq_cst);
-    atomic_store_explicit(&h->busy, 0, memory_order_relaxed);
+    atomic_store_explicit(&h->busy, 0, memory_order_release);
     return p;
 }
 

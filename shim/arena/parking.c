@@ -95,7 +95,7 @@ static struct heap *adopt(void) {
 
 static void park(_Atomic(struct heap *) *list, struct heap *h) {
     atomic_store_explicit(&h->parked, 1, memory_order_relaxed);
-    atomic_store_explicit(&h->busy, 0, memory_order_relaxed);
+    atomic_store_explicit(&h->busy, 0, memory_order_release);
     lock_take(LOCK_HEAPS);
     h->next_parked = atomic_load_explicit(list, memory_order_relaxed);
     atomic_store_explicit(list, h, memory_order_relaxed);

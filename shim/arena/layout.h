@@ -207,7 +207,6 @@ struct tls {
     uint32_t busy;                             /* depth of weir's slow paths on this thread's stack */
     uint32_t refused;                          /* the ceiling refused since this was cleared */
     uint64_t refused_bytes, refused_used;      /* what it refused, and what was in use then */
-    uintptr_t stack_low, stack_high;           /* known to be mapped, see track/unwind.c */
     uint32_t thread;                           /* kernel thread id, 0: not asked yet */
     uint32_t thread_owner;                     /* the process in which it was asked */
 };

@@ -1,54 +1,72 @@
 /* Reading the stack and stepping; see step.h. */
 #include "shim/track/step.h"
-#include "shim/arena/layout.h"
-#include "shim/base/lock.h"
 #include "shim/base/start.h"
 #include "shim/base/sys.h"
 
-#define STACK_PAGES_MAX 16384      /* 64 MiB of stack are looked at before a pointer is taken to be on none of ours */
-#define FRAME_MAX       (16 * MIB) /* a frame that claims to be larger is a mistake */
+#include <sys/resource.h>
 
-/* Whether 8 bytes at p can be read: the kernel copies a signal set from there before it looks at the bad first
- * argument. Needs no permission, works under any seccomp filter that lets signal masks be set. */
-static bool probe(uintptr_t p) {
-    return sys4(SYS_rt_sigprocmask, 0x7fffffff, (long)p, 0, 8) != -14 /* EFAULT */;
+#define FRAME_MAX  (16 * MIB) /* a frame that claims to be larger is a mistake */
+#define WINDOW_MAX (64 * MIB)
+#define EFAULT_    (-14)
+#define EINVAL_    (-22)
+#define EAGAIN_    (-11)
+
+/* --- the first thread's stack --- */
+
+static uintptr_t first_low;
+
+/* The kernel places nothing else so close below the top of the stack that it made. */
+void step_start(void) {
+    struct rlimit64 limit;
+    if (sys4(SYS_prlimit64, 0, RLIMIT_STACK, 0, (long)&limit) != 0) return;
+    first_low = start_stack_top - min_size(limit.rlim_cur, min_size(WINDOW_MAX, start_stack_top));
 }
 
-/* The thread's stack is mapped from wherever it has been seen down to, up to its top. Looks at new pages once. */
-bool stack_extend_known(uintptr_t p) {
-    if (tls.stack_high == 0) {
-        uintptr_t tp = thread_pointer();
-        bool first = p < start_stack_top && start_stack_top - p < STACK_PAGES_MAX * PAGE;
-        tls.stack_high = first ? start_stack_top : tp;
-        tls.stack_low = round_down(tls.stack_high, PAGE);
-    }
-    if (p >= tls.stack_high || tls.stack_low - round_down(p, PAGE) > STACK_PAGES_MAX * PAGE) return false;
-    while (tls.stack_low > p) {
-        if (!probe(tls.stack_low - PAGE)) return false;
-        tls.stack_low -= PAGE;
-    }
-    return true;
+uintptr_t step_end_of_first_stack(uintptr_t p) {
+    return first_low > 0 && p >= first_low && p < start_stack_top ? start_stack_top : 0;
 }
 
-static bool readable(struct walk *w, uintptr_t p) {
-    if (likely(p >= tls.stack_low && p <= tls.stack_high - 8 && tls.stack_high)) return true;
-    if (p & 7) return false;
-    if (round_down(p, PAGE) == w->probed) return true;
-    if (p < PAGE || !probe(p)) return false;
-    w->probed = round_down(p, PAGE);
+/* --- whether an address can be read --- */
+
+enum look { LOOK_READABLE, LOOK_UNREADABLE, LOOK_REFUSED };
+
+/* The kernel compares a word at p with 0, and wakes or moves no waiter in either case. */
+static enum look look_by_futex(uintptr_t p) {
+    static uint32_t nowhere;
+    long r = sys6(SYS_futex, (long)p, FUTEX_CMP_REQUEUE_PRIVATE, 0, 0, (long)&nowhere, 0);
+    return r == 0 || r == EAGAIN_ ? LOOK_READABLE : r == EFAULT_ ? LOOK_UNREADABLE : LOOK_REFUSED;
+}
+
+/* The kernel copies a signal set from p before it looks at the bad first argument. */
+static enum look look_by_mask(uintptr_t p) {
+    long r = sys4(SYS_rt_sigprocmask, 0x7fffffff, (long)p, 0, 8);
+    return r == EINVAL_ ? LOOK_READABLE : r == EFAULT_ ? LOOK_UNREADABLE : LOOK_REFUSED;
+}
+
+/* A filter may refuse either call, with any error; what nobody vouches for is not read. */
+static bool can_be_read(uintptr_t p) {
+    enum look look = look_by_futex(p);
+    if (unlikely(look == LOOK_REFUSED)) look = look_by_mask(p);
+    return look == LOOK_READABLE;
+}
+
+bool step_may_read(struct walk *w, uintptr_t p) {
+    if ((p & 7) || p < PAGE) return false;
+    if (round_down(p, PAGE) == w->seen) return true;
+    if (!can_be_read(p)) return false;
+    w->seen = round_down(p, PAGE);
     return true;
 }
 
 static bool load(struct walk *w, uintptr_t p, uintptr_t *value) {
-    if (!readable(w, p)) return false;
-    *value = *(const uintptr_t *)p;
-    return true;
+    return step_load(w, p, w->sure, value);
 }
 
 /* --- stepping --- */
 
 static bool step_by_frame_pointer(struct walk *w) {
     uintptr_t code, bp;
+    w->sure = false; /* whatever the register holds */
     if (w->bp < w->sp || w->bp - w->sp > FRAME_MAX || (w->bp & 7)) return false;
     if (!load(w, w->bp, &bp) || !load(w, w->bp + 8, &code)) return false;
     if (code < PAGE || (bp != 0 && bp <= w->bp)) return false;
@@ -65,6 +83,7 @@ static bool step_by_frame_pointer(struct walk *w) {
 /* Offsets of the x86-64 kernel's struct ucontext (uapi asm/sigcontext.h): rbp, rsp, rip in uc_mcontext. */
 static bool step_over_signal(struct walk *w) {
     uintptr_t context = w->sp;
+    w->sure = false; /* the code that it interrupted may have kept anything in its registers */
     if (!load(w, context + 120, &w->bp) || !load(w, context + 160, &w->sp) || !load(w, context + 168, &w->code))
         return false;
     w->exact = true;

@@ -3,7 +3,9 @@
  * A thread remembers its last walk: every frame with the stack slots that led to it. The next one walks its fresh
  * frames only. Where a fresh frame's code, stack pointer and frame pointer are those of a remembered one, all that lies
  * outwards follows from the slots: when they still hold what they held, the remembered frames are the frames, and so is
- * the hash over them, which is made from the outermost frame inwards for that purpose. */
+ * the hash over them, which is made from the outermost frame inwards for that purpose. The slots are those that a walk
+ * would read, one after the other, so to read them again is as safe as to walk again: where that would look first
+ * whether there is memory (step.h), this does. */
 #include "shim/track/unwind.h"
 #include "shim/arena/heap.h"
 #include "shim/base/region.h"
@@ -21,14 +23,16 @@ struct frame_state {
     uintptr_t code_slot, bp_slot; /* where the step outwards from here reads the next code and bp; see struct walk */
     uint64_t frame;               /* FRAME_OWN: not shown */
     uint64_t hash;                /* over this and all outer frames */
-    uint64_t shown;               /* of this and all outer frames, how many are */
+    uint32_t shown;               /* of this and all outer frames, how many are */
+    bool sure;                    /* reached by unwind information alone */
 };
 
 /* The fresh frames, innermost first, and how many of the remembered ones lie outwards of them. */
 struct fresh {
     uint32_t length, kept;
     uint32_t flags, shown;
-    bool exact; /* a frame that a signal interrupted: nothing of such a walk is remembered */
+    bool exact;    /* a frame that a signal interrupted: nothing of such a walk is remembered */
+    uintptr_t end; /* where the outermost frame ends that is one for certain */
     uint64_t exact_bits;
     struct frame_state chain[CHAIN_MAX];
 };
@@ -39,6 +43,7 @@ struct recent {
     uint32_t length; /* 0: nothing that can be used again */
     uint32_t flags;
     uint32_t stack;                      /* the id of the whole of it */
+    uintptr_t low, high;                 /* between them lie frames of the stack on which the last walk began */
     struct frame_state chain[CHAIN_MAX]; /* outermost first, so that what is kept stays where it is */
     struct fresh fresh;
     struct trace trace;
@@ -48,6 +53,7 @@ _Static_assert(sizeof(struct recent) <= RECENT_STRIDE, "a thread's walks are fiv
 static struct region recents;
 
 bool unwind_start(void) {
+    step_start();
     return rules_start() && region_reserve(&recents, HEAPS_MAX * RECENT_STRIDE, false);
 }
 
@@ -61,35 +67,32 @@ static uint64_t mix(uint64_t hash, uint64_t frame) {
     return hash ^ hash >> 29;
 }
 
-/* Slots are read again without a probe, so only those that stay mapped are remembered. */
-static bool on_own_stack(uintptr_t p) {
-    return p >= tls.stack_low && p < tls.stack_high;
-}
-
 /* Whether all that lies outwards of the remembered frame `from` still is what the stack says. */
-static bool still_valid(const struct recent *r, uint32_t from) {
+static bool still_valid(struct walk *w, const struct recent *r, uint32_t from) {
+    uintptr_t value;
+    w->known = max_size(w->known, step_words(w->start, r->high));
     for (uint32_t i = from; i > 0; i--) {
         const struct frame_state *c = &r->chain[i];
-        /* The heap may be an adopted one: what is remembered may be of another, longer stack. */
-        if (!on_own_stack(c->code_slot) || *(const uintptr_t *)c->code_slot != c[-1].code) return false;
-        if (c->bp_slot != 0 && (!on_own_stack(c->bp_slot) || *(const uintptr_t *)c->bp_slot != c[-1].bp)) return false;
+        bool sure = c[-1].sure;
+        if (c->code_slot == 0 || !step_load(w, c->code_slot, sure, &value) || value != c[-1].code) return false;
+        if (c->bp_slot != 0 && (!step_load(w, c->bp_slot, sure, &value) || value != c[-1].bp)) return false;
     }
     return true;
 }
 
 static bool is_state(const struct frame_state *c, const struct walk *w) {
-    return c->sp == w->sp && c->code == w->code && c->bp == w->bp && !w->exact;
+    return c->sp == w->sp && c->code == w->code && c->bp == w->bp && c->sure == w->sure && !w->exact;
 }
 
 static void walk(struct fresh *f, struct walk *w, const struct recent *r) {
-    uint32_t old = r ? r->length : 0; /* remembered frames that may still be met: those below it */
+    uint32_t old = r->length; /* remembered frames that may still be met: those below it */
     f->length = f->kept = f->flags = f->shown = 0;
     f->exact = false;
-    f->exact_bits = 0;
+    f->exact_bits = f->end = 0;
     for (;;) {
         while (old > 0 && r->chain[old - 1].sp < w->sp) old--;
         if (old > 0 && is_state(&r->chain[old - 1], w)) {
-            if (still_valid(r, old - 1)) {
+            if (still_valid(w, r, old - 1)) {
                 f->kept = old;
                 return;
             }
@@ -105,8 +108,10 @@ static void walk(struct fresh *f, struct walk *w, const struct recent *r) {
         c->code = w->code;
         c->sp = w->sp;
         c->bp = w->bp;
+        c->sure = w->sure;
         c->frame = k.own ? FRAME_OWN : k.frame;
         c->code_slot = c->bp_slot = 0;
+        if (w->sure && k.rule.kind != CFI_LOST) f->end = w->sp;
         if (w->exact) {
             f->exact = true;
             if (!k.own && f->shown < 64) f->exact_bits |= 1ull << f->shown;
@@ -117,16 +122,15 @@ static void walk(struct fresh *f, struct walk *w, const struct recent *r) {
             if (w->code != 0) f->flags |= DUMP_STACK_LOST;
             return;
         }
-        if (on_own_stack(w->code_slot) && (w->bp_slot == 0 || on_own_stack(w->bp_slot))) {
-            c->code_slot = w->code_slot;
-            c->bp_slot = w->bp_slot;
-        }
+        c->code_slot = w->code_slot;
+        c->bp_slot = w->bp_slot;
     }
 }
 
 /* Puts the fresh frames inwards of those that are kept, and continues the hash over them. */
 static void remember(struct recent *r, const struct fresh *f) {
-    uint64_t hash = SEED, shown = 0;
+    uint64_t hash = SEED;
+    uint32_t shown = 0;
     struct frame_state *c = r->chain + f->kept;
     if (f->kept > 0)
         hash = c[-1].hash, shown = c[-1].shown;
@@ -152,16 +156,32 @@ static uint32_t id_of(struct recent *r, uint32_t cache) {
     return stack_id(t, cache);
 }
 
+/* What lies above `start` for certain. The page of a stack pointer is mapped; more is known of the stack that the last
+ * walk was on. */
+static void begin(struct walk *w, const struct recent *r) {
+    uintptr_t first = step_end_of_first_stack(w->start);
+    bool same = w->start >= r->low && w->start < r->high;
+    w->mapped = step_words(w->start, first);
+    w->known = max_size(w->mapped, step_words(w->start, same ? r->high : round_down(w->start, PAGE) + PAGE));
+}
+
+/* Another stack, as far as one can tell, when nothing on it is remembered: what was known of the last one is void. */
+static void note_stack(struct recent *r, const struct walk *w, const struct fresh *f) {
+    bool same = f->kept > 0 || (r->length == 0 && w->start >= r->low && w->start < r->high);
+    r->low = same && r->low < w->start ? r->low : w->start;
+    r->high = same && r->high > f->end ? r->high : f->end;
+}
+
 uint32_t unwind(const void *frame_address, uint32_t cache) {
-    struct walk w = {.sp = (uintptr_t)frame_address + 16};
-    if (w.sp < tls.stack_low || w.sp >= tls.stack_high) (void)stack_extend_known((uintptr_t)frame_address);
+    struct walk w = {.start = (uintptr_t)frame_address, .sp = (uintptr_t)frame_address + 16, .sure = true};
     w.bp = ((const uintptr_t *)frame_address)[0];
     w.code = ((const uintptr_t *)frame_address)[1];
     struct recent *r = recent_of(cache);
     if (!r) return STACK_UNKNOWN;
     struct fresh *f = &r->fresh;
-    bool own_stack = on_own_stack(w.sp);
-    walk(f, &w, own_stack ? r : NULL);
+    begin(&w, r);
+    walk(f, &w, r);
+    note_stack(r, &w, f);
     if (f->kept > 0) {
         if (f->length == 0 && f->kept == r->length) return r->stack;
         if (f->shown + r->chain[f->kept - 1].shown > options.depth || f->kept + f->length > CHAIN_MAX) {
@@ -174,6 +194,6 @@ uint32_t unwind(const void *frame_address, uint32_t cache) {
     if (f->kept > 0) r->flags |= f->flags & DUMP_STACK_GUESS;
     r->stack = id_of(r, cache);
     uint32_t id = r->stack;
-    if (f->exact || !own_stack || (r->flags & DUMP_STACK_CUT)) r->length = 0;
+    if (f->exact || (r->flags & DUMP_STACK_CUT)) r->length = 0;
     return id;
 }

@@ -55,3 +55,27 @@ END
     expect 0 paranoid WEIR_DEPTH=4 "$SHIM_TOOLS/frames"
     same "$(json '[(len([f for f in s["frames"] if not f["inlined"]]), s["stack_notes"]) for s in d["sites"] if s["bytes"] == 1002]' "$(the_dump frames)")" "[(4, ['cut'])]"
 }
+
+# --- walks never read what is not there ---
+
+lives() { # lives WHAT [NAME=VALUE...]
+    local level
+    expect 0 without "$SHIM_TOOLS/stacks" "$1"
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_DUMP_AT=none "${@:2}" "$SHIM_TOOLS/stacks" "$1"
+        silent
+    done
+}
+@test "frame_pointers_into_a_neighbouring_stack_that_is_gone_are_not_followed" { lives neighbours; }
+@test "a_stack_that_comes_back_shorter_is_not_taken_for_the_old_one" { lives shorter; }
+@test "a_walk_past_the_end_of_a_coroutine_reads_no_neighbour_that_is_gone" { lives overshooting; }
+@test "a_refused_look_is_no_answer" {
+    lives mask_refused
+    lives all_looks_refused
+}
+@test "no_pointer_is_libcs_where_the_break_is_not_told" {
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/stacks" break_refused
+        has err "it is ignored"
+    done
+}

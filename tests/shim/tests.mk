@@ -4,7 +4,7 @@ CC    ?= gcc
 CXX   ?= g++
 OUT   := $(BUILD)/tests/shim
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
-PLAIN := steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress
+PLAIN := steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress stacks
 LIBRARIES := early threaded restarter mapper auditor friend lazy forwarder
 PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan \
             replaced_PLAIN replaced_ARRAY replaced_ALIGNED

@@ -58,9 +58,10 @@ static void add_block(struct dump *dump, const struct dump_block *block) {
 /* Adds up one piece; false at the first record that is wrong. */
 static bool add_piece(struct dump *dump, const char *piece, size_t records, uint64_t first) {
     const struct section *section = &dump->sections[DUMP_BLOCKS];
+    size_t known = section->stride < sizeof(struct dump_block) ? section->stride : sizeof(struct dump_block);
     for (size_t i = 0; i < records; i++) {
-        struct dump_block block;
-        memcpy(&block, piece + i * section->stride, sizeof block);
+        struct dump_block block = {0};
+        memcpy(&block, piece + i * section->stride, known);
         bool dangling = block.stack >= dump_count(dump, DUMP_STACKS);
         if (!dangling && block.verdict <= DUMP_IN_USE) {
             add_block(dump, &block);

@@ -18,24 +18,26 @@
 #define MAX_SECTION_BYTES (1ull << 30) /* of one that is held in memory */
 #define MAX_PROBLEMS      64           /* a file with more is not worth more lines */
 
+/* A record and the least that it may be: what an older version wrote lacks what was appended since, which reads as 0.
+ */
 static const struct {
     const char *name;
-    size_t record;
+    size_t record, least;
 } section_types[DUMP_SECTION_TYPES] = {
-    [0] = {"?", 0},
-    [DUMP_PROCESS] = {"process", sizeof(struct dump_process)},
-    [DUMP_STRINGS] = {"strings", 1},
-    [DUMP_OPTIONS] = {"options", sizeof(struct dump_option)},
-    [DUMP_MODULES] = {"modules", sizeof(struct dump_module)},
-    [DUMP_SEGMENTS] = {"segments", sizeof(struct dump_segment)},
-    [DUMP_FRAMES] = {"frames", sizeof(uint64_t)},
-    [DUMP_STACKS] = {"stacks", sizeof(struct dump_stack)},
-    [DUMP_SITES] = {"sites", sizeof(struct dump_site)},
-    [DUMP_BLOCKS] = {"blocks", sizeof(struct dump_block)},
-    [DUMP_STATS] = {"stats", sizeof(struct dump_stat)},
-    [DUMP_CLASSES] = {"classes", sizeof(struct dump_class)},
-    [DUMP_REFUSALS] = {"refusals", sizeof(struct dump_refusal)},
-    [DUMP_THREADS] = {"threads", sizeof(struct dump_thread)},
+    [0] = {"?", 0, 0},
+    [DUMP_PROCESS] = {"process", sizeof(struct dump_process), sizeof(struct dump_process)},
+    [DUMP_STRINGS] = {"strings", 1, 1},
+    [DUMP_OPTIONS] = {"options", sizeof(struct dump_option), sizeof(struct dump_option)},
+    [DUMP_MODULES] = {"modules", sizeof(struct dump_module), DUMP_MODULE_LEAST},
+    [DUMP_SEGMENTS] = {"segments", sizeof(struct dump_segment), sizeof(struct dump_segment)},
+    [DUMP_FRAMES] = {"frames", sizeof(uint64_t), sizeof(uint64_t)},
+    [DUMP_STACKS] = {"stacks", sizeof(struct dump_stack), sizeof(struct dump_stack)},
+    [DUMP_SITES] = {"sites", sizeof(struct dump_site), sizeof(struct dump_site)},
+    [DUMP_BLOCKS] = {"blocks", sizeof(struct dump_block), sizeof(struct dump_block)},
+    [DUMP_STATS] = {"stats", sizeof(struct dump_stat), sizeof(struct dump_stat)},
+    [DUMP_CLASSES] = {"classes", sizeof(struct dump_class), sizeof(struct dump_class)},
+    [DUMP_REFUSALS] = {"refusals", sizeof(struct dump_refusal), sizeof(struct dump_refusal)},
+    [DUMP_THREADS] = {"threads", sizeof(struct dump_thread), sizeof(struct dump_thread)},
 };
 
 const char *section_name(uint32_t type) {
@@ -108,7 +110,7 @@ static bool note_section(struct dump *dump, const struct dump_section *found, ui
     }
     section->state = SECTION_DROPPED;
     section->position = at + sizeof *found;
-    if (found->stride < section_record_size(found->type) || found->length % found->stride) {
+    if (found->stride < section_types[found->type].least || found->length % found->stride) {
         dump_problem(dump, "at byte %llu (section %s): impossible record size %u for %llu bytes", place, name,
                      found->stride, (unsigned long long)found->length);
         return true;
@@ -168,11 +170,15 @@ static void read_sections(struct dump *dump) {
     tell_missing(dump);
 }
 
-/* A later version may have longer records: what this one knows is moved together. */
+/* Records of another version, longer or shorter, are made what this one knows. */
 static void pack_records(struct section *section, size_t record) {
-    char *bytes = section->records;
-    if (section->stride == record) return;
-    for (uint64_t i = 1; i < section->count; i++) memmove(bytes + i * record, bytes + i * section->stride, record);
+    size_t known = section->stride < record ? section->stride : record;
+    if (section->stride == record || section->count == 0) return;
+    char *bytes = memory_get((size_t)section->count, record);
+    for (uint64_t i = 0; i < section->count; i++)
+        memcpy(bytes + i * record, (char *)section->records + i * section->stride, known);
+    free(section->records);
+    section->records = bytes;
 }
 
 static void load_section(struct dump *dump, uint32_t type) {

@@ -63,7 +63,8 @@ static char *module_key(const struct merged_module *module) {
     for (uint32_t i = 0; i < module->build_id_length; i++)
         (void)snprintf(hex + (size_t)i * 2, 3, "%02x", module->build_id[i]);
     if (hex[0]) return memory_format("id:%s", hex);
-    return memory_format("path:%.*s", (int)module->path.length, module->path.bytes);
+    return memory_format("path:%llx:%.*s", (unsigned long long)module->fingerprint, (int)module->path.length,
+                         module->path.bytes);
 }
 
 static size_t module_of(struct merged *merged, const struct dump *dump, uint32_t index) {
@@ -75,6 +76,7 @@ static size_t module_of(struct merged *merged, const struct dump *dump, uint32_t
         fresh.path = dump_text(dump, module->path);
         fresh.build_id_length = module->build_id_length;
         fresh.flags = module->flags;
+        fresh.fingerprint = module->fingerprint;
         memcpy(fresh.build_id, module->build_id, module->build_id_length);
     }
     fresh.key = module_key(&fresh);

@@ -1,6 +1,6 @@
 /* One or many dumps as one: what all views show. Sites of several dumps are one where their frames are (module by
- * build-id, or path where there is none, and offset). Of several dumps of the same process image only the newest is
- * counted, for the others hold the same blocks again; they are listed as older.
+ * build-id, or path and fingerprint where there is none, and offset). Of several dumps of the same process image only
+ * the newest is counted, for the others hold the same blocks again; they are listed as older.
  */
 #ifndef WEIR_LOAD_MERGE_H
 #define WEIR_LOAD_MERGE_H
@@ -12,6 +12,7 @@ struct merged_module {
     struct text path; /* empty: code of no module (JIT), or one whose section was lost */
     uint8_t build_id[DUMP_BUILD_ID_MAX];
     uint32_t build_id_length;
+    uint64_t fingerprint; /* of its file, where there is no build-id; 0: not known */
     uint32_t flags;
     const struct dump *dump; /* where its segments are */
     uint32_t index;          /* in that dump */

@@ -171,6 +171,29 @@ static bool same_segments(const struct object *code, const struct merged_module 
     return seen == known->segments;
 }
 
+/* What the shim made of the module in memory, made of the file. */
+static uint64_t fingerprint_of(const struct object *code) {
+    unsigned char bytes[DUMP_FINGERPRINT_BYTES];
+    uint64_t hash = 0;
+    size_t headers = 0;
+    if (elf_getphdrnum(code->elf, &headers) != 0) return 0;
+    for (size_t i = 0; i < headers; i++) {
+        GElf_Phdr header;
+        if (!gelf_getphdr(code->elf, (int)i, &header)) return 0;
+        bool begins = header.p_type == PT_LOAD && header.p_offset == 0 && !(header.p_flags & PF_W);
+        if (!begins && header.p_type != PT_GNU_EH_FRAME) continue;
+        size_t length = header.p_filesz < sizeof bytes ? (size_t)header.p_filesz : sizeof bytes;
+        if (!file_read(code->fd, bytes, length, header.p_offset)) return 0;
+        hash = dump_fingerprint(hash, bytes, length);
+    }
+    return hash;
+}
+
+static bool is_file_of(const struct object *code, const struct merged_module *module) {
+    if (!same_segments(code, module)) return false;
+    return !module->fingerprint || fingerprint_of(code) == module->fingerprint;
+}
+
 static void open_code(struct module_files *files, const struct merged_module *module, struct build_id wanted,
                       const struct symbol_options *options) {
     char *name = memory_text(module->path.bytes, module->path.length);
@@ -178,7 +201,7 @@ static void open_code(struct module_files *files, const struct merged_module *mo
     bool sound = module->path.length && strlen(name) == module->path.length && name[0] == '/';
     if (!sound)
         files->why = module->path.length ? "its path is not absolute" : "it has no file";
-    else if (object_open(&files->code, path, wanted, &files->why) && !same_segments(&files->code, module)) {
+    else if (object_open(&files->code, path, wanted, &files->why) && !is_file_of(&files->code, module)) {
         object_close(&files->code);
         files->why = "the file is another one now";
     } else if (files->why && strcmp(files->why, "No such file or directory") == 0)

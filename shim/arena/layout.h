@@ -64,12 +64,13 @@ ALWAYS_INLINE void link_set(struct link *b, const struct link *next) {
 /* What is remembered of a tracked block. 32 bytes; index i of a slab's side array belongs to place i. Written by the
  * maker before the pointer is returned, by whoever frees it at the free. */
 struct side {
-    _Atomic uint32_t state; /* enum side_state */
-    uint32_t stack;         /* id of the creation stack */
-    uint32_t thread;        /* kernel thread id of the maker */
-    uint32_t freed_stack;   /* id of the stack of its last free, 0: unknown */
-    uint64_t size;          /* bytes asked for */
-    uint64_t time;          /* when it was made, CLOCK_MONOTONIC ns */
+    _Atomic uint32_t state;   /* enum side_state */
+    uint32_t stack;           /* id of the creation stack */
+    uint32_t thread : 24;     /* kernel thread id of the maker, which is below 2^22 */
+    uint32_t is_link_map : 1; /* of a module that frames name: its free tells that the module is unloaded */
+    uint32_t freed_stack;     /* id of the stack of its last free, 0: unknown */
+    uint64_t size;            /* bytes asked for */
+    uint64_t time;            /* when it was made, CLOCK_MONOTONIC ns */
 };
 _Static_assert(sizeof(struct side) == 32, "struct side is 32 bytes");
 

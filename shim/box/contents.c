@@ -52,12 +52,6 @@ struct dump_string contents_string(struct contents *c, const char *s, size_t n) 
     return string;
 }
 
-uint64_t contents_frame(const void *code) {
-    uint32_t id = module_of(code);
-    if (id == MODULE_NONE) return (uint64_t)DUMP_NO_MODULE << 48 | ((uintptr_t)code & 0xffffffffffff);
-    return (uint64_t)id << 48 | (((uintptr_t)code - module_at(id)->bias) & 0xffffffffffff);
-}
-
 uint64_t contents_stack_count(void) {
     return state_tracking() ? stack_count() : 0;
 }
@@ -170,6 +164,7 @@ static void write_modules(struct contents *c) {
                                 .flags = arena_is_used() ? m->flags & ~DUMP_MODULE_MALLOC : m->flags,
                                 .build_id_length = m->build_id_length};
         mem_copy(d.build_id, m->build_id, sizeof d.build_id);
+        d.fingerprint = m->fingerprint;
         writer_add(&c->w, &d, sizeof d);
         if (m->first_segment + m->segments > segments) segments = m->first_segment + m->segments;
     }

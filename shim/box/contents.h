@@ -26,7 +26,6 @@ void contents_end(struct contents *c);
 struct dump_string contents_string(struct contents *c, const char *s, size_t n);
 void contents_write_blocks(struct contents *c, uint32_t pid);
 void contents_write_rest(struct contents *c);
-uint64_t contents_frame(const void *code);
 uint64_t contents_stack_count(void);
 uint64_t contents_stacks_lost(void);
 

@@ -121,7 +121,7 @@ static void write_refusals(struct contents *c) {
                                  .max = r->max,
                                  .thread = r->thread,
                                  .operation = r->operation,
-                                 .frame = contents_frame(r->caller)};
+                                 .frame = r->frame};
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);

@@ -13,7 +13,8 @@
  * length against what is left of the file before it believes it, skips types that it does not know, and takes from a
  * truncated file every section that is whole. Sections come at most once each, in any order but DUMP_END last.
  * A record array's stride is the record size that the section header names, so that a later version may append
- * fields: a reader uses what it knows and refuses a stride smaller than that.
+ * fields: a reader uses what it knows, and takes what an earlier version did not write for 0. It refuses a stride that
+ * is smaller than that of the first version.
  *
  * Times are nanoseconds of CLOCK_MONOTONIC unless a name says realtime (nanoseconds since 1970-01-01 UTC).
  * Sizes are bytes. An id of a stack or module is an index into its section's array.
@@ -115,8 +116,18 @@ struct dump_module {
     uint32_t flags;           /* DUMP_MODULE_… */
     uint32_t build_id_length; /* 0: it has none */
     uint8_t build_id[DUMP_BUILD_ID_MAX];
+    uint64_t fingerprint; /* of its file, see below; 0: it has a build-id, or nothing is known */
 };
-static_assert(sizeof(struct dump_module) == 80, "dump_module is 80 bytes");
+static_assert(sizeof(struct dump_module) == 88, "dump_module is 88 bytes");
+#define DUMP_MODULE_LEAST 80 /* bytes of a record without what was appended */
+
+/* What tells a file without a build-id from others: over the first so many bytes of the segment that is not writable
+ * and begins at the file's start, and of the PT_GNU_EH_FRAME segment, in the order of the program headers. */
+#define DUMP_FINGERPRINT_BYTES 4096u
+static inline uint64_t dump_fingerprint(uint64_t hash, const unsigned char *bytes, uint64_t n) {
+    for (uint64_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * 0x100000001b3u + 1;
+    return hash;
+}
 
 #define DUMP_MODULE_WEIR    1u /* libweir.so itself */
 #define DUMP_MODULE_VDSO    2u /* the kernel's; it has no file */

@@ -1,27 +1,60 @@
-/* The module table; see modules.h. Entries are appended under LOCK_MODULES and published by the count. */
+/* The module table; see modules.h. Entries are appended under LOCK_MODULES and published by the count, and by their
+ * bucket's first. */
 #include "shim/box/modules.h"
+#include "shim/arena/arena.h"
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
+#include "shim/base/start.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/box/format.h"
+#include "shim/box/image.h"
+#include "shim/box/maps.h"
+#include "shim/box/state.h"
 
-#include <dlfcn.h>
-#include <elf.h>
 #include <fcntl.h>
-#include <link.h>
-#include <stdatomic.h>
+
+#define BUCKETS    4096u /* by bias */
+#define PATH_BYTES 4096u
 
 static struct region table, names, segments;
-static size_t names_used, segments_used; /* under LOCK_MODULES */
+static size_t names_used, segments_used;  /* under LOCK_MODULES */
+static _Atomic uint32_t buckets[BUCKETS]; /* the newest of each, plus one */
 static _Atomic uint32_t count;
+static _Atomic uint64_t lost;
 _Atomic uint32_t module_generation;
-static char program_path[4096] = "?";
+static char program_path[PATH_BYTES] = "?";
+static char scratch[PATH_BYTES]; /* under LOCK_MODULES */
+static const struct link_map *loader;
 static const char own_code; /* its address tells which module is weir itself */
 
-bool modules_start(void) {
+/* --- at start --- */
+
+/* Run as `ld.so PROGRAM`, the kernel knows only ld.so. */
+static bool is_run_by_loader(void) {
+    return start_auxiliary(AT_BASE) == 0;
+}
+
+static void find_loader(void) {
+    struct dl_find_object found;
+    uintptr_t code = start_auxiliary(AT_BASE);
+    if (code == 0) code = (uintptr_t)&_dl_find_object;
+    if (_dl_find_object((void *)code, &found) == 0) loader = found.dlfo_link_map;
+}
+
+static void find_program(void) {
+    if (is_run_by_loader() && _r_debug.r_map && maps_path((uintptr_t)_r_debug.r_map->l_ld, scratch, PATH_BYTES)) {
+        mem_copy(program_path, scratch, str_length(scratch) + 1);
+        return;
+    }
     long n = sys4(SYS_readlinkat, AT_FDCWD, (long)"/proc/self/exe", (long)program_path, sizeof program_path - 1);
     if (!sys_failed(n)) program_path[n] = 0;
+}
+
+bool modules_start(void) {
+    image_start();
+    find_loader();
+    find_program();
     return region_reserve(&table, MODULES_MAX * sizeof(struct module), false) &&
            region_reserve(&names, (size_t)MODULES_MAX * 512, false) &&
            region_reserve(&segments, (size_t)MODULES_MAX * 16 * sizeof(struct dump_segment), false) &&
@@ -35,9 +68,20 @@ const char *module_program_path(void) {
 uint32_t module_count(void) {
     return atomic_load_explicit(&count, memory_order_acquire);
 }
-const struct module *module_at(uint32_t id) {
-    return (const struct module *)(const void *)table.base + id;
+static struct module *entry(uint32_t id) {
+    return (struct module *)(void *)table.base + id;
 }
+const struct module *module_at(uint32_t id) {
+    return entry(id);
+}
+const struct dump_segment *module_segments(void) {
+    return (const void *)segments.base;
+}
+uint64_t modules_lost(void) {
+    return atomic_load_explicit(&lost, memory_order_relaxed);
+}
+
+/* --- noting a module; under LOCK_MODULES --- */
 
 static const char *copy_name(const char *name) {
     size_t n = str_length(name) + 1;
@@ -48,108 +92,98 @@ static const char *copy_name(const char *name) {
     return to;
 }
 
-const struct dump_segment *module_segments(void) {
-    return (const void *)segments.base;
-}
-
-static void add_segments(struct module *m, uint32_t id, const ElfW(Phdr) * header, size_t headers) {
+static void add_segments(struct module *m, uint32_t id, const struct image *image) {
     m->first_segment = (uint32_t)segments_used;
-    for (size_t i = 0; i < headers; i++) {
-        if (header[i].p_type != PT_LOAD) continue;
+    for (size_t i = 0; i < image->count; i++) {
+        const ElfW(Phdr) *h = &image->headers[i];
+        if (h->p_type != PT_LOAD) continue;
         if (!region_commit(&segments, (segments_used + 1) * sizeof(struct dump_segment))) return;
         ((struct dump_segment *)(void *)segments.base)[segments_used++] =
-            (struct dump_segment){header[i].p_vaddr, header[i].p_memsz, header[i].p_offset, header[i].p_flags, id};
+            (struct dump_segment){h->p_vaddr, h->p_memsz, h->p_offset, h->p_flags, id};
         m->segments++;
     }
 }
 
-static void read_build_id(struct module *m, const char *note, size_t size) {
-    while (size >= sizeof(ElfW(Nhdr))) {
-        const ElfW(Nhdr) *n = (const void *)note;
-        size_t name = round_up(n->n_namesz, 4), whole = sizeof *n + name + round_up(n->n_descsz, 4);
-        if (whole > size) return;
-        if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 && mem_equal(note + sizeof *n, "GNU", 4)) {
-            m->build_id_length = (uint32_t)min_size(n->n_descsz, sizeof m->build_id);
-            mem_copy(m->build_id, note + sizeof *n + name, m->build_id_length);
-            return;
-        }
-        note += whole, size -= whole;
-    }
-}
-
-/* The ELF header lies at the start of what is mapped, in every module that a linker made. */
-static const ElfW(Phdr) * program_headers(const struct module *m, size_t *n) {
-    const ElfW(Ehdr) *image = (const void *)m->start;
-    *n = 0;
-    if (m->end - m->start < PAGE || !mem_equal(image->e_ident, ELFMAG, SELFMAG)) return NULL;
-    if (image->e_phoff + image->e_phnum * sizeof(ElfW(Phdr)) > PAGE) return NULL;
-    *n = image->e_phnum;
-    return (const void *)((const char *)image + image->e_phoff);
-}
-
-static void describe(struct module *m, const struct dl_find_object *found, uint32_t generation) {
-    const struct link_map *map = found->dlfo_link_map;
-    *m = (struct module){.bias = map->l_addr,
-                         .start = (uintptr_t)found->dlfo_map_start,
-                         .end = (uintptr_t)found->dlfo_map_end,
-                         .unwind_header = found->dlfo_eh_frame,
-                         .generation = generation};
-    const char *name = map->l_name;
-    if (!name || !*name) {
-        name = program_path;
-        m->flags |= DUMP_MODULE_PROGRAM;
-    }
-    if (str_after(name, "linux-vdso")) m->flags |= DUMP_MODULE_VDSO;
+static void describe(struct module *m, const struct dl_find_object *found, const struct image *image) {
+    const char *name = found->dlfo_link_map->l_name;
+    *m = (struct module){.bias = image->bias,
+                         .start = image->start,
+                         .end = image->end,
+                         .name = name ? name : "",
+                         .unwind_header = found->dlfo_eh_frame};
+    if (!*m->name) m->flags |= DUMP_MODULE_PROGRAM;
+    if (str_after(m->name, "linux-vdso")) m->flags |= DUMP_MODULE_VDSO;
     if ((uintptr_t)&own_code >= m->start && (uintptr_t)&own_code < m->end) m->flags |= DUMP_MODULE_WEIR;
-    size_t headers;
-    const ElfW(Phdr) *header = program_headers(m, &headers);
-    for (size_t i = 0; i < headers; i++) {
-        if (header[i].p_type == PT_NOTE && m->build_id_length == 0) {
-            read_build_id(m, (const char *)m->bias + header[i].p_vaddr, header[i].p_memsz);
-        }
-    }
-    m->path = name;
+    m->build_id_length = (uint32_t)image_build_id(image, m->build_id, sizeof m->build_id);
+    if (m->build_id_length == 0) m->fingerprint = image_fingerprint(image);
 }
 
-static uint32_t find(const struct dl_find_object *found, uint32_t generation) {
+/* The loader knows a library by the name that it was asked for, which may be relative to a folder that the program has
+ * left since. The kernel knows the file. */
+static const char *path_for(const struct module *m, const char *name) {
+    if (m->flags & DUMP_MODULE_PROGRAM) return program_path;
+    if (*name == '/' || (m->flags & DUMP_MODULE_VDSO)) return name;
+    return maps_path(m->start, scratch, PATH_BYTES) ? copy_name(scratch) : name;
+}
+
+static _Atomic uint32_t *bucket_of(uintptr_t bias) {
+    return &buckets[(bias / PAGE * 0x9e3779b97f4a7c15u) >> 52];
+}
+
+static bool is_same(const struct module *a, const struct module *b) {
+    return a->bias == b->bias && a->start == b->start && a->end == b->end && a->build_id_length == b->build_id_length &&
+           mem_equal(a->build_id, b->build_id, b->build_id_length) && a->fingerprint == b->fingerprint &&
+           str_equal(a->name, b->name);
+}
+
+static uint32_t add(struct module *m, const struct image *image) {
     uint32_t n = module_count();
-    for (uint32_t i = n; i-- > 0;) {
-        const struct module *m = module_at(i);
-        if (m->start == (uintptr_t)found->dlfo_map_start && m->end == (uintptr_t)found->dlfo_map_end &&
-            m->generation == generation) {
-            return i;
-        }
+    _Atomic uint32_t *bucket = bucket_of(m->bias);
+    if (n >= MODULES_MAX || !region_commit(&table, (n + 1) * sizeof *m)) {
+        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+        return MODULE_NONE;
     }
-    return MODULE_NONE;
-}
-
-/* A module of an earlier generation that is the same as m still is the same module. */
-static uint32_t find_again(const struct module *m) {
-    uint32_t n = module_count();
-    for (uint32_t i = 0; i < n; i++) {
-        struct module *old = (struct module *)(void *)table.base + i;
-        if (old->start != m->start || old->end != m->end || old->build_id_length != m->build_id_length) continue;
-        if (!mem_equal(old->build_id, m->build_id, m->build_id_length) || !str_equal(old->path, m->path)) continue;
-        old->unwind_header = m->unwind_header;
-        old->generation = m->generation;
-        return i;
-    }
-    return MODULE_NONE;
-}
-
-static uint32_t add(const struct dl_find_object *found, uint32_t generation) {
-    struct module m;
-    describe(&m, found, generation);
-    uint32_t id = find_again(&m), n = module_count();
-    if (id != MODULE_NONE) return id;
-    if (n >= MODULES_MAX || !region_commit(&table, (n + 1) * sizeof m)) return MODULE_NONE;
-    size_t headers;
-    const ElfW(Phdr) *header = program_headers(&m, &headers);
-    add_segments(&m, n, header, headers);
-    m.path = copy_name(m.path);
-    ((struct module *)(void *)table.base)[n] = m;
+    add_segments(m, n, image);
+    m->name = copy_name(m->name);
+    m->path = path_for(m, m->name);
+    m->older = atomic_load_explicit(bucket, memory_order_relaxed);
+    *entry(n) = *m;
     atomic_store_explicit(&count, n + 1, memory_order_release);
+    atomic_store_explicit(bucket, n + 1, memory_order_release);
     return n;
+}
+
+/* ld.so frees a link map when it unloads its module, with whatever malloc everybody has: then weir sees it go. */
+static void watch(const struct link_map *map) {
+    struct place place = arena_find(map);
+    if (place.tracked && place.exact && place.exists) place.side->is_link_map = true;
+}
+
+static uint32_t look(const struct dl_find_object *found, uint32_t generation) {
+    struct image image = image_of(found);
+    struct module m;
+    describe(&m, found, &image);
+    uint32_t id = atomic_load_explicit(bucket_of(m.bias), memory_order_relaxed);
+    while (id > 0 && !is_same(entry(id - 1), &m)) id = entry(id - 1)->older;
+    if (id == 0) id = add(&m, &image) + 1;
+    if (id - 1 == MODULE_NONE) return MODULE_NONE;
+    watch(found->dlfo_link_map);
+    entry(id - 1)->map = found->dlfo_link_map;
+    atomic_store_explicit(&entry(id - 1)->generation, generation, memory_order_release);
+    return id - 1;
+}
+
+/* --- finding --- */
+
+/* One that was looked at since the last library was unloaded. */
+static uint32_t find(const struct dl_find_object *found, uint32_t generation) {
+    const struct link_map *map = found->dlfo_link_map;
+    for (uint32_t id = atomic_load_explicit(bucket_of(map->l_addr), memory_order_acquire); id > 0;
+         id = entry(id - 1)->older) {
+        struct module *m = entry(id - 1);
+        if (atomic_load_explicit(&m->generation, memory_order_acquire) == generation && m->map == map) return id - 1;
+    }
+    return MODULE_NONE;
 }
 
 uint32_t module_of(const void *code) {
@@ -157,12 +191,12 @@ uint32_t module_of(const void *code) {
     /* glibc's lookup takes no lock and calls nothing, so it works inside the loader and in any signal handler. */
     if (_dl_find_object((void *)(uintptr_t)code, &found) != 0) return MODULE_NONE;
     uint32_t generation = atomic_load_explicit(&module_generation, memory_order_acquire);
-    uint32_t id = find(&found, generation);
+    /* Where no block is tracked, nobody sees a link map go. */
+    uint32_t id = state_tracking() ? find(&found, generation) : MODULE_NONE;
     if (id != MODULE_NONE) return id;
     if (lock_held_here(LOCK_MODULES)) return MODULE_NONE; /* a signal handler inside this very function */
     lock_take(LOCK_MODULES);
-    id = find(&found, generation);
-    if (id == MODULE_NONE) id = add(&found, generation);
+    id = look(&found, generation);
     lock_give(LOCK_MODULES);
     return id;
 }
@@ -171,31 +205,34 @@ void modules_unloaded(void) {
     atomic_fetch_add_explicit(&module_generation, 1, memory_order_acq_rel);
 }
 
-void module_describe(struct text *t, const void *code) {
+uint64_t module_frame(const void *code) {
     uint32_t id = module_of(code);
-    if (id == MODULE_NONE) {
-        text_add_hex(t, (uintptr_t)code);
-        return;
+    if (id == MODULE_NONE) return (uint64_t)DUMP_NO_MODULE << 48 | ((uintptr_t)code & 0xffffffffffff);
+    return (uint64_t)id << 48 | (((uintptr_t)code - module_at(id)->bias) & 0xffffffffffff);
+}
+
+void module_describe_frame(struct text *t, uint64_t frame) {
+    uint32_t id = DUMP_FRAME_MODULE(frame);
+    if (id < module_count()) {
+        const char *path = module_at(id)->path, *name = path;
+        for (const char *p = path; *p; p++)
+            if (*p == '/') name = p + 1;
+        text_add_bytes(t, name, str_length(name));
+        text_add(t, "+");
     }
-    const struct module *m = module_at(id);
-    const char *name = m->path;
-    for (const char *p = m->path; *p; p++)
-        if (*p == '/') name = p + 1;
-    text_add_bytes(t, name, str_length(name));
-    text_add(t, "+");
-    text_add_hex(t, (uintptr_t)code - m->bias);
+    text_add_hex(t, DUMP_FRAME_OFFSET(frame));
+}
+
+void module_describe(struct text *t, const void *code) {
+    module_describe_frame(t, module_frame(code));
 }
 
 void module_has_malloc(const void *code) {
     uint32_t id = module_of(code);
-    if (id != MODULE_NONE) ((struct module *)(void *)table.base)[id].flags |= DUMP_MODULE_MALLOC;
+    if (id != MODULE_NONE) entry(id)->flags |= DUMP_MODULE_MALLOC;
 }
 
 bool module_is_loader(const void *code) {
-    uint32_t id = code ? module_of(code) : MODULE_NONE;
-    if (id == MODULE_NONE) return false;
-    const char *name = module_at(id)->path;
-    for (const char *p = name; *p; p++)
-        if (*p == '/') name = p + 1;
-    return str_after(name, "ld-linux") != NULL || str_after(name, "ld-2.") != NULL;
+    struct dl_find_object found;
+    return code && loader && _dl_find_object((void *)(uintptr_t)code, &found) == 0 && found.dlfo_link_map == loader;
 }

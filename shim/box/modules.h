@@ -1,22 +1,32 @@
 /* Modules: the program, its libraries, the vDSO, as they were when code of theirs was first seen on a stack. A module's
- * id and an offset outlive a dlclose, an address does not. */
+ * id and an offset outlive a dlclose, an address does not.
+ *
+ * Two modules may lie at one address, one after the other, and have one path. A module is the same as long as its
+ * address range, the loader's name for it and its build-id (or without one what stands for its file) are; whether they
+ * are is looked at again once after anything was unloaded. */
 #ifndef WEIR_BOX_MODULES_H
 #define WEIR_BOX_MODULES_H
 
 #include "shim/base/base.h"
 
-#define MODULES_MAX 4096u
+#include <stdatomic.h>
+
+#define MODULES_MAX 0xfff0u /* a frame has 16 bits for the module */
 #define MODULE_NONE 0xffffu
 
 struct module {
     uint64_t bias, start, end;
-    const char *path;          /* a copy, terminated */
+    const char *name;          /* the loader's; a copy, terminated */
+    const char *path;          /* absolute, where that could be found out; a copy, terminated */
+    const void *map;           /* the loader's link map, when it was last looked at */
     const void *unwind_header; /* .eh_frame_hdr in memory; valid while the module is loaded */
+    uint64_t fingerprint;      /* as in struct dump_module */
     uint32_t flags;            /* DUMP_MODULE_… */
     uint32_t build_id_length;
     uint8_t build_id[32];
     uint32_t first_segment, segments; /* of module_segments() */
-    uint32_t generation;              /* of module_generation when it was last seen loaded */
+    uint32_t older;                   /* one more than the id of the next of its bucket, 0: the last */
+    _Atomic uint32_t generation;      /* of module_generation when it was last looked at */
 };
 
 bool modules_start(void);
@@ -29,13 +39,20 @@ uint32_t module_count(void);
 struct dump_segment;
 const struct dump_segment *module_segments(void);
 
-/* A library was unloaded: what was remembered by address is void. */
+/* How often a module was not noted, since there are too many or memory was refused. */
+uint64_t modules_lost(void);
+
+/* A library was unloaded, or is about to be: what was remembered by address is void. */
 void modules_unloaded(void);
 extern _Atomic uint32_t module_generation;
 
-/* "name+0x1a2b3" */
+/* "name+0x1a2b3", for a code address and for a frame as in DUMP_FRAMES. */
 struct text;
 void module_describe(struct text *t, const void *code);
+void module_describe_frame(struct text *t, uint64_t frame);
+
+/* The frame, as in DUMP_FRAMES, of a code address. */
+uint64_t module_frame(const void *code);
 
 /* The malloc that the loader resolves for everybody is this code, and not weir's: DUMP_MODULE_MALLOC, in dumps of
  * processes that never asked weir for memory. */

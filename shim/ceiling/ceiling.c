@@ -13,6 +13,7 @@
 bool (*charge_take)(size_t bytes);
 void (*charge_give)(size_t bytes);
 void (*ceiling_describe_code)(struct text *t, const void *code);
+uint64_t (*ceiling_frame_of_code)(const void *code);
 void (*ceiling_describe_process)(struct text *t);
 void (*ceiling_dump)(void);
 
@@ -155,7 +156,8 @@ void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *call
                                 .max = counter.max,
                                 .thread = sys_gettid(),
                                 .operation = (uint32_t)operation,
-                                .caller = caller};
+                                .caller = caller,
+                                .frame = ceiling_frame_of_code(caller)};
     uint64_t number = atomic_fetch_add_explicit(&counter.refused, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&counter.refused_bytes, r.requested, memory_order_relaxed);
     ring[number % CEILING_REFUSALS] = r;

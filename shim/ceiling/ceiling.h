@@ -39,19 +39,22 @@ struct ceiling_numbers ceiling_numbers(void);
  * program. */
 void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *caller);
 
-/* The newest refusals, oldest first: up to `max` of them into out; their number. `caller` is a plain address. */
+/* The newest refusals, oldest first: up to `max` of them into out; their number. */
 struct ceiling_refusal {
     uint64_t time, requested, used, max;
     uint32_t thread;
     uint32_t operation;
     const void *caller;
+    uint64_t frame; /* what ceiling_frame_of_code said of it then */
 };
 size_t ceiling_refusals(struct ceiling_refusal *out, size_t max);
 #define CEILING_REFUSALS ((size_t)64)
 
-/* Set by the room that knows modules: appends "name+0x1a2b3" for a code address. */
+/* Set by the room that knows modules: appends "name+0x1a2b3" for a code address; its frame, which outlives the module.
+ */
 struct text;
 extern void (*ceiling_describe_code)(struct text *t, const void *code);
+extern uint64_t (*ceiling_frame_of_code)(const void *code);
 extern void (*ceiling_describe_process)(struct text *t);
 
 /* Set by the room that writes dumps: called at a refusal, at most once a minute. */

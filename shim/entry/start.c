@@ -45,6 +45,8 @@ static void start_rooms(void) {
     options_read();
     clock_start();
     const char *file = (const char *)start_auxiliary(AT_EXECFN);
+    /* Run as `ld.so PROGRAM`, the kernel's word is ld.so. */
+    if (start_auxiliary(AT_BASE) == 0 && start_argc > 0) file = start_argv[0];
     output_start(file && *file ? file : start_argc > 0 ? start_argv[0] : "unknown");
     ceiling_describe_process = describe_process;
     ceiling_start(options.max_direct);

@@ -69,13 +69,8 @@ static void add_stack(struct text *t, const char *title, uint32_t id) {
     text_add(t, title);
     for (uint32_t i = 0; i < s->frames && i < FRAMES_SHOWN; i++) {
         uint64_t frame = stack_frames()[s->first_frame + i];
-        uint32_t module = DUMP_FRAME_MODULE(frame);
         text_add(t, i == 0 ? " " : " < ");
-        if (module == DUMP_NO_MODULE) {
-            text_add_hex(t, DUMP_FRAME_OFFSET(frame));
-        } else {
-            module_describe(t, (const void *)(module_at(module)->bias + DUMP_FRAME_OFFSET(frame)));
-        }
+        module_describe_frame(t, frame);
     }
 }
 

@@ -1,8 +1,8 @@
 /* The rule cache; see rules.h.
  *
  * One table for all threads, keyed by code address. An entry is taken by exchanging its key for BUSY, and published by
- * storing its new key last; a reader checks the key before and after. A dlclose moves the generation that keys carry,
- * which voids them all. */
+ * storing its new key last; a reader checks the key before and after. Unloading a library moves the generation that
+ * keys carry, which voids them all. */
 #include "shim/track/rules.h"
 #include "shim/base/region.h"
 #include "shim/box/format.h"
@@ -10,9 +10,10 @@
 
 #include <stdatomic.h>
 
-#define CACHE_BITS 15
-#define PROBES     8
-#define KEY_BUSY   1u
+#define CACHE_BITS  15
+#define PROBES      8
+#define KEY_BUSY    1u
+#define GENERATIONS 0x8000u /* that keys tell apart */
 
 struct cached {
     _Atomic uint64_t key; /* generation (16 bits) and code address (48 bits); 0 empty */
@@ -62,8 +63,21 @@ static void write_entry(struct cached *e, uint64_t old, uint64_t key, const stru
     atomic_store_explicit(&e->key, key, memory_order_release);
 }
 
+/* A generation whose number was used before: what is left of that is taken away first. */
+static void forget(uint32_t generation) {
+    static _Atomic uint32_t age;
+    uint32_t now = generation / GENERATIONS, then = atomic_load_explicit(&age, memory_order_relaxed);
+    if (likely(now == then) ||
+        !atomic_compare_exchange_strong_explicit(&age, &then, now, memory_order_relaxed, memory_order_relaxed))
+        return;
+    struct cached *table = (struct cached *)(void *)cache.base;
+    for (size_t i = 0; i < (size_t)1 << CACHE_BITS; i++) atomic_store_explicit(&table[i].key, 0, memory_order_relaxed);
+}
+
 struct known rule_of_code(uintptr_t code, bool exact) {
-    uint64_t generation = atomic_load_explicit(&module_generation, memory_order_relaxed) & 0x7fff;
+    uint32_t unloads = atomic_load_explicit(&module_generation, memory_order_acquire);
+    uint64_t generation = unloads % GENERATIONS;
+    forget(unloads);
     uint64_t key = (generation << 1 | exact) << 48 | (code & 0xffffffffffff);
     struct cached *table = (struct cached *)(void *)cache.base;
     size_t slot = (size_t)((code * 0x9e3779b97f4a7c15u) >> (64 - CACHE_BITS));

@@ -25,6 +25,7 @@ static void on_corruption(const void *block) {
 bool track_start(void) {
     slab_corrupted = on_corruption;
     ceiling_describe_code = module_describe;
+    ceiling_frame_of_code = module_frame;
     bool tables = modules_start();
     if (options.level == LEVEL_DISABLED || !tables) return tables;
     state_set_tracking(unwind_start() && stacks_start());
@@ -45,7 +46,8 @@ static void leave(bool outermost) {
 static uint32_t my_thread(void) {
     uint32_t owner = atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
     if (unlikely(tls.thread == 0 || tls.thread_owner != owner)) {
-        tls.thread = sys_gettid();
+        long id = sys0(SYS_gettid);
+        tls.thread = sys_failed(id) ? 0 : (uint32_t)id & 0xffffff;
         tls.thread_owner = owner;
     }
     return tls.thread;
@@ -58,7 +60,8 @@ static uint32_t take_stack(const void *frame) {
 
 static void fill(struct side *side, size_t n, uint32_t stack) {
     side->stack = stack;
-    side->thread = my_thread();
+    side->thread = my_thread() & 0xffffff;
+    side->is_link_map = false;
     side->freed_stack = 0;
     side->size = n;
     side->time = clock_coarse(); /* some milliseconds behind, at a quarter of the price */
@@ -160,6 +163,7 @@ static bool mark_freed(struct side *side, const void *frame, bool nested) {
                                                  memory_order_relaxed)) {
         return false;
     }
+    if (unlikely(side->is_link_map)) modules_unloaded();
     side->freed_stack = nested ? STACK_UNKNOWN : take_stack(frame);
     return true;
 }

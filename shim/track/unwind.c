@@ -10,6 +10,7 @@
 #include "shim/arena/heap.h"
 #include "shim/base/region.h"
 #include "shim/box/format.h"
+#include "shim/box/modules.h"
 #include "shim/track/rules.h"
 #include "shim/track/step.h"
 
@@ -43,6 +44,7 @@ struct recent {
     uint32_t length; /* 0: nothing that can be used again */
     uint32_t flags;
     uint32_t stack;                      /* the id of the whole of it */
+    uint32_t generation;                 /* of the modules that its frames name */
     uintptr_t low, high;                 /* between them lie frames of the stack on which the last walk began */
     struct frame_state chain[CHAIN_MAX]; /* outermost first, so that what is kept stays where it is */
     struct fresh fresh;
@@ -179,6 +181,9 @@ uint32_t unwind(const void *frame_address, uint32_t cache) {
     struct recent *r = recent_of(cache);
     if (!r) return STACK_UNKNOWN;
     struct fresh *f = &r->fresh;
+    uint32_t generation = atomic_load_explicit(&module_generation, memory_order_acquire);
+    if (unlikely(r->generation != generation)) r->length = 0;
+    r->generation = generation;
     begin(&w, r);
     walk(f, &w, r);
     note_stack(r, &w, f);

@@ -25,6 +25,7 @@ __gmon_start__
 __libc_stack_end
 __register_atfork
 _dl_find_object
+_r_debug
 abort
 dl_iterate_phdr
 dlsym

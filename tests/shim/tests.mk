@@ -3,14 +3,18 @@ BUILD ?= build
 CC    ?= gcc
 CXX   ?= g++
 OUT   := $(BUILD)/tests/shim
+COMMA := ,
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
-PLAIN := steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress stacks
+PLAIN := steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress stacks modules
 LIBRARIES := early threaded restarter mapper auditor friend lazy forwarder
 PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan \
             replaced_PLAIN replaced_ARRAY replaced_ALIGNED
 CXXES := bad_alloc operators hits
 
-all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%)
+PLUGINS := plugin_one plugin_two bare_one bare_two
+
+all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%) \
+     $(PLUGINS:%=$(OUT)/%.so)
 
 $(OUT)/%: tests/shim/%.c tests/shim/stepping.h
 	@mkdir -p $(@D)
@@ -19,6 +23,11 @@ $(OUT)/%: tests/shim/%.c tests/shim/stepping.h
 $(OUT)/%: tests/shim/%.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -g -O1 -fno-builtin $(WARN) -o $@ $< -pthread
+
+# The same but for a name; `bare` has no build-id.
+$(PLUGINS:%=$(OUT)/%.so): tests/shim/plugin.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -g -O1 -fno-builtin $(WARN) -fPIC -shared -DNAME=$(lastword $(subst _, ,$(basename $(@F)))) $(if $(filter bare%,$(@F)),-Wl$(COMMA)--build-id=none) -o $@ $<
 
 # As a distribution would build them: optimised, the debug information in a file of its own, found by build-id.
 $(OUT)/leaks_%: tests/shim/leaks.% tests/shim/leaks.h

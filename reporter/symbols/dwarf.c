@@ -9,7 +9,7 @@
 #include "reporter/symbols/demangle.h"
 
 static void add_range(struct dwarf_index *index, uint64_t low, uint64_t high) {
-    if (low >= high) return;
+    if (low >= high || !code_begins(&index->code, low)) return;
     index->ranges = memory_more(index->ranges, &index->range_capacity, index->range_count + 1, sizeof *index->ranges);
     index->ranges[index->range_count++] = (struct dwarf_range){low, high, (uint32_t)index->unit_count - 1};
 }
@@ -23,7 +23,7 @@ static void add_unit(struct dwarf_index *index, Dwarf_Die *die, uint64_t size, u
     for (ptrdiff_t at = 0; *budget && (at = dwarf_ranges(die, at, &base, &low, &high)) > 0; --*budget)
         add_range(index, low, high);
     if (index->range_count > before) return;
-    dwarf_walk(unit); /* a unit that does not say where its code is: its functions do */
+    dwarf_walk(unit, &index->code); /* a unit that does not say where its code is: its functions do */
     for (size_t i = 0; i < unit->segment_count; i++) add_range(index, unit->segments[i].low, unit->segments[i].high);
 }
 
@@ -53,6 +53,9 @@ bool dwarf_index_open(struct dwarf_index *index, const struct object *object, co
     *index = (struct dwarf_index){.alt.fd = -1};
     index->dwarf = dwarf_begin_elf(object->elf, DWARF_C_READ, NULL);
     if (!index->dwarf) return false;
+    code_read(&index->code, object->elf);
+    index->line_section = object_section(object, ".debug_line", &index->line_bytes);
+    if (!index->line_section) index->line_section = object_section(object, ".zdebug_line", &index->line_bytes);
     /* libdw would open the dwz file by the name it finds, whatever that is: it must be given one, or kept from it. */
     bool whole = object_find_alt(&index->alt, index->dwarf, object, options);
     if (whole && index->alt.elf) {
@@ -74,22 +77,26 @@ void dwarf_index_close(struct dwarf_index *index) {
         }
         free(index->units[i].nodes);
         free(index->units[i].segments);
+        lines_free(&index->units[i].lines);
     }
     free(index->units);
     free(index->ranges);
+    code_free(&index->code);
     if (index->dwarf) (void)dwarf_end(index->dwarf);
     if (index->alt_dwarf) (void)dwarf_end(index->alt_dwarf);
     object_close(&index->alt);
     *index = (struct dwarf_index){.alt.fd = -1};
 }
 
-static void prepare(struct dwarf_unit *unit) {
+static void prepare(struct dwarf_index *index, struct dwarf_unit *unit) {
     Dwarf_Attribute attribute;
+    Dwarf_Word offset = 0;
     size_t count = 0;
-    if (!unit->walked) dwarf_walk(unit);
+    if (!unit->walked) dwarf_walk(unit, &index->code);
     if (unit->files) return;
-    if (dwarf_getsrclines(&unit->die, &unit->lines, &unit->line_count) != 0) unit->line_count = 0;
     if (dwarf_getsrcfiles(&unit->die, &unit->files, &count) != 0) unit->files = NULL;
+    if (unit->files && dwarf_formudata(dwarf_attr(&unit->die, DW_AT_stmt_list, &attribute), &offset) == 0)
+        lines_read(&unit->lines, &index->code, index->line_section, index->line_bytes, offset);
     unit->folder = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_comp_dir, &attribute));
 }
 
@@ -105,23 +112,11 @@ static const struct dwarf_segment *segment_at(const struct dwarf_unit *unit, uin
     return low < unit->segment_count && unit->segments[low].low <= address ? &unit->segments[low] : NULL;
 }
 
-static void line_at(struct dwarf_unit *unit, uint64_t address, struct symbol_frame *frame) {
-    size_t low = 0, high = unit->line_count;
-    int line = 0;
-    bool ends = false;
-    while (low < high) { /* the first row behind the address */
-        size_t middle = low + (high - low) / 2;
-        Dwarf_Addr at = 0;
-        if (dwarf_lineaddr(dwarf_onesrcline(unit->lines, middle), &at) == 0 && at <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (!low) return;
-    Dwarf_Line *row = dwarf_onesrcline(unit->lines, low - 1);
-    if (dwarf_lineendsequence(row, &ends) != 0 || ends) return;
-    frame->file = dwarf_linesrc(row, NULL, NULL);
-    if (dwarf_lineno(row, &line) == 0 && line > 0) frame->line = (uint32_t)line;
+static void line_at(const struct dwarf_unit *unit, uint64_t address, struct symbol_frame *frame) {
+    const struct line_row *row = lines_at(&unit->lines, address);
+    if (!row) return;
+    frame->file = dwarf_filesrc(unit->files, row->file, NULL, NULL);
+    frame->line = frame->file ? row->line : 0;
 }
 
 static void name_node(struct dwarf_index *index, struct dwarf_node *node) {
@@ -176,7 +171,7 @@ size_t dwarf_index_at(struct dwarf_index *index, uint64_t address, struct symbol
         const struct dwarf_range *range = &index->ranges[--low];
         if (address >= range->high) continue;
         struct dwarf_unit *unit = &index->units[range->unit];
-        prepare(unit);
+        prepare(index, unit);
         best = chain_in(index, unit, address, frames, max);
     }
     return best;

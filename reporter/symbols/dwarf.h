@@ -7,6 +7,8 @@
 #ifndef WEIR_SYMBOLS_DWARF_H
 #define WEIR_SYMBOLS_DWARF_H
 
+#include "reporter/symbols/code.h"
+#include "reporter/symbols/lines.h"
 #include "reporter/symbols/object.h"
 
 #define NO_NODE UINT32_MAX
@@ -31,8 +33,7 @@ struct dwarf_unit {
     struct dwarf_node *nodes;
     struct dwarf_segment *segments; /* sorted, not overlapping */
     size_t node_count, node_capacity, segment_count, segment_capacity;
-    Dwarf_Lines *lines;
-    size_t line_count;
+    struct lines lines;
     Dwarf_Files *files;
     const char *folder;
 };
@@ -45,6 +46,9 @@ struct dwarf_range {
 struct dwarf_index {
     Dwarf *dwarf, *alt_dwarf;
     struct object alt;
+    struct code code;
+    const void *line_section; /* .debug_line, as libdw has decompressed it */
+    size_t line_bytes;
     struct dwarf_unit *units;
     struct dwarf_range *ranges; /* sorted by low */
     size_t unit_count, unit_capacity, range_count, range_capacity;
@@ -58,6 +62,6 @@ void dwarf_index_close(struct dwarf_index *index);
  * line alone gives one frame without a name. */
 size_t dwarf_index_at(struct dwarf_index *index, uint64_t address, struct symbol_frame *frames, size_t max);
 
-void dwarf_walk(struct dwarf_unit *unit); /* walk.c */
+void dwarf_walk(struct dwarf_unit *unit, const struct code *code); /* walk.c */
 
 #endif

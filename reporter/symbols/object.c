@@ -70,15 +70,26 @@ void object_close(struct object *object) {
     *object = (struct object){.fd = -1};
 }
 
-bool object_has(const struct object *object, const char *section) {
+static Elf_Scn *section_named(const struct object *object, const char *wanted) {
     size_t names = 0;
-    if (!object->elf || elf_getshdrstrndx(object->elf, &names) != 0) return false;
+    if (!object->elf || elf_getshdrstrndx(object->elf, &names) != 0) return NULL;
     for (Elf_Scn *found = elf_nextscn(object->elf, NULL); found; found = elf_nextscn(object->elf, found)) {
         GElf_Shdr header;
         const char *name = gelf_getshdr(found, &header) ? elf_strptr(object->elf, names, header.sh_name) : NULL;
-        if (name && strcmp(name, section) == 0 && header.sh_type != SHT_NOBITS) return true;
+        if (name && strcmp(name, wanted) == 0 && header.sh_type != SHT_NOBITS) return found;
     }
-    return false;
+    return NULL;
+}
+
+bool object_has(const struct object *object, const char *section) {
+    return section_named(object, section) != NULL;
+}
+
+const void *object_section(const struct object *object, const char *name, size_t *size) {
+    Elf_Scn *section = section_named(object, name);
+    Elf_Data *data = section ? elf_getdata(section, NULL) : NULL;
+    *size = data && data->d_buf ? data->d_size : 0;
+    return *size ? data->d_buf : NULL;
 }
 
 static bool has_debug(const struct object *object) {

@@ -33,6 +33,9 @@ bool object_open(struct object *object, const char *path, struct build_id wanted
 void object_close(struct object *object);
 bool object_has(const struct object *object, const char *section);
 
+/* A section's bytes, as they are by now; NULL: there are none. */
+const void *object_section(const struct object *object, const char *name, size_t *size);
+
 /* The dwz file that a debug file refers to; false: it refers to one that is not to be had. */
 bool object_find_alt(struct object *alt, Dwarf *dwarf, const struct object *debug,
                      const struct symbol_options *options);

@@ -16,6 +16,7 @@ struct span { /* one range of one node, before sorting */
 
 struct walk {
     struct dwarf_unit *unit;
+    const struct code *code;
     bool in_types; /* Rust puts functions into the types that they belong to */
     uint64_t budget;
     struct span *spans;
@@ -36,7 +37,7 @@ static uint32_t add_node(struct walk *walk, Dwarf_Die *die, uint32_t parent, uin
     uint32_t node = NO_NODE;
     while (walk->budget && (at = dwarf_ranges(die, at, &base, &low, &high)) > 0) {
         walk->budget--;
-        if (low >= high) continue;
+        if (low >= high || !code_begins(walk->code, low)) continue;
         if (node == NO_NODE) {
             unit->nodes = memory_more(unit->nodes, &unit->node_capacity, unit->node_count + 1, sizeof *unit->nodes);
             node = (uint32_t)unit->node_count++;
@@ -132,8 +133,8 @@ static void flatten(struct walk *walk) {
     free(open);
 }
 
-void dwarf_walk(struct dwarf_unit *unit) {
-    struct walk walk = {.unit = unit, .budget = unit->size};
+void dwarf_walk(struct dwarf_unit *unit, const struct code *code) {
+    struct walk walk = {.unit = unit, .code = code, .budget = unit->size};
     walk.in_types = dwarf_srclang(&unit->die) == DW_LANG_Rust;
     unit->walked = true;
     walk_children(&walk, &unit->die, NO_NODE, 0);

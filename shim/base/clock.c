@@ -13,13 +13,17 @@ static gettime_function vdso_gettime;
 static gettime_function find_gettime(const ElfW(Ehdr) * image) {
     const ElfW(Phdr) *header = (const void *)((const char *)image + image->e_phoff);
     const ElfW(Dyn) *dynamic = NULL;
-    uintptr_t bias = 0;
+    uintptr_t bias = 0, end = 0;
+    struct symbols symbols;
     for (int i = 0; i < image->e_phnum; i++) {
-        if (header[i].p_type == PT_LOAD && !bias) bias = (uintptr_t)image + header[i].p_offset - header[i].p_vaddr;
+        if (header[i].p_type == PT_LOAD && !bias) {
+            bias = (uintptr_t)image + header[i].p_offset - header[i].p_vaddr;
+            end = bias + header[i].p_vaddr + header[i].p_memsz;
+        }
         if (header[i].p_type == PT_DYNAMIC) dynamic = (const void *)((const char *)image + header[i].p_offset);
     }
-    if (!bias || !dynamic) return NULL;
-    return (gettime_function)(uintptr_t)symbol_find(bias, dynamic, "__vdso_clock_gettime");
+    if (!bias || !symbols_of(&symbols, bias, (uintptr_t)image, end, dynamic)) return NULL;
+    return (gettime_function)(uintptr_t)symbol_find(&symbols, "__vdso_clock_gettime");
 }
 
 void clock_start(void) {

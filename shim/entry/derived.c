@@ -2,9 +2,11 @@
  * through these too, so each goes through the loader's symbol of the one that it is defined by, as the C++ library's
  * own do. A file of its own: the compiler is not to see through. */
 #include "shim/arena/fast.h"
+#include "shim/entry/cxx.h"
 #include "shim/entry/new.h"
 #include "shim/entry/start.h"
 
+#include <link.h>
 #include <stdatomic.h>
 
 EXPORT void *_Znam(size_t n);
@@ -63,30 +65,39 @@ extern void *own_aligned_array(size_t n, size_t alignment)
 
 enum form { PLAIN, ARRAY, ALIGNED_ONE, ALIGNED_ARRAY };
 
-/* The C++ library's form calls the operator that it is defined by and catches what that throws, which C cannot. Looked
- * for once: the library stays (its unique symbols see to that). */
-static void *library_form(enum form form) {
-    static const char *const symbols[] = {"_ZnwmRKSt9nothrow_t", "_ZnamRKSt9nothrow_t",
-                                          "_ZnwmSt11align_val_tRKSt9nothrow_t", "_ZnamSt11align_val_tRKSt9nothrow_t"};
-    static _Atomic(void *) known[ARRAY_LENGTH(symbols)];
-    void *f = atomic_load_explicit(&known[form], memory_order_relaxed);
-    if (f) return f;
-    f = new_of_library(symbols[form]);
-    atomic_store_explicit(&known[form], f, memory_order_relaxed);
+/* The C++ library's form calls the operator that it is defined by and catches what that throws, which C cannot. */
+static const char *const symbols[] = {"_ZnwmRKSt9nothrow_t", "_ZnamRKSt9nothrow_t",
+                                      "_ZnwmSt11align_val_tRKSt9nothrow_t", "_ZnamSt11align_val_tRKSt9nothrow_t"};
+
+static int read_unloads(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    *(uint64_t *)context = info->dlpi_subs;
+    return 1;
+}
+
+/* For those who ask at every call: remembered until the loader unloads anything. The number of unloads lies above the
+ * address, so that nobody takes one for the other's. */
+static void *known_form(enum form form, const void *caller) {
+    static _Atomic uint64_t known[ARRAY_LENGTH(symbols)];
+    uint64_t unloads = 0, word = atomic_load_explicit(&known[form], memory_order_relaxed);
+    (void)dl_iterate_phdr(read_unloads, &unloads);
+    if (word && word >> 48 == (unloads & 0xffff)) return (void *)(word & 0xffffffffffff);
+    void *f = cxx_function(caller, symbols[form]);
+    atomic_store_explicit(&known[form], f ? unloads << 48 | (uintptr_t)f : 0, memory_order_relaxed);
     return f;
 }
 
-static NOINLINE void *nothrow_slow(size_t n, const void *nothrow) {
+static NOINLINE void *nothrow_slow(enum form form, size_t n, const void *nothrow) {
     void *p = new_quietly(n, 16, FRAME);
     if (likely(p != NULL)) return p;
-    nothrow_function f = (nothrow_function)(uintptr_t)library_form(PLAIN);
+    nothrow_function f = (nothrow_function)(uintptr_t)cxx_function(CALLER, symbols[form]);
     return f ? f(n, nothrow) : track_allocate(n, 16, false, CEILING_NEW, CALLER, FRAME);
 }
 
-static NOINLINE void *aligned_slow(size_t n, size_t alignment, const void *nothrow) {
+static NOINLINE void *aligned_slow(enum form form, size_t n, size_t alignment, const void *nothrow) {
     void *p = new_aligned_quietly(n, alignment, FRAME);
     if (likely(p != NULL)) return p;
-    aligned_nothrow_function f = (aligned_nothrow_function)(uintptr_t)library_form(ALIGNED_ONE);
+    aligned_nothrow_function f = (aligned_nothrow_function)(uintptr_t)cxx_function(CALLER, symbols[form]);
     if (f) return f(n, alignment, nothrow);
     return new_alignment_is_valid(alignment)
                ? track_allocate(n, max_size(alignment, 16), false, CEILING_NEW, CALLER, FRAME)
@@ -95,40 +106,40 @@ static NOINLINE void *aligned_slow(size_t n, size_t alignment, const void *nothr
 
 /* Where the program has replaced what the form is defined by. */
 static NOINLINE void *replaced(enum form form, size_t n, const void *nothrow) {
-    nothrow_function f = (nothrow_function)(uintptr_t)library_form(form);
+    nothrow_function f = (nothrow_function)(uintptr_t)known_form(form, CALLER);
     if (f) return f(n, nothrow);
     return form == ARRAY ? _Znam(n) : _Znwm(n);
 }
 static NOINLINE void *replaced_aligned(enum form form, size_t n, size_t alignment, const void *nothrow) {
-    aligned_nothrow_function f = (aligned_nothrow_function)(uintptr_t)library_form(form);
+    aligned_nothrow_function f = (aligned_nothrow_function)(uintptr_t)known_form(form, CALLER);
     if (f) return f(n, alignment, nothrow);
     return form == ALIGNED_ARRAY ? _ZnamSt11align_val_t(n, alignment) : _ZnwmSt11align_val_t(n, alignment);
 }
 
 /* The array forms are these too, unless they are replaced by themselves. */
-ALWAYS_INLINE void *nothrow_of_one(size_t n, const void *nothrow) {
+ALWAYS_INLINE void *nothrow_of_one(enum form form, size_t n, const void *nothrow) {
     if (unlikely(REPLACED(_Znwm, new_own))) return replaced(PLAIN, n, nothrow);
     void *p = arena_pop(n);
-    return likely(p != NULL) ? p : nothrow_slow(n, nothrow);
+    return likely(p != NULL) ? p : nothrow_slow(form, n, nothrow);
 }
-ALWAYS_INLINE void *aligned_nothrow_of_one(size_t n, size_t alignment, const void *nothrow) {
+ALWAYS_INLINE void *aligned_nothrow_of_one(enum form form, size_t n, size_t alignment, const void *nothrow) {
     if (unlikely(REPLACED(_ZnwmSt11align_val_t, new_own_aligned)))
         return replaced_aligned(ALIGNED_ONE, n, alignment, nothrow);
-    return aligned_slow(n, alignment, nothrow);
+    return aligned_slow(form, n, alignment, nothrow);
 }
 
 EXPORT void *_ZnwmRKSt9nothrow_t(size_t n, const void *nothrow) {
-    return nothrow_of_one(n, nothrow);
+    return nothrow_of_one(PLAIN, n, nothrow);
 }
 EXPORT void *_ZnamRKSt9nothrow_t(size_t n, const void *nothrow) {
     if (unlikely(REPLACED(_Znam, own_array))) return replaced(ARRAY, n, nothrow);
-    return nothrow_of_one(n, nothrow);
+    return nothrow_of_one(ARRAY, n, nothrow);
 }
 EXPORT void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, const void *nothrow) {
-    return aligned_nothrow_of_one(n, alignment, nothrow);
+    return aligned_nothrow_of_one(ALIGNED_ONE, n, alignment, nothrow);
 }
 EXPORT void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t n, size_t alignment, const void *nothrow) {
     if (unlikely(REPLACED(_ZnamSt11align_val_t, own_aligned_array)))
         return replaced_aligned(ALIGNED_ARRAY, n, alignment, nothrow);
-    return aligned_nothrow_of_one(n, alignment, nothrow);
+    return aligned_nothrow_of_one(ALIGNED_ARRAY, n, alignment, nothrow);
 }

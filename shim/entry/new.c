@@ -1,44 +1,11 @@
 /* C++'s operators new and delete by which the standard defines the others (derived.c), in C. When memory is refused,
- * the next operator new behind weir is called: libstdc++'s runs the new-handler and throws std::bad_alloc, which C
- * cannot. */
+ * the new-handler of the caller's C++ library runs and its std::bad_alloc is thrown, which C can do by the ABI's
+ * functions only. */
 #include "shim/entry/new.h"
 #include "shim/arena/fast.h"
 #include "shim/arena/near.h"
-#include "shim/base/symbols.h"
+#include "shim/entry/cxx.h"
 #include "shim/entry/start.h"
-
-#include <link.h>
-
-struct wanted {
-    const char *symbol;
-    void *found;
-};
-
-static bool is_cxx_library(const char *name) {
-    for (const char *p = name; p && *p; p++) {
-        if (p != name && p[-1] != '/') continue;
-        if (str_after(p, "libstdc++.so") || str_after(p, "libc++.so") || str_after(p, "libc++abi.so")) return true;
-    }
-    return false;
-}
-
-static int look_into(struct dl_phdr_info *info, size_t size, void *context) {
-    struct wanted *w = context;
-    (void)size;
-    if (!is_cxx_library(info->dlpi_name)) return 0;
-    for (int i = 0; i < info->dlpi_phnum && !w->found; i++) {
-        if (info->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
-        const void *dynamic = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-        w->found = symbol_find(info->dlpi_addr, dynamic, w->symbol);
-    }
-    return w->found != NULL;
-}
-
-void *new_of_library(const char *symbol) {
-    struct wanted w = {symbol, NULL};
-    (void)dl_iterate_phdr(look_into, &w);
-    return w.found;
-}
 
 void *new_quietly(size_t n, size_t alignment, const void *frame) {
     start_check();
@@ -49,23 +16,71 @@ void *new_aligned_quietly(size_t n, size_t alignment, const void *frame) {
     return new_alignment_is_valid(alignment) ? new_quietly(n, max_size(alignment, 16), frame) : NULL;
 }
 
+/* --- refused --- */
+
+struct request {
+    const char *symbol;
+    size_t n, alignment;
+    bool aligned; /* by the form that names an alignment */
+    const void *caller, *frame;
+};
+
+/* Another's operator new may ask this one in turn, and so for ever. What it throws passes by all that stands behind the
+ * call, so the mark lies on the stack, and what is left of one counts little: it is overwritten sooner or later. */
+#define IN_TURN_MAX 8
+struct mark {
+    const struct mark *self;
+    unsigned depth;
+};
+static __thread const struct mark *innermost;
+
+static unsigned depth_of_marks(const void *frame) {
+    const struct mark *m = innermost;
+    return m && (uintptr_t)m > (uintptr_t)frame && m->self == m ? m->depth : 0;
+}
+
+static void *ask(void *function, const struct request *r) {
+    struct mark mark = {&mark, depth_of_marks(FRAME) + 1};
+    void *p = NULL;
+    if (mark.depth <= IN_TURN_MAX) {
+        __asm__ volatile("" : : "r"(&mark) : "memory"); /* it is there while others run */
+        innermost = &mark;
+        p = r->aligned ? ((void *(*)(size_t, size_t))(uintptr_t)function)(r->n, r->alignment)
+                       : ((void *(*)(size_t))(uintptr_t)function)(r->n);
+    }
+    innermost = NULL;
+    return p;
+}
+
+/* What the standard wants: the new-handler as long as there is one, then std::bad_alloc. NULL: nobody can throw. */
+static void *refused(const struct request *r) {
+    struct cxx_found found = cxx_find(r->caller, r->symbol);
+    if (found.function) return ask(found.function, r);
+    bool valid = new_alignment_is_valid(r->alignment);
+    for (;;) {
+        void *p = NULL;
+        if (valid) p = track_allocate(r->n, max_size(r->alignment, 16), false, CEILING_NEW, r->caller, r->frame);
+        if (p || !found.throws) return p;
+        cxx_handler handler = valid && found.runtime.get_new_handler ? found.runtime.get_new_handler() : NULL;
+        if (!handler) cxx_throw_bad_alloc(&found.runtime);
+        handler();
+    }
+}
+
 static NOINLINE void *new_slow(size_t n) {
     void *p = arena_pop_near(n);
     if (likely(p != NULL)) return p;
     p = new_quietly(n, 16, FRAME);
     if (likely(p != NULL)) return p;
-    void *(*f)(size_t) = (void *(*)(size_t))(uintptr_t)new_of_library("_Znwm");
-    return f ? f(n) : track_allocate(n, 16, false, CEILING_NEW, CALLER, FRAME);
+    struct request r = {"_Znwm", n, 16, false, CALLER, FRAME};
+    return refused(&r);
 }
 
 static NOINLINE void *new_aligned(size_t n, size_t alignment) {
     void *p = new_aligned_quietly(n, alignment, FRAME);
     if (likely(p != NULL)) return p;
-    void *(*f)(size_t, size_t) = (void *(*)(size_t, size_t))(uintptr_t)new_of_library("_ZnwmSt11align_val_t");
-    if (f) return f(n, alignment);
-    return new_alignment_is_valid(alignment)
-               ? track_allocate(n, max_size(alignment, 16), false, CEILING_NEW, CALLER, FRAME)
-               : NULL;
+    struct request r = {"_ZnwmSt11align_val_t", n, alignment, true, CALLER, FRAME};
+    return refused(&r);
 }
 
 EXPORT void *_Znwm(size_t n) {

@@ -14,14 +14,10 @@ EXPORT void _ZdlPvSt11align_val_t(void *p, size_t alignment);  /* delete of an a
 void *new_own(size_t n) HIDDEN;
 void *new_own_aligned(size_t n, size_t alignment) HIDDEN;
 
-/* The C++ library's own operator, wherever it is loaded; NULL: nowhere. dlsym would not see a local one, and allocates
- * when it fails. */
-void *new_of_library(const char *symbol) HIDDEN;
-
-/* Quiet when refused: the C++ library asks malloc again, whose refusal is the one that is reported. */
+/* Quiet when refused: who asks will ask again, and that refusal is the one that is reported. */
 void *new_quietly(size_t n, size_t alignment, const void *frame) HIDDEN;
 
-/* The same. NULL also for what is no power of two, which the C++ library refuses. */
+/* The same. NULL also for what is no power of two, which C++ libraries refuse. */
 void *new_aligned_quietly(size_t n, size_t alignment, const void *frame) HIDDEN;
 
 ALWAYS_INLINE bool new_alignment_is_valid(size_t alignment) {

@@ -72,10 +72,15 @@ static const void *other_malloc;
 
 static void note_whose_malloc(void) {
     struct dl_find_object found;
+    struct symbols symbols;
     void *code = (void *)RESOLVED(malloc);
     if (likely(!REPLACED(malloc, entry_malloc)) || _dl_find_object(code, &found) != 0) return;
     /* A program at fixed addresses may know malloc by its own PLT entry, which leads here; its symbol is undefined. */
-    if (symbol_find(found.dlfo_link_map->l_addr, found.dlfo_link_map->l_ld, "malloc") != code) return;
+    if (!symbols_of(&symbols, found.dlfo_link_map->l_addr, (uintptr_t)found.dlfo_map_start,
+                    (uintptr_t)found.dlfo_map_end, found.dlfo_link_map->l_ld) ||
+        symbol_find(&symbols, "malloc") != code) {
+        return;
+    }
     module_has_malloc(code);
     other_malloc = code;
 }

@@ -42,6 +42,32 @@ ceiling_is_never_passed() {
     done
 }
 
+# The plugins are one source in several layouts; the host is in C.
+plugins_get_bad_alloc() {
+    local plugins=("${@/#/$SHIM_TOOLS/pitfalls/plugin_}")
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/pitfalls/plugin_host" "${plugins[@]/%/.so}"
+        same "$(sort out | uniq -c | sed 's/^ *//')" "$(printf "$((2 * $#)) %s after 3, 0 in flight\n" \
+            "aligned nothrow: NULL" "aligned: std::bad_alloc" "new: std::bad_alloc" "new[]: std::bad_alloc" "nothrow: NULL")"
+    done
+}
+@test "a_plugin_gets_bad_alloc_from_the_library_that_it_needs" { plugins_get_bad_alloc shared; }
+@test "a_plugin_gets_bad_alloc_from_a_library_under_another_name" { plugins_get_bad_alloc vendored; }
+@test "a_plugin_gets_bad_alloc_from_the_library_inside_it" {
+    plugins_get_bad_alloc static
+    plugins_get_bad_alloc hidden
+    plugins_get_bad_alloc operators
+}
+@test "a_plugin_gets_bad_alloc_however_its_symbols_are_laid_out" {
+    plugins_get_bad_alloc sysv
+    plugins_get_bad_alloc lld
+    plugins_get_bad_alloc rodynamic
+}
+@test "each_of_several_plugins_gets_the_bad_alloc_of_its_own_library" {
+    plugins_get_bad_alloc vendored static lld shared
+    plugins_get_bad_alloc operators hidden static vendored
+}
+
 @test "refusals_are_told_at_most_every_100_ms_and_all_are_counted" {
     expect 0 disabled WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
     [ "$(grep -c '^weir: failed' err)" -lt 10 ]

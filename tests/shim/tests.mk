@@ -7,8 +7,9 @@ COMMA := ,
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
 PLAIN := steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress stacks modules
 LIBRARIES := early threaded restarter mapper auditor friend lazy forwarder
+PLUGINS  := shared static hidden operators sysv lld rodynamic vendored
 PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan \
-            replaced_PLAIN replaced_ARRAY replaced_ALIGNED
+            replaced_PLAIN replaced_ARRAY replaced_ALIGNED plugin_host $(PLUGINS:%=plugin_%.so)
 CXXES := bad_alloc operators hits
 
 PLUGINS := plugin_one plugin_two bare_one bare_two
@@ -57,6 +58,23 @@ $(OUT)/pitfalls/own_malloc: tests/shim/pitfalls/own_malloc.c
 $(OUT)/pitfalls/replaced_%: tests/shim/pitfalls/replaced.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -g -O1 -D$* $(WARN) -Wno-sized-deallocation -o $@ $<
+
+# One source, and the places in which a plugin's C++ library may lie and its tables be laid out.
+PLUGIN_static    := -static-libstdc++ -static-libgcc
+PLUGIN_hidden    := -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL
+PLUGIN_operators := -static-libstdc++ -static-libgcc -Wl,--version-script,tests/shim/pitfalls/operators.map
+PLUGIN_sysv      := -static-libstdc++ -static-libgcc -Wl,--hash-style=sysv
+PLUGIN_lld       := -static-libstdc++ -static-libgcc -fuse-ld=lld
+PLUGIN_rodynamic := -static-libstdc++ -static-libgcc -fuse-ld=lld -Wl,-z,rodynamic
+$(PLUGINS:%=$(OUT)/pitfalls/plugin_%.so): $(OUT)/pitfalls/plugin_%.so: tests/shim/pitfalls/plugin.cc tests/shim/pitfalls/operators.map
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 -g -O1 -fno-builtin -fPIC -shared $(WARN) $(PLUGIN_$*) -o $@ $<
+	$(if $(filter vendored,$*),cp "$$($(CXX) -print-file-name=libstdc++.so.6)" $(@D)/libvendored.so; \
+	    perl -pi -e 's/libstdc\+\+\.so\.6/libvendored.so/g' $(@D)/libvendored.so $@)
+
+$(OUT)/pitfalls/plugin_host: tests/shim/pitfalls/plugin_host.c
+	@mkdir -p $(@D)
+	$(CC) $(PITFALL_FLAGS) -o $@ $< -ldl -Wl,-rpath,'$$ORIGIN' -Wl,--disable-new-dtags
 
 $(OUT)/pitfalls/pitfalls: tests/shim/pitfalls/pitfalls.c
 	@mkdir -p $(@D)

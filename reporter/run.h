@@ -1,5 +1,5 @@
 /* The parts of `weir run`, one file each: run_values.c checks options, run_child.c runs the program, run_dumps.c finds
- * what it left and sums up. */
+ * its dumps and sums up, run_left.c looks at what else it left. */
 #ifndef WEIR_RUN_H
 #define WEIR_RUN_H
 
@@ -37,11 +37,19 @@ struct run {
     struct timespec started;
     pid_t pid;
     int wait_status;
+    size_t alive; /* processes that it left running */
 };
 
 bool run_make_folder(struct run *run);   /* once the pid is known; false, and said */
 char *run_output(const struct run *run); /* the template for the program */
 void run_sum_up(struct run *run);
+
+/* --- run_left.c --- */
+
+size_t run_count_alive(const struct run *run); /* processes of the run that have not ended */
+
+/* Removes a dump that its writer was ended before, by the ".part" of its name. */
+void run_remove_torn(const char *folder, const char *name);
 
 /* --- run_child.c --- */
 

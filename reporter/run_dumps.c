@@ -86,6 +86,7 @@ static void search(struct found *found, const struct run *run, const char *folde
     if (!open) return;
     for (struct dirent *entry = readdir(open); entry; entry = readdir(open)) {
         char *path = memory_format("%s/%s", folder, entry->d_name);
+        if (run->folder) run_remove_torn(folder, entry->d_name);
         size_t length = strlen(path);
         bool mine = run->folder ? length > 5 && strcmp(path + length - 5, ".dump") == 0 : is_of_run(run, path);
         if (mine)
@@ -115,7 +116,7 @@ static char *template_folder(const char *output) {
 
 /* One dump needs no folder. RENAME_NOREPLACE: an older run of the same number is not overwritten. */
 static void tidy(struct run *run, struct found *found) {
-    if (!run->folder) return;
+    if (!run->folder || run->alive) return; /* what goes on leaves its dumps there, too */
     if (found->count == 1 && renameat2(AT_FDCWD, found->paths[0], AT_FDCWD, run->kept, RENAME_NOREPLACE) == 0) {
         free(found->paths[0]);
         found->paths[0] = memory_text(run->kept, strlen(run->kept));
@@ -157,13 +158,25 @@ static void print_summary(const struct run *run, const struct found *found) {
     free(next);
 }
 
+/* A daemon's dumps come when it ends, to the same folder. */
+static void tell_of_alive(const struct run *run) {
+    const char *folder = run->folder;
+    size_t prefix = strlen(run->directory);
+    if (run->quiet || run->alive == 0) return;
+    if (folder && strncmp(folder, run->directory, prefix) == 0 && folder[prefix] == '/') folder += prefix + 1;
+    view_message("%zu process%s of this run go%s on%s%s", run->alive, run->alive == 1 ? "" : "es",
+                 run->alive == 1 ? "es" : "", folder ? "; dumps will come to " : "", folder ? folder : "");
+}
+
 void run_sum_up(struct run *run) {
     struct found found = {0};
+    run->alive = run_count_alive(run);
     char *output = run_output(run);
     char *folder = run->folder ? memory_text(run->folder, strlen(run->folder)) : template_folder(output);
     if (folder) search(&found, run, folder);
     char *why = found.count ? NULL : why_none(run, folder); /* asked before the folder goes */
     tidy(run, &found);
+    tell_of_alive(run);
     if (!run->quiet && found.count) print_summary(run, &found);
     if (!run->quiet && !found.count && folder) view_message("no dump: %s", why);
     for (size_t i = 0; i < found.count; i++) free(found.paths[i]);

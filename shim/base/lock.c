@@ -33,6 +33,15 @@ void lock_take(enum lock_name name) {
     atomic_store_explicit(&lock_page.holder[name], thread_pointer(), memory_order_relaxed);
 }
 
+bool lock_take_within(enum lock_name name, unsigned ms) {
+    struct timespec pause = {0, 1000000};
+    for (unsigned i = 0; !lock_try(name); i++) {
+        if (i == ms) return false;
+        (void)sys2(SYS_nanosleep, (long)&pause, 0);
+    }
+    return true;
+}
+
 void lock_give(enum lock_name name) {
     _Atomic uint32_t *word = &lock_page.word[name][0];
     atomic_store_explicit(&lock_page.holder[name], 0, memory_order_relaxed);
@@ -43,9 +52,15 @@ bool lock_held_here(enum lock_name name) {
     return atomic_load_explicit(&lock_page.holder[name], memory_order_relaxed) == thread_pointer();
 }
 
+/* Never 0, which stands for nobody; a filter may forbid to ask. */
+static uint32_t this_process(void) {
+    uint32_t id = sys_getpid();
+    return id ? id : UINT32_MAX;
+}
+
 void lock_start(void) {
     (void)sys_madvise(&lock_page, sizeof lock_page, MADV_WIPEONFORK);
-    atomic_store_explicit(&lock_page.owner, sys_getpid(), memory_order_release);
+    atomic_store_explicit(&lock_page.owner, this_process(), memory_order_release);
 }
 
 enum lock_process lock_process(void) {
@@ -57,6 +72,6 @@ enum lock_process lock_process(void) {
 
 bool lock_adopt(void) {
     uint32_t expected = 0;
-    return atomic_compare_exchange_strong_explicit(&lock_page.owner, &expected, sys_getpid(), memory_order_acq_rel,
+    return atomic_compare_exchange_strong_explicit(&lock_page.owner, &expected, this_process(), memory_order_acq_rel,
                                                    memory_order_relaxed);
 }

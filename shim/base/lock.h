@@ -4,14 +4,15 @@
  * guards is written in an order in which every half-done state is safe for a child that finds it: at worst something
  * is lost to that child, never handed out twice.
  *
- * Lock order: LOCK_KEPT, then LOCK_HEAPS, then LOCK_SLICES; nothing is locked while unwinding, none is held across a callback.
+ * Lock order: LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES; nothing is locked while unwinding, none is held across a callback. The
+ * writer of a dump holds LOCK_DUMP over all that it does (box/dump.h); nobody waits for that one for ever.
  * A signal handler never waits for these: a thread inside weir is marked busy (see arena/heap.h). */
 #ifndef WEIR_BASE_LOCK_H
 #define WEIR_BASE_LOCK_H
 
 #include "shim/base/base.h"
 
-enum lock_name { LOCK_START, LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES, LOCK_MODULES, LOCKS };
+enum lock_name { LOCK_START, LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES, LOCK_MODULES, LOCK_DUMP, LOCKS };
 
 /* The page that forks wipe. `owner` is the process that these locks work for; 0 tells a child that it is new. */
 struct lock_page {
@@ -25,6 +26,9 @@ extern struct lock_page lock_page HIDDEN;
 void lock_take(enum lock_name name);
 bool lock_try(enum lock_name name);
 void lock_give(enum lock_name name);
+
+/* Waits for so many milliseconds at most. */
+bool lock_take_within(enum lock_name name, unsigned ms);
 
 /* True when this thread holds it: only a signal handler that interrupted weir can see that. */
 bool lock_held_here(enum lock_name name);

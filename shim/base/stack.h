@@ -4,7 +4,8 @@
 
 #include "shim/base/base.h"
 
-/* Calls f(argument) on a fresh stack of 128 KiB, or on this one where the kernel gives none. */
+/* Calls f(argument) on a stack of 128 KiB that lies in the library, so that no address space is asked for: for whoever
+ * writes a dump, of whom there is one at a time. Called on it already, f goes on there. */
 void stack_call(void (*f)(void *), void *argument);
 
 #endif

@@ -1,9 +1,11 @@
 /* Raw system calls. The program may interpose every libc function, and libc's wrappers set errno; these do neither.
- * They return the kernel's answer: a value, or a negative errno. */
+ * They return the kernel's answer: a value, or a negative errno; -EPERM for what a filter of the program's own would
+ * end it for (filter.h). */
 #ifndef WEIR_BASE_SYS_H
 #define WEIR_BASE_SYS_H
 
 #include "shim/base/base.h"
+#include "shim/base/filter.h"
 
 #include <linux/futex.h>
 #include <sys/mman.h>
@@ -12,8 +14,10 @@
 
 #ifdef __clang_analyzer__
 long sys6(long n, long a, long b, long c, long d, long e, long f); /* may write through any of them */
+#    define sys_unfiltered sys6
 #else
-ALWAYS_INLINE long sys6(long n, long a, long b, long c, long d, long e, long f) {
+/* For what the program has asked for, and what leads to its end. */
+ALWAYS_INLINE long sys_unfiltered(long n, long a, long b, long c, long d, long e, long f) {
     long result;
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;
@@ -23,6 +27,10 @@ ALWAYS_INLINE long sys6(long n, long a, long b, long c, long d, long e, long f) 
                      : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
                      : "rcx", "r11", "memory");
     return result;
+}
+long sys_filtered(long n, long a, long b, long c, long d, long e, long f);
+ALWAYS_INLINE long sys6(long n, long a, long b, long c, long d, long e, long f) {
+    return unlikely(filter_any) ? sys_filtered(n, a, b, c, d, e, f) : sys_unfiltered(n, a, b, c, d, e, f);
 }
 #endif
 #define sys5(n, a, b, c, d, e) sys6(n, a, b, c, d, e, 0)
@@ -58,15 +66,21 @@ ALWAYS_INLINE void *sys_reserve(size_t n, int flags) {
 }
 /* Makes reserved memory usable. */
 ALWAYS_INLINE bool sys_open_reserved(void *p, size_t n) {
-    if (!sys_mprotect(p, n, PROT_READ | PROT_WRITE)) return false;
+    if (!sys_mprotect(p, n, PROT_READ | PROT_WRITE) &&
+        (!filter_any || !sys_mmap(p, n, PROT_READ | PROT_WRITE, MAP_FIXED))) { /* which more programs are left with */
+        return false;
+    }
     (void)sys_madvise(p, n, MADV_DODUMP);
     return true;
 }
+/* 0 where a filter forbids even that. */
 ALWAYS_INLINE uint32_t sys_getpid(void) {
-    return (uint32_t)sys0(SYS_getpid);
+    long id = sys0(SYS_getpid);
+    return sys_failed(id) ? 0 : (uint32_t)id;
 }
 ALWAYS_INLINE uint32_t sys_gettid(void) {
-    return (uint32_t)sys0(SYS_gettid);
+    long id = sys0(SYS_gettid);
+    return sys_failed(id) ? 0 : (uint32_t)id;
 }
 ALWAYS_INLINE void sys_futex_wait(uint32_t *word, uint32_t value) {
     (void)sys4(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value, 0);
@@ -76,7 +90,7 @@ ALWAYS_INLINE void sys_futex_wake(uint32_t *word, int n) {
 }
 
 _Noreturn ALWAYS_INLINE void sys_exit_group(int status) {
-    for (;;) (void)sys1(SYS_exit_group, status);
+    for (;;) (void)sys_unfiltered(SYS_exit_group, status, 0, 0, 0, 0, 0);
 }
 
 #endif

@@ -68,8 +68,15 @@ static bool is_place_for_messages(void) {
     return S_ISREG(st.st_mode) && (sys3(SYS_fcntl, 2, F_GETFL, 0) & O_APPEND) != 0;
 }
 
+bool message_is_possible(void) {
+    return !standard_error.quiet && is_place_for_messages();
+}
+
 void message_send(struct text *t) {
-    if (standard_error.quiet || !is_place_for_messages()) return;
+    if (message_is_possible()) message_send_unchecked(t);
+}
+
+void message_send_unchecked(struct text *t) {
     t->at[t->length++] = '\n';
     (void)sys3(SYS_write, 2, (long)t->at, (long)t->length);
 }

@@ -25,4 +25,8 @@ void message_start(bool quiet);
  * opened its database there. */
 void message_send(struct text *t);
 
+/* The question and the writing apart, for who may ask now and not when there is something to say. */
+bool message_is_possible(void);
+void message_send_unchecked(struct text *t);
+
 #endif

@@ -9,7 +9,8 @@
 
 #include <fcntl.h>
 
-#define STRINGS_MAX  (64 * MIB) /* address space; only what is used is touched */
+#define STRINGS_MIN  (32 * KIB) /* in the library itself; enough for a hundred modules */
+#define LIVE_MIN     (16 * KIB)
 #define SITE_THREADS 16
 #define THREADS_MAX  4096u
 
@@ -27,26 +28,49 @@ static void *map(size_t n) {
 static size_t sites_size(const struct contents *c) {
     return round_up(c->stacks * sizeof(struct site_sum), PAGE);
 }
+static size_t live_size(const struct contents *c) {
+    return round_up(c->stacks / 8 + 1, PAGE);
+}
 
-bool contents_start(struct contents *c, int fd, char *buffer) {
-    *c = (struct contents){.now = clock_now(), .stacks = state_tracking() ? stack_count() : 0};
-    c->strings = map(STRINGS_MAX);
-    if (c->strings && c->stacks) c->sites = map(sites_size(c));
-    if (!c->strings || (c->stacks && !c->sites)) {
-        contents_end(c);
-        return false;
-    }
+static char strings_here[STRINGS_MIN];
+static uint8_t live_here[LIVE_MIN];
+
+void contents_start(struct contents *c, int fd, char *buffer) {
+    *c = (struct contents){.now = clock_now(),
+                           .stacks = state_tracking() ? stack_count() : 0,
+                           .strings = strings_here,
+                           .strings_size = STRINGS_MIN,
+                           .live = live_here};
+    if (c->stacks) c->sites = map(sites_size(c));
+    if (live_size(c) > LIVE_MIN)
+        c->live = map(live_size(c));
+    else
+        mem_zero(live_here, LIVE_MIN);
     writer_start(&c->w, fd, buffer);
-    return true;
 }
 
 void contents_end(struct contents *c) {
-    if (c->strings) sys_munmap(c->strings, STRINGS_MAX);
+    if (c->strings != strings_here) sys_munmap(c->strings, c->strings_size);
+    if (c->live && c->live != live_here) sys_munmap(c->live, live_size(c));
     if (c->sites) sys_munmap(c->sites, sites_size(c));
 }
 
+/* Room for n bytes more; false: strings end here. */
+static bool more_strings(struct contents *c, size_t n) {
+    if (c->strings_length + n <= c->strings_size) return true;
+    size_t size = round_up(2 * (c->strings_length + n), PAGE);
+    char *larger = size < UINT32_MAX ? map(size) : NULL;
+    if (!larger) return false;
+    mem_copy(larger, c->strings, c->strings_length);
+    if (c->strings != strings_here) sys_munmap(c->strings, c->strings_size);
+    c->strings = larger;
+    c->strings_size = size;
+    return true;
+}
+
 struct dump_string contents_string(struct contents *c, const char *s, size_t n) {
-    struct dump_string string = {(uint32_t)c->strings_length, (uint32_t)min_size(n, STRINGS_MAX - c->strings_length)};
+    if (!more_strings(c, n)) n = c->strings_size - c->strings_length;
+    struct dump_string string = {(uint32_t)c->strings_length, (uint32_t)n};
     mem_copy(c->strings + c->strings_length, s, string.length);
     c->strings_length += string.length;
     return string;
@@ -61,16 +85,35 @@ uint64_t contents_stacks_lost(void) {
 
 /* --- blocks and sites --- */
 
-static void note_thread(struct contents *c, struct site_sum *site, uint32_t thread) {
-    for (uint32_t i = 0; i < site->threads; i++)
-        if (site->thread[i] == thread) return;
-    if (site->threads == SITE_THREADS) return;
-    site->thread[site->threads++] = thread;
+static void note_thread(struct contents *c, uint32_t thread) {
     for (uint32_t i = 0; i < c->threads; i++)
         if (threads_seen[i] == thread) return;
     if (c->threads < THREADS_MAX) threads_seen[c->threads++] = thread;
 }
 
+static void note_thread_of(struct contents *c, struct site_sum *site, uint32_t thread) {
+    for (uint32_t i = 0; i < site->threads; i++)
+        if (site->thread[i] == thread) return;
+    if (site->threads == SITE_THREADS) return;
+    site->thread[site->threads++] = thread;
+    note_thread(c, thread);
+}
+
+static void add_to_site(struct contents *c, const struct dump_block *b, bool inherited) {
+    struct site_sum *site = &c->sites[b->stack];
+    if (inherited) {
+        site->inherited_blocks++;
+        site->inherited_bytes += b->size;
+        return;
+    }
+    if (site->blocks == 0 || b->time < site->oldest) site->oldest = b->time;
+    if (b->time > site->newest) site->newest = b->time;
+    site->blocks++;
+    site->bytes += b->size;
+    note_thread_of(c, site, b->thread);
+}
+
+/* Inherited blocks are their maker's to list; here they count only. Without sites the reader counts them. */
 static void add_block(void *context, const void *p, const struct side *side) {
     struct contents *c = context;
     bool inherited = state_is_inherited(side);
@@ -80,20 +123,14 @@ static void add_block(void *context, const void *p, const struct side *side) {
     if (!inherited && time < fork_time) time = fork_time;
     uint32_t stack = side->stack < c->stacks ? side->stack : STACK_UNKNOWN;
     struct dump_block b = {(uintptr_t)p, side->size, time, stack, side->thread, DUMP_UNKNOWN, 0};
-    writer_add(&c->w, &b, sizeof b);
+    if (!inherited || !c->sites) writer_add(&c->w, &b, sizeof b);
+    if (c->live && !(inherited && c->sites)) c->live[stack / 8] |= (uint8_t)(1u << stack % 8);
     c->tracked++;
     c->capacity += b.size;
-    struct site_sum *site = &c->sites[stack];
-    if (inherited) {
-        site->inherited_blocks++;
-        site->inherited_bytes += b.size;
-        return;
-    }
-    if (site->blocks == 0 || time < site->oldest) site->oldest = time;
-    if (time > site->newest) site->newest = time;
-    site->blocks++;
-    site->bytes += b.size;
-    note_thread(c, site, b.thread);
+    if (c->sites)
+        add_to_site(c, &b, inherited);
+    else if (!inherited)
+        note_thread(c, b.thread);
 }
 
 /* Tracked blocks count with what was asked for; of the others only the place's size is known. */
@@ -102,13 +139,7 @@ static void add_up_capacity(struct contents *c) {
     if (places > c->tracked) c->capacity += c->stats.bytes / places * (places - c->tracked);
 }
 
-void contents_write_blocks(struct contents *c, uint32_t pid) {
-    c->pid = pid;
-    writer_begin(&c->w, DUMP_BLOCKS, sizeof(struct dump_block));
-    arena_walk(&c->stats, c->classes, add_block, c);
-    writer_end(&c->w);
-    if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;
-    add_up_capacity(c);
+static void write_sites(struct contents *c) {
     writer_begin(&c->w, DUMP_SITES, sizeof(struct dump_site));
     for (uint32_t i = 0; i < c->stacks; i++) {
         const struct site_sum *s = &c->sites[i];
@@ -120,13 +151,23 @@ void contents_write_blocks(struct contents *c, uint32_t pid) {
     writer_end(&c->w);
 }
 
+void contents_write_blocks(struct contents *c, uint32_t pid) {
+    c->pid = pid;
+    writer_begin(&c->w, DUMP_BLOCKS, sizeof(struct dump_block));
+    arena_walk(&c->stats, c->classes, add_block, c);
+    writer_end(&c->w);
+    if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;
+    add_up_capacity(c);
+    if (c->sites || !c->stacks) write_sites(c);
+}
+
 /* --- the rest --- */
 
 /* The stack of a site with live blocks; of the others, which may be a hundred times as many, only the number is kept.
  */
 static const struct stack *live_stack(const struct contents *c, uint32_t i, uint64_t frames) {
     const struct stack *s = stack_at(i);
-    bool live = c->sites[i].blocks > 0 || c->sites[i].inherited_blocks > 0;
+    bool live = !c->live || (c->live[i / 8] >> i % 8 & 1);
     return live && s->first_frame + (uint64_t)s->frames <= frames ? s : NULL;
 }
 

@@ -11,17 +11,19 @@ struct contents {
     uint64_t now;
     struct arena_stats stats;
     struct arena_class classes[CLASSES + 1];
-    uint64_t tracked;  /* live tracked blocks */
-    uint64_t capacity; /* bytes of live blocks: asked for where that is known, else the place's */
-    uint32_t stacks;   /* ids below it are written */
-    struct site_sum *sites;
+    uint64_t tracked;       /* live tracked blocks */
+    uint64_t capacity;      /* bytes of live blocks: asked for where that is known, else the place's */
+    uint32_t stacks;        /* ids below it are written */
+    struct site_sum *sites; /* by stack; NULL: no address space, and the reader adds the blocks up itself */
+    uint8_t *live;          /* a bit a stack: some block names it; NULL: any may be */
     char *strings;
-    size_t strings_length;
+    size_t strings_length, strings_size;
     uint32_t threads; /* distinct makers seen */
     uint32_t pid;
 };
 
-bool contents_start(struct contents *c, int fd, char *buffer);
+/* Address space is asked for as it is needed, and done without where there is none. */
+void contents_start(struct contents *c, int fd, char *buffer);
 void contents_end(struct contents *c);
 struct dump_string contents_string(struct contents *c, const char *s, size_t n);
 void contents_write_blocks(struct contents *c, uint32_t pid);

@@ -3,6 +3,7 @@
 #include "shim/box/dump.h"
 #include "shim/arena/arena.h"
 #include "shim/base/clock.h"
+#include "shim/base/lock.h"
 #include "shim/base/options.h"
 #include "shim/base/region.h"
 #include "shim/base/stack.h"
@@ -16,6 +17,7 @@
 #include "shim/box/state.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 _Static_assert((int)CEILING_MALLOC == OP_MALLOC && (int)CEILING_MMAP == OP_MMAP,
@@ -28,6 +30,7 @@ static _Atomic uint32_t dumps;
 static _Atomic uint32_t parent_pid;
 static _Atomic bool complained;
 static char buffer[WRITER_BUFFER];
+char dump_path[OUTPUT_PATH_MAX];
 
 void dump_start(void) {
     start_time = clock_now();
@@ -157,73 +160,94 @@ void dump_count(void) {
     parent_pid = (uint32_t)sys0(SYS_getppid); /* a copy has another parent */
 }
 
-/* Past a limit on file sizes the kernel sends SIGXFSZ before it fails the write, and that would end the program. */
-#define SIGXFSZ_BIT (1ull << (25 - 1))
+/* Nothing interrupts a dump but what is the thread's own fault: a handler might end the program, or jump away. Past a
+ * limit on file sizes the kernel sends SIGXFSZ before it fails the write, which is waited for here. */
+#define BIT(signal) (1ull << ((signal)-1))
 #define EFBIG_      27
 
-static uint64_t hold_size_signal(void) {
-    uint64_t hold = SIGXFSZ_BIT, before = 0;
-    (void)sys4(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, (long)&hold, (long)&before, 8);
+static uint64_t hold_signals(void) {
+    uint64_t hold = ~(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGSYS)), before = 0;
+    (void)sys4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&hold, (long)&before, 8);
     return before;
 }
 
-static void let_size_signal_go(uint64_t before, bool sent) {
-    uint64_t hold = SIGXFSZ_BIT;
+static void let_signals_go(uint64_t before, bool sent) {
+    uint64_t size_signal = BIT(SIGXFSZ);
     struct timespec none = {0, 0};
-    if (sent) (void)sys4(SYS_rt_sigtimedwait, (long)&hold, 0, (long)&none, 8);
-    (void)sys4(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&before, 0, 8);
-}
-
-static long write_all_of_it(enum dump_reason reason, uint32_t exit_status, uint32_t pid, char path[OUTPUT_PATH_MAX]) {
-    long fd = output_open(path, pid, atomic_load_explicit(&dumps, memory_order_relaxed));
-    struct contents c;
-    if (!sys_failed(fd) && !contents_start(&c, (int)fd, buffer)) {
-        (void)sys1(SYS_close, fd);
-        (void)sys3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
-        fd = -12;
-    }
-    if (sys_failed(fd)) {
-        complain(path, fd);
-        return fd;
-    }
-    contents_write_blocks(&c, pid); /* first: the others tell of what it saw */
-    write_process(&c, reason, exit_status, pid);
-    write_options(&c);
-    write_stats(&c);
-    write_refusals(&c);
-    contents_write_rest(&c);
-    struct dump_header header = {.time_realtime = start_realtime + (c.now - start_time), .pid = pid};
-    writer_finish(&c.w, &header);
-    contents_end(&c);
-    (void)sys1(SYS_close, fd);
-    if (c.w.error) {
-        complain(path, -c.w.error);
-        (void)sys3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
-    }
-    return -c.w.error;
+    if (sent) (void)sys4(SYS_rt_sigtimedwait, (long)&size_signal, 0, (long)&none, 8);
+    (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8);
 }
 
 struct request {
     enum dump_reason reason;
     uint32_t exit_status, pid;
-    char *path;
     long error;
 };
 
-static void write_requested(void *argument) {
-    struct request *r = argument;
-    r->error = write_all_of_it(r->reason, r->exit_status, r->pid, r->path);
+static void write_sections(struct contents *c, const struct request *r) {
+    contents_write_blocks(c, r->pid); /* first: the others tell of what it saw */
+    write_process(c, r->reason, r->exit_status, r->pid);
+    write_options(c);
+    write_stats(c);
+    write_refusals(c);
+    contents_write_rest(c);
+    struct dump_header header = {.time_realtime = start_realtime + (c->now - start_time), .pid = r->pid};
+    writer_finish(&c->w, &header);
 }
 
-long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid, char path[OUTPUT_PATH_MAX]) {
-    struct request r = {reason, exit_status, pid, path, 0};
-    uint64_t before = hold_size_signal();
+static void write_requested(void *argument) {
+    struct request *r = argument;
+    struct output o;
+    struct contents c;
+    output_open(&o, dump_path, r->pid, atomic_load_explicit(&dumps, memory_order_relaxed));
+    r->error = sys_failed(o.fd) ? o.fd : 0;
+    if (r->error == 0) {
+        contents_start(&c, (int)o.fd, buffer);
+        write_sections(&c, r);
+        contents_end(&c);
+        r->error = -c.w.error;
+        if (r->error == 0)
+            r->error = output_keep(&o);
+        else
+            output_drop(&o);
+    }
+    if (r->error != 0) complain(dump_path, r->error);
+}
+
+long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
+    struct request r = {reason, exit_status, pid, -1 /* EPERM */};
+    if (!dump_is_permitted()) return r.error; /* said when the filter was set */
+    uint64_t before = hold_signals();
     stack_call(write_requested, &r);
-    let_size_signal_go(before, r.error == -EFBIG_);
+    let_signals_go(before, r.error == -EFBIG_);
     return r.error;
 }
 
-void dump_discard(const char *path) {
-    (void)sys3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
+void dump_discard(void) {
+    (void)sys3(SYS_unlinkat, AT_FDCWD, (long)dump_path, 0);
     atomic_fetch_sub_explicit(&dumps, 1, memory_order_relaxed);
+}
+
+bool dump_is_wanted(void) {
+    return options.dump_at != 0;
+}
+
+bool dump_is_permitted(void) {
+    return output_is_permitted();
+}
+
+/* --- one at a time --- */
+
+#define WAIT 5000 /* ms that another thread's exit or exec waits */
+
+bool dump_begin(void) {
+    return lock_take_within(LOCK_DUMP, WAIT);
+}
+
+void dump_end(void) {
+    lock_give(LOCK_DUMP);
+}
+
+bool dump_is_mine(void) {
+    return lock_held_here(LOCK_DUMP);
 }

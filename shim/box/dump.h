@@ -9,14 +9,26 @@
 /* Copies what a program may overwrite later: its command line. */
 void dump_start(void);
 
+/* Whether any event leaves a dump, and whether a filter of the program's lets one be written. */
+bool dump_is_wanted(void);
+bool dump_is_permitted(void);
+
+/* Around the rest, of all reasons: a process writes one dump at a time, since paths and buffers are there once. Held on
+ * over an exec, so that no other thread begins one that the exec would cut off. False: another thread is at it for
+ * longer than anybody should wait. A copy of the process begins anew. */
+bool dump_begin(void);
+void dump_end(void);
+bool dump_is_mine(void); /* between the two, on this thread */
+
 /* Counts a dump that a copy of this process will write; dump_write itself does not count. */
 void dump_count(void);
 
-/* Writes a dump of process `pid` and puts its path into `path`. 0, or a negative errno after one line on standard
- * error (once a process). */
-long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid, char path[OUTPUT_PATH_MAX]);
+/* Writes a dump of process `pid`; its path lies in dump_path. 0, or a negative errno after one line on standard error
+ * (once a process). */
+long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid);
+extern char dump_path[OUTPUT_PATH_MAX];
 
-/* Takes a dump back that turned out to be none: the exec that it was for failed. */
-void dump_discard(const char *path);
+/* Takes the last one back, which turned out to be none: the exec that it was for failed. */
+void dump_discard(void);
 
 #endif

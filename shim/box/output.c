@@ -6,12 +6,18 @@
 #include "shim/base/text.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #define DESCRIPTOR_MIN 128 /* out of the way of the program's own; lower where the limit is lower */
 #define NUMBER_MAX     (1u << 30)
 #define RACES_MAX      100 /* times that another process takes the number that was free */
+#define ENOENT_        2
 #define EEXIST_        17
+#define EINVAL_        22
+#define ENOSYS_        38
+#define OPEN_FLAGS     (O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW)
 
 static char folder[2048];
 static char name[256] = "unknown";
@@ -119,15 +125,34 @@ static unsigned next_free(char path[OUTPUT_PATH_MAX], uint32_t pid, uint64_t num
     return is_free;
 }
 
-long output_open(char path[OUTPUT_PATH_MAX], uint32_t pid, uint64_t number) {
-    long fd = -EEXIST_;
-    for (unsigned attempt = 1, races = 0; fd == -EEXIST_ && races <= RACES_MAX; races++) {
-        struct path p = {path, 0};
-        expand(&p, pid, number, attempt);
-        fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd == -EEXIST_) attempt = next_free(path, pid, number);
-    }
-    if (sys_failed(fd)) return fd;
+/* Only the one that writes uses it, or a copy of the process, which has its own. */
+static char part[OUTPUT_PATH_MAX + 8];
+
+static void name_part(const char *path) {
+    size_t n = str_length(path);
+    mem_copy(part, path, n);
+    mem_copy(part + n, ".part", 6);
+}
+
+/* The folder that `weir run` made is gone when it has ended; what outlives it, a daemon, makes it again. */
+static bool make_folder_of_run(void) {
+    size_t slash = 0;
+    for (size_t i = 0; part[i]; i++)
+        if (part[i] == '/') slash = i;
+    if (!options.run || slash == 0) return false;
+    part[slash] = 0;
+    bool made = !sys_failed(sys3(SYS_mkdirat, AT_FDCWD, (long)part, 0777));
+    part[slash] = '/';
+    return made;
+}
+
+static long open_part(void) {
+    long fd = sys4(SYS_openat, AT_FDCWD, (long)part, OPEN_FLAGS, 0600);
+    if (fd == -ENOENT_ && make_folder_of_run()) fd = sys4(SYS_openat, AT_FDCWD, (long)part, OPEN_FLAGS, 0600);
+    return fd;
+}
+
+static long move_up(long fd) {
     for (int least = DESCRIPTOR_MIN; least >= 10; least /= 2) {
         long high = sys3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least);
         if (sys_failed(high)) continue;
@@ -135,4 +160,53 @@ long output_open(char path[OUTPUT_PATH_MAX], uint32_t pid, uint64_t number) {
         return high;
     }
     return fd;
+}
+
+bool output_is_permitted(void) {
+    return FILTER_ALLOWS(SYS_openat, AT_FDCWD, 0, OPEN_FLAGS) && FILTER_ALLOWS(SYS_pwrite64, DESCRIPTOR_MIN, 0, 0) &&
+           FILTER_ALLOWS(SYS_close, DESCRIPTOR_MIN, 0, 0) && FILTER_ALLOWS(SYS_renameat2, AT_FDCWD, 0, AT_FDCWD) &&
+           FILTER_ALLOWS(SYS_unlinkat, AT_FDCWD, 0, 0);
+}
+
+void output_open(struct output *o, char path[OUTPUT_PATH_MAX], uint32_t pid, uint64_t number) {
+    *o = (struct output){path, pid, number, 1, -EEXIST_};
+    for (unsigned races = 0; o->fd == -EEXIST_ && races <= RACES_MAX; races++) {
+        struct path p = {path, 0};
+        if (is_taken(path, pid, number, o->attempt)) o->attempt = next_free(path, pid, number);
+        p.length = 0;
+        expand(&p, pid, number, o->attempt);
+        name_part(path);
+        o->fd = open_part();
+        if (o->fd == -EEXIST_) o->attempt++; /* somebody writes it just now */
+    }
+    if (sys_failed(o->fd)) return;
+    (void)sys2(SYS_flock, o->fd, LOCK_EX | LOCK_NB); /* tells `weir run` that it is not left over */
+    o->fd = move_up(o->fd);
+}
+
+/* Never over what is there. File systems that cannot rename so may know links. */
+static long rename_part(const char *path) {
+    long r = sys5(SYS_renameat2, AT_FDCWD, (long)part, AT_FDCWD, (long)path, RENAME_NOREPLACE);
+    if (r != -EINVAL_ && r != -ENOSYS_) return r;
+    r = sys5(SYS_linkat, AT_FDCWD, (long)part, AT_FDCWD, (long)path, 0);
+    if (r == 0) (void)sys3(SYS_unlinkat, AT_FDCWD, (long)part, 0);
+    return r == 0 || r == -EEXIST_ ? r : sys2(SYS_rename, (long)part, (long)path);
+}
+
+long output_keep(struct output *o) {
+    long r = -EEXIST_;
+    for (unsigned races = 0; r == -EEXIST_ && races <= RACES_MAX; races++) {
+        struct path p = {o->path, 0};
+        expand(&p, o->pid, o->number, o->attempt);
+        r = rename_part(o->path);
+        if (r == -EEXIST_) o->attempt = next_free(o->path, o->pid, o->number);
+    }
+    (void)sys1(SYS_close, o->fd);
+    if (sys_failed(r)) (void)sys3(SYS_unlinkat, AT_FDCWD, (long)part, 0);
+    return r;
+}
+
+void output_drop(struct output *o) {
+    (void)sys1(SYS_close, o->fd);
+    (void)sys3(SYS_unlinkat, AT_FDCWD, (long)part, 0);
 }

@@ -104,13 +104,12 @@ struct order {
 };
 
 static void write_in_copy(void *argument) {
-    static char path[OUTPUT_PATH_MAX];
     const struct order *o = argument;
     /* The program's pipes and sockets must see their ends close when the program closes them. */
     (void)sys3(SYS_close_range, 0, 1, 0);
     (void)sys3(SYS_close_range, 3, ~0u, 0);
-    long error = dump_write(o->reason, DUMP_STATUS_UNKNOWN, o->pid, path);
-    if (o->cookie) reply(o->pid, o->cookie, path, error);
+    long error = dump_write(o->reason, DUMP_STATUS_UNKNOWN, o->pid);
+    if (o->cookie) reply(o->pid, o->cookie, dump_path, error);
     sys_exit_group(0);
 }
 
@@ -123,7 +122,14 @@ static NOINLINE void say_that_it_failed(long error) {
     message_send(&t);
 }
 
+static bool may_copy(void) {
+    filter_look();
+    return dump_is_permitted() && FILTER_ALLOWS(SYS_clone, CLONE_VM | CLONE_VFORK, 0, 0) &&
+           FILTER_ALLOWS(SYS_clone, 0, 0, 0) && FILTER_ALLOWS(SYS_exit, 0, 0, 0) && FILTER_ALLOWS(SYS_wait4, 0, 0, 0);
+}
+
 static void take_snapshot(enum dump_reason reason, uint32_t cookie) {
+    if (!may_copy()) return; /* a filter of the program's forbids it, as was said */
     uint64_t all = ~0ull, before;
     uint32_t pid = sys_getpid();
     dump_count();

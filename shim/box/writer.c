@@ -5,8 +5,8 @@
 
 static uint32_t crc_table[8][256];
 
+/* For each dump anew: a copy of the process may have been made while it was half done. */
 static void make_crc_table(void) {
-    if (crc_table[0][1]) return;
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t c = i;
         for (int bit = 0; bit < 8; bit++) c = c >> 1 ^ (c & 1 ? 0x82f63b78u : 0);

@@ -5,6 +5,7 @@
 void hook_exit(void);    /* process.c */
 void hook_threads(void); /* thread.c */
 void hook_loader(void);  /* loader.c; its assembly calls it by name */
+void hook_seccomp(void); /* seccomp.c; the same */
 
 /* A child of fork has its own end before it. process.c */
 void process_forked(void);

@@ -15,10 +15,7 @@
 
 #define STATUS_HIDDEN (-1) /* quick_exit does not tell its handlers */
 
-/* Who writes the dump at exit: 0 nobody yet, a thread id while it is being written, ENDED after. */
-static _Atomic uint32_t ending;
-#define ENDED    UINT32_MAX
-#define END_WAIT 5000 /* ms that another thread's _exit waits for it */
+static _Atomic bool ended; /* the dump at exit is written; under LOCK_DUMP */
 
 static struct {
     int (*execve)(const char *, char *const[], char *const[]);
@@ -29,31 +26,37 @@ static struct {
 
 static bool owns_memory(void) {
     start_check();
+    filter_look(); /* first: a filter may forbid even to ask who this is */
     return lock_process() == PROCESS_OWNER;
 }
 
+static uint32_t this_process(void) {
+    return atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
+}
+
+/* False: another thread's takes long, this thread's exec has one already, or the one at exit is written: after it none
+ * begins, which the end would cut off. */
+static bool begin_dump(void) {
+    if (!(options.dump_at & DUMP_ON_EXIT) || !owns_memory() || dump_is_mine() || !dump_begin()) return false;
+    if (!atomic_load_explicit(&ended, memory_order_relaxed)) return true;
+    dump_end();
+    return false;
+}
+
 static void dump_at_end(enum dump_reason reason, int status) {
-    static char path[OUTPUT_PATH_MAX];
-    if (!(options.dump_at & DUMP_ON_EXIT) || !owns_memory()) return;
-    uint32_t self = sys_gettid(), writer = 0;
-    if (!atomic_compare_exchange_strong_explicit(&ending, &writer, self, memory_order_acq_rel, memory_order_acquire)) {
-        struct timespec pause = {0, 1000000};
-        for (int i = 0; writer != self && writer != ENDED && i < END_WAIT; i++) {
-            (void)sys2(SYS_nanosleep, (long)&pause, 0);
-            writer = atomic_load_explicit(&ending, memory_order_acquire);
-        }
-        return;
-    }
     int before = errno;
-    dump_count();
-    (void)dump_write(reason, status < 0 ? DUMP_STATUS_UNKNOWN : (uint32_t)status & 0xff, sys_getpid(), path);
+    if (begin_dump()) {
+        dump_count();
+        (void)dump_write(reason, status < 0 ? DUMP_STATUS_UNKNOWN : (uint32_t)status & 0xff, this_process());
+        atomic_store_explicit(&ended, true, memory_order_relaxed);
+        dump_end();
+    }
     errno = before;
-    atomic_store_explicit(&ending, ENDED, memory_order_release);
 }
 
 static void at_exit(int status, void *context) {
     (void)context;
-    if (owns_memory()) start_say_whose_malloc();
+    start_say_whose_malloc();
     dump_at_end(DUMP_AT_EXIT, status & 0xff);
 }
 
@@ -70,7 +73,7 @@ static void find_exec(void) {
 }
 
 void process_forked(void) {
-    atomic_store_explicit(&ending, 0, memory_order_relaxed);
+    atomic_store_explicit(&ended, false, memory_order_relaxed);
 }
 
 /* Exit handlers run in the reverse order of registration, and one from on_exit belongs to no library, so that it is not
@@ -92,38 +95,33 @@ EXPORT _Noreturn void _Exit(int status) {
 
 /* --- exec: the dump is written before; after a successful one there is nobody left, a failed one takes it back --- */
 
-static _Atomic bool exec_busy; /* the path and the writer's buffers are in use by one thread's exec */
-/* In static memory: a vfork child has little stack and never gets to use it. */
-static char exec_path[OUTPUT_PATH_MAX];
-
 struct exec_dump {
-    bool written, taken; /* taken: exec_busy is this thread's until the exec fails */
+    bool begun, written;
 };
 
-static void before_exec(struct exec_dump *d) {
-    d->written = d->taken = false;
-    if (!next.execve) find_exec();
-    if (!(options.dump_at & DUMP_ON_EXIT) || !owns_memory()) return;
-    if (atomic_exchange_explicit(&exec_busy, true, memory_order_acquire))
-        return; /* another thread is at it: one dump will do */
-    d->taken = true;
+static struct exec_dump before_exec(void) {
+    struct exec_dump d = {false, false};
     int before = errno;
-    dump_count();
-    d->written = dump_write(DUMP_AT_EXEC, DUMP_STATUS_UNKNOWN, sys_getpid(), exec_path) == 0;
+    if (!next.execve) find_exec();
+    d.begun = begin_dump();
+    if (d.begun) {
+        dump_count();
+        d.written = dump_write(DUMP_AT_EXEC, DUMP_STATUS_UNKNOWN, this_process()) == 0;
+    }
     errno = before;
+    return d;
 }
 
-static int after_failed_exec(const struct exec_dump *d) {
-    if (d->written) dump_discard(exec_path);
-    if (d->taken) atomic_store_explicit(&exec_busy, false, memory_order_release);
+static int after_failed_exec(struct exec_dump d) {
+    if (d.written) dump_discard();
+    if (d.begun) dump_end();
     return -1;
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[]) {
-    struct exec_dump d;
-    before_exec(&d);
+    struct exec_dump d = before_exec();
     (void)next.execve(path, argv, envp);
-    return after_failed_exec(&d);
+    return after_failed_exec(d);
 }
 
 EXPORT int execv(const char *path, char *const argv[]) {
@@ -131,10 +129,9 @@ EXPORT int execv(const char *path, char *const argv[]) {
 }
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[]) {
-    struct exec_dump d;
-    before_exec(&d);
+    struct exec_dump d = before_exec();
     (void)next.execvpe(file, argv, envp);
-    return after_failed_exec(&d);
+    return after_failed_exec(d);
 }
 
 EXPORT int execvp(const char *file, char *const argv[]) {
@@ -142,17 +139,15 @@ EXPORT int execvp(const char *file, char *const argv[]) {
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[]) {
-    struct exec_dump d;
-    before_exec(&d);
+    struct exec_dump d = before_exec();
     (void)next.fexecve(fd, argv, envp);
-    return after_failed_exec(&d);
+    return after_failed_exec(d);
 }
 
 EXPORT int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags) {
-    struct exec_dump d;
-    before_exec(&d);
+    struct exec_dump d = before_exec();
     (void)next.execveat(fd, path, argv, envp, flags);
-    return after_failed_exec(&d);
+    return after_failed_exec(d);
 }
 
 /* The arguments of an execl, up to and with the terminating NULL: counted first, then put into the caller's array. */

@@ -87,7 +87,7 @@ static void note_whose_malloc(void) {
 
 void start_say_whose_malloc(void) {
     const void *code = other_malloc;
-    if (likely(code == NULL) || arena_is_used()) return;
+    if (likely(code == NULL) || arena_is_used() || lock_process() != PROCESS_OWNER) return;
     other_malloc = NULL;
     struct text t = {0};
     text_add(&t, "weir: malloc was ");
@@ -125,5 +125,7 @@ __attribute__((constructor)) static void arm(void) {
     hook_exit();
     hook_threads();
     hook_loader();
+    hook_seccomp();
+    filter_start();
     snapshot_start();
 }

@@ -153,6 +153,65 @@ END
     same "$(stat -c %a "$(the_dump ends)")" 600
 }
 
+@test "a_limit_on_address_space_set_later_costs_no_dump" {
+    for level in $LEVELS; do
+        expect 3 "$level" /usr/bin/python3 -S -c 'import ctypes, json, os, re, resource, argparse
+libc = ctypes.CDLL(None); libc.malloc.restype = ctypes.c_void_p; libc.malloc(54321)
+resource.setrlimit(resource.RLIMIT_AS, (1 << 20, 1 << 20)) # less than there is already: nothing can be mapped
+os._exit(3)'
+        silent
+        [ "$level" = disabled ] || same "$(json 'blocks(54321)' "$(the_dump python3)")" 1
+    done
+}
+@test "little_address_space_from_the_start_costs_no_dump" {
+    for kilobytes in 30000 100000 300000 1000000; do
+        for level in $LEVELS; do
+            expect 3 "$level" bash -c "ulimit -v $kilobytes; exec $SHIM_TOOLS/ends exit"
+            lacks err "no dump"
+            json '' "$(the_dump ends)"
+        done
+    done
+}
+
+# --- one at a time ---
+
+# all_are_whole: no dump is damaged or half written. What copies of the process write may come a little later.
+all_are_whole() {
+    local dump
+    for dump in dumps/*; do
+        [[ $dump == *.part ]] || { json '' "$dump" || return 1; }
+    done
+    no_part() { ! compgen -G 'dumps/*.part' >/dev/null; }
+    wait_for 20 no_part || { echo "half written: $(ls dumps)"; return 1; }
+}
+
+@test "dumps_of_all_reasons_at_once_are_whole" {
+    for round in 1 2 3 4 5; do
+        for level in $LEVELS; do
+            expect 3 "$level" WEIR_OUTPUT="$PWD/dumps/x.%n.dump" "$SHIM_TOOLS/ends" dumps_at_once
+            all_are_whole
+            for dump in dumps/*; do json 'd["process"]["dumped_at"]' "$dump"; done | sort | uniq -c >reasons
+            has reasons "1 exit" signal
+            lacks reasons exec # each of them failed
+        done
+    done
+}
+@test "an_exec_and_an_exit_at_once_leave_one_whole_dump" {
+    for round in 1 2 3 4 5 6 7 8 9 10; do
+        under paranoid "$SHIM_TOOLS/ends" exec_and_exit
+        [ "$status" = 0 ] || [ "$status" = 3 ] || { seen; false; }
+        all_are_whole
+        [ "$(dumps_of ends)" -ge 1 ]
+    done
+}
+@test "a_handler_that_ends_the_program_does_not_cut_its_dump" {
+    for round in 1 2 3 4 5 6 7 8 9 10; do
+        expect 3 paranoid "$SHIM_TOOLS/ends" handler_ends_exec
+        all_are_whole
+        the_dump ends >/dev/null
+    done
+}
+
 # --- the dump signal; 63 is SIGRTMAX-1 ---
 
 is_there() { compgen -G "$1" >/dev/null; }

@@ -7,7 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/time.h>
 
 extern char **environ;
 static void leave(int n) {
@@ -16,6 +18,31 @@ static void leave(int n) {
 
 static void *endless(void *a) {
     for (;;) free(malloc((size_t)rand() % 5000));
+    return a;
+}
+
+/* Execs of what cannot be executed; some other thread ends the process meanwhile. */
+static void *failing_execs(void *a) {
+    char *args[] = {"x", NULL};
+    for (;;) execv("/nowhere/at/all", args);
+    return a;
+}
+
+static void *exits_now(void *a) {
+    exit(3);
+    return a;
+}
+
+static void end_in_handler(int n) {
+    (void)n;
+    _exit(3);
+}
+
+static void *dump_signals(void *a) {
+    for (;;) {
+        kill(getpid(), SIGRTMAX - 1);
+        usleep(3000);
+    }
     return a;
 }
 
@@ -67,6 +94,29 @@ int main(int argc, char **argv) {
         for (int i = 0; i < 16; i++) pthread_create(&t, NULL, endless, NULL);
         usleep(100000);
         exit(3);
+    }
+    if (!strcmp(how, "dumps_at_once")) { /* of all reasons, of a heap large enough to take a while */
+        pthread_t t;
+        for (int i = 0; i < 20000; i++) *(char *)malloc(100) = 1;
+        pthread_create(&t, NULL, failing_execs, NULL);
+        pthread_create(&t, NULL, failing_execs, NULL);
+        pthread_create(&t, NULL, dump_signals, NULL);
+        usleep(50000 + (unsigned)getpid() % 16 * 1000);
+        exit(3);
+    }
+    if (!strcmp(how, "exec_and_exit")) { /* one thread's exec takes the place of all, in the midst of another's exit */
+        pthread_t t;
+        for (int i = 0; i < 20000; i++) *(char *)malloc(100) = 1;
+        pthread_create(&t, NULL, exits_now, NULL);
+        for (unsigned i = 0; i < (unsigned)getpid() % 16 * 100; i++) sched_yield();
+        execv("/bin/true", args);
+    }
+    if (!strcmp(how, "handler_ends_exec")) { /* a handler ends the process while it waits for its exec's file */
+        struct itimerval soon = {{0, 500}, {0, 500}};
+        signal(SIGALRM, end_in_handler);
+        for (int i = 0; i < 20000; i++) *(char *)malloc(100) = 1;
+        setitimer(ITIMER_REAL, &soon, NULL);
+        (void)failing_execs(NULL);
     }
     if (!strcmp(how, "closed")) { /* descriptors 1 and 2 are gone, and a file is opened in the place of 2 */
         close(1);

@@ -12,11 +12,10 @@ PLUGINS  := shared static hidden operators sysv lld rodynamic vendored
 PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan \
             replaced_PLAIN replaced_ARRAY replaced_ALIGNED plugin_host $(PLUGINS:%=plugin_%.so)
 CXXES := bad_alloc operators hits
-
-PLUGINS := plugin_one plugin_two bare_one bare_two
+EXCHANGED := plugin_one plugin_two bare_one bare_two
 
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%) \
-     $(PLUGINS:%=$(OUT)/%.so)
+     $(EXCHANGED:%=$(OUT)/%.so)
 
 $(OUT)/%: tests/shim/%.c tests/shim/stepping.h
 	@mkdir -p $(@D)
@@ -27,7 +26,7 @@ $(OUT)/%: tests/shim/%.cc
 	$(CXX) -std=c++17 -g -O1 -fno-builtin $(WARN) -o $@ $< -pthread
 
 # The same but for a name; `bare` has no build-id.
-$(PLUGINS:%=$(OUT)/%.so): tests/shim/plugin.c
+$(EXCHANGED:%=$(OUT)/%.so): tests/shim/plugin.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -g -O1 -fno-builtin $(WARN) -fPIC -shared -DNAME=$(lastword $(subst _, ,$(basename $(@F)))) $(if $(filter bare%,$(@F)),-Wl$(COMMA)--build-id=none) -o $@ $<
 

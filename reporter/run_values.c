@@ -99,6 +99,7 @@ const struct run_option run_options[] = {
     {"on-error", "WEIR_ON_ERROR", is_action, "abort or report"},
     {"zero-on-free", "WEIR_ZERO_ON_FREE", is_switch, "0 or 1"},
     {"guard", "WEIR_GUARD", is_switch, "0 or 1"},
+    {"check", "WEIR_CHECK", is_switch, "0 or 1"},
     {"deepbind", "WEIR_DEEPBIND", is_switch, "0 or 1"},
     {"quiet", "WEIR_QUIET", is_switch, "0 or 1"},
 };

@@ -11,11 +11,11 @@
 
 void (*arena_watch_thread)(void);
 
-bool arena_start(bool track_all, bool careful, bool guard) {
+bool arena_start(bool track_all, bool careful, bool guard, bool check) {
     if (!slices_start(track_all, guard)) return false;
     arena.tracks_all = track_all && slices_has_sides();
     if (!heap_start(arena.tracks_all)) return false;
-    slabs_start(careful || arena.small);
+    slabs_start(careful || arena.small, check);
     arena.runs_near = kept_start() && !careful && !arena.tracks_all;
     emergency_start();
     return true;

@@ -10,9 +10,9 @@
 #include "shim/arena/layout.h"
 
 /* Once, before anything else. `track_all`: the direct table stays empty, so that every allocation takes the slow path;
- * `careful`: so does every free; `guard`: a slice that
- * cannot be touched follows every slab and run. False: no address space at all. */
-bool arena_start(bool track_all, bool careful, bool guard);
+ * `careful`: so does every free; `guard`: a slice that cannot be touched follows every slab and run; `check`: lists of
+ * free places are looked at as a whole before they are handed out again. False: no address space at all. */
+bool arena_start(bool track_all, bool careful, bool guard, bool check);
 bool arena_can_track(void); /* there was address space for the entries */
 bool arena_is_used(void);   /* some thread has asked for a small block */
 

@@ -237,9 +237,8 @@ void *heap_take_listed(struct heap *h, unsigned class) {
 /* --- giving --- */
 
 void heap_emptied(struct slab *s) {
-    if (s == bin_of(s)->current) {
-        (void)slab_refill(s); /* its own places again, at once: the next allocation is a fast one */
-    } else {
+    /* The current one stays as it is: its list is looked at before it is handed out, with what is freed until then. */
+    if (s != bin_of(s)->current && slab_holds_nothing(s)) {
         /* Off the list when a handler filled it up between a fast free's look at the owner and its push. */
         if (slab_rest(s) == REST_LISTED) heap_unlist(s);
         slab_give_back(s);

@@ -114,8 +114,9 @@ struct heap *heap_at(size_t i);
 
 #define SLAB_STEP_MAX (16 * KIB) /* by how much a slab grows at most, but by a place at least */
 
-/* `careful`: every free of its places is to take the slow path. */
-void slabs_start(bool careful);
+/* `careful`: every free of a place takes the slow path. `check`: lists are looked at as a whole before their places are
+ * handed out again. */
+void slabs_start(bool careful, bool check);
 /* `another`: the heap has a full one of the class. */
 struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool another);
 void slab_give_back(struct slab *s);
@@ -126,7 +127,27 @@ ALWAYS_INLINE size_t slab_grown(const struct slab *s) { /* bytes of the places t
     return (size_t)slab_capacity(s) * s->size;
 }
 
-/* Called when a list leads out of its slab: something wrote to a freed block. Set by the room that has words for it. */
-extern void (*slab_corrupted)(const void *block);
+/* Looks at the whole of local_free, which is not empty, cuts off what is not a list of free places, and tells. How many
+ * places it holds. */
+uint32_t slab_check(struct slab *s);
+
+/* A mark for the second word of places that a look has met: no other look of late has used it. */
+uint64_t slab_next_mark(void);
+
+/* Whether every place is on one of its lists; else its counts are set right. */
+bool slab_holds_nothing(struct slab *s);
+
+/* The same for a slab that another thread claims: is every place on local_free or on the list of those that wait? */
+bool slab_is_all_free(const struct slab *s, struct link *remote);
+
+ALWAYS_INLINE bool slab_in_same_span(const void *a, const void *b) {
+    return (((uintptr_t)a ^ (uintptr_t)b) >> SLAB_SPAN_SHIFT) == 0;
+}
+
+/* Called when a list is not what frees make: something wrote to a freed block (or to one that a list leads to, where
+ * the first link is wrong), freed a pointer into a block, or the same block twice. Set by the room that has words for
+ * it. */
+enum slab_misuse { SLAB_OVERWRITTEN, SLAB_INTERIOR, SLAB_FREED_TWICE };
+extern void (*slab_misused)(enum slab_misuse what, const void *block);
 
 #endif

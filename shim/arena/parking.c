@@ -132,7 +132,7 @@ static bool collect_bin(struct heap *h, bool tracked, unsigned class, bool keep)
     struct bin *bin = heap_bin(h, tracked, class);
     struct slab *s = bin->current, *next;
     bool kept = false;
-    if (s && s->class == class && s->used == slab_free_length(s)) {
+    if (s && s->class == class && s->used == slab_free_length(s) && slab_holds_nothing(s)) {
         kept = keep && slab_grown(s) <= SLAB_STEP_MAX;
         if (!kept) {
             heap_retire_current(h, tracked, class);
@@ -141,7 +141,7 @@ static bool collect_bin(struct heap *h, bool tracked, unsigned class, bool keep)
     }
     for (s = bin->list; s; s = next) { /* emptied where it could not be given back at once: inside a signal handler */
         next = s->next;
-        if (s->used > 0) continue;
+        if (s->used > 0 || !slab_holds_nothing(s)) continue;
         heap_unlist(s);
         slab_give_back(s);
     }

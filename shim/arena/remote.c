@@ -38,7 +38,7 @@ static bool claim(struct slab *s, uint64_t list) {
         return false; /* the owner was faster */
     /* The same list may have come about anew since it was looked at, in a slab that was in use again in between: only
      * now it holds still, if it rests. */
-    bool holds = owner_of_free(s, REMOTE_COUNT(list)) != NULL;
+    bool holds = owner_of_free(s, REMOTE_COUNT(list)) != NULL && slab_is_all_free(s, REMOTE_POINTER(list));
     if (holds) slices_empty(s, s->slices);
     atomic_store_explicit(&s->remote, holds ? REMOTE_QUEUED | REMOTE_EMPTIED : list, memory_order_release);
     return holds;
@@ -139,18 +139,38 @@ void heap_give_remotely(struct slab *s, void *p) {
     if (h) waits_now(h, s, bytes, new);
 }
 
-/* Puts the remote list's `count` places on local_free. */
+/* The place came up before, among the first n of the list. (Its mark may be what it holds by chance.) */
+static NOINLINE bool is_met_again(const struct link *list, const struct link *b, uint32_t n) {
+    for (; n > 0; n--, list = link_next(list))
+        if (list == b) return true;
+    return false;
+}
+
+/* Puts the remote list's `count` places on local_free, where they are looked at before they are handed out. Here no
+ * link may lead out of the slab, or to a place that came home already: the rest is lost then. */
 static void splice(struct slab *s, struct link *list, uint32_t count) {
-    if (s->local_free) {
-        struct link *tail = list;
-        for (uint32_t i = 1; i < count && link_next(tail); i++) tail = link_next(tail);
-        link_set(tail, s->local_free);
+    uint64_t mark = slab_next_mark();
+    struct link *tail = list;
+    uint32_t n = 1;
+    for (tail[1].word = mark; n < count; n++) {
+        struct link *next = link_next(tail);
+        if (unlikely(!next || !slab_in_same_span(next, tail))) {
+            slab_misused(SLAB_OVERWRITTEN, tail);
+            break;
+        }
+        if (unlikely(next[1].word == mark) && is_met_again(list, next, n)) {
+            slab_misused(SLAB_FREED_TWICE, next);
+            break;
+        }
+        next[1].word = mark;
+        tail = next;
     }
+    link_set(tail, s->local_free);
     s->local_free = list;
-    ASSERT(slab_used(s) >= count);
-    atomic_signal_fence(
-        memory_order_seq_cst); /* who sees the counts may give the memory back: nothing is written after */
-    s->used -= count;
+    atomic_signal_fence(memory_order_seq_cst); /* who sees the counts may give the memory back: no write comes after */
+    s->used -= n;
+    /* More came home than was out: one of them twice. */
+    if (unlikely(slab_used(s) > slab_capacity(s))) (void)slab_holds_nothing(s);
 }
 
 /* Takes the remote list, unless it is claimed. What there was. */

@@ -11,16 +11,13 @@
 #define EXTEND       (4 * KIB)
 #define POPULATE_MAX (1 * KIB) /* places up to here are taken to be written as a whole */
 
-void (*slab_corrupted)(const void *block);
+void (*slab_misused)(enum slab_misuse what, const void *block);
 
-static bool in_same_span(const void *a, const void *b) {
-    return (((uintptr_t)a ^ (uintptr_t)b) >> SLAB_SPAN_SHIFT) == 0;
-}
+static bool all_careful, checks_lists;
 
-static bool all_careful;
-
-void slabs_start(bool careful) {
+void slabs_start(bool careful, bool check) {
     all_careful = careful;
+    checks_lists = check;
 }
 
 struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool another) {
@@ -107,14 +104,119 @@ static bool extend(struct slab *s) {
     return true;
 }
 
+/* A list that is about to be handed out, or to go with its slab, is looked at as a whole: each link must lead to the
+ * start of a place, none to the same one twice. A fast free writes whatever it is given, and counts it. */
+static NOINLINE struct link *cut(struct slab *s, struct link *before, enum slab_misuse what, const void *block) {
+    /* What lay beyond is lost, and counts as in use for good. */
+    if (before)
+        link_set(before, NULL);
+    else
+        s->local_free = NULL;
+    slab_misused(what, block);
+    return NULL;
+}
+
+/* A pointer into a block: that one goes, the list goes on. */
+static NOINLINE struct link *skip(struct slab *s, struct link *before, const struct link *bad) {
+    struct link *next = link_next(bad);
+    if (before)
+        link_set(before, next);
+    else
+        s->local_free = next;
+    slab_misused(SLAB_INTERIOR, bad);
+    return next;
+}
+
+/* The careful look, once something is wrong: from the first link on, with a bit for each place seen. */
+static NOINLINE uint32_t check_slowly(struct slab *s) {
+    uint64_t seen[SLICE / 16 / 64] = {0}, bytes = slab_grown(s);
+    struct link *before = NULL, *b = s->local_free;
+    uint32_t n = 0;
+    while (b) {
+        uint64_t offset = (uint64_t)((const char *)b - slab_start(s));
+        uint64_t place = offset < bytes ? ((offset >> 4) * s->reciprocal) >> 31 : 0, bit = 1ull << (place & 63);
+        if (offset >= bytes || (offset & 7)) {
+            b = cut(s, before, SLAB_OVERWRITTEN, before ? before : b);
+        } else if (place * s->size != offset) {
+            b = skip(s, before, b);
+        } else if (seen[place >> 6] & bit) {
+            b = cut(s, before, SLAB_FREED_TWICE, b);
+        } else {
+            seen[place >> 6] |= bit;
+            n++;
+            before = b;
+            b = link_next(b);
+        }
+    }
+    return n;
+}
+
+/* The quick one marks each place in its second word, with a number that no other look of late has used. What has the
+ * mark already was met before, or holds the number by chance, which the careful look tells apart. */
+uint64_t slab_next_mark(void) {
+    return ((uint64_t)(uintptr_t)&tls << 20 ^ ++tls.looks) * 0x9e3779b97f4a7c15u;
+}
+
+static uint32_t check_quickly(struct slab *s) {
+    uint64_t mark = slab_next_mark();
+    uint64_t reciprocal = s->reciprocal, size = s->size, bytes = slab_grown(s);
+    const char *start = slab_start(s);
+    uint32_t n = 0;
+    for (struct link *b = s->local_free; b; b = link_next(b), n++) {
+        uint64_t offset = (uint64_t)((const char *)b - start);
+        if (unlikely(offset >= bytes) || unlikely((((offset >> 4) * reciprocal) >> 31) * size != offset) ||
+            unlikely(b[1].word == mark))
+            return check_slowly(s);
+        b[1].word = mark;
+    }
+    return n;
+}
+
+/* Tracked places have states, which every free looks at. Without the check at least no link may lead out of the slab.
+ */
+uint32_t slab_check(struct slab *s) {
+    if (likely(checks_lists) && !(slab_owner_word(s) & OWNER_TRACKED)) return check_quickly(s);
+    if (likely(slab_in_same_span(s->local_free, slab_start(s)))) return slab_capacity(s) - slab_used(s);
+    (void)cut(s, NULL, SLAB_OVERWRITTEN, s->local_free);
+    return 0;
+}
+
+/* Adds the list's places to those seen. False: it is not a list of free places. The slab rests, and its owner's stores
+ * came in their order; ThreadSanitizer cannot know. */
+__attribute__((no_sanitize("thread"))) static NOINLINE bool see(const struct slab *s, const char *start,
+                                                                struct link *const *list, uint64_t *seen, uint32_t *n) {
+    uint64_t reserved = s->reserved, size = s->size, reciprocal = s->reciprocal;
+    for (const struct link *b = *list; b; b = (const struct link *)(b->word ^ LINK_MIX(b)), ++*n) {
+        uint64_t offset = (uint64_t)((const char *)b - start);
+        if (offset >= reserved * size) return false;
+        uint64_t place = ((offset >> 4) * reciprocal) >> 31, bit = 1ull << (place & 63);
+        if (place * size != offset || (seen[place >> 6] & bit)) return false;
+        seen[place >> 6] |= bit;
+    }
+    return true;
+}
+
+bool slab_is_all_free(const struct slab *s, struct link *remote) {
+    uint64_t seen[SLICE / 16 / 64] = {0};
+    uint32_t n = 0;
+    if (!checks_lists) return true; /* by the counts */
+    return see(s, slab_start(s), &s->local_free, seen, &n) && see(s, slab_start(s), &remote, seen, &n) &&
+           n == slab_capacity(s);
+}
+
+bool slab_holds_nothing(struct slab *s) {
+    uint32_t capacity = slab_capacity(s), n = slab_free_length(s);
+    if (n < capacity && s->local_free) n += slab_check(s);
+    if (likely(n == capacity) && atomic_load_explicit(&s->remote, memory_order_relaxed) == 0) return true;
+    s->asleep = 0;
+    s->used = slab_free_length(s) + capacity - n; /* it was counted down by more than came home */
+    return false;
+}
+
 bool slab_refill(struct slab *s) {
     ASSERT(s->free == &slab_nil);
     if (!s->local_free) return extend(s);
-    if (unlikely(!in_same_span(s->local_free, slab_start(s)))) {
-        slab_corrupted(s->local_free);
-        s->local_free = NULL; /* what was on it is lost, and counted as in use for good */
-        return extend(s);
-    }
+    if (unlikely(slab_check(s) == 0)) return extend(s); /* what was on it is lost */
     /* In this order, since a fork in another thread may fall between: its child then lacks the list, no more. */
     struct link *list = s->local_free;
     s->used = slab_capacity(s);
@@ -131,11 +233,11 @@ void *slab_pop(struct slab *s) {
     struct link *next = link_next(b);
     if (next == NULL) {
         s->free = &slab_nil;
-    } else if (likely(in_same_span(next, b))) {
+    } else if (likely(slab_in_same_span(next, b))) {
         s->free = next;
     } else {
         s->free = &slab_nil;
-        slab_corrupted(b);
+        slab_misused(SLAB_OVERWRITTEN, b);
     }
     return b;
 }
@@ -144,6 +246,6 @@ uint32_t slab_free_length(const struct slab *s) {
     uint32_t n = 0;
     const struct link *start = (const void *)slab_start(s);
     for (const struct link *p = s->free; p && p != &slab_nil && n <= slab_capacity(s); p = link_next(p), n++)
-        if (!in_same_span(p, start)) break;
+        if (!slab_in_same_span(p, start)) break;
     return n;
 }

@@ -10,6 +10,7 @@
 struct options options = {
     .level = LEVEL_SIMPLE,
     .max_direct = UINT64_MAX,
+    .check = true,
     .depth = 64,
     .dump_at = DUMP_ON_EXIT | DUMP_ON_SIGNAL | DUMP_ON_LIMIT,
     .signal = 63,
@@ -292,6 +293,7 @@ static const struct option {
      .otherwise = "not abort or report; abort is used"},
     {"WEIR_ZERO_ON_FREE", .flag = &options.zero_on_free, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_GUARD", .flag = &options.guard, .otherwise = "not 0 or 1; 0 is used"},
+    {"WEIR_CHECK", .flag = &options.check, .otherwise = "not 0 or 1; 1 is used"},
     {"WEIR_DEEPBIND", .flag = &options.deepbind, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_BOX_DIR", .read = read_box_dir, .print = print_box_dir,
      .otherwise = "not an absolute path; /dev/shm is used"},

@@ -15,6 +15,7 @@ struct options {
     enum option_on_error on_error; /* WEIR_ON_ERROR */
     bool zero_on_free;             /* WEIR_ZERO_ON_FREE */
     bool guard;                    /* WEIR_GUARD */
+    bool check;                    /* WEIR_CHECK */
     bool deepbind;                 /* WEIR_DEEPBIND */
     bool quiet;                    /* WEIR_QUIET */
     unsigned depth;                /* WEIR_DEPTH, frames, 1 to OPTION_DEPTH_MAX */

@@ -52,7 +52,7 @@ static void start_rooms(void) {
     ceiling_start(options.max_direct);
     dump_start();
     bool tracking = track_start();
-    if (!arena_start(state_tracking(), options.zero_on_free, options.guard)) {
+    if (!arena_start(state_tracking(), options.zero_on_free, options.guard, options.check)) {
         struct text t = {0};
         text_add(&t, "weir: no address space for the arena; every allocation will fail");
         message_send(&t);

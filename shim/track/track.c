@@ -16,14 +16,17 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-static void on_corruption(const void *block) {
+static void on_misuse(enum slab_misuse what, const void *block) {
     struct place place = arena_find(block);
     state_count_bad_free();
-    report_misuse(MISUSE_CORRUPTED, "malloc", block, &place, NULL);
+    if (what == SLAB_OVERWRITTEN)
+        report_misuse(MISUSE_CORRUPTED, "malloc", block, &place, NULL);
+    else
+        report_misuse(what == SLAB_INTERIOR ? MISUSE_INTERIOR : MISUSE_DOUBLE_FREE, "free", block, &place, NULL);
 }
 
 bool track_start(void) {
-    slab_corrupted = on_corruption;
+    slab_misused = on_misuse;
     ceiling_describe_code = module_describe;
     ceiling_frame_of_code = module_frame;
     bool tables = modules_start();

@@ -32,7 +32,8 @@ static void give(size_t bytes) {
     atomic_fetch_sub(&rooms_charged, bytes);
 }
 
-static void corrupted(const void *block) {
+static void misused(enum slab_misuse what, const void *block) {
+    (void)what;
     (void)block;
     rooms_corrupted++;
 }
@@ -40,11 +41,11 @@ static void corrupted(const void *block) {
 void rooms_start(void) {
     charge_take = take;
     charge_give = give;
-    slab_corrupted = corrupted;
+    slab_misused = misused;
     start_read();
     lock_start();
     clock_start();
-    if (!arena_start(false, false, false)) abort();
+    if (!arena_start(false, false, false, true)) abort();
 }
 
 void *rooms_take(size_t n) {

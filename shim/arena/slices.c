@@ -51,8 +51,7 @@ static char *reserve_window(void) {
     char *p = sys_reserve(2 * WINDOW, 0);
     if (!p) return NULL;
     char *at = (char *)round_up((uintptr_t)p, WINDOW);
-    if (at > p) sys_munmap(p, (size_t)(at - p));
-    sys_munmap(at + WINDOW, (size_t)(p + WINDOW - at));
+    sys_trim_reserved(p, 2 * WINDOW, at, WINDOW);
     return at;
 }
 

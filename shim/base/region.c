@@ -28,7 +28,7 @@ bool region_reserve(struct region *r, size_t size, bool readable) {
     char *p = sys_reserve(size + 2 * PAGE, MAP_NORESERVE);
     if (!p) return false;
     if (readable && !sys_mprotect(p + PAGE, size, PROT_READ)) {
-        sys_munmap(p, size + 2 * PAGE);
+        sys_trim_reserved(p, size + 2 * PAGE, p, 0);
         return false;
     }
     r->base = p + PAGE;

@@ -6,6 +6,7 @@
 
 #include "shim/base/base.h"
 #include "shim/base/filter.h"
+#include "shim/base/reserve.h"
 
 #include <linux/futex.h>
 #include <sys/mman.h>
@@ -45,7 +46,9 @@ ALWAYS_INLINE bool sys_failed(long result) {
 }
 
 /* NULL where the kernel refuses. */
+void *sys_map_locked(void *at, size_t n, int protection, int flags);
 ALWAYS_INLINE void *sys_mmap(void *at, size_t n, int protection, int flags) {
+    if (unlikely(reserve_locks)) return sys_map_locked(at, n, protection, flags);
     long r = sys6(SYS_mmap, (long)at, (long)n, protection, flags | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return sys_failed(r) ? NULL : (void *)r;
 }
@@ -57,21 +60,6 @@ ALWAYS_INLINE bool sys_mprotect(void *p, size_t n, int protection) {
 }
 ALWAYS_INLINE bool sys_madvise(void *p, size_t n, int advice) {
     return sys3(SYS_madvise, (long)p, (long)n, advice) == 0;
-}
-/* Address space that nobody can touch yet. gdb's gcore would write it out, all of it, but for MADV_DONTDUMP. */
-ALWAYS_INLINE void *sys_reserve(size_t n, int flags) {
-    void *p = sys_mmap(NULL, n, PROT_NONE, flags);
-    if (p) (void)sys_madvise(p, n, MADV_DONTDUMP);
-    return p;
-}
-/* Makes reserved memory usable. */
-ALWAYS_INLINE bool sys_open_reserved(void *p, size_t n) {
-    if (!sys_mprotect(p, n, PROT_READ | PROT_WRITE) &&
-        (!filter_any || !sys_mmap(p, n, PROT_READ | PROT_WRITE, MAP_FIXED))) { /* which more programs are left with */
-        return false;
-    }
-    (void)sys_madvise(p, n, MADV_DODUMP);
-    return true;
 }
 /* 0 where a filter forbids even that. */
 ALWAYS_INLINE uint32_t sys_getpid(void) {

@@ -10,4 +10,7 @@ void hook_seccomp(void); /* seccomp.c; the same */
 /* A child of fork has its own end before it. process.c */
 void process_forked(void);
 
+/* A child of fork has nothing locked. lock_all.c */
+void lock_all_forked(void);
+
 #endif

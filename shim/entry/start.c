@@ -101,6 +101,7 @@ static void wake_child(void) {
     other_malloc = NULL; /* its parent says so */
     state_new_epoch();
     process_forked();
+    lock_all_forked();
 }
 
 COLD void start_wake(void) {

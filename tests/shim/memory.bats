@@ -49,3 +49,41 @@ costs_little() { # costs_little WHAT [LEVELS [NAME=VALUE...]]
 @test "large_blocks_grow_without_being_copied" { costs_little growth_without_copying; }
 @test "alternating_large_sizes_fault_seldom" { costs_little alternating_sizes; }
 @test "calloc_clears_what_was_used_and_nothing_else" { costs_little calloc_of_what_the_kernel_cleared; }
+
+# locks FLAGS BLOCKS [MEGABYTES]: mlockall answers as without weir, what it locks there is locked, and nothing is resident
+# that is not used.
+locks() {
+    local level word
+    expect 0 without "$SHIM_TOOLS/locked" "$@"
+    mv out plain
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/locked" "$@"
+        same "$(sed 's/,.*//' out)" "$(sed 's/,.*//' plain)"
+        for word in "made before" "made after" "resident: what is used" "unlocked: 0 0"; do
+            ! grep -q "$word" plain || has out "$word"
+        done
+        silent
+    done
+}
+can_lock() { [ "$(id -u)" = 0 ] && expect 0 without "$SHIM_TOOLS/locked" 3 20000 && ! grep -q '^12' out; }
+@test "all_memory_can_be_locked_and_none_becomes_resident_that_is_not_used" {
+    can_lock || skip "locking much memory needs root"
+    for flags in 1 2 3 5 6 7; do locks $flags 20000; done
+}
+@test "an_ordinary_user_can_lock_what_he_could_without_weir" {
+    [ "$(id -u)" = 0 ] || skip "only root can become another user"
+    locks 1 10 8
+    locks 3 10 8
+    locks 1 20000 8 # too much
+}
+@test "flags_of_mlockall_that_do_not_exist_are_refused" { for flags in 0 4 8; do locks $flags 10; done; }
+@test "a_child_of_a_program_that_locks_all_has_nothing_locked" {
+    can_lock || skip "locking much memory needs root"
+    expect 0 paranoid WEIR_DUMP_AT=none /usr/bin/python3 -S -c 'import ctypes, os
+libc = ctypes.CDLL(None); assert libc.mlockall(3) == 0
+def locked(): return [int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmLck")][0]
+if os.fork() == 0:
+    kept = ["x" * n for n in range(100000, 400000, 1000)]; print(locked(), flush=True); os._exit(0)
+os.wait(); print(locked() > 0)'
+    same "$(cat out)" $'0\nTrue'
+}

@@ -1,0 +1,28 @@
+/* Address space that nobody can touch yet: the arena and all tables begin as that, and are opened as they grow. Which
+ * it is, is remembered, since the kernel takes it for memory of the program's where that locks all it has (mlockall).
+ */
+#ifndef WEIR_BASE_RESERVE_H
+#define WEIR_BASE_RESERVE_H
+
+#include "shim/base/base.h"
+
+/* NULL where the kernel refuses. gdb's gcore would write it out, all of it, but for MADV_DONTDUMP. */
+void *sys_reserve(size_t n, int flags);
+
+/* Makes reserved memory usable. */
+bool sys_open_reserved(void *p, size_t n);
+
+/* Of what was reserved at `p`, only [start, start + n) stays. */
+void sys_trim_reserved(char *p, size_t size, char *start, size_t n);
+
+bool reserve_contains(uintptr_t address);
+size_t reserve_total(void);
+
+/* The program wants what it gets from now on to be locked. What is opened then is locked as it is touched: not all at
+ * once, which would make 32 MiB and their entries resident for the first block. */
+extern bool reserve_locks HIDDEN;
+
+/* Locks a range as it is touched. */
+bool sys_lock_touched(void *p, size_t n);
+
+#endif

@@ -1,0 +1,163 @@
+/* mlockall. What weir has reserved is no memory of the program's: it counts for nobody's limit, nothing of it becomes
+ * resident that is not used, and what is used of it is locked as glibc's heap would be, but as it is touched. */
+#include "shim/arena/slices.h"
+#include "shim/base/region.h"
+#include "shim/base/reserve.h"
+#include "shim/base/sys.h"
+#include "shim/entry/hooks.h"
+#include "shim/ceiling/ceiling.h"
+#include "shim/entry/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#ifndef MCL_ONFAULT
+#    define MCL_ONFAULT 4
+#endif
+#define ENOMEM_ 12
+#define EINVAL_ 22
+
+struct mapping {
+    uintptr_t start, end;
+    bool writable;
+};
+
+static const char *read_hex(const char *s, uintptr_t *value) {
+    for (*value = 0;; s++) {
+        char c = *s;
+        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+                                                : 16;
+        if (digit == 16) return s;
+        *value = *value << 4 | digit;
+    }
+}
+
+/* Calls f for each line of /proc/self/maps. */
+static void each_mapping(void (*f)(const struct mapping *, void *), void *context) {
+    char text[4096];
+    size_t have = 0;
+    long fd = sys4(SYS_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0), got = 0;
+    while (!sys_failed(fd) && (got = sys3(SYS_read, fd, (long)(text + have), (long)(sizeof text - have))) > 0) {
+        have += (size_t)got;
+        size_t line = 0;
+        for (size_t i = 0; i < have; i++) {
+            if (text[i] != '\n') continue;
+            struct mapping m;
+            const char *s = read_hex(text + line, &m.start);
+            s = read_hex(s + 1, &m.end);
+            m.writable = s[2] == 'w';
+            f(&m, context);
+            line = i + 1;
+        }
+        /* A line longer than the buffer ends in a path, of which nothing is wanted. */
+        if (line == 0 && have == sizeof text) have = sizeof text / 2;
+        for (size_t i = line; i < have; i++) text[i - line] = text[i];
+        have -= line;
+    }
+    if (!sys_failed(fd)) (void)sys1(SYS_close, fd);
+}
+
+static void unlock_reserved(const struct mapping *m, void *context) {
+    (void)context;
+    if (reserve_contains(m->start) && !m->writable) (void)sys2(SYS_munlock, (long)m->start, (long)(m->end - m->start));
+}
+
+static void lock_programs(const struct mapping *m, void *context) {
+    if (reserve_contains(m->start)) return;
+    if (*(const int *)context & MCL_ONFAULT)
+        (void)sys_lock_touched((void *)m->start, m->end - m->start);
+    else
+        (void)sys2(SYS_mlock, (long)m->start, (long)(m->end - m->start));
+}
+
+static void lock_open(const struct mapping *m, void *context) {
+    bool *all = context;
+    if (reserve_contains(m->start) && m->writable) *all &= sys_lock_touched((void *)m->start, m->end - m->start);
+}
+
+/* The arena's slices that are in use, one by one: there is a limit. */
+static void lock_used_slices(void) {
+    for (int zone = ZONE_LOW; zone <= ZONE_HIGH; zone++) {
+        size_t i, end;
+        slices_bounds((enum slices_zone)zone, &i, &end);
+        for (; (i = slices_next_used((enum slices_zone)zone, i, end)) < end; i++)
+            (void)sys_lock_touched(slab_start(&arena_slabs[i]), SLICE);
+    }
+}
+
+/* Whether the limit that the kernel has applied to all would let the rest be locked. */
+static bool rest_is_in_limit(void) {
+    char text[64];
+    uint64_t pages = 0;
+    struct rlimit64 limit;
+    long fd = sys4(SYS_openat, AT_FDCWD, (long)"/proc/self/statm", O_RDONLY | O_CLOEXEC, 0);
+    if (sys_failed(fd)) return false;
+    long n = sys3(SYS_read, fd, (long)text, sizeof text);
+    (void)sys1(SYS_close, fd);
+    for (long i = 0; i < n && text[i] >= '0' && text[i] <= '9'; i++) pages = pages * 10 + (uint64_t)(text[i] - '0');
+    if (sys4(SYS_prlimit64, 0, RLIMIT_MEMLOCK, 0, (long)&limit) != 0 || limit.rlim_cur == 0) return false;
+    /* In what is reserved lies what is used. */
+    uint64_t used = ceiling_numbers().used - atomic_load_explicit(&region_total, memory_order_relaxed);
+    return pages * PAGE + used <= limit.rlim_cur + reserve_total();
+}
+
+static long lock_current(int flags) {
+    long r = sys_unfiltered(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT, 0, 0, 0, 0, 0);
+    if (r == -ENOMEM_ && rest_is_in_limit()) {
+        each_mapping(lock_programs, &flags);
+        lock_used_slices();
+        return 0;
+    }
+    if (r != 0) return r;
+    each_mapping(unlock_reserved, NULL);
+    if (!(flags & MCL_ONFAULT)) each_mapping(lock_programs, &flags);
+    return 0;
+}
+
+static long lock_future(int flags) {
+    long r = sys_unfiltered(SYS_mlockall, flags & ~MCL_CURRENT, 0, 0, 0, 0, 0);
+    if (r != 0) return r;
+    reserve_locks = true;
+    bool all = true;
+    each_mapping(lock_open, &all); /* the heap goes on in what is open already */
+    if (!all) lock_used_slices();
+    return 0;
+}
+
+static long lock_all(int flags) {
+    long r = 0;
+    if (flags == MCL_ONFAULT || !(flags & (MCL_CURRENT | MCL_FUTURE)) ||
+        (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)))
+        return -EINVAL_;
+    if (flags & MCL_CURRENT) {
+        /* Before 4.4 the kernel knows one way only. Without the second flag the first call also ends the future. */
+        r = lock_current(flags);
+        if (r == -EINVAL_) return sys_unfiltered(SYS_mlockall, flags, 0, 0, 0, 0, 0);
+        if (r == 0) reserve_locks = false;
+    }
+    if (r == 0 && (flags & MCL_FUTURE)) r = lock_future(flags);
+    return r;
+}
+
+static int answer(long r) {
+    if (!sys_failed(r)) return 0;
+    errno = (int)-r;
+    return -1;
+}
+
+EXPORT int mlockall(int flags) {
+    start_check();
+    return answer(lock_all(flags));
+}
+
+EXPORT int munlockall(void) {
+    reserve_locks = false;
+    return answer(sys_unfiltered(SYS_munlockall, 0, 0, 0, 0, 0, 0));
+}
+
+/* Locks are not inherited. */
+void lock_all_forked(void) {
+    reserve_locks = false;
+}

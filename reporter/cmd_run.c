@@ -17,6 +17,7 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "\n"
                            "  --level LEVEL       disabled, simple, advanced, paranoid, 0 to 3   WEIR_LEVEL\n"
                            "  --max-direct SIZE   the ceiling: 512M, 2G, 50%                WEIR_MAX_DIRECT\n"
+                           "  --window SIZE       address space of the arena: 64G              WEIR_WINDOW\n"
                            "  --depth N           frames a stack, 1 to 128                       WEIR_DEPTH\n"
                            "  --output TEMPLATE   where dumps go: %e program, %p pid,           WEIR_OUTPUT\n"
                            "                      %n number, %t time\n"

@@ -91,6 +91,7 @@ static bool is_folder(const char *value) {
 const struct run_option run_options[] = {
     {"level", "WEIR_LEVEL", is_level, "a level (disabled, simple, advanced, paranoid, or 0 to 3)"},
     {"max-direct", "WEIR_MAX_DIRECT", is_size, "a size (try 512M)"},
+    {"window", "WEIR_WINDOW", is_size, "a size (try 64G)"},
     {"depth", "WEIR_DEPTH", is_depth, "a number from 1 to 128"},
     {"output", "WEIR_OUTPUT", is_template, "a file name (%e %p %n %t and %% may stand in it)"},
     {"dump-at", "WEIR_DUMP_AT", is_event_list, "a list of exit, signal, limit, or none"},

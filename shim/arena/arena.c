@@ -25,6 +25,10 @@ bool arena_is_used(void) {
     return heap_count() > 0;
 }
 
+size_t arena_dear_size(void) {
+    return slices_are_dear() ? arena.slices << SLICE_SHIFT : 0;
+}
+
 bool arena_can_track(void) {
     return slices_has_sides();
 }

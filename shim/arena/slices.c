@@ -10,7 +10,9 @@
  * is free for nobody.)
  */
 #include "shim/arena/zones.h"
+#include "shim/base/clock.h"
 #include "shim/base/lock.h"
+#include "shim/base/options.h"
 #include "shim/base/start.h"
 #include "shim/base/sys.h"
 
@@ -38,6 +40,7 @@ struct slab *arena_slabs = &slab_empty;
 
 struct zone zones[2];
 bool slices_guard;
+static bool dear; /* address space costs much here, so that there is less */
 
 static char *sides;
 static uint64_t reserved_bytes;
@@ -55,10 +58,42 @@ static char *reserve_window(void) {
     return at;
 }
 
+/* Natively address space costs nothing until it is used: microseconds. An emulator may keep a note of every page of it.
+ */
+#define PROBE        (1 * GIB)
+#define PROBE_DEAR   1000000u   /* ns */
+#define START_BUDGET 200000000u /* ns that all of it may cost there */
+#define DEAR_MIN     (2 * GIB)
+
+/* What PROBE costs, ns; 0: nothing to speak of. Other work may have come in between, so more than one look decides. */
+static uint64_t cost_of_probe(void) {
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < 3; i++) {
+        uint64_t begin = clock_now();
+        char *p = sys_mmap(NULL, PROBE, PROT_NONE, MAP_NORESERVE);
+        if (!p) return 0;
+        sys_munmap(p, PROBE);
+        uint64_t cost = clock_now() - begin;
+        if (cost < PROBE_DEAR) return 0;
+        if (cost < least) least = cost;
+    }
+    return least;
+}
+
+/* The arena's size where it is not the whole window, 0: it is. */
+static size_t smaller_window(bool with_sides) {
+    if (options.window) return options.window < WINDOW ? max_size(round_down(options.window, SMALLEST), SMALLEST) : 0;
+    uint64_t cost = region_address_limit() == SIZE_MAX ? cost_of_probe() : 0;
+    if (cost == 0) return 0;
+    dear = true;
+    size_t n = round_down(PROBE / cost * START_BUDGET / (with_sides ? 2 : 1), SMALLEST);
+    return min_size(max_size(n, DEAR_MIN), WINDOW / 2);
+}
+
 /* As much as there is, up to a share of the limit: the program needs address space of its own. */
-static char *reserve_less(size_t *n, bool with_sides) {
+static char *reserve_less(size_t *n, size_t most, bool with_sides) {
     size_t limit = region_address_limit();
-    *n = limit == SIZE_MAX ? WINDOW / 2 : limit / (with_sides ? 4 : 2);
+    *n = min_size(limit == SIZE_MAX ? WINDOW / 2 : limit / (with_sides ? 4 : 2), most ? most : WINDOW);
     for (; (*n = round_down(*n, SMALLEST)) > 0; *n /= 2) { /* both zones' bitmaps in whole words */
         /* A slab lies in one aligned span of 512 KiB, here too. */
         char *p = sys_reserve(*n + ((size_t)1 << SLAB_SPAN_SHIFT), 0);
@@ -96,10 +131,10 @@ static void make_key(void) {}
 bool slices_start(bool with_sides, bool guard) {
     make_key();
     slices_guard = guard;
-    size_t n = WINDOW;
-    char *base = reserve_window();
+    size_t n = WINDOW, smaller = smaller_window(with_sides);
+    char *base = smaller ? NULL : reserve_window();
     if (!base) {
-        base = reserve_less(&n, with_sides);
+        base = reserve_less(&n, smaller, with_sides);
         arena.small = true;
     }
     if (!base) return false;
@@ -118,6 +153,10 @@ bool slices_start(bool with_sides, bool guard) {
     arena.base = (uintptr_t)base;
     arena.slices = slices;
     return true;
+}
+
+bool slices_are_dear(void) {
+    return dear;
 }
 
 bool slices_has_sides(void) {

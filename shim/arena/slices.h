@@ -11,6 +11,9 @@ enum slices_zone { ZONE_LOW, ZONE_HIGH };
 bool slices_start(bool sides, bool guard);
 bool slices_guarded(void);
 
+/* The arena is smaller than it could be, since reserving takes long here. */
+bool slices_are_dear(void);
+
 /* A span of `count` slices, its address a multiple of `align` slices. NULL: the kernel refuses. The descriptors are as
  * they were left; memory up to each one's `committed` may be dirty, above it is zero. */
 struct slab *slices_take(enum slices_zone zone, size_t count, size_t align);

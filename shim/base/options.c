@@ -121,6 +121,10 @@ static bool read_max_direct(const char *s) {
     return read_size(s, &options.max_direct);
 }
 
+static bool read_window(const char *s) {
+    return read_size(s, &options.window);
+}
+
 static bool read_depth(const char *s) {
     uint64_t n;
     if (!text_number(s, &n) || n < 1 || n > OPTION_DEPTH_MAX) return false;
@@ -244,6 +248,12 @@ static void print_max_direct(struct text *t) {
     else
         text_add_number(t, options.max_direct);
 }
+static void print_window(struct text *t) {
+    if (options.window == 0)
+        text_add(t, "auto");
+    else
+        text_add_number(t, options.window);
+}
 static void print_depth(struct text *t) {
     text_add_number(t, options.depth);
 }
@@ -282,6 +292,8 @@ static const struct option {
      .otherwise = "not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"},
     {"WEIR_MAX_DIRECT", .read = read_max_direct, .print = print_max_direct,
      .otherwise = "not a size (try 512M); no ceiling is set"},
+    {"WEIR_WINDOW", .read = read_window, .print = print_window,
+     .otherwise = "not a size (try 64G); as much as costs little is reserved"},
     {"WEIR_DEPTH", .read = read_depth, .print = print_depth, .otherwise = "not a number from 1 to 128; 64 is used"},
     {"WEIR_OUTPUT", .read = read_output, .print = print_output,
      .otherwise = "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"},

@@ -13,6 +13,7 @@ struct options {
     enum option_level level;       /* WEIR_LEVEL */
     uint64_t max_direct;           /* WEIR_MAX_DIRECT, bytes; UINT64_MAX: no ceiling */
     enum option_on_error on_error; /* WEIR_ON_ERROR */
+    uint64_t window;               /* WEIR_WINDOW, bytes of the arena; 0: as much as costs little */
     bool zero_on_free;             /* WEIR_ZERO_ON_FREE */
     bool guard;                    /* WEIR_GUARD */
     bool check;                    /* WEIR_CHECK */

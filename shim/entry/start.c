@@ -40,6 +40,15 @@ static void say_that_all_is_tracked(void) {
     message_send(&t);
 }
 
+static void say_that_space_is_dear(void) {
+    if (arena_dear_size() == 0) return;
+    struct text t = {0};
+    text_add(&t, "weir: address space costs much here (an emulator?): the arena has ");
+    text_add_number(&t, arena_dear_size() >> 20);
+    text_add(&t, " MiB; WEIR_WINDOW=SIZE sets it");
+    message_send(&t);
+}
+
 static void start_rooms(void) {
     start_read();
     options_read();
@@ -62,6 +71,7 @@ static void start_rooms(void) {
         text_add(&t, "weir: no memory for the tables; nothing is tracked");
         message_send(&t);
     }
+    say_that_space_is_dear();
     say_that_all_is_tracked();
 }
 

@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
         make(count, count);
         printf(", locked:%s%s", locked_kib(blocks[0]) ? " made before" : "",
                locked_kib(blocks[count + count - 1]) ? " made after" : "");
-        printf(", resident: %s", status("VmRSS:") < 120 * 1024 ? "what is used" : "too much");
+        printf(", resident: %s", status("VmRSS:") < 120L * 1024 ? "what is used" : "too much");
         if (getenv("SHOW")) printf(" (%ld, locked %ld)", status("VmRSS:"), status("VmLck:"));
     }
     int unlocked = munlockall();

@@ -87,3 +87,29 @@ if os.fork() == 0:
 os.wait(); print(locked() > 0)'
     same "$(cat out)" $'0\nTrue'
 }
+
+# reserved LEVEL [NAME=VALUE...]: GiB of address space of a program.
+reserved() {
+    expect 0 "$1" WEIR_DUMP_AT=none "${@:2}" awk '/^VmSize/ { print int($2 / 1048576) }' /proc/self/status
+    cat out
+}
+@test "the_arena_is_as_small_as_the_window_says_and_serves_all_the_same" {
+    [ "$(reserved disabled)" -ge 1024 ]
+    for level in $LEVELS; do
+        seen=$(reserved "$level" WEIR_WINDOW=4G)
+        ((seen >= 4 && seen < 16)) || { echo "$seen GiB at $level"; false; }
+        expect 0 "$level" WEIR_WINDOW=4G WEIR_DUMP_AT=none "$SHIM_TOOLS/model" 20000 2
+        expect 0 "$level" WEIR_WINDOW=1 WEIR_DUMP_AT=none "$SHIM_TOOLS/ends" # the least there is
+        silent
+    done
+}
+@test "under_an_emulator_programs_start_and_weir_says_what_it_costs" {
+    command -v qemu-x86_64 >/dev/null || skip "qemu-user is not installed"
+    for level in $LEVELS; do
+        LIMIT=60 expect 3 without qemu-x86_64 -E LD_PRELOAD="$WEIR_SHIM" -E WEIR_LEVEL="$level" -E WEIR_OUTPUT="$PWD/dumps/%e.%p.%n.dump" "$SHIM_TOOLS/ends" threads
+        has err "weir: address space costs much here (an emulator?): the arena has "
+        json '' "$(the_dump ends)"
+        LIMIT=60 expect 0 without qemu-x86_64 -E LD_PRELOAD="$WEIR_SHIM" -E WEIR_LEVEL="$level" -E WEIR_WINDOW=2G -E WEIR_DUMP_AT=none "$SHIM_TOOLS/model" 5000 2
+        silent
+    done
+}

@@ -29,6 +29,7 @@ complains() {
         same "$(json 'blocks(12345)' "$(the_dump ends)")" 1
     done
 }
+@test "a_bad_window_is_named" { for value in "" 0 64X -1; do complains "WEIR_WINDOW=$value" "not a size (try 64G); as much as costs little is reserved"; done; }
 @test "a_bad_depth_is_named" { for value in "" 0 129 x 1x; do complains "WEIR_DEPTH=$value" "not a number from 1 to 128; 64 is used"; done; }
 @test "a_bad_output_is_named" { for value in "" %x 100% %; do complains "WEIR_OUTPUT=$value" "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"; done; }
 @test "a_bad_moment_is_named" {

@@ -129,9 +129,9 @@ static void say_that_all_is_tracked(void) {
 }
 
 static bool is_possible(const struct run *run) {
-    if (!run->program.sanitized) return true;
-    view_message("%s: is built with AddressSanitizer, which must be the only allocator; it cannot be preloaded",
-                 run->arguments[0]);
+    if (!run->program.sanitizer) return true;
+    view_message("%s: is built with %s, which must be the only allocator; it cannot be preloaded", run->arguments[0],
+                 run->program.sanitizer);
     return false;
 }
 

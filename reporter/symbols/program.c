@@ -51,15 +51,30 @@ static char *interpreter(const char *path) {
     return next ? find(next) : memory_text(word, strlen(word));
 }
 
-static bool names_asan(Elf *elf, Elf_Scn *section, const GElf_Shdr *header) {
+/* By the function with which each runtime begins. */
+static const struct {
+    const char *symbol, *name;
+} sanitizers[] = {{"__asan_init", "AddressSanitizer"},  {"__tsan_init", "ThreadSanitizer"},
+                  {"__msan_init", "MemorySanitizer"},   {"__hwasan_init", "HWAddressSanitizer"},
+                  {"__lsan_init", "LeakSanitizer"},     {"__dfsan_init", "DataFlowSanitizer"},
+                  {"__memprof_init", "clang's memprof"}};
+
+static const char *sanitizer_of(const char *symbol) {
+    for (size_t i = 0; i < sizeof sanitizers / sizeof *sanitizers; i++)
+        if (strcmp(symbol, sanitizers[i].symbol) == 0) return sanitizers[i].name;
+    return NULL;
+}
+
+static const char *find_sanitizer(Elf *elf, Elf_Scn *section, const GElf_Shdr *header) {
     Elf_Data *data = elf_getdata(section, NULL);
     size_t count = data ? data->d_size / sizeof(Elf64_Sym) : 0;
     for (size_t i = 0; i < count && i < INT32_MAX; i++) {
         GElf_Sym symbol;
         const char *name = gelf_getsym(data, (int)i, &symbol) ? elf_strptr(elf, header->sh_link, symbol.st_name) : NULL;
-        if (name && strcmp(name, "__asan_init") == 0) return true;
+        const char *found = name ? sanitizer_of(name) : NULL;
+        if (found) return found;
     }
-    return false;
+    return NULL;
 }
 
 /* The runtime is linked in (the program defines the symbol) or needed (it asks for it): either way the symbol is among
@@ -67,8 +82,8 @@ static bool names_asan(Elf *elf, Elf_Scn *section, const GElf_Shdr *header) {
 static void look_at_sections(struct program *program, Elf *elf) {
     for (Elf_Scn *section = elf_nextscn(elf, NULL); section; section = elf_nextscn(elf, section)) {
         GElf_Shdr header;
-        if (gelf_getshdr(section, &header) && header.sh_type == SHT_DYNSYM && names_asan(elf, section, &header))
-            program->sanitized = true;
+        if (gelf_getshdr(section, &header) && header.sh_type == SHT_DYNSYM && !program->sanitizer)
+            program->sanitizer = find_sanitizer(elf, section, &header);
     }
 }
 

@@ -122,11 +122,30 @@ setup() { plain; }
     [ -z "$(ls -d weir.* 2>/dev/null)" ]
 }
 
-@test "a_program_with_AddressSanitizer_is_refused" {
-    printf 'int main(void) { return 0; }' >a.c
-    gcc -fsanitize=address -o asan a.c || skip "no AddressSanitizer"
-    expect 125 "$STUB" run ./asan
-    has "$err" "AddressSanitizer" "cannot be preloaded"
+# refused NAME COMPILER OPTION...: a program built so, where the compiler can, is refused by that name.
+refused() {
+    local name=$1
+    shift
+    echo 'int main(void) { return 0; }' >a.c
+    "$@" -o built a.c 2>/dev/null 3>&- || { echo "# not built: $*" >&3; return 0; }
+    expect 125 "$STUB" run ./built
+    has "$err" "$name" "cannot be preloaded"
+}
+@test "a_program_with_a_sanitizer_is_refused_by_its_name" {
+    refused AddressSanitizer gcc -fsanitize=address
+    refused AddressSanitizer clang -fsanitize=address
+    refused ThreadSanitizer gcc -fsanitize=thread
+    refused ThreadSanitizer clang -fsanitize=thread
+    refused MemorySanitizer clang -fsanitize=memory
+    refused LeakSanitizer gcc -fsanitize=leak
+    refused LeakSanitizer clang -fsanitize=leak
+    # clang links it on other machines only
+    refused HWAddressSanitizer gcc -rdynamic -include /dev/stdin <<<'void __hwasan_init(void) {}'
+}
+@test "a_program_with_a_sanitizer_that_leaves_malloc_alone_is_run" {
+    echo 'int main(void) { return 0; }' >a.c
+    gcc -fsanitize=undefined -o built a.c || skip "no UndefinedBehaviorSanitizer"
+    expect 0 "$STUB" run ./built
 }
 
 @test "the_program_gets_the_original_mask_dispositions_and_descriptors" {

@@ -25,6 +25,8 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "  --signal SIGNAL     the dump signal                               WEIR_SIGNAL\n"
                            "  --box-dir DIR       where the answer to weir dump is left        WEIR_BOX_DIR\n"
                            "  --on-error ACTION   at a bad free: abort or report              WEIR_ON_ERROR\n"
+                           "  --on-mismatch ACT   at a wrong delete: report, abort or off  WEIR_ON_MISMATCH\n"
+                           "  --pattern 0|1       0: writes past blocks are not looked for     WEIR_PATTERN\n"
                            "  --zero-on-free 0|1  1: freed blocks are overwritten         WEIR_ZERO_ON_FREE\n"
                            "  --guard 0|1         1: an untouchable slice behind slabs    WEIR_GUARD\n"
                            "  --check 0|1         0: lists of free blocks are trusted     WEIR_CHECK\n"

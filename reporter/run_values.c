@@ -60,6 +60,10 @@ static bool is_action(const char *value) {
     return is_word_of(value, strlen(value), actions);
 }
 
+static bool is_mismatch_action(const char *value) {
+    return is_action(value) || strcmp(value, "off") == 0;
+}
+
 static bool is_event_list(const char *value) {
     static const char *const events[] = {"exit", "signal", "limit", NULL};
     if (strcmp(value, "none") == 0) return true;
@@ -98,6 +102,8 @@ const struct run_option run_options[] = {
     {"signal", "WEIR_SIGNAL", is_signal, "a signal that may be used (try SIGRTMAX-1)"},
     {"box-dir", "WEIR_BOX_DIR", is_folder, "the absolute path of a folder"},
     {"on-error", "WEIR_ON_ERROR", is_action, "abort or report"},
+    {"on-mismatch", "WEIR_ON_MISMATCH", is_mismatch_action, "report, abort or off"},
+    {"pattern", "WEIR_PATTERN", is_switch, "0 or 1"},
     {"zero-on-free", "WEIR_ZERO_ON_FREE", is_switch, "0 or 1"},
     {"guard", "WEIR_GUARD", is_switch, "0 or 1"},
     {"check", "WEIR_CHECK", is_switch, "0 or 1"},

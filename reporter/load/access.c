@@ -28,6 +28,10 @@ const struct dump_refusal *dump_refusals(const struct dump *dump) {
     return dump->sections[DUMP_REFUSALS].records;
 }
 
+const struct dump_grown *dump_grown(const struct dump *dump) {
+    return dump->sections[DUMP_GROWN].records;
+}
+
 struct text dump_text(const struct dump *dump, struct dump_string string) {
     struct text text = {"", 0};
     uint64_t total = dump_count(dump, DUMP_STRINGS);

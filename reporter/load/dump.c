@@ -14,7 +14,7 @@
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 
-#define MAX_SECTIONS      256          /* of all types; the format has 13 and an end */
+#define MAX_SECTIONS      256          /* of all types; the format has 14 and an end */
 #define MAX_SECTION_BYTES (1ull << 30) /* of one that is held in memory */
 #define MAX_PROBLEMS      64           /* a file with more is not worth more lines */
 
@@ -36,8 +36,9 @@ static const struct {
     [DUMP_BLOCKS] = {"blocks", sizeof(struct dump_block), sizeof(struct dump_block)},
     [DUMP_STATS] = {"stats", sizeof(struct dump_stat), sizeof(struct dump_stat)},
     [DUMP_CLASSES] = {"classes", sizeof(struct dump_class), sizeof(struct dump_class)},
-    [DUMP_REFUSALS] = {"refusals", sizeof(struct dump_refusal), sizeof(struct dump_refusal)},
+    [DUMP_REFUSALS] = {"refusals", sizeof(struct dump_refusal), DUMP_REFUSAL_LEAST},
     [DUMP_THREADS] = {"threads", sizeof(struct dump_thread), sizeof(struct dump_thread)},
+    [DUMP_GROWN] = {"grown", sizeof(struct dump_grown), sizeof(struct dump_grown)},
 };
 
 const char *section_name(uint32_t type) {

@@ -95,12 +95,6 @@ static size_t module_of(struct merged *merged, const struct dump *dump, uint32_t
     return found->number;
 }
 
-/* Module numbers of one dump, translated once. */
-struct translation {
-    uint32_t *number; /* merged number plus one, 0: not asked yet */
-    size_t count;
-};
-
 static uint32_t translate(struct merged *merged, const struct dump *dump, struct translation *known, uint32_t index) {
     if (index >= known->count) return (uint32_t)module_of(merged, dump, index);
     if (!known->number[index]) known->number[index] = (uint32_t)module_of(merged, dump, index) + 1;
@@ -122,20 +116,24 @@ static struct merged_site *site_with(struct merged *merged, struct merged_frame 
     return site;
 }
 
-static struct merged_site *site_of(struct merged *merged, const struct dump *dump, struct translation *known,
-                                   uint32_t id) {
-    static struct merged_frame frames[UINT16_MAX];
-    uint32_t count = 0;
+uint32_t merged_frames(struct merged *merged, const struct dump *dump, struct translation *known, uint32_t id,
+                       struct merged_frame *frames) {
     const struct dump_stack *stack = id < dump_count(dump, DUMP_STACKS) ? &dump_stacks(dump)[id] : NULL;
-    if (stack && dump_has(dump, DUMP_FRAMES)) count = stack->frames;
-    for (uint32_t i = 0; i < count; i++) {
+    if (!stack || !dump_has(dump, DUMP_FRAMES)) return 0;
+    for (uint32_t i = 0; i < stack->frames; i++) {
         uint64_t frame = dump_frames(dump)[stack->first_frame + i];
         frames[i].offset = DUMP_FRAME_OFFSET(frame);
         frames[i].module = translate(merged, dump, known, DUMP_FRAME_MODULE(frame));
         frames[i].exact = i < 64 && (stack->exact >> i & 1);
     }
-    struct merged_site *site = site_with(merged, frames, count);
-    site->flags |= stack ? stack->flags : DUMP_STACK_NONE;
+    return stack->frames;
+}
+
+struct merged_site *merged_site_of(struct merged *merged, const struct dump *dump, struct translation *known,
+                                   uint32_t id) {
+    static struct merged_frame frames[MERGED_FRAMES_MAX];
+    struct merged_site *site = site_with(merged, frames, merged_frames(merged, dump, known, id, frames));
+    site->flags |= id < dump_count(dump, DUMP_STACKS) ? dump_stacks(dump)[id].flags : DUMP_STACK_NONE;
     return site;
 }
 
@@ -165,7 +163,7 @@ static uint64_t age(const struct dump *dump, uint64_t time) {
 static void add_site(struct merged *merged, size_t number, struct translation *known, const struct dump_site *from) {
     struct part *part = &merged->parts[number];
     const struct dump *dump = part->dump;
-    struct merged_site *site = site_of(merged, dump, known, from->stack);
+    struct merged_site *site = merged_site_of(merged, dump, known, from->stack);
     add_to(&site->blocks, from->blocks);
     add_to(&site->bytes, from->bytes);
     add_to(&site->inherited_blocks, from->inherited_blocks);
@@ -219,6 +217,7 @@ static void add_part(struct merged *merged, size_t number) {
         struct dump_site site = site_from_blocks(&dump->summaries[i]);
         add_site(merged, number, &known, &site);
     }
+    merged_add_growths(merged, dump, &known);
     add_refusals(merged, dump, &known);
     free(known.number);
 }
@@ -242,6 +241,7 @@ void merged_build(struct merged *merged) {
     for (size_t i = 0; i < merged->site_count; i++) {
         struct merged_site *site = merged->sites[i];
         merged->live_sites += site->blocks > 0;
+        merged_sort_growths(site);
         if (site->thread_count) qsort(site->threads, site->thread_count, sizeof *site->threads, compare_threads);
     }
 }
@@ -290,6 +290,8 @@ void merged_free(struct merged *merged) {
     for (size_t i = 0; i < merged->site_count; i++) {
         free(merged->sites[i]->frames);
         free(merged->sites[i]->threads);
+        for (size_t j = 0; j < merged->sites[i]->growth_count; j++) free(merged->sites[i]->growths[j].frames);
+        free(merged->sites[i]->growths);
         free(merged->sites[i]);
     }
     for (size_t i = 0; i < merged->module_count; i++) {

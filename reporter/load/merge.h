@@ -35,6 +35,15 @@ struct site_thread {
     uint64_t blocks;
 };
 
+/* Where realloc made blocks of a site larger, the last time that it did. */
+struct merged_growth {
+    struct merged_frame *frames; /* innermost first */
+    uint32_t frame_count;
+    uint32_t flags; /* DUMP_STACK_… */
+    uint64_t blocks, bytes;
+    uint64_t oldest_age, newest_age; /* nanoseconds at the dump, of the growth */
+};
+
 struct merged_site {
     struct merged_frame *frames; /* innermost first */
     uint32_t frame_count;
@@ -48,6 +57,8 @@ struct merged_site {
     struct site_thread *threads;     /* those that are known; who made most comes first */
     size_t thread_count, thread_capacity;
     uint64_t more_thread_blocks;
+    struct merged_growth *growths; /* most bytes first */
+    size_t growth_count, growth_capacity;
     uint32_t parts; /* dumps that have it */
     uint32_t last_part;
     size_t id; /* its place in the report's order, from 1 */
@@ -90,6 +101,20 @@ void merged_add(struct merged *merged, struct dump *dump); /* takes it; one that
 void merged_build(struct merged *merged);                  /* once, after the last add */
 void merged_sort(struct merged *merged, enum merged_order order);
 void merged_free(struct merged *merged);
+
+/* For growth.c: module numbers of one dump, translated once. */
+struct translation {
+    uint32_t *number; /* merged number plus one, 0: not asked yet */
+    size_t count;
+};
+#define MERGED_FRAMES_MAX UINT16_MAX
+/* The frames of a stack, at most MERGED_FRAMES_MAX; their number. */
+uint32_t merged_frames(struct merged *merged, const struct dump *dump, struct translation *known, uint32_t stack,
+                       struct merged_frame *frames);
+struct merged_site *merged_site_of(struct merged *merged, const struct dump *dump, struct translation *known,
+                                   uint32_t stack);
+void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known);
+void merged_sort_growths(struct merged_site *site);
 
 bool merged_stat(const struct merged *merged, uint32_t id, uint64_t *sum, uint64_t *highest); /* false: not known */
 

@@ -14,6 +14,7 @@
 #define FRAMES_SHOWN   16
 #define REFUSALS_SHOWN 3
 #define THREADS_SHOWN  8
+#define GROWTHS_SHOWN  2
 
 static void print_symbol(const struct view *view, const struct symbol_frame *symbol, const struct merged_frame *frame) {
     char *function = symbol->function ? frames_function(view, symbol, FUNCTION_MOST) : frames_address(view, frame);
@@ -26,22 +27,34 @@ static void print_symbol(const struct view *view, const struct symbol_frame *sym
     free(function);
 }
 
-static void print_frames(const struct view *view, const struct merged_site *site) {
-    uint32_t shown = view->options.full || site->frame_count <= FRAMES_SHOWN ? site->frame_count : FRAMES_SHOWN;
+static void print_frames(const struct view *view, const struct merged_frame *frames, uint32_t count, uint32_t flags) {
+    uint32_t shown = view->options.full || count <= FRAMES_SHOWN ? count : FRAMES_SHOWN;
     for (uint32_t i = 0; i < shown; i++) {
-        struct symbol_chain chain = symbols_at(view->symbols, site->frames[i]);
+        struct symbol_chain chain = symbols_at(view->symbols, frames[i]);
         struct symbol_frame unknown = {0};
-        if (!chain.count) print_symbol(view, &unknown, &site->frames[i]);
-        for (size_t j = 0; j < chain.count; j++) print_symbol(view, &chain.frames[j], &site->frames[i]);
+        if (!chain.count) print_symbol(view, &unknown, &frames[i]);
+        for (size_t j = 0; j < chain.count; j++) print_symbol(view, &chain.frames[j], &frames[i]);
     }
-    if (shown < site->frame_count)
-        (void)fprintf(view->out, "        ... %u more frames (--full)\n", site->frame_count - shown);
-    if (site->flags & DUMP_STACK_CUT) (void)fputs("    : outer frames were left out (WEIR_DEPTH)\n", view->out);
-    if (site->flags & DUMP_STACK_LOST)
+    if (shown < count) (void)fprintf(view->out, "        ... %u more frames (--full)\n", count - shown);
+    if (flags & DUMP_STACK_CUT) (void)fputs("    : outer frames were left out (WEIR_DEPTH)\n", view->out);
+    if (flags & DUMP_STACK_LOST)
         (void)fputs("    : outer frames could not be found: no unwind information there\n", view->out);
-    if (site->flags & DUMP_STACK_GUESS)
+    if (flags & DUMP_STACK_GUESS)
         (void)fputs("    : some frames were found by frame pointers and may be wrong\n", view->out);
-    if (!site->frame_count) (void)fputs("        no stack could be taken\n", view->out);
+    if (!count) (void)fputs("        no stack could be taken\n", view->out);
+}
+
+static void print_growths(const struct view *view, const struct merged_site *site) {
+    size_t shown = view->options.full || site->growth_count <= GROWTHS_SHOWN ? site->growth_count : GROWTHS_SHOWN;
+    for (size_t i = 0; i < shown; i++) {
+        const struct merged_growth *growth = &site->growths[i];
+        (void)fprintf(view->out, "    Grown, %s in %s %s, %s ago, at:\n", units_bytes(growth->bytes),
+                      units_count(growth->blocks), growth->blocks == 1 ? "block" : "blocks",
+                      units_age(growth->newest_age));
+        print_frames(view, growth->frames, growth->frame_count, growth->flags);
+    }
+    if (shown < site->growth_count)
+        (void)fprintf(view->out, "    Grown at %zu more places (--full)\n", site->growth_count - shown);
 }
 
 /* 4740 (worker, 100 blocks); the word only where it is the first number, no number where there is but one thread. */
@@ -145,7 +158,8 @@ static void print_site(const struct view *view, const struct merged_site *site) 
     if (view->merged->counted > 1)
         (void)fprintf(view->out, "    In %u of %zu processes\n", site->parts, view->merged->counted);
     (void)fprintf(view->out, "    Created at:\n");
-    print_frames(view, site);
+    print_frames(view, site->frames, site->frame_count, site->flags);
+    print_growths(view, site);
     print_threads(view, site);
     free(a_block);
     free(name);

@@ -89,9 +89,9 @@ static void put_frame(struct json *json, const struct view *view, const struct s
     char offset[24];
     (void)snprintf(offset, sizeof offset, "0x%llx", (unsigned long long)frame->offset);
     json_string(json, "offset", offset);
-    if (!symbol->function || !symbol->file) {
+    if (!symbol->function || !symbol->file || !symbol->line) {
         const char *why = symbols_why(view->symbols, frame->module);
-        json_string(json, "missing", why ? why : "no symbol covers it");
+        json_string(json, "missing", why ? why : symbol->function ? "no line is known" : "no symbol covers it");
     }
     json_close(json, '}');
 }
@@ -109,6 +109,29 @@ static void put_stack_notes(struct json *json, uint32_t flags) {
     if (flags & DUMP_STACK_LOST) json_string(json, NULL, "lost");
     if (flags & DUMP_STACK_NONE) json_string(json, NULL, "none");
     if (flags & DUMP_STACK_GUESS) json_string(json, NULL, "guess");
+    json_close(json, ']');
+}
+
+static void put_stack(struct json *json, const struct view *view, const struct merged_frame *frames, uint32_t count,
+                      uint32_t flags) {
+    json_open(json, "frames", '[');
+    for (uint32_t i = 0; i < count; i++) put_chain(json, view, &frames[i]);
+    json_close(json, ']');
+    put_stack_notes(json, flags);
+}
+
+static void put_growths(struct json *json, const struct view *view, const struct merged_site *site) {
+    json_open(json, "grown", '[');
+    for (size_t i = 0; i < site->growth_count; i++) {
+        const struct merged_growth *growth = &site->growths[i];
+        json_open(json, NULL, '{');
+        json_number(json, "blocks", growth->blocks);
+        json_number(json, "bytes", growth->bytes);
+        json_seconds(json, "oldest_seconds", growth->oldest_age);
+        json_seconds(json, "newest_seconds", growth->newest_age);
+        put_stack(json, view, growth->frames, growth->frame_count, growth->flags);
+        json_close(json, '}');
+    }
     json_close(json, ']');
 }
 
@@ -143,10 +166,8 @@ static void put_site(struct json *json, const struct view *view, const struct me
     json_seconds(json, "newest_seconds", site->newest_age);
     json_number(json, "parts", site->parts);
     put_threads(json, site);
-    json_open(json, "frames", '[');
-    for (uint32_t i = 0; i < site->frame_count; i++) put_chain(json, view, &site->frames[i]);
-    json_close(json, ']');
-    put_stack_notes(json, site->flags);
+    put_stack(json, view, site->frames, site->frame_count, site->flags);
+    put_growths(json, view, site);
     json_open(json, "records", '[');
     json_close(json, ']');
     json_close(json, '}');
@@ -161,6 +182,7 @@ static void put_refusal(struct json *json, const struct view *view, const struct
     json_seconds(json, "age_seconds", refusal->time < now ? now - refusal->time : 0);
     json_string(json, "operation", view_operation(refusal->operation));
     json_number(json, "requested", refusal->requested);
+    json_known(json, "committed", refusal->committed, refusal->committed);
     json_number(json, "used", refusal->used);
     json_number(json, "max", refusal->max);
     json_number(json, "thread", refusal->thread);

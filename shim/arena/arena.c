@@ -134,6 +134,14 @@ struct place arena_find(const void *p) {
         place.exists = true;
         place.tracked = s->run.tracked;
         place.side = place.tracked ? &s->run.side : NULL;
+    } else if ((s->kind == KIND_NONE || s->kind == KIND_KEPT) && s->run.tracked &&
+               atomic_load_explicit(&s->run.side.state, memory_order_acquire) == SIDE_FREED) {
+        /* A run that is gone: what is remembered of its block holds until its first slice is used again. */
+        place.start = slab_start(s);
+        place.size = s->run.bytes;
+        place.exact = place.start == p;
+        place.tracked = true;
+        place.side = &s->run.side;
     } else if (s->kind == KIND_EMERGENCY) {
         place.kind = PLACE_EMERGENCY;
         place.exists = emergency_find(p, &place.start, &place.size);

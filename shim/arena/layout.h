@@ -61,18 +61,47 @@ ALWAYS_INLINE void link_set(struct link *b, const struct link *next) {
     b->word = (uintptr_t)next ^ LINK_MIX(b);
 }
 
+/* By which functions a block is made, and by which it is to be given back. */
+enum family {
+    FAMILY_UNKNOWN = 0, /* nothing is said of it */
+    FAMILY_MALLOC,
+    FAMILY_NEW,
+    FAMILY_ARRAY,
+    FAMILY_ALIGNED = 4 /* beside NEW and ARRAY: of a type with an alignment of its own */
+};
+
 /* What is remembered of a tracked block. 32 bytes; index i of a slab's side array belongs to place i. Written by the
- * maker before the pointer is returned, by whoever frees it at the free. */
+ * maker before the pointer is returned, by whoever reallocates or frees it then. Times are CLOCK_MONOTONIC, coarser
+ * than its nanoseconds: 9 years fit. */
 struct side {
     _Atomic uint32_t state;   /* enum side_state */
     uint32_t stack;           /* id of the creation stack */
     uint32_t thread : 24;     /* kernel thread id of the maker, which is below 2^22 */
+    uint32_t family : 4;      /* enum family */
     uint32_t is_link_map : 1; /* of a module that frames name: its free tells that the module is unloaded */
-    uint32_t freed_stack;     /* id of the stack of its last free, 0: unknown */
-    uint64_t size;            /* bytes asked for */
-    uint64_t time;            /* when it was made, CLOCK_MONOTONIC ns */
+    uint32_t latest_stack;    /* id of the stack of its free; while it lives, of when realloc made it larger; 0: none */
+    uint64_t size : 48;       /* bytes asked for */
+    uint64_t grown_high : 16; /* when realloc made it larger, in 2^26 ns: the upper half */
+    uint64_t time : 48;       /* when it was made, in 2^10 ns */
+    uint64_t grown_low : 16;  /* the lower half */
 };
 _Static_assert(sizeof(struct side) == 32, "struct side is 32 bytes");
+
+#define SIDE_TIME_SHIFT  10
+#define SIDE_GROWN_SHIFT 26
+
+ALWAYS_INLINE uint64_t side_time(const struct side *s) {
+    return (uint64_t)s->time << SIDE_TIME_SHIFT;
+}
+ALWAYS_INLINE uint64_t side_grown(const struct side *s) {
+    return (uint64_t)((uint32_t)s->grown_high << 16 | s->grown_low) << SIDE_GROWN_SHIFT;
+}
+ALWAYS_INLINE void side_set_grown(struct side *s, uint32_t stack, uint64_t time) {
+    uint32_t at = (uint32_t)(time >> SIDE_GROWN_SHIFT);
+    s->latest_stack = stack;
+    s->grown_high = (uint16_t)(at >> 16);
+    s->grown_low = (uint16_t)at;
+}
 
 /* A live entry's low 7 bits tell before how many forks it was made (box/state.h). */
 enum side_state { SIDE_NEVER = 0, SIDE_LIVE = 0x4c495600, SIDE_FREED = 0x46524545 };

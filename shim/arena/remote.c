@@ -149,20 +149,22 @@ static NOINLINE bool is_met_again(const struct link *list, const struct link *b,
 /* Puts the remote list's `count` places on local_free, where they are looked at before they are handed out. Here no
  * link may lead out of the slab, or to a place that came home already: the rest is lost then. */
 static void splice(struct slab *s, struct link *list, uint32_t count) {
-    uint64_t mark = slab_next_mark();
+    /* Tracked places have states, and a pattern where the mark would be. */
+    uint64_t mark = slab_owner_word(s) & OWNER_TRACKED ? 0 : slab_next_mark();
     struct link *tail = list;
     uint32_t n = 1;
-    for (tail[1].word = mark; n < count; n++) {
+    if (mark) tail[1].word = mark;
+    for (; n < count; n++) {
         struct link *next = link_next(tail);
         if (unlikely(!next || !slab_in_same_span(next, tail))) {
             slab_misused(SLAB_OVERWRITTEN, tail);
             break;
         }
-        if (unlikely(next[1].word == mark) && is_met_again(list, next, n)) {
+        if (mark && unlikely(next[1].word == mark) && is_met_again(list, next, n)) {
             slab_misused(SLAB_FREED_TWICE, next);
             break;
         }
-        next[1].word = mark;
+        if (mark) next[1].word = mark;
         tail = next;
     }
     link_set(tail, s->local_free);

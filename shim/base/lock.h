@@ -4,9 +4,9 @@
  * guards is written in an order in which every half-done state is safe for a child that finds it: at worst something
  * is lost to that child, never handed out twice.
  *
- * Lock order: LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES; nothing is locked while unwinding, none is held across a callback. The
- * writer of a dump holds LOCK_DUMP over all that it does (box/dump.h); nobody waits for that one for ever.
- * A signal handler never waits for these: a thread inside weir is marked busy (see arena/heap.h). */
+ * Lock order: LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES; nothing is locked while unwinding, none is held across a callback.
+ * The writer of a dump holds LOCK_DUMP over all that it does (box/dump.h); nobody waits for that one for ever. A signal
+ * handler never waits for these: a thread inside weir is marked busy (see arena/heap.h). */
 #ifndef WEIR_BASE_LOCK_H
 #define WEIR_BASE_LOCK_H
 

@@ -14,9 +14,11 @@ struct options options = {
     .depth = 64,
     .dump_at = DUMP_ON_EXIT | DUMP_ON_SIGNAL | DUMP_ON_LIMIT,
     .signal = 63,
+    .pattern = true,
     .output = "weir.%e.%p.dump",
 };
 
+static const char *const mismatch_names[] = {"report", "abort", "off"};
 static const char *const level_names[] = {"disabled", "simple", "advanced", "paranoid"};
 
 static void complain(const char *name, const char *value, const char *why) {
@@ -148,6 +150,15 @@ static bool read_on_error(const char *s) {
     return true;
 }
 
+static bool read_on_mismatch(const char *s) {
+    for (unsigned i = 0; i < ARRAY_LENGTH(mismatch_names); i++) {
+        if (!str_equal(s, mismatch_names[i])) continue;
+        options.on_mismatch = (enum option_on_mismatch)i;
+        return true;
+    }
+    return false;
+}
+
 static bool read_dump_at(const char *s) {
     static const struct {
         const char *name;
@@ -273,6 +284,9 @@ static void print_signal(struct text *t) {
 static void print_on_error(struct text *t) {
     text_add(t, options.on_error == ON_ERROR_ABORT ? "abort" : "report");
 }
+static void print_on_mismatch(struct text *t) {
+    text_add(t, mismatch_names[options.on_mismatch]);
+}
 static void print_box_dir(struct text *t) {
     text_add(t, options.box_dir ? options.box_dir : "");
 }
@@ -303,6 +317,9 @@ static const struct option {
      .otherwise = "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
     {"WEIR_ON_ERROR", .read = read_on_error, .print = print_on_error,
      .otherwise = "not abort or report; abort is used"},
+    {"WEIR_ON_MISMATCH", .read = read_on_mismatch, .print = print_on_mismatch,
+     .otherwise = "not report, abort or off; report is used"},
+    {"WEIR_PATTERN", .flag = &options.pattern, .otherwise = "not 0 or 1; 1 is used"},
     {"WEIR_ZERO_ON_FREE", .flag = &options.zero_on_free, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_GUARD", .flag = &options.guard, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_CHECK", .flag = &options.check, .otherwise = "not 0 or 1; 1 is used"},

@@ -7,24 +7,27 @@
 
 enum option_level { LEVEL_DISABLED, LEVEL_SIMPLE, LEVEL_ADVANCED, LEVEL_PARANOID };
 enum option_on_error { ON_ERROR_ABORT, ON_ERROR_REPORT };
+enum option_on_mismatch { ON_MISMATCH_REPORT, ON_MISMATCH_ABORT, ON_MISMATCH_OFF };
 enum { DUMP_ON_EXIT = 1, DUMP_ON_SIGNAL = 2, DUMP_ON_LIMIT = 4 };
 
 struct options {
-    enum option_level level;       /* WEIR_LEVEL */
-    uint64_t max_direct;           /* WEIR_MAX_DIRECT, bytes; UINT64_MAX: no ceiling */
-    enum option_on_error on_error; /* WEIR_ON_ERROR */
-    uint64_t window;               /* WEIR_WINDOW, bytes of the arena; 0: as much as costs little */
-    bool zero_on_free;             /* WEIR_ZERO_ON_FREE */
-    bool guard;                    /* WEIR_GUARD */
-    bool check;                    /* WEIR_CHECK */
-    bool deepbind;                 /* WEIR_DEEPBIND */
-    bool quiet;                    /* WEIR_QUIET */
-    unsigned depth;                /* WEIR_DEPTH, frames, 1 to OPTION_DEPTH_MAX */
-    unsigned dump_at;              /* WEIR_DUMP_AT, DUMP_ON_… */
-    int signal;                    /* WEIR_SIGNAL, number; 0: none */
-    const char *output;            /* WEIR_OUTPUT, a template */
-    const char *box_dir;           /* WEIR_BOX_DIR, NULL: /dev/shm or /tmp */
-    const char *run;               /* WEIR_RUN: set by `weir run`, tells its dumps from others; NULL */
+    enum option_level level;             /* WEIR_LEVEL */
+    uint64_t max_direct;                 /* WEIR_MAX_DIRECT, bytes; UINT64_MAX: no ceiling */
+    enum option_on_error on_error;       /* WEIR_ON_ERROR */
+    enum option_on_mismatch on_mismatch; /* WEIR_ON_MISMATCH */
+    bool pattern;                        /* WEIR_PATTERN */
+    uint64_t window;                     /* WEIR_WINDOW, bytes of the arena; 0: as much as costs little */
+    bool zero_on_free;                   /* WEIR_ZERO_ON_FREE */
+    bool guard;                          /* WEIR_GUARD */
+    bool check;                          /* WEIR_CHECK */
+    bool deepbind;                       /* WEIR_DEEPBIND */
+    bool quiet;                          /* WEIR_QUIET */
+    unsigned depth;                      /* WEIR_DEPTH, frames, 1 to OPTION_DEPTH_MAX */
+    unsigned dump_at;                    /* WEIR_DUMP_AT, DUMP_ON_… */
+    int signal;                          /* WEIR_SIGNAL, number; 0: none */
+    const char *output;                  /* WEIR_OUTPUT, a template */
+    const char *box_dir;                 /* WEIR_BOX_DIR, NULL: /dev/shm or /tmp */
+    const char *run;                     /* WEIR_RUN: set by `weir run`, tells its dumps from others; NULL */
 };
 extern struct options options;
 

@@ -80,6 +80,14 @@ void *symbol_find(const struct symbols *s, const char *name) {
     return s->gnu ? find_gnu(s, name) : find_sysv(s, name);
 }
 
+/* DT_GNU_HASH holds what others may find; what they are asked for stands before. */
+bool symbol_is_needed(const struct symbols *s, const char *name) {
+    uint32_t count = s->gnu ? s->gnu[1] : s->sysv[1];
+    for (uint32_t i = 1; i < count; i++)
+        if (s->table[i].st_shndx == SHN_UNDEF && str_equal(s->strings + s->table[i].st_name, name)) return true;
+    return false;
+}
+
 const char *symbols_soname(const struct symbols *s) {
     for (const ElfW(Dyn) *d = s->dynamic; d->d_tag != DT_NULL; d++)
         if (d->d_tag == DT_SONAME) return s->strings + d->d_un.d_val;

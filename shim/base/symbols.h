@@ -22,6 +22,9 @@ bool symbols_of_phdr(struct symbols *s, const struct dl_phdr_info *info);
 /* The address of a function or object that the module defines, or NULL. */
 void *symbol_find(const struct symbols *s, const char *name);
 
+/* Whether the module wants it of another one. Linear. */
+bool symbol_is_needed(const struct symbols *s, const char *name);
+
 /* The name that others need it by, NULL: it has none. */
 const char *symbols_soname(const struct symbols *s);
 /* Whether it names that as needed. */

@@ -8,6 +8,7 @@
 #include "shim/box/state.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 
 #define STRINGS_MIN  (32 * KIB) /* in the library itself; enough for a hundred modules */
 #define LIVE_MIN     (16 * KIB)
@@ -113,18 +114,50 @@ static void add_to_site(struct contents *c, const struct dump_block *b, bool inh
     note_thread_of(c, site, b->thread);
 }
 
+static void note_stack(struct contents *c, uint32_t stack) {
+    if (c->live) c->live[stack / 8] |= (uint8_t)(1u << stack % 8);
+}
+
+/* Where realloc made the block larger; STACK_UNKNOWN: it did not, or not in this process. */
+static uint32_t grown_at(const struct contents *c, const struct side *side) {
+    uint32_t stack = side->latest_stack;
+    uint32_t state = atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed);
+    return stack < c->stacks && SIDE_IS_LIVE(state) && !state_is_inherited(side) ? stack : STACK_UNKNOWN;
+}
+
+static void add_grown(void *context, const void *p, const struct side *side) {
+    struct contents *c = context;
+    struct dump_grown g = {(uintptr_t)p, side->size, side_grown(side), grown_at(c, side), side->stack};
+    bool noted = !c->live || (c->live[g.stack / 8] >> g.stack % 8 & 1);
+    if (g.stack != STACK_UNKNOWN && noted && g.made < c->stacks) writer_add(&c->w, &g, sizeof g);
+}
+
+/* After the blocks, by a walk of its own: few programs have any. */
+static void write_grown(struct contents *c) {
+    struct arena_class classes[CLASSES + 1] = {{0}};
+    struct arena_stats stats = {0};
+    writer_begin(&c->w, DUMP_GROWN, sizeof(struct dump_grown));
+    if (c->grown > 0) arena_walk(&stats, classes, add_grown, c);
+    writer_end(&c->w);
+}
+
 /* Inherited blocks are their maker's to list; here they count only. Without sites the reader counts them. */
 static void add_block(void *context, const void *p, const struct side *side) {
     struct contents *c = context;
     bool inherited = state_is_inherited(side);
-    uint64_t fork_time = state_fork_time(), time = side->time;
+    uint64_t fork_time = state_fork_time(), time = side_time(side);
     /* The epoch knows; the clocks of a fork and of a block next to it may not. */
     if (inherited && time >= fork_time) time = fork_time - 1;
     if (!inherited && time < fork_time) time = fork_time;
     uint32_t stack = side->stack < c->stacks ? side->stack : STACK_UNKNOWN;
     struct dump_block b = {(uintptr_t)p, side->size, time, stack, side->thread, DUMP_UNKNOWN, 0};
     if (!inherited || !c->sites) writer_add(&c->w, &b, sizeof b);
-    if (c->live && !(inherited && c->sites)) c->live[stack / 8] |= (uint8_t)(1u << stack % 8);
+    if (!(inherited && c->sites)) note_stack(c, stack);
+    uint32_t grown = grown_at(c, side);
+    if (grown != STACK_UNKNOWN) {
+        note_stack(c, grown);
+        c->grown++;
+    }
     c->tracked++;
     c->capacity += b.size;
     if (c->sites)
@@ -156,6 +189,7 @@ void contents_write_blocks(struct contents *c, uint32_t pid) {
     writer_begin(&c->w, DUMP_BLOCKS, sizeof(struct dump_block));
     arena_walk(&c->stats, c->classes, add_block, c);
     writer_end(&c->w);
+    write_grown(c);
     if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;
     add_up_capacity(c);
     if (c->sites || !c->stacks) write_sites(c);

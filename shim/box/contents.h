@@ -12,6 +12,7 @@ struct contents {
     struct arena_stats stats;
     struct arena_class classes[CLASSES + 1];
     uint64_t tracked;       /* live tracked blocks */
+    uint64_t grown;         /* of those, made larger by realloc */
     uint64_t capacity;      /* bytes of live blocks: asked for where that is known, else the place's */
     uint32_t stacks;        /* ids below it are written */
     struct site_sum *sites; /* by stack; NULL: no address space, and the reader adds the blocks up itself */

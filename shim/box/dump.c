@@ -104,6 +104,7 @@ static void write_stats(struct contents *c) {
         {STAT_STACKS_FULL, 0, contents_stacks_lost()},
         {STAT_FOREIGN_FREES, 0, t.foreign_frees},
         {STAT_BAD_FREES, 0, t.bad_frees},
+        {STAT_MISMATCHES, 0, t.mismatches},
         {STAT_PURGED, 0, c->stats.purged},
         {STAT_RESERVED, 0, c->stats.reserved},
     };
@@ -124,7 +125,8 @@ static void write_refusals(struct contents *c) {
                                  .max = r->max,
                                  .thread = r->thread,
                                  .operation = r->operation,
-                                 .frame = r->frame};
+                                 .frame = r->frame,
+                                 .committed = r->committed};
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);

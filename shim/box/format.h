@@ -55,6 +55,7 @@ enum dump_section_type {
     DUMP_CLASSES = 11,  /* struct dump_class[]: size classes in use */
     DUMP_REFUSALS = 12, /* struct dump_refusal[]: the newest refusals, oldest first */
     DUMP_THREADS = 13,  /* struct dump_thread[] */
+    DUMP_GROWN = 14,    /* struct dump_grown[]: the blocks that realloc made larger, or as many of them as were noted */
     DUMP_END = 0x444e45 /* "END"; no payload */
 };
 
@@ -189,6 +190,16 @@ struct dump_block {
 };
 static_assert(sizeof(struct dump_block) == 40, "dump_block is 40 bytes");
 
+/* A block of DUMP_BLOCKS whose size is what realloc made of it. */
+struct dump_grown {
+    uint64_t address;
+    uint64_t size;
+    uint64_t time;  /* when realloc last made it larger */
+    uint32_t stack; /* where that was */
+    uint32_t made;  /* the stack of its creation: its site */
+};
+static_assert(sizeof(struct dump_grown) == 32, "dump_grown is 32 bytes");
+
 /* Counters by number. "direct" is the arena, runs and huge blocks; "mapped" is file and shared mappings. */
 enum dump_stat_id {
     STAT_DIRECT_COUNT = 1,    /* live blocks, tracked or not */
@@ -215,7 +226,8 @@ enum dump_stat_id {
     STAT_MAPPED_COUNT = 22,
     STAT_MAPPED_CAPACITY = 23,
     STAT_MAPPED_USED = 24,
-    STAT_RESERVED = 25 /* address space reserved by weir, not memory */
+    STAT_RESERVED = 25,  /* address space reserved by weir, not memory */
+    STAT_MISMATCHES = 26 /* blocks given back by other functions than they were made for */
 };
 
 struct dump_stat {
@@ -235,12 +247,14 @@ static_assert(sizeof(struct dump_class) == 32, "dump_class is 32 bytes");
 
 struct dump_refusal {
     uint64_t time;
-    uint64_t requested, used, max; /* as in the message */
+    uint64_t requested, used, max; /* bytes asked for, in use then, and the ceiling */
     uint32_t thread;
     uint32_t operation; /* enum dump_operation */
     uint64_t frame;     /* the caller, as in DUMP_FRAMES */
+    uint64_t committed; /* bytes that were to be committed for it; 0: not known */
 };
-static_assert(sizeof(struct dump_refusal) == 48, "dump_refusal is 48 bytes");
+static_assert(sizeof(struct dump_refusal) == 56, "dump_refusal is 56 bytes");
+#define DUMP_REFUSAL_LEAST 48 /* bytes of a record without what was appended */
 
 enum dump_operation {
     OP_MALLOC = 1,

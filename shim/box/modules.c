@@ -5,6 +5,7 @@
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
 #include "shim/base/start.h"
+#include "shim/base/symbols.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/box/format.h"
@@ -230,6 +231,30 @@ void module_describe(struct text *t, const void *code) {
 void module_has_malloc(const void *code) {
     uint32_t id = module_of(code);
     if (id != MODULE_NONE) entry(id)->flags |= DUMP_MODULE_MALLOC;
+}
+
+const void *module_code(uint64_t frame) {
+    uint32_t id = DUMP_FRAME_MODULE(frame);
+    if (id >= module_count()) return NULL;
+    const void *code = (const void *)(module_at(id)->bias + DUMP_FRAME_OFFSET(frame));
+    return module_of(code) == id ? code : NULL;
+}
+
+bool module_has_operators(const void *code) {
+    static const char *const operators[] = {"_Znwm", "_ZdlPv", "_ZdlPvm"};
+    static const char *const throwers[] = {"_Unwind_RaiseException", "dl_iterate_phdr", "_dl_find_object"};
+    struct dl_find_object found;
+    struct symbols s;
+    if (_dl_find_object((void *)(uintptr_t)code, &found) != 0) return false;
+    const struct image image = image_of(&found);
+    if (!symbols_of(&s, image.bias, image.start, image.end, found.dlfo_link_map->l_ld)) return false;
+    bool asks = false, throws = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(operators); i++) {
+        if (symbol_find(&s, operators[i])) return true;
+        asks = asks || symbol_is_needed(&s, operators[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(throwers); i++) throws = throws || symbol_is_needed(&s, throwers[i]);
+    return throws && !asks;
 }
 
 bool module_is_loader(const void *code) {

@@ -54,6 +54,13 @@ void module_describe_frame(struct text *t, uint64_t frame);
 /* The frame, as in DUMP_FRAMES, of a code address. */
 uint64_t module_frame(const void *code);
 
+/* The code address that a frame is, if its module is loaded as yet; else NULL. */
+const void *module_code(uint64_t frame);
+
+/* Whether the module that code lies in has C++'s operators new and delete inside: it exports them, or has a runtime
+ * that throws and asks no other module for them. */
+bool module_has_operators(const void *code);
+
 /* The malloc that the loader resolves for everybody is this code, and not weir's: DUMP_MODULE_MALLOC, in dumps of
  * processes that never asked weir for memory. */
 void module_has_malloc(const void *code);

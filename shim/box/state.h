@@ -15,10 +15,11 @@ uint32_t state_live(void);      /* the state of a side entry that is made live n
 bool state_is_inherited(const struct side *side);
 
 struct state_numbers {
-    uint64_t foreign_frees, bad_frees;
+    uint64_t foreign_frees, bad_frees, mismatches;
 };
 struct state_numbers state_numbers(void);
 void state_count_foreign_free(void);
 void state_count_bad_free(void);
+void state_count_mismatch(void);
 
 #endif

@@ -115,11 +115,11 @@ static const char *operation_name(enum ceiling_operation operation) {
     }
 }
 
-/* The words are Netty's, N being what was to be committed, so that used + N is more than max. */
+/* The words are Netty's, N being what was asked for or to be committed, whatever is more: used + N is above max. */
 static void say(const struct ceiling_refusal *r, uint64_t unsaid) {
     struct text t = {0};
     text_add(&t, "weir: failed to allocate ");
-    text_add_number(&t, r->requested);
+    text_add_number(&t, max_size(r->requested, r->committed));
     text_add(&t, " byte(s) of direct memory (used: ");
     text_add_number(&t, r->used);
     text_add(&t, ", max: ");
@@ -151,7 +151,8 @@ void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *call
     if (!tls.refused || operation == CEILING_QUIET) return;
     uint64_t now = clock_now();
     struct ceiling_refusal r = {.time = now,
-                                .requested = max_size(n, tls.refused_bytes),
+                                .requested = n,
+                                .committed = tls.refused_bytes,
                                 .used = tls.refused_used,
                                 .max = counter.max,
                                 .thread = sys_gettid(),

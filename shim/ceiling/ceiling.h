@@ -42,6 +42,7 @@ void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *call
 /* The newest refusals, oldest first: up to `max` of them into out; their number. */
 struct ceiling_refusal {
     uint64_t time, requested, used, max;
+    uint64_t committed; /* bytes that were to be committed for it */
     uint32_t thread;
     uint32_t operation;
     const void *caller;

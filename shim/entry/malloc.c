@@ -21,7 +21,8 @@ static NOINLINE void *calloc_slow(size_t n) {
 
 NOINLINE void entry_free_slow(void *p) {
     start_check();
-    if (!arena_push_near(p)) track_free(p, "free", FRAME);
+    static const struct release by = {.entry = "free", .family = FAMILY_MALLOC};
+    if (!arena_push_near(p)) track_free(p, &by, FRAME);
 }
 
 NOINLINE void entry_free_counted_down(struct slab *s) {

@@ -7,13 +7,16 @@
 #include "shim/entry/cxx.h"
 #include "shim/entry/start.h"
 
-void *new_quietly(size_t n, size_t alignment, const void *frame) {
+void *new_quietly(size_t n, size_t alignment, enum family family, const void *frame) {
+    /* Before weir is up the array forms are not told from those of one. */
+    if (unlikely(atomic_load_explicit(&lock_page.owner, memory_order_acquire) == 0)) family = FAMILY_UNKNOWN;
     start_check();
-    return track_allocate(n, alignment, false, CEILING_QUIET, NULL, frame);
+    return track_new(n, alignment, family, CEILING_QUIET, NULL, frame);
 }
 
-void *new_aligned_quietly(size_t n, size_t alignment, const void *frame) {
-    return new_alignment_is_valid(alignment) ? new_quietly(n, max_size(alignment, 16), frame) : NULL;
+void *new_aligned_quietly(size_t n, size_t alignment, enum family family, const void *frame) {
+    if (!new_alignment_is_valid(alignment)) return NULL;
+    return new_quietly(n, max_size(alignment, 16), family | FAMILY_ALIGNED, frame);
 }
 
 /* --- refused --- */
@@ -21,6 +24,7 @@ void *new_aligned_quietly(size_t n, size_t alignment, const void *frame) {
 struct request {
     const char *symbol;
     size_t n, alignment;
+    enum family family;
     bool aligned; /* by the form that names an alignment */
     const void *caller, *frame;
 };
@@ -59,7 +63,7 @@ static void *refused(const struct request *r) {
     bool valid = new_alignment_is_valid(r->alignment);
     for (;;) {
         void *p = NULL;
-        if (valid) p = track_allocate(r->n, max_size(r->alignment, 16), false, CEILING_NEW, r->caller, r->frame);
+        if (valid) p = track_new(r->n, max_size(r->alignment, 16), r->family, CEILING_NEW, r->caller, r->frame);
         if (p || !found.throws) return p;
         cxx_handler handler = valid && found.runtime.get_new_handler ? found.runtime.get_new_handler() : NULL;
         if (!handler) cxx_throw_bad_alloc(&found.runtime);
@@ -70,16 +74,30 @@ static void *refused(const struct request *r) {
 static NOINLINE void *new_slow(size_t n) {
     void *p = arena_pop_near(n);
     if (likely(p != NULL)) return p;
-    p = new_quietly(n, 16, FRAME);
+    p = new_quietly(n, 16, FAMILY_NEW, FRAME);
     if (likely(p != NULL)) return p;
-    struct request r = {"_Znwm", n, 16, false, CALLER, FRAME};
+    struct request r = {"_Znwm", n, 16, FAMILY_NEW, false, CALLER, FRAME};
     return refused(&r);
 }
 
 static NOINLINE void *new_aligned(size_t n, size_t alignment) {
-    void *p = new_aligned_quietly(n, alignment, FRAME);
+    void *p = new_aligned_quietly(n, alignment, FAMILY_NEW, FRAME);
     if (likely(p != NULL)) return p;
-    struct request r = {"_ZnwmSt11align_val_t", n, alignment, true, CALLER, FRAME};
+    struct request r = {"_ZnwmSt11align_val_t", n, alignment, FAMILY_NEW | FAMILY_ALIGNED, true, CALLER, FRAME};
+    return refused(&r);
+}
+
+NOINLINE void *new_array(size_t n) {
+    void *p = new_quietly(n, 16, FAMILY_ARRAY, FRAME);
+    if (likely(p != NULL)) return p;
+    struct request r = {"_Znam", n, 16, FAMILY_ARRAY, false, CALLER, FRAME};
+    return refused(&r);
+}
+
+NOINLINE void *new_aligned_array(size_t n, size_t alignment) {
+    void *p = new_aligned_quietly(n, alignment, FAMILY_ARRAY, FRAME);
+    if (likely(p != NULL)) return p;
+    struct request r = {"_ZnamSt11align_val_t", n, alignment, FAMILY_ARRAY | FAMILY_ALIGNED, true, CALLER, FRAME};
     return refused(&r);
 }
 
@@ -91,14 +109,33 @@ EXPORT void *_ZnwmSt11align_val_t(size_t n, size_t alignment) {
     return new_aligned(n, alignment);
 }
 
+/* --- delete --- */
+
+void new_give(void *p, const struct release *by, const void *frame) {
+    start_check();
+    if (!arena_push_near(p)) track_free(p, by, frame);
+}
+
+static NOINLINE void delete_slow(void *p) {
+    static const struct release by = {.entry = "operator delete", .family = FAMILY_NEW};
+    new_give(p, &by, FRAME);
+}
+static NOINLINE void delete_aligned_slow(void *p) {
+    static const struct release by = {.entry = "operator delete", .family = FAMILY_NEW | FAMILY_ALIGNED};
+    new_give(p, &by, FRAME);
+}
+
 /* Alignments are not believed: the arena knows its blocks. */
 EXPORT void _ZdlPv(void *p) {
-    entry_free(p);
+    entry_free_by(p, delete_slow);
 }
 EXPORT void _ZdlPvSt11align_val_t(void *p, size_t alignment __attribute__((unused))) {
-    entry_free(p);
+    entry_free_by(p, delete_aligned_slow);
 }
 
 extern void *new_own(size_t n) __attribute__((alias("_Znwm"), visibility("hidden")));
 extern void *new_own_aligned(size_t n, size_t alignment)
     __attribute__((alias("_ZnwmSt11align_val_t"), visibility("hidden")));
+extern void delete_own(void *p) __attribute__((alias("_ZdlPv"), visibility("hidden")));
+extern void delete_own_aligned(void *p, size_t alignment)
+    __attribute__((alias("_ZdlPvSt11align_val_t"), visibility("hidden")));

@@ -15,6 +15,7 @@
 #include "shim/box/state.h"
 #include "shim/ceiling/ceiling.h"
 #include "shim/entry/hooks.h"
+#include "shim/entry/new.h"
 #include "shim/track/foreign.h"
 
 #include <dlfcn.h>
@@ -72,6 +73,7 @@ static void start_rooms(void) {
         message_send(&t);
     }
     say_that_space_is_dear();
+    if (state_tracking()) new_tell_apart();
     say_that_all_is_tracked();
 }
 

@@ -34,14 +34,19 @@ extern void *entry_malloc(size_t n) HIDDEN;
 /* The whole of free(), for every entry that is one under another name. */
 void entry_free_slow(void *p);
 void entry_free_counted_down(struct slab *s);
-ALWAYS_INLINE void entry_free(void *p) {
+
+/* The same for an operator delete, which has a slow path of its own: there it is known which one was called. */
+ALWAYS_INLINE void entry_free_by(void *p, void (*slow)(void *)) {
     struct slab *s;
     enum arena_pushed pushed = arena_push(p, &s);
     if (likely(pushed == ARENA_PUSHED)) return;
     if (pushed == ARENA_COUNTED_DOWN)
         entry_free_counted_down(s);
     else
-        entry_free_slow(p);
+        slow(p);
+}
+ALWAYS_INLINE void entry_free(void *p) {
+    entry_free_by(p, entry_free_slow);
 }
 
 #endif

@@ -20,25 +20,36 @@ static uintptr_t stack_top(void) {
     return start_stack_top > here && start_stack_top - here < 64 * MIB ? start_stack_top : thread_pointer();
 }
 
-static void add_block(struct text *t, const struct place *place) {
-    text_add(t, "the block of ");
-    text_add_number(t, place->tracked && place->side->size > 0 ? place->side->size : place->size);
+static bool is_freed(const struct place *place) {
+    return place->tracked && atomic_load_explicit(&place->side->state, memory_order_relaxed) == SIDE_FREED;
+}
+
+/* What was asked for is known of tracked blocks only. */
+void report_add_block(struct text *t, const struct place *place) {
+    text_add(t, place->tracked ? "the block of " : "the place of ");
+    text_add_number(t, place->tracked ? place->side->size : place->size);
     text_add(t, " bytes at ");
     text_add_hex(t, (uintptr_t)place->start);
 }
 
-static void add_what(struct text *t, enum misuse what, const void *p, const struct place *place, const void *caller) {
+static void add_interior(struct text *t, const void *p, const struct place *place) {
     uint64_t inside = (uint64_t)((uintptr_t)p - (uintptr_t)place->start);
+    uint64_t size = place->tracked ? place->side->size : place->size;
+    text_add(t, inside < size ? "not the start of a block: " : "not the start of a block, but beyond one's end: ");
+    text_add_number(t, inside);
+    text_add(t, inside < size ? " byte(s) into " : " byte(s) from the start of ");
+    if (is_freed(place)) text_add(t, "what was ");
+    report_add_block(t, place);
+}
+
+static void add_what(struct text *t, enum misuse what, const void *p, const struct place *place) {
     switch (what) {
     case MISUSE_DOUBLE_FREE:
         text_add(t, "double free of ");
-        add_block(t, place);
+        report_add_block(t, place);
         break;
     case MISUSE_INTERIOR:
-        text_add(t, "not the start of a block: ");
-        text_add_number(t, inside);
-        text_add(t, " byte(s) into ");
-        add_block(t, place);
+        add_interior(t, p, place);
         break;
     case MISUSE_NEVER_MADE:
         text_add(t, "in weir's arena, but there is no block (any more)");
@@ -56,22 +67,33 @@ static void add_what(struct text *t, enum misuse what, const void *p, const stru
     case MISUSE_FOREIGN:
         text_add(t, "not a block that weir made; it is ignored");
         break;
+    case MISUSE_PAST_END:
+    case MISUSE_AFTER_FREE:
+        break; /* report_damage has words for them */
     }
+}
+
+void report_add_caller(struct text *t, const void *caller) {
     if (!caller) return;
     text_add(t, "; called from ");
     module_describe(t, caller);
 }
 
-static void add_stack(struct text *t, const char *title, uint32_t id) {
+void report_add_stack(struct text *t, const char *title, uint32_t id) {
     if (id == STACK_UNKNOWN || id >= stack_count()) return;
     const struct stack *s = stack_at(id);
     text_add(t, "\nweir:   ");
     text_add(t, title);
     for (uint32_t i = 0; i < s->frames && i < FRAMES_SHOWN; i++) {
-        uint64_t frame = stack_frames()[s->first_frame + i];
         text_add(t, i == 0 ? " " : " < ");
-        module_describe_frame(t, frame);
+        module_describe_frame(t, stack_frames()[s->first_frame + i]);
     }
+}
+
+void report_add_stacks(struct text *t, const struct side *side) {
+    uint32_t state = atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed);
+    report_add_stack(t, "made at", side->stack);
+    report_add_stack(t, state == SIDE_FREED ? "freed at" : "grown at", side->latest_stack);
 }
 
 enum misuse report_kind_of_foreign(const void *p) {
@@ -79,20 +101,42 @@ enum misuse report_kind_of_foreign(const void *p) {
     return module_of(p) != MODULE_NONE || on_stack ? MISUSE_NO_HEAP : MISUSE_FOREIGN;
 }
 
+void report_begin(struct text *t, const char *entry, const void *p) {
+    text_add(t, "weir: ");
+    text_add(t, entry);
+    text_add(t, "(");
+    text_add_hex(t, (uintptr_t)p);
+    text_add(t, "): ");
+}
+
+static void end(struct text *t, const struct place *place, bool fatal) {
+    if (place->tracked) report_add_stacks(t, place->side);
+    message_send(t);
+    if (fatal && options.on_error == ON_ERROR_ABORT) abort();
+}
+
 void report_misuse(enum misuse what, const char *entry, const void *p, const struct place *place, const void *caller) {
     struct text t = {0};
-    text_add(&t, "weir: ");
-    text_add(&t, entry);
-    text_add(&t, "(");
-    text_add_hex(&t, (uintptr_t)p);
-    text_add(&t, "): ");
-    add_what(&t, what, p, place, caller);
-    if (place->tracked && place->side) {
-        add_stack(&t, "made at", place->side->stack);
-        if (atomic_load_explicit(&place->side->state, memory_order_relaxed) == SIDE_FREED) {
-            add_stack(&t, "freed at", place->side->freed_stack);
-        }
+    report_begin(&t, entry, p);
+    add_what(&t, what, p, place);
+    report_add_caller(&t, caller);
+    end(&t, place, what != MISUSE_FOREIGN);
+}
+
+void report_damage(enum misuse what, const char *entry, const struct place *place, size_t at, const void *caller) {
+    struct text t = {0};
+    report_begin(&t, entry, place->start);
+    if (what == MISUSE_PAST_END) {
+        report_add_block(&t, place);
+        text_add(&t, " was written to past its end, at byte ");
+        text_add_number(&t, at);
+    } else {
+        text_add(&t, "a free block was written to (use after free): byte ");
+        text_add_number(&t, at);
+        text_add(&t, " of what was ");
+        report_add_block(&t, place);
+        text_add(&t, ", found when its place was to be used again");
     }
-    message_send(&t);
-    if (options.on_error == ON_ERROR_ABORT && what != MISUSE_FOREIGN) abort();
+    report_add_caller(&t, caller);
+    end(&t, place, true);
 }

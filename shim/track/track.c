@@ -6,8 +6,10 @@
 #include "shim/base/options.h"
 #include "shim/base/sys.h"
 #include "shim/ceiling/ceiling.h"
+#include "shim/track/family.h"
 #include "shim/track/foreign.h"
 #include "shim/box/modules.h"
+#include "shim/track/pattern.h"
 #include "shim/track/report.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
@@ -23,6 +25,8 @@ static void on_misuse(enum slab_misuse what, const void *block) {
         report_misuse(MISUSE_CORRUPTED, "malloc", block, &place, NULL);
     else
         report_misuse(what == SLAB_INTERIOR ? MISUSE_INTERIOR : MISUSE_DOUBLE_FREE, "free", block, &place, NULL);
+    if (place.tracked && what == SLAB_OVERWRITTEN) /* said once */
+        atomic_store_explicit(&place.side->state, SIDE_NEVER, memory_order_relaxed);
 }
 
 bool track_start(void) {
@@ -61,45 +65,71 @@ static uint32_t take_stack(const void *frame) {
     return h ? unwind(frame, h->index) : STACK_UNKNOWN;
 }
 
-static void fill(struct side *side, size_t n, uint32_t stack) {
+/* What is asked for, and by whom. */
+struct request {
+    size_t n, alignment;
+    bool zero;
+    enum family family;
+    enum ceiling_operation operation;
+    const struct side *origin; /* of a block that moves: it stays what it was, made where and when it was made */
+    const void *caller, *frame;
+};
+
+static void fill(struct side *side, const struct request *r, uint32_t stack) {
+    uint32_t state = state_live();
     side->stack = stack;
     side->thread = my_thread() & 0xffffff;
+    side->family = (uint32_t)r->family & 15;
     side->is_link_map = false;
-    side->freed_stack = 0;
-    side->size = n;
-    side->time = clock_coarse(); /* some milliseconds behind, at a quarter of the price */
-    atomic_store_explicit(&side->state, state_live(), memory_order_release);
+    side->size = r->n & 0xffffffffffff;
+    side->time = clock_coarse() >> SIDE_TIME_SHIFT & 0xffffffffffff; /* some ms behind, at a quarter of the price */
+    side_set_grown(side, STACK_UNKNOWN, 0);
+    if (r->origin) {
+        side->stack = r->origin->stack;
+        side->thread = r->origin->thread;
+        side->time = r->origin->time;
+        side_set_grown(side, r->origin->latest_stack, side_grown(r->origin));
+        if (r->n > r->origin->size) side_set_grown(side, stack, clock_coarse());
+        state = atomic_load_explicit(&((struct side *)(uintptr_t)r->origin)->state, memory_order_relaxed);
+    }
+    atomic_store_explicit(&side->state, state, memory_order_release);
 }
 
-static void *allocate(size_t n, size_t alignment, bool zero, const struct side *origin, const void *frame) {
-    if (!state_tracking()) return arena_allocate(n, alignment, zero, NULL);
-    uint32_t stack = origin ? origin->stack : take_stack(frame);
+/* A place that a block was in before, and that nobody should have touched since. */
+static void check_free_place(const struct place *place, const void *caller) {
+    if (atomic_load_explicit(&place->side->state, memory_order_relaxed) != SIDE_FREED) return;
+    size_t at = pattern_free_damage(place);
+    if (likely(at == PATTERN_INTACT)) return;
+    state_count_bad_free();
+    report_damage(MISUSE_AFTER_FREE, "malloc", place, at, caller);
+}
+
+static void *allocate(const struct request *r) {
+    if (!state_tracking()) return arena_allocate(r->n, r->alignment, r->zero, NULL);
+    uint32_t stack = take_stack(r->frame);
     struct side *side;
-    void *p = arena_allocate(n, alignment, zero, &side);
+    bool by_class = r->n <= CLASS_MAX; /* is zeroed here, where the pattern was looked at */
+    char *p = arena_allocate(r->n, r->alignment, r->zero && !by_class, &side);
     if (!p) return NULL;
-    fill(side, n, stack);
-    if (origin) {
-        side->thread = origin->thread;
-        side->time = origin->time;
-        atomic_store_explicit(&side->state,
-                              atomic_load_explicit(&((struct side *)(uintptr_t)origin)->state, memory_order_relaxed),
-                              memory_order_relaxed);
-    }
+    struct place place = arena_find(p);
+    check_free_place(&place, r->caller);
+    if (r->zero && by_class) mem_zero(p, r->n);
+    fill(side, r, stack);
+    pattern_end(&place, r->n);
     return p;
 }
 
 /* The ceiling refused. ld.so has a little set aside, untracked: it does not survive a refusal. */
-static void *allocate_from_reserve(size_t n, size_t alignment, bool zero, const void *caller) {
-    if (!tls.refused || !module_is_loader(caller)) return NULL;
+static void *allocate_from_reserve(const struct request *r) {
+    if (!tls.refused || !module_is_loader(r->caller)) return NULL;
     ceiling_open_reserve(true);
-    void *p = arena_allocate(n, alignment, zero, NULL);
+    void *p = arena_allocate(r->n, r->alignment, r->zero, NULL);
     ceiling_open_reserve(false);
     return p;
 }
 
-static void *allocate_or_refuse(size_t n, size_t alignment, bool zero, const struct side *origin,
-                                enum ceiling_operation operation, const void *caller, const void *frame) {
-    if (unlikely(n > PTRDIFF_MAX || alignment > PTRDIFF_MAX)) {
+static void *allocate_or_refuse(const struct request *r) {
+    if (unlikely(r->n > PTRDIFF_MAX || r->alignment > PTRDIFF_MAX)) {
         errno = ENOMEM;
         return NULL;
     }
@@ -107,15 +137,15 @@ static void *allocate_or_refuse(size_t n, size_t alignment, bool zero, const str
     bool outermost = arena_enter();
     if (likely(outermost)) {
         tls.refused = 0;
-        p = allocate(n, alignment, zero, origin, frame);
+        p = allocate(r);
         if (unlikely(!p) && arena_reclaim()) {
             tls.refused = 0;
-            p = allocate(n, alignment, zero, origin, frame);
+            p = allocate(r);
         }
-        if (unlikely(!p)) p = allocate_from_reserve(n, alignment, zero, caller);
-        if (unlikely(!p)) ceiling_refuse(operation, n, caller);
+        if (unlikely(!p)) p = allocate_from_reserve(r);
+        if (unlikely(!p)) ceiling_refuse(r->operation, r->n, r->caller);
     } else {
-        p = arena_nested_allocate(n, alignment, zero);
+        p = arena_nested_allocate(r->n, r->alignment, r->zero);
     }
     leave(outermost);
     if (unlikely(!p)) errno = ENOMEM;
@@ -124,7 +154,14 @@ static void *allocate_or_refuse(size_t n, size_t alignment, bool zero, const str
 
 void *track_allocate(size_t n, size_t alignment, bool zero, enum ceiling_operation operation, const void *caller,
                      const void *frame) {
-    return allocate_or_refuse(n, alignment, zero, NULL, operation, caller, frame);
+    struct request r = {n, alignment, zero, FAMILY_MALLOC, operation, NULL, caller, frame};
+    return allocate_or_refuse(&r);
+}
+
+void *track_new(size_t n, size_t alignment, enum family family, enum ceiling_operation operation, const void *caller,
+                const void *frame) {
+    struct request r = {n, alignment, false, family, operation, NULL, caller, frame};
+    return allocate_or_refuse(&r);
 }
 
 /* --- giving back --- */
@@ -136,26 +173,22 @@ static void misuse(enum misuse what, const char *entry, const void *p, const str
 
 /* True when p is the start of a place that may hold a live block; else it was reported, or was another allocator's. */
 static bool check(const char *entry, const void *p, const struct place *place, const void *caller) {
+    enum misuse what = MISUSE_NEVER_MADE;
     switch (place->kind) {
     case PLACE_FOREIGN:
         if (foreign_is_libcs(p)) return false;
-        misuse(report_kind_of_foreign(p), entry, p, place, caller);
-        return false;
-    case PLACE_NOTHING:
-        misuse(MISUSE_NEVER_MADE, entry, p, place, caller);
-        return false;
-    default:
+        what = report_kind_of_foreign(p);
         break;
+    case PLACE_NOTHING:
+        if (place->tracked && place->exact) what = MISUSE_DOUBLE_FREE; /* a run's descriptor remembers it for a while */
+        break;
+    default:
+        if (place->exact && place->exists) return true;
+        if (place->exact && place->kind == PLACE_EMERGENCY) what = MISUSE_DOUBLE_FREE;
+        if (!place->exact && place->exists) what = MISUSE_INTERIOR;
     }
-    if (!place->exact) {
-        misuse(place->exists ? MISUSE_INTERIOR : MISUSE_NEVER_MADE, entry, p, place, caller);
-        return false;
-    }
-    if (!place->exists) {
-        misuse(place->kind == PLACE_EMERGENCY ? MISUSE_DOUBLE_FREE : MISUSE_NEVER_MADE, entry, p, place, caller);
-        return false;
-    }
-    return true;
+    misuse(what, entry, p, place, caller);
+    return false;
 }
 
 /* Marks a tracked block as freed; false: it was not live. One exchange, so that of two frees one loses. */
@@ -167,7 +200,7 @@ static bool mark_freed(struct side *side, const void *frame, bool nested) {
         return false;
     }
     if (unlikely(side->is_link_map)) modules_unloaded();
-    side->freed_stack = nested ? STACK_UNKNOWN : take_stack(frame);
+    side->latest_stack = nested ? STACK_UNKNOWN : take_stack(frame);
     return true;
 }
 
@@ -177,11 +210,34 @@ static bool is_freed_already(const struct place *place) {
            (void *)place->slab->local_free == place->start;
 }
 
-void track_free(void *p, const char *entry, const void *frame) {
+static void check_end(const char *entry, const struct place *place, const void *caller) {
+    size_t at = pattern_end_damage(place, place->side->size);
+    if (likely(at == PATTERN_INTACT)) return;
+    state_count_bad_free();
+    report_damage(MISUSE_PAST_END, entry, place, at, caller);
+}
+
+/* False: it was no live block, which was reported. */
+static bool end_block(const struct place *place, const struct release *by, const void *caller, const void *frame,
+                      bool nested) {
+    if (place->tracked ? !mark_freed(place->side, frame, nested) : is_freed_already(place)) {
+        misuse(MISUSE_DOUBLE_FREE, by->entry, place->start, place, caller);
+        return false;
+    }
+    if (place->tracked) {
+        family_check(place, by, caller, place->side->latest_stack);
+        check_end(by->entry, place, caller);
+    }
+    if (options.zero_on_free) mem_zero(place->start, place->size);
+    if (place->tracked) pattern_free(place);
+    return true;
+}
+
+void track_free(void *p, const struct release *by, const void *frame) {
     if (!p) return;
     struct place place = arena_find(p);
     const void *caller = ((void *const *)frame)[1];
-    if (unlikely(!check(entry, p, &place, caller))) {
+    if (unlikely(!check(by->entry, p, &place, caller))) {
         if (place.kind == PLACE_FOREIGN && foreign_is_libcs(p)) {
             state_count_foreign_free();
             foreign_free(p);
@@ -189,10 +245,7 @@ void track_free(void *p, const char *entry, const void *frame) {
         return;
     }
     bool outermost = arena_enter();
-    if (place.tracked ? !mark_freed(place.side, frame, !outermost) : is_freed_already(&place)) {
-        misuse(MISUSE_DOUBLE_FREE, entry, p, &place, caller);
-    } else {
-        if (options.zero_on_free) mem_zero(place.start, place.size);
+    if (end_block(&place, by, caller, frame, !outermost)) {
         if (likely(outermost))
             arena_release(&place);
         else
@@ -205,12 +258,14 @@ size_t track_usable_size(const void *p, const void *caller) {
     if (!p) return 0;
     struct place place = arena_find(p);
     if (place.kind == PLACE_FOREIGN && foreign_is_libcs(p)) return foreign_usable_size(p);
-    return check("malloc_usable_size", p, &place, caller) ? place.size : 0;
+    if (!check("malloc_usable_size", p, &place, caller)) return 0;
+    /* What may be written without harm to the pattern. */
+    return place.tracked && options.pattern ? place.side->size : place.size;
 }
 
 /* --- realloc --- */
 
-static void *resize(const struct place *place, size_t n) {
+static void *resize(const struct place *place, size_t n, const void *frame) {
     if (!arena_enter()) {
         arena_leave(false);
         return NULL;
@@ -221,8 +276,11 @@ static void *resize(const struct place *place, size_t n) {
         mem_zero(place->start + n, place->size - n);
     void *p = arena_resize(place, n);
     if (p && place->tracked) {
-        struct place now = p == place->start ? *place : arena_find(p);
-        now.side->size = n;
+        struct place now = arena_find(p);
+        if (n > now.side->size) side_set_grown(now.side, take_stack(frame), clock_coarse());
+        now.side->size = n & 0xffffffffffff;
+        now.side->family = FAMILY_MALLOC;
+        pattern_end(&now, n);
     }
     arena_leave(true);
     return p;
@@ -237,10 +295,31 @@ static void *reallocate_foreign(void *p, size_t n, const void *caller, const voi
     return new;
 }
 
+/* By realloc, where all there was to say has been said. */
+static const struct release by_realloc = {.entry = "realloc"};
+
+/* The tracked block is live. What else may be wrong with it is reported. */
+static bool check_tracked(void *p, const struct place *place, const void *caller, const void *frame) {
+    static const struct release by = {.entry = "realloc", .family = FAMILY_MALLOC, .resized = true};
+    if (!SIDE_IS_LIVE(atomic_load_explicit(&place->side->state, memory_order_acquire))) {
+        misuse(MISUSE_DOUBLE_FREE, "realloc", p, place, caller);
+        return false;
+    }
+    if (unlikely(place->side->family != FAMILY_MALLOC)) {
+        bool outermost = arena_enter();
+        family_check(place, &by, caller, outermost ? take_stack(frame) : STACK_UNKNOWN);
+        leave(outermost);
+    }
+    check_end("realloc", place, caller);
+    pattern_end(place, place->side->size); /* said once */
+    return true;
+}
+
 void *track_reallocate(void *p, size_t n, const void *caller, const void *frame) {
     if (!p) return track_allocate(n, 16, false, CEILING_REALLOC, caller, frame);
     if (n == 0) {
-        track_free(p, "realloc", frame);
+        static const struct release by = {.entry = "realloc", .family = FAMILY_MALLOC};
+        track_free(p, &by, frame);
         return NULL;
     }
     struct place place = arena_find(p);
@@ -249,21 +328,16 @@ void *track_reallocate(void *p, size_t n, const void *caller, const void *frame)
         errno = ENOMEM; /* of unknown size: nothing could be copied */
         return NULL;
     }
-    if (place.tracked && !SIDE_IS_LIVE(atomic_load_explicit(&place.side->state, memory_order_acquire))) {
-        misuse(MISUSE_DOUBLE_FREE, "realloc", p, &place, caller);
+    if ((place.tracked && !check_tracked(p, &place, caller, frame)) || n > PTRDIFF_MAX) {
         errno = ENOMEM;
         return NULL;
     }
-    if (n > PTRDIFF_MAX) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    void *new = resize(&place, n);
+    void *new = resize(&place, n, frame);
     if (new) return new;
-    /* A block that moves stays the block that it was: made where and when it was made. */
-    new = allocate_or_refuse(n, 16, false, place.tracked ? place.side : NULL, CEILING_REALLOC, caller, frame);
+    struct request r = {n, 16, false, FAMILY_MALLOC, CEILING_REALLOC, place.tracked ? place.side : NULL, caller, frame};
+    new = allocate_or_refuse(&r);
     if (!new) return NULL;
-    mem_copy(new, p, min_size(place.size, n));
-    track_free(p, "realloc", frame);
+    mem_copy(new, p, min_size(place.tracked ? place.side->size : place.size, n));
+    track_free(p, &by_realloc, frame);
     return new;
 }

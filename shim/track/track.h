@@ -15,7 +15,20 @@ bool track_start(void);
 void *track_allocate(size_t n, size_t alignment, bool zero, enum ceiling_operation operation, const void *caller,
                      const void *frame);
 void *track_reallocate(void *p, size_t n, const void *caller, const void *frame);
-void track_free(void *p, const char *entry, const void *frame);
+
+/* The same for a C++ operator. */
+void *track_new(size_t n, size_t alignment, enum family family, enum ceiling_operation operation, const void *caller,
+                const void *frame);
+
+/* By what a block is given back. */
+struct release {
+    const char *entry; /* its name, for messages */
+    enum family family;
+    bool sized; /* `size` is what its caller takes the block for */
+    bool resized;
+    size_t size;
+};
+void track_free(void *p, const struct release *by, const void *frame);
 size_t track_usable_size(const void *p, const void *caller);
 
 /* Where the entry was called from: passed on by every entry that is not itself a tail call. */

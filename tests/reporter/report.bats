@@ -196,3 +196,14 @@ P
         [ -z "$(awk 'length > 80' <<<"$out")" ] || { echo "wider than 80 columns: $out"; return 1; }
     done
 }
+
+@test "dumps_of_the_first_version_are_read" {
+    mkdump --module /bin/true --stack 0:0x1000 a.dump
+    python3 "$ROOT/tests/reporter/older.py" a.dump older.dump
+    expect 0 "$WEIR" report --json a.dump
+    json '{k: v for k, v in d.items() if k != "parts"}' .out >new.txt
+    expect 0 "$WEIR" report --json older.dump
+    json '{k: v for k, v in d.items() if k != "parts"}' .out >old.txt
+    diff new.txt old.txt
+    ! cmp -s a.dump older.dump
+}

@@ -188,6 +188,14 @@ C
     has "$out" "NOT FREED: only_me plain+0x" "(no debug file)"
 }
 
+@test "a_frame_with_a_function_but_no_line_says_so" {
+    gcc -O1 -g -o lines -xc - <<<'__attribute__((noinline)) int lined(int n) { return n * 7; } int main(int c, char **v) { (void)v; return lined(c); }'
+    at() { nm lines | awk -v n="$1" '$3 == n { print "0:0x" $1 "!"; exit }'; }
+    mkdump --module "$PWD/lines" --stack "$(at lined),$(at _start)" a.dump
+    expect 0 "$WEIR" report --json a.dump
+    [ "$(json '[(f["function"], f["line"] is None, f.get("missing")) for f in d["sites"][0]["frames"]]' .out)" = "[('lined', False, None), ('_start', True, 'no line is known')]" ] || { cat .out; false; }
+}
+
 @test "rust_names_are_readable" {
     command -v rustc >/dev/null || skip "rustc is not installed"
     rustc --crate-name rusty -g -O -o rusty - <<<'mod shop { #[inline(never)] pub fn keep(n: usize) -> Vec<u8> { vec![1; n] } } fn main() { std::mem::forget(shop::keep(std::env::args().count())); }' 2>/dev/null || skip "rustc does not work here"

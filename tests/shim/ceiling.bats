@@ -144,3 +144,8 @@ ends_with_its_own_error() {
     seq 1 300 | sed 's/.*/int f&(int a) { return a * & + (int)sizeof("&"); }/' >a.c
     ends_with_its_own_error '1|134' 'out of memory|terminate called|compilation terminated' gcc -O2 -c a.c -o /dev/null
 }
+
+@test "a_refusal_tells_what_was_asked_for_and_what_was_to_be_committed" {
+    expect 0 disabled WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/fill" $MAX
+    same "$(json '{r["requested"] for r in d["refusals"]} <= {1 << 20, 70000, 8000, 1000, 100, 16} and all(r["committed"] >= 4096 for r in d["refusals"]) and all(r["used"] + max(r["requested"], r["committed"]) > r["max"] for r in d["refusals"])' "$(last_dump fill)")" True || { cat report.json; false; }
+}

@@ -83,3 +83,14 @@ END
     run grep -vxFf printed wanted
     [ -z "$output" ] || { echo "README has what the demo does not print:"; echo "$output"; return 1; }
 }
+
+@test "a_block_that_grew_is_shown_where_it_was_made_and_where_it_grew" {
+    expect 0 paranoid "$SHIM_TOOLS/grown"
+    silent
+    dump=$(the_dump grown)
+    same "$(json 'sorted((s["bytes"], s["frames"][0]["function"], [(g["blocks"], g["bytes"], g["frames"][0]["function"]) for g in s["grown"]]) for s in d["sites"])' "$dump")" \
+        "[(150, 'make', []), (2000, 'make', [(1, 2000, 'grow')]), (3000000, 'make', [(1, 3000000, 'grow')])]"
+    same "$(json 'all(s["oldest_seconds"] >= g["oldest_seconds"] - 0.1 for s in d["sites"] for g in s["grown"])' "$dump")" True
+    timeout 60 "$WEIR_REPORTER" report "$dump" >text </dev/null 3>&-
+    has text "Grown, 2.9 MiB in 1 block, " "Grown, 2.0 KiB in 1 block, "
+}

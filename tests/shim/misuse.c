@@ -43,6 +43,23 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "double_large")) p = malloc(1000000), free(p), free(p);
     if (!strcmp(what, "interior")) free(p + 16);
     if (!strcmp(what, "interior_large")) p = malloc(1000000), free(p + 65536);
+    if (!strcmp(what, "beyond")) free(p + 110);
+    if (!strcmp(what, "beyond_large")) p = malloc(73000), free(p + 131064);
+    if (!strcmp(what, "past_end")) p[103] = 1, free(p);
+    if (!strcmp(what, "past_end_of_nothing")) p = malloc(0), p[0] = 1, free(p);
+    if (!strcmp(what, "past_end_large")) p = malloc(73000), p[73000] = 1, free(p);
+    if (!strcmp(what, "past_end_aligned")) p = memalign(4096, 100), p[100] = 1, free(p);
+    if (!strcmp(what, "past_end_realloc")) p[100] = 1, p = realloc(p, 5000), free(p);
+    if (!strcmp(what, "usable"))
+        for (size_t n = 0; n < 100000; n = n * 5 / 4 + 1) {
+            p = malloc(n);
+            memset(p, 0x41, malloc_usable_size(p));
+            p = realloc(p, n + 3);
+            memset(p, 0x41, malloc_usable_size(p));
+            p = realloc(p, n / 3 + 1);
+            memset(p, 0x41, malloc_usable_size(p));
+            free(p);
+        }
     if (!strcmp(what, "stack")) free(stack);
     if (!strcmp(what, "data")) free(data);
     if (!strcmp(what, "realloc_freed")) free(p), p = realloc(p, 5000);
@@ -51,6 +68,16 @@ int main(int argc, char **argv) {
         free(q), free(p);
         memset(p, 0x41, 16);
         for (int i = 0; i < 100; i++) q = malloc(100);
+    }
+    if (!strcmp(what, "write_after_free_inside")) {
+        free(p);
+        p[50] = 1;
+        for (int i = 0; i < 1000; i++) q = malloc(100);
+    }
+    if (!strcmp(what, "write_after_free_calloc")) {
+        p = malloc(6000), free(p);
+        p[5000] = 1;
+        for (int i = 0; i < 1000; i++) q = calloc(1, 6000);
     }
     for (int i = 0; i < 10000; i++) free(malloc((size_t)i));
     puts("went on");

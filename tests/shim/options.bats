@@ -48,6 +48,8 @@ complains() {
     complains WEIR_QUIET=yes "not 0 or 1; messages are printed"
     complains WEIR_QUIET= "not 0 or 1; messages are printed"
     complains WEIR_ZERO_ON_FREE=2 "not 0 or 1; 0 is used"
+    complains WEIR_PATTERN=no "not 0 or 1; 1 is used"
+    complains WEIR_ON_MISMATCH=ignore "not report, abort or off; report is used"
     complains WEIR_ON_ERROR=ignore "not abort or report; abort is used"
     complains WEIR_BOX_DIR=relative "not an absolute path; /dev/shm is used"
     complains "WEIR_RUN=$(printf 'x%.0s' {1..65})" "longer than 64 bytes; ignored"

@@ -101,32 +101,70 @@ not_told() { # not_told HOW LEVEL
     silent
 }
 
-@test "a_block_freed_twice_is_told" { is_told double "$LEVELS" 'double free of the block of 1(00|28) bytes at 0x'; }
-@test "a_block_freed_twice_later_is_told" { is_told double_later "$LEVELS" 'double free of the block of 1(00|28) bytes at 0x'; }
+@test "a_block_freed_twice_is_told" { is_told double "$LEVELS" 'double free of the (block of 100|place of 128) bytes at 0x'; }
+@test "a_block_freed_twice_later_is_told" { is_told double_later "$LEVELS" 'double free of the (block of 100|place of 128) bytes at 0x'; }
 @test "a_block_freed_twice_is_told_though_its_slab_was_empty" {
-    is_told double_first "$LEVELS" 'double free of the block of 30(00|72) bytes at 0x'
+    is_told double_first "$LEVELS" 'double free of the (block of 3000|place of 3072) bytes at 0x'
 }
 @test "a_block_freed_twice_is_told_after_many_others" {
-    is_told double_far "$LEVELS" 'double free of the block of 1(00|28) bytes at 0x'
+    is_told double_far "$LEVELS" 'double free of the (block of 100|place of 128) bytes at 0x'
 }
 @test "a_block_freed_twice_by_another_thread_is_told" {
-    is_told double_elsewhere "$LEVELS" 'double free of the block of 1(00|28) bytes at 0x'
+    is_told double_elsewhere "$LEVELS" 'double free of the (block of 100|place of 128) bytes at 0x'
 }
 @test "without_the_check_a_block_freed_twice_later_passes" {
     expect 0 disabled WEIR_CHECK=0 WEIR_DUMP_AT=none "$SHIM_TOOLS/misuse" double_later
     silent
 }
-@test "a_large_block_freed_twice_is_told" { is_told double_large "$LEVELS" "in weir's arena, but there is no block \(any more\)"; }
-@test "a_pointer_into_a_block_is_told" { is_told interior_then_many "$LEVELS" 'not the start of a block: 16 byte\(s\) into the block of 1(00|28) bytes'; }
-@test "a_pointer_into_a_large_block_is_told" { is_told interior_large "$LEVELS" 'not the start of a block: 65536 byte\(s\) into the block of 100'; }
+@test "a_pointer_into_a_block_is_told" { is_told interior_then_many "$LEVELS" 'not the start of a block: 16 byte\(s\) into the (block of 100|place of 128) bytes'; }
+@test "a_large_block_freed_twice_is_told" {
+    is_told double_large disabled "in weir's arena, but there is no block \(any more\)"
+    is_told double_large paranoid 'double free of the block of 1000000 bytes at 0x'
+    has err "weir:   made at misuse+0x" "weir:   freed at misuse+0x"
+}
+@test "a_pointer_into_a_large_block_is_told" { is_told interior_large "$LEVELS" 'not the start of a block: 65536 byte\(s\) into the (block of 1000000|place of 1003520) bytes'; }
+@test "a_pointer_beyond_the_end_of_a_block_is_told_as_such" {
+    is_told beyond paranoid "not the start of a block, but beyond one's end: 110 byte\(s\) from the start of the block of 100 bytes"
+    is_told beyond_large paranoid "not the start of a block, but beyond one's end: 131064 byte\(s\) from the start of the block of 73000 bytes"
+    is_told beyond_large disabled "not the start of a block, but beyond one's end: 131064 byte\(s\) from the start of the place of 73728 bytes"
+}
 @test "a_pointer_to_the_stack_is_told" {
     is_told stack disabled 'not a block'
     is_told stack paranoid "not a block, but on this thread's stack"
 }
 @test "a_pointer_to_data_is_told" { is_told data "$LEVELS" 'not a block, but static data at misuse\+0x'; }
-@test "realloc_of_a_freed_block_is_told" { is_told realloc_freed "$LEVELS" 'double free of the block of 1(00|28) bytes'; }
+@test "realloc_of_a_freed_block_is_told" { is_told realloc_freed "$LEVELS" 'double free of the (block of 100|place of 128) bytes'; }
 @test "realloc_of_the_stack_is_told" { is_told realloc_stack "$LEVELS" 'not a block'; }
 @test "a_write_to_a_freed_block_is_told" { is_told write_after_free "$LEVELS" 'a free block was written to'; }
+
+@test "a_write_past_the_end_of_a_block_is_told" {
+    is_told past_end paranoid 'the block of 100 bytes at 0x[0-9a-f]+ was written to past its end, at byte 103; called from misuse\+0x'
+    has err "weir:   made at misuse+0x"
+    is_told past_end_of_nothing paranoid 'the block of 0 bytes at 0x[0-9a-f]+ was written to past its end, at byte 0'
+    is_told past_end_large paranoid 'the block of 73000 bytes at 0x[0-9a-f]+ was written to past its end, at byte 73000'
+    is_told past_end_aligned paranoid 'the block of 100 bytes at 0x[0-9a-f]+ was written to past its end, at byte 100'
+    is_told past_end_realloc paranoid 'the block of 100 bytes at 0x[0-9a-f]+ was written to past its end, at byte 100'
+}
+@test "a_write_into_a_freed_block_is_told_wherever_it_hits" {
+    is_told write_after_free_inside paranoid 'a free block was written to \(use after free\): byte 50 of what was the block of 100 bytes at 0x[0-9a-f]+, found when its place was to be used again; called from misuse\+0x'
+    has err "weir:   made at misuse+0x" "weir:   freed at misuse+0x"
+    is_told write_after_free_calloc paranoid 'a free block was written to \(use after free\): byte 5000 of what was the block of 6000 bytes at 0x'
+    WEIR_ZERO_ON_FREE=1 is_told write_after_free_inside paranoid 'a free block was written to \(use after free\): byte 50 of'
+}
+@test "without_a_pattern_writes_are_not_looked_for" {
+    for how in past_end write_after_free_inside; do
+        expect 0 paranoid WEIR_DUMP_AT=none WEIR_PATTERN=0 "$SHIM_TOOLS/misuse" $how
+        silent
+    done
+}
+@test "what_malloc_usable_size_says_may_be_written" {
+    for level in $LEVELS; do
+        for pattern in 0 1; do
+            expect 0 "$level" WEIR_DUMP_AT=none WEIR_PATTERN=$pattern "$SHIM_TOOLS/misuse" usable
+            silent
+        done
+    done
+}
 
 @test "a_misuse_names_the_caller" {
     for how in double stack realloc_freed interior_large data; do

@@ -25,6 +25,7 @@ static const char *const stat_names[] = {[STAT_DIRECT_COUNT] = "direct: live blo
                                          [STAT_FOREIGN_FREES] = "frees of foreign pointers",
                                          [STAT_BAD_FREES] = "double, interior and wild frees",
                                          [STAT_MISMATCHES] = "given back by other functions",
+                                         [STAT_JUMPS] = "jumps out of malloc or free",
                                          [STAT_PURGED] = "bytes ever given back",
                                          [STAT_REFUSED_BYTES] = "bytes of refused requests",
                                          [STAT_MAPPED_COUNT] = "mapped: mappings",

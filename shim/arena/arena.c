@@ -6,6 +6,7 @@
 #include "shim/arena/kept.h"
 #include "shim/arena/run.h"
 #include "shim/arena/slices.h"
+#include "shim/base/lock.h"
 
 #include <stdatomic.h>
 
@@ -201,6 +202,21 @@ void arena_nested_release(const struct place *place) {
         emergency_give(place->start);
     else if (place->kind == PLACE_RUN && !emergency_give_span(place->slab, place->slab->run.slices))
         run_give_later(place->slab);
+}
+
+void arena_left_by_jump(void) {
+    lock_give_held();
+    tls.busy = 1;
+    tls.self = NO_HEAP;
+    tls.limit = 0;
+    /* What a fast path was changing can be used at every point. A slow path's heap stays as it is for ever: what is
+     * freed of it waits on it, and goes back by whole slabs. */
+    if (tls.heap && atomic_load_explicit(&tls.heap->busy, memory_order_relaxed)) {
+        tls.heap = NULL;
+        for (size_t i = 0; i < ARRAY_LENGTH(tls.direct); i++) tls.direct[i] = &slab_empty;
+    } else if (tls.heap) {
+        atomic_store_explicit(&tls.heap->busy, 1, memory_order_relaxed);
+    }
 }
 
 /* --- walking --- */

@@ -63,6 +63,10 @@ bool arena_reclaim(void);
 void *arena_nested_allocate(size_t n, size_t alignment, bool zero);
 void arena_nested_release(const struct place *place);
 
+/* What the nested one interrupted is no more: its handler has left by a jump. Opens the gates, gives the locks that the
+ * thread held, and the heap, where a slow path was changing it; the caller is the outermost from here on. */
+void arena_left_by_jump(void);
+
 /* --- on any pointer, at any time --- */
 
 enum place_kind {

@@ -236,6 +236,7 @@ struct tls {
     bool watched;                              /* the thread's end will be noticed (arena_thread_ended) */
     uint32_t busy;                             /* depth of weir's slow paths on this thread's stack */
     uint64_t looks;                            /* at lists, see slab.c */
+    uint32_t nested;                           /* allocations while weir was interrupted */
     uint32_t refused;                          /* the ceiling refused since this was cleared */
     uint64_t refused_bytes, refused_used;      /* what it refused, and what was in use then */
     uint32_t thread;                           /* kernel thread id, 0: not asked yet */

@@ -1,4 +1,4 @@
-/* A three-state futex mutex over the page that forks wipe; see lock.h. */
+/* A futex mutex over the page that forks wipe; see lock.h. */
 #include "shim/base/lock.h"
 #include "shim/base/sys.h"
 
@@ -12,14 +12,31 @@ struct lock_page lock_page;
 
 _Static_assert(sizeof(struct lock_page) == 4096, "the lock page is one page, and nothing else is on it");
 
+#define WAITED (1u << 31) /* somebody waits for it */
+
+/* Who holds it stands in the word itself, so that there is no instant at which nobody can tell. Threads' control blocks
+ * are 64 bytes apart at least; two of them look the same only when they are 128 GiB apart to the byte. */
+static uint32_t self(void) {
+    return (uint32_t)(thread_pointer() >> 6 & (WAITED - 1)) | 1;
+}
+
 bool lock_try(enum lock_name name) {
     uint32_t expected = 0;
-    if (!atomic_compare_exchange_strong_explicit(&lock_page.word[name][0], &expected, 1, memory_order_acquire,
-                                                 memory_order_relaxed)) {
-        return false;
+    return atomic_compare_exchange_strong_explicit(&lock_page.word[name][0], &expected, self(), memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+/* Others may wait as well, so that who has waited takes it as waited for. */
+static void wait_for(_Atomic uint32_t *word) {
+    for (;;) {
+        uint32_t now = atomic_load_explicit(word, memory_order_relaxed);
+        uint32_t next = now == 0 ? self() | WAITED : now | WAITED;
+        if (now != next &&
+            !atomic_compare_exchange_strong_explicit(word, &now, next, memory_order_acquire, memory_order_relaxed))
+            continue;
+        if (now == 0) return;
+        sys_futex_wait((uint32_t *)word, next);
     }
-    atomic_store_explicit(&lock_page.holder[name], thread_pointer(), memory_order_relaxed);
-    return true;
 }
 
 void lock_take(enum lock_name name) {
@@ -29,8 +46,7 @@ void lock_take(enum lock_name name) {
         __builtin_ia32_pause();
         if (atomic_load_explicit(word, memory_order_relaxed) == 0 && lock_try(name)) return;
     }
-    while (atomic_exchange_explicit(word, 2, memory_order_acquire) != 0) sys_futex_wait((uint32_t *)word, 2);
-    atomic_store_explicit(&lock_page.holder[name], thread_pointer(), memory_order_relaxed);
+    wait_for(word);
 }
 
 bool lock_take_within(enum lock_name name, unsigned ms) {
@@ -44,12 +60,16 @@ bool lock_take_within(enum lock_name name, unsigned ms) {
 
 void lock_give(enum lock_name name) {
     _Atomic uint32_t *word = &lock_page.word[name][0];
-    atomic_store_explicit(&lock_page.holder[name], 0, memory_order_relaxed);
-    if (atomic_exchange_explicit(word, 0, memory_order_release) == 2) sys_futex_wake((uint32_t *)word, 1);
+    if (atomic_exchange_explicit(word, 0, memory_order_release) & WAITED) sys_futex_wake((uint32_t *)word, 1);
 }
 
 bool lock_held_here(enum lock_name name) {
-    return atomic_load_explicit(&lock_page.holder[name], memory_order_relaxed) == thread_pointer();
+    return (atomic_load_explicit(&lock_page.word[name][0], memory_order_relaxed) & ~WAITED) == self();
+}
+
+void lock_give_held(void) {
+    for (int i = 0; i < LOCKS; i++)
+        if (lock_held_here((enum lock_name)i)) lock_give((enum lock_name)i);
 }
 
 /* Never 0, which stands for nobody; a filter may forbid to ask. */

@@ -16,8 +16,7 @@ enum lock_name { LOCK_START, LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES, LOCK_MODULES, L
 
 /* The page that forks wipe. `owner` is the process that these locks work for; 0 tells a child that it is new. */
 struct lock_page {
-    _Atomic uint32_t word[LOCKS][16]; /* 0 free, 1 taken, 2 taken and waited for; a cache line each */
-    _Atomic uintptr_t holder[LOCKS];  /* the thread (its thread pointer) that holds it */
+    _Atomic uint32_t word[LOCKS][16]; /* 0 free, else who holds it, see lock.c; a cache line each */
     _Atomic uint32_t owner;           /* process id */
     _Atomic uint32_t purging;         /* threads that give free memory back just now (arena/slices.c) */
 } ALIGNED(4096);
@@ -32,6 +31,9 @@ bool lock_take_within(enum lock_name name, unsigned ms);
 
 /* True when this thread holds it: only a signal handler that interrupted weir can see that. */
 bool lock_held_here(enum lock_name name);
+
+/* Gives all that this thread holds: it has left by a jump. What they guard is in a state that a fork may leave, too. */
+void lock_give_held(void);
 
 /* Makes the page one that forks wipe. Once, at start. */
 void lock_start(void);

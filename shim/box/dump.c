@@ -105,6 +105,7 @@ static void write_stats(struct contents *c) {
         {STAT_FOREIGN_FREES, 0, t.foreign_frees},
         {STAT_BAD_FREES, 0, t.bad_frees},
         {STAT_MISMATCHES, 0, t.mismatches},
+        {STAT_JUMPS, 0, t.jumps},
         {STAT_PURGED, 0, c->stats.purged},
         {STAT_RESERVED, 0, c->stats.reserved},
     };

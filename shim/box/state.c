@@ -9,7 +9,7 @@
 static bool tracking;
 static _Atomic uint32_t epoch;
 static _Atomic uint64_t fork_time;
-static _Atomic uint64_t foreign_frees, bad_frees, mismatches;
+static _Atomic uint64_t foreign_frees, bad_frees, mismatches, jumps;
 
 _Static_assert((SIDE_LIVE & (EPOCHS - 1)) == 0 && SIDE_IS_LIVE(SIDE_LIVE | (EPOCHS - 1)),
                "the epoch has its bits to itself");
@@ -38,13 +38,17 @@ bool state_is_inherited(const struct side *side) {
 struct state_numbers state_numbers(void) {
     return (struct state_numbers){atomic_load_explicit(&foreign_frees, memory_order_relaxed),
                                   atomic_load_explicit(&bad_frees, memory_order_relaxed),
-                                  atomic_load_explicit(&mismatches, memory_order_relaxed)};
+                                  atomic_load_explicit(&mismatches, memory_order_relaxed),
+                                  atomic_load_explicit(&jumps, memory_order_relaxed)};
 }
 void state_count_foreign_free(void) {
     atomic_fetch_add_explicit(&foreign_frees, 1, memory_order_relaxed);
 }
 void state_count_bad_free(void) {
     atomic_fetch_add_explicit(&bad_frees, 1, memory_order_relaxed);
+}
+void state_count_jump(void) {
+    atomic_fetch_add_explicit(&jumps, 1, memory_order_relaxed);
 }
 void state_count_mismatch(void) {
     atomic_fetch_add_explicit(&mismatches, 1, memory_order_relaxed);

@@ -15,11 +15,12 @@ uint32_t state_live(void);      /* the state of a side entry that is made live n
 bool state_is_inherited(const struct side *side);
 
 struct state_numbers {
-    uint64_t foreign_frees, bad_frees, mismatches;
+    uint64_t foreign_frees, bad_frees, mismatches, jumps;
 };
 struct state_numbers state_numbers(void);
 void state_count_foreign_free(void);
 void state_count_bad_free(void);
 void state_count_mismatch(void);
+void state_count_jump(void); /* a signal handler left weir by siglongjmp */
 
 #endif

@@ -116,15 +116,20 @@ static const char *operation_name(enum ceiling_operation operation) {
 }
 
 /* The words are Netty's, N being what was asked for or to be committed, whatever is more: used + N is above max. */
-static void say(const struct ceiling_refusal *r, uint64_t unsaid) {
+static void say(const struct ceiling_refusal *r, bool by_ceiling, uint64_t unsaid) {
     struct text t = {0};
     text_add(&t, "weir: failed to allocate ");
     text_add_number(&t, max_size(r->requested, r->committed));
-    text_add(&t, " byte(s) of direct memory (used: ");
-    text_add_number(&t, r->used);
-    text_add(&t, ", max: ");
-    text_add_number(&t, r->max);
-    text_add(&t, ")\nweir:   ");
+    if (by_ceiling) {
+        text_add(&t, " byte(s) of direct memory (used: ");
+        text_add_number(&t, r->used);
+        text_add(&t, ", max: ");
+        text_add_number(&t, r->max);
+        text_add(&t, ")\nweir:   ");
+    } else {
+        text_add(
+            &t, " byte(s) in a signal handler that interrupted weir: what is set aside for those is used up\nweir:   ");
+    }
     text_add(&t, operation_name(r->operation));
     text_add(&t, " in ");
     ceiling_describe_process(&t);
@@ -147,13 +152,12 @@ static bool is_due(_Atomic uint64_t *next, uint64_t now, uint64_t period) {
                                                                  memory_order_relaxed);
 }
 
-void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *caller) {
-    if (!tls.refused || operation == CEILING_QUIET) return;
+static void refuse(enum ceiling_operation operation, size_t n, const void *caller, bool by_ceiling) {
     uint64_t now = clock_now();
     struct ceiling_refusal r = {.time = now,
                                 .requested = n,
-                                .committed = tls.refused_bytes,
-                                .used = tls.refused_used,
+                                .committed = by_ceiling ? tls.refused_bytes : n,
+                                .used = by_ceiling ? tls.refused_used : ceiling_numbers().used,
                                 .max = counter.max,
                                 .thread = sys_gettid(),
                                 .operation = (uint32_t)operation,
@@ -163,11 +167,19 @@ void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *call
     atomic_fetch_add_explicit(&counter.refused_bytes, r.requested, memory_order_relaxed);
     ring[number % CEILING_REFUSALS] = r;
     if (is_due(&counter.next_message, now, MESSAGE_PERIOD)) {
-        say(&r, atomic_exchange_explicit(&counter.unsaid, 0, memory_order_relaxed));
+        say(&r, by_ceiling, atomic_exchange_explicit(&counter.unsaid, 0, memory_order_relaxed));
     } else {
         atomic_fetch_add_explicit(&counter.unsaid, 1, memory_order_relaxed);
     }
     if (ceiling_dump && is_due(&counter.next_dump, now, CEILING_DUMP_PERIOD)) ceiling_dump();
+}
+
+void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *caller) {
+    if (tls.refused && operation != CEILING_QUIET) refuse(operation, n, caller, true);
+}
+
+void ceiling_refuse_in_handler(enum ceiling_operation operation, size_t n, const void *caller) {
+    if (operation != CEILING_QUIET) refuse(operation, n, caller, tls.refused != 0);
 }
 
 size_t ceiling_refusals(struct ceiling_refusal *out, size_t max) {

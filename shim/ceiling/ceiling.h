@@ -39,6 +39,9 @@ struct ceiling_numbers ceiling_numbers(void);
  * program. */
 void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *caller);
 
+/* The same in a signal handler that interrupted weir, where what is set aside for those may be used up, too. */
+void ceiling_refuse_in_handler(enum ceiling_operation operation, size_t n, const void *caller);
+
 /* The newest refusals, oldest first: up to `max` of them into out; their number. */
 struct ceiling_refusal {
     uint64_t time, requested, used, max;

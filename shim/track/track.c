@@ -10,6 +10,7 @@
 #include "shim/track/foreign.h"
 #include "shim/box/modules.h"
 #include "shim/track/pattern.h"
+#include "shim/track/jump.h"
 #include "shim/track/report.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
@@ -128,25 +129,46 @@ static void *allocate_from_reserve(const struct request *r) {
     return p;
 }
 
+static void *allocate_outermost(const struct request *r) {
+    tls.refused = 0;
+    void *p = allocate(r);
+    if (unlikely(!p) && arena_reclaim()) {
+        tls.refused = 0;
+        p = allocate(r);
+    }
+    if (unlikely(!p)) p = allocate_from_reserve(r);
+    if (unlikely(!p)) ceiling_refuse(r->operation, r->n, r->caller);
+    return p;
+}
+
+/* So many allocations in signal handlers that interrupted weir before it is asked whether they still do. */
+#define NESTED_A_LOOK 16
+
+/* A signal handler interrupted weir; or one did, and left by a jump. */
+static COLD void *allocate_nested(const struct request *r, bool *outermost) {
+    uint32_t interrupted_refused = tls.refused;
+    tls.refused = 0;
+    bool look = ++tls.nested % NESTED_A_LOOK == 0;
+    void *p = look ? NULL : arena_nested_allocate(r->n, r->alignment, r->zero);
+    if (unlikely(!p) && jump_left_weir(r->frame)) {
+        arena_left_by_jump();
+        state_count_jump();
+        *outermost = true;
+        return allocate_outermost(r);
+    }
+    if (look) p = arena_nested_allocate(r->n, r->alignment, r->zero);
+    if (unlikely(!p)) ceiling_refuse_in_handler(r->operation, r->n, r->caller);
+    tls.refused = interrupted_refused;
+    return p;
+}
+
 static void *allocate_or_refuse(const struct request *r) {
     if (unlikely(r->n > PTRDIFF_MAX || r->alignment > PTRDIFF_MAX)) {
         errno = ENOMEM;
         return NULL;
     }
-    void *p;
     bool outermost = arena_enter();
-    if (likely(outermost)) {
-        tls.refused = 0;
-        p = allocate(r);
-        if (unlikely(!p) && arena_reclaim()) {
-            tls.refused = 0;
-            p = allocate(r);
-        }
-        if (unlikely(!p)) p = allocate_from_reserve(r);
-        if (unlikely(!p)) ceiling_refuse(r->operation, r->n, r->caller);
-    } else {
-        p = arena_nested_allocate(r->n, r->alignment, r->zero);
-    }
+    void *p = likely(outermost) ? allocate_outermost(r) : allocate_nested(r, &outermost);
     leave(outermost);
     if (unlikely(!p)) errno = ENOMEM;
     return p;

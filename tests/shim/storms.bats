@@ -75,6 +75,28 @@ no_wrong_byte() { # no_wrong_byte LEVEL SEED...
     done
 }
 
+# jumps_out_of WHAT: at both levels the program goes on, and nothing is refused.
+jumps_out_of() {
+    local level
+    for level in $LEVELS; do
+        LIMIT=60 expect 0 "$level" "$SHIM_TOOLS/jumps" "$1"
+        silent
+        same "$(sed 's/^[0-9]* jumps/N jumps/' out)" "N jumps, 0 failures"
+    done
+    timeout 60 "$WEIR_REPORTER" report --full "$(the_dump jumps)" >text </dev/null 3>&-
+    grep -qE 'jumps out of malloc or free +[1-9]' text || { cat text; false; }
+}
+@test "a_handler_may_leave_a_hit_by_siglongjmp" { jumps_out_of hits; }
+@test "a_handler_may_leave_a_slow_path_by_siglongjmp" { jumps_out_of slow; }
+@test "what_a_handler_is_refused_is_told_and_counted" {
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_DUMP_AT=exit "$SHIM_TOOLS/jumps" nested
+        has err "weir: failed to allocate 900 byte(s) in a signal handler that interrupted weir: what is set aside for those is used up"
+        json 'd["direct"]["refused"] > 0' "$(the_dump jumps)" >refused
+        same "$(cat refused)" True
+    done
+}
+
 # --- misuse ---
 
 # is_told HOW LEVELS WORDS: at these levels one message names the pointer and the kind; the program ends by SIGABRT, or

@@ -6,6 +6,7 @@
 
 /* Takes the dump signal where it is at its default, and dumps at the ceiling, as WEIR_DUMP_AT says. From the
  * constructor. */
-void snapshot_start(void);
+/* `wake` is called first: a child of fork may be asked before it has called anything else of weir's. */
+void snapshot_start(void (*wake)(void));
 
 #endif

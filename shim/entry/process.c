@@ -2,6 +2,7 @@
  * child, which runs in its parent's memory. */
 #include "shim/base/options.h"
 #include "shim/base/sys.h"
+#include "shim/box/copy.h"
 #include "shim/box/dump.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"
@@ -34,6 +35,11 @@ static uint32_t this_process(void) {
     return atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
 }
 
+/* Copies that still write would be somebody else's children after this. */
+static void wait_for_copies(void) {
+    if (copy_any() && owns_memory()) copy_end();
+}
+
 /* False: another thread's takes long, this thread's exec has one already, or the one at exit is written: after it none
  * begins, which the end would cut off. */
 static bool begin_dump(void) {
@@ -45,7 +51,9 @@ static bool begin_dump(void) {
 
 static void dump_at_end(enum dump_reason reason, int status) {
     int before = errno;
+    wait_for_copies();
     if (begin_dump()) {
+        copy_end(); /* also where there was none: a signal may still come */
         dump_count();
         (void)dump_write(reason, status < 0 ? DUMP_STATUS_UNKNOWN : (uint32_t)status & 0xff, this_process());
         atomic_store_explicit(&ended, true, memory_order_relaxed);
@@ -74,6 +82,7 @@ static void find_exec(void) {
 
 void process_forked(void) {
     atomic_store_explicit(&ended, false, memory_order_relaxed);
+    copy_forked();
 }
 
 /* Exit handlers run in the reverse order of registration, and one from on_exit belongs to no library, so that it is not
@@ -103,6 +112,7 @@ static struct exec_dump before_exec(void) {
     struct exec_dump d = {false, false};
     int before = errno;
     if (!next.execve) find_exec();
+    wait_for_copies();
     d.begun = begin_dump();
     if (d.begun) {
         dump_count();
@@ -113,6 +123,7 @@ static struct exec_dump before_exec(void) {
 }
 
 static int after_failed_exec(struct exec_dump d) {
+    copy_go_on();
     if (d.written) dump_discard();
     if (d.begun) dump_end();
     return -1;

@@ -131,6 +131,10 @@ COLD void start_wake(void) {
     lock_give(LOCK_START);
 }
 
+static void start_check_now(void) {
+    start_check();
+}
+
 __attribute__((constructor)) static void arm(void) {
     start_check();
     note_whose_malloc();
@@ -140,5 +144,5 @@ __attribute__((constructor)) static void arm(void) {
     hook_loader();
     hook_seccomp();
     filter_start();
-    snapshot_start();
+    snapshot_start(start_check_now);
 }

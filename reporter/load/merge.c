@@ -244,6 +244,7 @@ void merged_build(struct merged *merged) {
         merged_sort_growths(site);
         if (site->thread_count) qsort(site->threads, site->thread_count, sizeof *site->threads, compare_threads);
     }
+    merged_find_doubts(merged);
 }
 
 /* Equal sites are told apart by their frames, so that the same dump always gives the same report. */
@@ -300,6 +301,8 @@ void merged_free(struct merged *merged) {
     }
     for (size_t i = 0; i < merged->part_count; i++) dump_close(merged->parts[i].dump);
     for (size_t i = 0; i < merged->reason_count; i++) free(merged->reasons[i]);
+    for (size_t i = 0; i < merged->doubt_count; i++) free(merged->doubts[i]);
+    free(merged->doubts);
     free(merged->reasons);
     free(merged->refusals);
     free(merged->parts);

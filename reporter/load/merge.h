@@ -93,6 +93,8 @@ struct merged {
     size_t refusal_count, refusal_capacity;
     char **reasons; /* why the report is partial: "FILE: at byte N …" */
     size_t reason_count, reason_capacity;
+    char **doubts; /* what is not known of blocks that are there: "12 of 100 blocks: …" */
+    size_t doubt_count, doubt_capacity;
 };
 
 enum merged_order { BY_BYTES, BY_BLOCKS, BY_AGE };
@@ -109,12 +111,13 @@ struct translation {
 };
 #define MERGED_FRAMES_MAX UINT16_MAX
 /* The frames of a stack, at most MERGED_FRAMES_MAX; their number. */
-uint32_t merged_frames(struct merged *merged, const struct dump *dump, struct translation *known, uint32_t stack,
+uint32_t merged_frames(struct merged *merged, const struct dump *dump, struct translation *known, uint32_t id,
                        struct merged_frame *frames);
 struct merged_site *merged_site_of(struct merged *merged, const struct dump *dump, struct translation *known,
-                                   uint32_t stack);
+                                   uint32_t id);
 void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known);
 void merged_sort_growths(struct merged_site *site);
+void merged_find_doubts(struct merged *merged); /* doubts.c */
 
 bool merged_stat(const struct merged *merged, uint32_t id, uint64_t *sum, uint64_t *highest); /* false: not known */
 

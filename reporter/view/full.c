@@ -24,6 +24,7 @@ static const char *const stat_names[] = {[STAT_DIRECT_COUNT] = "direct: live blo
                                          [STAT_STACKS_FULL] = "stacks that could not be stored",
                                          [STAT_FOREIGN_FREES] = "frees of foreign pointers",
                                          [STAT_BAD_FREES] = "double, interior and wild frees",
+                                         [STAT_MODULES_LOST] = "modules that could not be noted",
                                          [STAT_MISMATCHES] = "given back by other functions",
                                          [STAT_JUMPS] = "jumps out of malloc or free",
                                          [STAT_PURGED] = "bytes ever given back",

@@ -198,10 +198,8 @@ static void put_refusals(struct json *json, const struct view *view) {
     json_close(json, ']');
 }
 
-static void put_lines(struct json *json, char *const *lines, size_t count) {
-    json_open(json, "reasons", '[');
+static void put_strings(struct json *json, char *const *lines, size_t count) {
     for (size_t i = 0; i < count; i++) json_string(json, NULL, lines[i]);
-    json_close(json, ']');
 }
 
 static void put_parts(struct json *json, const struct merged *merged) {
@@ -216,7 +214,9 @@ static void put_parts(struct json *json, const struct merged *merged) {
         json_known(json, "blocks", !part->older, part->blocks);
         json_known(json, "bytes", !part->older, part->bytes);
         json_bool(json, "partial", part->dump->problem_count > 0);
-        put_lines(json, part->dump->problems, part->dump->problem_count);
+        json_open(json, "reasons", '[');
+        put_strings(json, part->dump->problems, part->dump->problem_count);
+        json_close(json, ']');
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -248,8 +248,11 @@ void view_json(const struct view *view) {
     json_close(&json, ']');
     put_refusals(&json, view);
     put_parts(&json, merged);
-    json_bool(&json, "partial", merged->reason_count > 0);
-    put_lines(&json, merged->reasons, merged->reason_count);
+    json_bool(&json, "partial", merged->reason_count + merged->doubt_count > 0);
+    json_open(&json, "reasons", '[');
+    put_strings(&json, merged->reasons, merged->reason_count);
+    put_strings(&json, merged->doubts, merged->doubt_count);
+    json_close(&json, ']');
     json_close(&json, '}');
     (void)fputc('\n', view->out);
 }

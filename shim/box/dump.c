@@ -104,6 +104,7 @@ static void write_stats(struct contents *c) {
         {STAT_STACKS_FULL, 0, contents_stacks_lost()},
         {STAT_FOREIGN_FREES, 0, t.foreign_frees},
         {STAT_BAD_FREES, 0, t.bad_frees},
+        {STAT_MODULES_LOST, 0, modules_lost()},
         {STAT_MISMATCHES, 0, t.mismatches},
         {STAT_JUMPS, 0, t.jumps},
         {STAT_PURGED, 0, c->stats.purged},

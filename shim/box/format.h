@@ -226,10 +226,10 @@ enum dump_stat_id {
     STAT_MAPPED_COUNT = 22,
     STAT_MAPPED_CAPACITY = 23,
     STAT_MAPPED_USED = 24,
-    STAT_RESERVED = 25, /* address space reserved by weir, not memory */
-    STAT_JUMPS =
-        27, /* times a signal handler left malloc or free by siglongjmp, and what it interrupted was given up */
-    STAT_MISMATCHES = 26 /* blocks given back by other functions than they were made for */
+    STAT_RESERVED = 25,     /* address space reserved by weir, not memory */
+    STAT_MISMATCHES = 26,   /* blocks given back by other functions than they were made for */
+    STAT_MODULES_LOST = 27, /* times that a module found no room in the table */
+    STAT_JUMPS = 28         /* times that a signal handler left weir by siglongjmp: what it interrupted is given up */
 };
 
 struct dump_stat {

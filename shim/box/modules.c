@@ -107,11 +107,7 @@ static void add_segments(struct module *m, uint32_t id, const struct image *imag
 
 static void describe(struct module *m, const struct dl_find_object *found, const struct image *image) {
     const char *name = found->dlfo_link_map->l_name;
-    *m = (struct module){.bias = image->bias,
-                         .start = image->start,
-                         .end = image->end,
-                         .name = name ? name : "",
-                         .unwind_header = found->dlfo_eh_frame};
+    *m = (struct module){.bias = image->bias, .start = image->start, .end = image->end, .name = name ? name : ""};
     if (!*m->name) m->flags |= DUMP_MODULE_PROGRAM;
     if (str_after(m->name, "linux-vdso")) m->flags |= DUMP_MODULE_VDSO;
     if ((uintptr_t)&own_code >= m->start && (uintptr_t)&own_code < m->end) m->flags |= DUMP_MODULE_WEIR;

@@ -16,12 +16,11 @@
 
 struct module {
     uint64_t bias, start, end;
-    const char *name;          /* the loader's; a copy, terminated */
-    const char *path;          /* absolute, where that could be found out; a copy, terminated */
-    const void *map;           /* the loader's link map, when it was last looked at */
-    const void *unwind_header; /* .eh_frame_hdr in memory; valid while the module is loaded */
-    uint64_t fingerprint;      /* as in struct dump_module */
-    uint32_t flags;            /* DUMP_MODULE_… */
+    const char *name;     /* the loader's; a copy, terminated */
+    const char *path;     /* absolute, where that could be found out; a copy, terminated */
+    const void *map;      /* the loader's link map, when it was last looked at */
+    uint64_t fingerprint; /* as in struct dump_module */
+    uint32_t flags;       /* DUMP_MODULE_… */
     uint32_t build_id_length;
     uint8_t build_id[32];
     uint32_t first_segment, segments; /* of module_segments() */

@@ -1,4 +1,5 @@
 /* The stack table: every unique stack once, by id. Append-only, without locks: an id is valid for ever once given out.
+ * It grows as long as there is memory, and a stack that finds none uses nothing up.
  *
  * Not a uthash table: a fork may find one half changed with its lock gone, and a signal handler may interrupt an
  * insertion of its own thread. Here the worst that either leaves behind is a stack stored twice. */
@@ -7,7 +8,7 @@
 
 #include "shim/base/options.h"
 
-#define STACKS_MAX    (1u << 20)
+#define STACKS_MAX    (1u << 24)
 #define STACK_UNKNOWN 0u /* the id that stands for no stack */
 
 /* A backtrace on its way into the table. */
@@ -25,13 +26,16 @@ struct stack {
     uint32_t first_frame;
     uint16_t frames;
     uint16_t flags;
-    uint32_t next; /* in its bucket of the index, 0: the last */
+    _Atomic uint32_t next[2]; /* below it in the index, 0: none; see stacks.c */
 };
+_Static_assert(sizeof(struct stack) == 32, "a stack is 32 bytes");
+
+#define STACKS_NO_CACHE UINT32_MAX
 
 bool stacks_start(void);
 
 /* The id of the trace; STACK_UNKNOWN when the tables are full or the ceiling refuses their growth (counted). `cache`
- * picks the caller's cache (a heap's index). */
+ * picks the caller's cache (a heap's index), or STACKS_NO_CACHE. */
 uint32_t stack_id(const struct trace *t, uint32_t cache);
 
 uint32_t stack_count(void); /* ids are below it */

@@ -5,7 +5,9 @@
 #define RBP            6
 #define RSP            7
 #define RETURN_ADDRESS 16
-#define ROWS           8 /* DW_CFA_remember_state nests no deeper in what compilers emit */
+#define ROWS           16 /* DW_CFA_remember_state nests no deeper in what compilers emit */
+#define OMITTED        0xff
+#define READ_MAX       100000 /* entries of .eh_frame that are read one after the other */
 
 struct cursor {
     const uint8_t *at, *end;
@@ -94,27 +96,6 @@ static uint64_t encoded(struct cursor *c, uint8_t encoding, uintptr_t data_base)
     return v;
 }
 
-/* --- from code to its FDE: the sorted table of .eh_frame_hdr --- */
-
-static const uint8_t *find_fde(const uint8_t *header, uintptr_t code) {
-    if (header[0] != 1 || header[3] != 0x3b) return NULL; /* the table's entries: 4 bytes, signed, from the header on */
-    struct cursor c = {header + 4, header + 28, false};
-    (void)encoded(&c, header[1], (uintptr_t)header);
-    uint64_t count = encoded(&c, header[2], (uintptr_t)header);
-    if (c.bad || count == 0) return NULL;
-    const int32_t *table = (const void *)c.at;
-    int64_t offset = (int64_t)(code - (uintptr_t)header);
-    size_t low = 0, high = count;
-    while (low + 1 < high) {
-        size_t middle = (low + high) / 2;
-        if (table[middle * 2] <= offset)
-            low = middle;
-        else
-            high = middle;
-    }
-    return table[low * 2] <= offset ? header + table[low * 2 + 1] : NULL;
-}
-
 /* --- what a CIE and an FDE say --- */
 
 struct entry {
@@ -183,6 +164,50 @@ static bool read_fde(struct entry *e, const uint8_t *fde) {
     }
     e->fde = c;
     return !c.bad;
+}
+
+/* --- from code to its FDE --- */
+
+/* The sorted table of .eh_frame_hdr: where each FDE's code begins, and the FDE, as signed offsets from the header. */
+static const uint8_t *find_in_table(const uint8_t *header, const int32_t *table, uint64_t count, uintptr_t code) {
+    int64_t offset = (int64_t)(code - (uintptr_t)header);
+    size_t low = 0, high = count;
+    while (low + 1 < high) {
+        size_t middle = (low + high) / 2;
+        if (table[middle * 2] <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    return table[low * 2] <= offset ? header + table[low * 2 + 1] : NULL;
+}
+
+static bool holds(struct entry *e, uintptr_t code) {
+    return code - e->begin < e->length;
+}
+
+/* Without a table that is understood: all of .eh_frame from its start on, up to the length 0 that ends it. */
+static bool find_by_reading(struct entry *e, const uint8_t *frame, uintptr_t code) {
+    for (unsigned i = 0; frame && i < READ_MAX; i++) {
+        struct cursor c = {frame, frame + 8, false};
+        uint64_t length = fixed(&c, 4), id = fixed(&c, 4);
+        if (length == 0 || length >= 0xfffffff0) return false;
+        *e = (struct entry){.code_align = 1};
+        if (id != 0 && read_fde(e, frame) && holds(e, code)) return true;
+        frame += 4 + length;
+    }
+    return false;
+}
+
+static bool find_fde(struct entry *e, const uint8_t *header, uintptr_t code) {
+    if (header[0] != 1) return false;
+    struct cursor c = {header + 4, header + 28, false};
+    const uint8_t *frame = (const void *)encoded(&c, header[1], (uintptr_t)header);
+    uint64_t count = encoded(&c, header[2], (uintptr_t)header);
+    if (c.bad) return false;
+    if (header[2] == OMITTED || header[3] != 0x3b) return find_by_reading(e, header[1] == OMITTED ? NULL : frame, code);
+    const uint8_t *fde = count > 0 ? find_in_table(header, (const void *)c.at, count, code) : NULL;
+    return fde && read_fde(e, fde) && holds(e, code);
 }
 
 /* --- the instructions: a row of rules, changed until it is the one for `code` --- */
@@ -350,11 +375,11 @@ static struct cfi_rule rule_of(const struct row *r) {
     struct cfi_rule rule = {.kind = CFI_LOST};
     if (r->ra == UNDEFINED) rule.kind = CFI_END;
     if (r->cfa_odd || r->ra != AT_CFA || r->ra_offset != -8) return rule;
-    if (r->cfa_offset != (int32_t)r->cfa_offset || r->bp_offset != (int16_t)r->bp_offset) return rule;
-    if (r->bp == ODD) return rule;
+    if (r->cfa_offset != (int32_t)r->cfa_offset) return rule;
     rule.offset = (int32_t)r->cfa_offset;
-    rule.bp = r->bp == AT_CFA ? CFI_BP_AT_CFA : r->bp == AT_BP ? CFI_BP_AT_BP : CFI_BP_SAME;
+    rule.bp = r->bp == AT_CFA ? CFI_BP_AT_CFA : r->bp == AT_BP ? CFI_BP_AT_BP : r->bp == ODD ? CFI_BP_ODD : CFI_BP_SAME;
     rule.bp_offset = (int16_t)r->bp_offset;
+    if (r->bp_offset != rule.bp_offset) rule.bp = CFI_BP_ODD;
     if (r->cfa_load)
         rule.kind = CFI_BP_LOAD;
     else if (r->cfa_register == RSP)
@@ -368,8 +393,7 @@ struct cfi_rule cfi_find(const void *unwind_header, uintptr_t code) {
     struct cfi_rule lost = {.kind = CFI_LOST};
     struct entry e = {.code_align = 1};
     if (!unwind_header) return lost;
-    const uint8_t *fde = find_fde(unwind_header, code);
-    if (!fde || !read_fde(&e, fde) || code - e.begin >= e.length) return lost;
+    if (!find_fde(&e, unwind_header, code)) return lost;
     if (e.signal) return (struct cfi_rule){.kind = CFI_SIGNAL};
     struct row initial = {.cfa_odd = true}, row;
     run(&initial, &initial, e.cie, &e, UINTPTR_MAX);

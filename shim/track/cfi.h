@@ -13,7 +13,12 @@ enum cfi_kind {
     CFI_BP_LOAD, /* CFA = *(rbp + offset): functions that realign their stack */
     CFI_SIGNAL   /* the kernel's signal frame: the registers lie in a ucontext at rsp */
 };
-enum cfi_bp { CFI_BP_SAME, CFI_BP_AT_CFA, CFI_BP_AT_BP }; /* rbp is unchanged, at CFA + offset, at rbp + offset */
+enum cfi_bp {
+    CFI_BP_SAME,
+    CFI_BP_AT_CFA, /* rbp lies at CFA + bp_offset */
+    CFI_BP_AT_BP,  /* at rbp + bp_offset */
+    CFI_BP_ODD     /* nobody knows */
+};
 
 /* One step outwards. The return address is always at CFA - 8. */
 struct cfi_rule {

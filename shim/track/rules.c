@@ -8,6 +8,7 @@
 #include "shim/box/format.h"
 #include "shim/box/modules.h"
 
+#include <dlfcn.h>
 #include <stdatomic.h>
 
 #define CACHE_BITS  15
@@ -34,12 +35,14 @@ bool rules_start(void) {
 
 static struct known derive(uintptr_t code, uintptr_t lookup) {
     struct known k = {.frame = (uint64_t)DUMP_NO_MODULE << 48 | (code & 0xffffffffffff)};
+    struct dl_find_object found;
+    if (_dl_find_object((void *)lookup, &found) != 0) return k;
+    k.rule = cfi_find(found.dlfo_eh_frame, lookup);
     uint32_t id = module_of((const void *)lookup);
-    if (id == MODULE_NONE) return k;
+    if (id == MODULE_NONE) return k; /* without room in the table its code is an address, but the walk goes on */
     const struct module *m = module_at(id);
     k.frame = (uint64_t)id << 48 | ((code - m->bias) & 0xffffffffffff);
     k.own = (m->flags & DUMP_MODULE_WEIR) != 0;
-    k.rule = cfi_find(m->unwind_header, lookup);
     return k;
 }
 

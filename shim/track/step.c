@@ -5,7 +5,7 @@
 
 #include <sys/resource.h>
 
-#define FRAME_MAX  (16 * MIB) /* a frame that claims to be larger is a mistake */
+#define FRAME_MAX  (16 * MIB) /* a frame that is guessed to be larger is a mistake */
 #define WINDOW_MAX (64 * MIB)
 #define EFAULT_    (-14)
 #define EINVAL_    (-22)
@@ -24,6 +24,10 @@ void step_start(void) {
 
 uintptr_t step_end_of_first_stack(uintptr_t p) {
     return first_low > 0 && p >= first_low && p < start_stack_top ? start_stack_top : 0;
+}
+
+bool step_is_outermost(uintptr_t sp) {
+    return sp <= start_stack_top && start_stack_top - sp <= 16;
 }
 
 /* --- whether an address can be read --- */
@@ -77,6 +81,7 @@ static bool step_by_frame_pointer(struct walk *w) {
     w->guessed = true;
     w->code_slot = w->sp - 8;
     w->bp_slot = w->sp - 16;
+    w->bp_odd = false;
     return true;
 }
 
@@ -91,8 +96,16 @@ static bool step_over_signal(struct walk *w) {
     return w->code != 0;
 }
 
+/* The register is believed although nobody says what is in it. */
+static void guess_bp(struct walk *w) {
+    if (!w->bp_odd) return;
+    w->sure = false;
+    w->guessed = true;
+}
+
 bool step_outwards(struct walk *w, struct cfi_rule rule) {
     uintptr_t cfa;
+    if (rule.kind == CFI_BP || rule.kind == CFI_BP_LOAD || rule.bp == CFI_BP_AT_BP) guess_bp(w);
     switch (rule.kind) {
     case CFI_SP:
         cfa = w->sp + (uintptr_t)(intptr_t)rule.offset;
@@ -108,7 +121,7 @@ bool step_outwards(struct walk *w, struct cfi_rule rule) {
     default:
         return step_by_frame_pointer(w);
     }
-    if (cfa <= w->sp || cfa - w->sp > FRAME_MAX || (cfa & 7) || !load(w, cfa - 8, &w->code)) return false;
+    if (cfa <= w->sp || (cfa - w->sp > FRAME_MAX && !w->sure) || (cfa & 7) || !load(w, cfa - 8, &w->code)) return false;
     uintptr_t bp = w->bp;
     if (rule.bp == CFI_BP_AT_CFA && !load(w, cfa + (uintptr_t)(intptr_t)rule.bp_offset, &bp)) return false;
     if (rule.bp == CFI_BP_AT_BP && !load(w, w->bp + (uintptr_t)(intptr_t)rule.bp_offset, &bp)) return false;
@@ -116,6 +129,7 @@ bool step_outwards(struct walk *w, struct cfi_rule rule) {
     w->bp_slot = rule.bp == CFI_BP_AT_CFA  ? cfa + (uintptr_t)(intptr_t)rule.bp_offset
                  : rule.bp == CFI_BP_AT_BP ? w->bp + (uintptr_t)(intptr_t)rule.bp_offset
                                            : 0;
+    if (rule.bp != CFI_BP_SAME) w->bp_odd = rule.bp == CFI_BP_ODD;
     w->bp = bp;
     w->sp = cfa;
     w->exact = false;

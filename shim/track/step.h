@@ -17,6 +17,7 @@ struct walk {
     size_t mapped;       /* words that do are mapped, whatever happens */
     uintptr_t seen;      /* a page that this walk has found to be readable */
     bool sure;           /* all steps so far followed unwind information */
+    bool bp_odd;         /* what `bp` holds is not what the frame's function had in it */
     bool exact, guessed;
 };
 
@@ -25,6 +26,10 @@ void step_start(void);
 /* The end of the stack that the kernel gave the first thread, where p lies on it; else 0. All from a stack pointer on
  * it up to there is mapped. */
 uintptr_t step_end_of_first_stack(uintptr_t p);
+
+/* Whether a frame with this stack pointer is the first one of all, ld.so's or the program's: above it lies what the
+ * kernel left. Neither always has unwind information. */
+bool step_is_outermost(uintptr_t sp);
 
 /* Words that begin in so many bytes lie below `end`. */
 ALWAYS_INLINE size_t step_words(uintptr_t start, uintptr_t end) {

@@ -61,9 +61,19 @@ static uint32_t my_thread(void) {
     return tls.thread;
 }
 
+/* A table that the ceiling refused to grow may find what was freed meanwhile. A tick of the clock between such looks.
+ */
+static bool may_find_room(void) {
+    static _Atomic uint64_t looked;
+    uint64_t now = clock_coarse();
+    return tls.refused && atomic_exchange_explicit(&looked, now, memory_order_relaxed) != now && arena_reclaim();
+}
+
 static uint32_t take_stack(const void *frame) {
     const struct heap *h = heap_mine();
-    return h ? unwind(frame, h->index) : STACK_UNKNOWN;
+    uint32_t cache = h ? h->index : STACKS_NO_CACHE, id = unwind(frame, cache);
+    if (unlikely(id == STACK_UNKNOWN) && may_find_room()) id = unwind(frame, cache);
+    return id;
 }
 
 /* What is asked for, and by whom. */

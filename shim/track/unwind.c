@@ -8,6 +8,7 @@
  * whether there is memory (step.h), this does. */
 #include "shim/track/unwind.h"
 #include "shim/arena/heap.h"
+#include "shim/base/lock.h"
 #include "shim/base/region.h"
 #include "shim/box/format.h"
 #include "shim/box/modules.h"
@@ -54,6 +55,10 @@ _Static_assert(sizeof(struct recent) <= RECENT_STRIDE, "a thread's walks are fiv
 
 static struct region recents;
 
+/* For threads that get no memory for a walk of their own; one at a time. */
+static struct recent spare;
+static _Atomic uint32_t spare_taken; /* by the process that this is: a fork leaves it behind */
+
 bool unwind_start(void) {
     step_start();
     return rules_start() && region_reserve(&recents, HEAPS_MAX * RECENT_STRIDE, false);
@@ -61,7 +66,19 @@ bool unwind_start(void) {
 
 static struct recent *recent_of(uint32_t cache) {
     size_t at = cache * RECENT_STRIDE;
-    return region_commit(&recents, at + RECENT_STRIDE) ? (struct recent *)(void *)(recents.base + at) : NULL;
+    if (cache == STACKS_NO_CACHE || !region_commit(&recents, at + RECENT_STRIDE)) return NULL;
+    return (struct recent *)(void *)(recents.base + at);
+}
+
+static struct recent *take_spare(void) {
+    uint32_t me = atomic_load_explicit(&lock_page.owner, memory_order_relaxed), by = 0;
+    while (!atomic_compare_exchange_strong_explicit(&spare_taken, &by, me, memory_order_acquire, memory_order_relaxed))
+        if (by == me) return NULL;
+    spare.length = 0;
+    return &spare;
+}
+static void give_spare(void) {
+    atomic_store_explicit(&spare_taken, 0, memory_order_release);
 }
 
 static uint64_t mix(uint64_t hash, uint64_t frame) {
@@ -105,7 +122,10 @@ static void walk(struct fresh *f, struct walk *w, const struct recent *r) {
             f->flags |= DUMP_STACK_CUT;
             return;
         }
-        if (f->length == CHAIN_MAX) return;
+        if (f->length == CHAIN_MAX) {
+            f->flags |= DUMP_STACK_CUT;
+            return;
+        }
         struct frame_state *c = &f->chain[f->length++];
         c->code = w->code;
         c->sp = w->sp;
@@ -119,7 +139,7 @@ static void walk(struct fresh *f, struct walk *w, const struct recent *r) {
             if (!k.own && f->shown < 64) f->exact_bits |= 1ull << f->shown;
         }
         f->shown += !k.own;
-        if (k.rule.kind == CFI_END) return;
+        if (k.rule.kind == CFI_END || (k.rule.kind == CFI_LOST && step_is_outermost(w->sp))) return;
         if (!step_outwards(w, k.rule)) {
             if (w->code != 0) f->flags |= DUMP_STACK_LOST;
             return;
@@ -174,12 +194,10 @@ static void note_stack(struct recent *r, const struct walk *w, const struct fres
     r->high = same && r->high > f->end ? r->high : f->end;
 }
 
-uint32_t unwind(const void *frame_address, uint32_t cache) {
+static uint32_t unwind_with(struct recent *r, const void *frame_address, uint32_t cache) {
     struct walk w = {.start = (uintptr_t)frame_address, .sp = (uintptr_t)frame_address + 16, .sure = true};
     w.bp = ((const uintptr_t *)frame_address)[0];
     w.code = ((const uintptr_t *)frame_address)[1];
-    struct recent *r = recent_of(cache);
-    if (!r) return STACK_UNKNOWN;
     struct fresh *f = &r->fresh;
     uint32_t generation = atomic_load_explicit(&module_generation, memory_order_acquire);
     if (unlikely(r->generation != generation)) r->length = 0;
@@ -191,7 +209,7 @@ uint32_t unwind(const void *frame_address, uint32_t cache) {
         if (f->length == 0 && f->kept == r->length) return r->stack;
         if (f->shown + r->chain[f->kept - 1].shown > options.depth || f->kept + f->length > CHAIN_MAX) {
             r->length = 0; /* deeper than is kept: what falls off the end changes the hash */
-            return unwind(frame_address, cache);
+            return unwind_with(r, frame_address, cache);
         }
     }
     if (w.guessed) f->flags |= DUMP_STACK_GUESS;
@@ -199,6 +217,17 @@ uint32_t unwind(const void *frame_address, uint32_t cache) {
     if (f->kept > 0) r->flags |= f->flags & DUMP_STACK_GUESS;
     r->stack = id_of(r, cache);
     uint32_t id = r->stack;
-    if (f->exact || (r->flags & DUMP_STACK_CUT)) r->length = 0;
+    /* What found no room may find some next time. */
+    if (f->exact || (r->flags & DUMP_STACK_CUT) || id == STACK_UNKNOWN) r->length = 0;
+    return id;
+}
+
+uint32_t unwind(const void *frame_address, uint32_t cache) {
+    struct recent *r = recent_of(cache);
+    if (likely(r != NULL)) return unwind_with(r, frame_address, cache);
+    r = take_spare();
+    if (!r) return STACK_UNKNOWN;
+    uint32_t id = unwind_with(r, frame_address, cache);
+    give_spare();
     return id;
 }

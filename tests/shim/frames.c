@@ -62,6 +62,37 @@ static int compare(const void *a, const void *b) {
 static void on_signal(int number) {
     leak(1000 + (size_t)(number == SIGUSR1 ? 5 : 6));
 }
+/* Says of rbp that it lies in another register, of which weir keeps no account. */
+void with_rbp_elsewhere(size_t size, void (*f)(size_t));
+__asm__(".pushsection .text\n"
+        "with_rbp_elsewhere:\n"
+        "    .cfi_startproc\n"
+        "    pushq %r12\n"
+        "    .cfi_adjust_cfa_offset 8\n"
+        "    .cfi_rel_offset %r12, 0\n"
+        "    movq %rbp, %r12\n"
+        "    .cfi_register %rbp, %r12\n"
+        "    call *%rsi\n"
+        "    movq %r12, %rbp\n"
+        "    .cfi_restore %rbp\n"
+        "    popq %r12\n"
+        "    .cfi_adjust_cfa_offset -8\n"
+        "    .cfi_restore %r12\n"
+        "    ret\n"
+        "    .cfi_endproc\n"
+        ".popsection\n");
+
+__attribute__((noinline)) static void with_large_frame(size_t size) {
+    volatile char room[20 << 20];
+    room[0] = 1;
+    leak(size);
+    room[1] = 1;
+}
+static void *thread_with_large_stack(void *argument) {
+    with_large_frame(1008);
+    __asm__ volatile("");
+    return argument;
+}
 static void *thread(void *argument) {
     leak(1007);
     __asm__ volatile("");
@@ -85,5 +116,11 @@ int main(void) {
     pthread_t t;
     pthread_create(&t, NULL, thread, NULL);
     pthread_join(t, NULL);
+    pthread_attr_t large;
+    pthread_attr_init(&large);
+    pthread_attr_setstacksize(&large, 64 << 20);
+    pthread_create(&t, &large, thread_with_large_stack, NULL);
+    pthread_join(t, NULL);
+    with_rbp_elsewhere(1009, leak);
     return 0;
 }

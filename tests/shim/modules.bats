@@ -64,6 +64,23 @@ replaced() { # replaced KIND WHY
     same "$(made_by 2001 moved)" "['moved.so:make_one']"
     same "$(json "sum(f['function'] is None for s in d['sites'] if s['bytes'] == 2001 * s['blocks'] for f in s['frames'])" "$(the_dump moved)")" 0
 }
+# Without the table, all of .eh_frame is read.
+@test "unwind_information_needs_no_table" {
+    /usr/bin/python3 - "$SHIM_TOOLS/plugin_one.so" plain.so 3>&- <<'END'
+import struct, sys
+data = bytearray(open(sys.argv[1], "rb").read())
+offset, = struct.unpack_from("<Q", data, 32)
+size, count = struct.unpack_from("<HH", data, 54)
+for i in range(count):
+    kind, _, at = struct.unpack_from("<IIQ", data, offset + i * size)
+    if kind == 0x6474e550: # GNU_EH_FRAME: how the number of entries and the entries are encoded
+        data[at + 2 : at + 4] = b"\xff\xff"
+open(sys.argv[2], "wb").write(data)
+END
+    expect 0 paranoid "$SHIM_TOOLS/modules" exchange ./plain.so
+    same "$(made_by 2001)" "['plain.so:make_one']"
+    same "$(blocks_of 2001)" "(6, 0)"
+}
 @test "a_name_alone_does_not_open_the_reserve_of_the_loader" {
     cp "$SHIM_TOOLS/modules" ld-linux-modules
     for level in $LEVELS; do

@@ -1,0 +1,28 @@
+#!/usr/bin/env bats
+# Tables grow as long as there is memory, and what finds none is told, and uses nothing up.
+load helpers
+
+setup_file() { build_tools; }
+setup() { plain; }
+
+full_report() { timeout 100 "$WEIR_REPORTER" report --full "$(the_dump tables)" >text </dev/null 3>&-; }
+
+@test "more_than_a_million_stacks_are_kept" {
+    LIMIT=100 expect 0 paranoid WEIR_DUMP_AT=exit "$SHIM_TOOLS/tables" many_stacks
+    silent
+    full_report
+    grep -qE '^  unique stacks +1,060,' text
+    grep -qE '^  stacks that could not be stored +0$' text
+    same "$(json '[s["frames"][0]["function"] for s in d["sites"] if s["bytes"] == 4321]' "$(the_dump tables)")" "['leave_one']"
+}
+@test "stacks_that_find_no_memory_use_nothing_up" {
+    LIMIT=100 expect 0 paranoid WEIR_DUMP_AT=exit WEIR_QUIET=1 WEIR_MAX_DIRECT=32M "$SHIM_TOOLS/tables" refused_stacks
+    full_report
+    grep -qE '^  stacks that could not be stored +[1-9][0-9]{2},' text
+    same "$(json '[s["frames"][0]["function"] for s in d["sites"] if s["bytes"] == 4321]' "$(the_dump tables)")" "['leave_one']"
+}
+@test "more_than_4096_modules_are_kept" {
+    LIMIT=60 expect 0 paranoid WEIR_DUMP_AT=exit "$SHIM_TOOLS/tables" many_modules "$SHIM_TOOLS/plugin_one.so"
+    silent
+    same "$(json '[(s["blocks"], s["frames"][0]["function"]) for s in d["sites"] if s["bytes"] == 2001 * s["blocks"]]' "$(the_dump tables)")" "[(4500, 'make_one')]"
+}

@@ -90,14 +90,14 @@ static NOINLINE void *new_aligned(size_t n, size_t alignment) {
 NOINLINE void *new_array(size_t n) {
     void *p = new_quietly(n, 16, FAMILY_ARRAY, FRAME);
     if (likely(p != NULL)) return p;
-    struct request r = {"_Znam", n, 16, FAMILY_ARRAY, false, CALLER, FRAME};
+    struct request r = {"_Znwm", n, 16, FAMILY_ARRAY, false, CALLER, FRAME};
     return refused(&r);
 }
 
 NOINLINE void *new_aligned_array(size_t n, size_t alignment) {
     void *p = new_aligned_quietly(n, alignment, FAMILY_ARRAY, FRAME);
     if (likely(p != NULL)) return p;
-    struct request r = {"_ZnamSt11align_val_t", n, alignment, FAMILY_ARRAY | FAMILY_ALIGNED, true, CALLER, FRAME};
+    struct request r = {"_ZnwmSt11align_val_t", n, alignment, FAMILY_ARRAY | FAMILY_ALIGNED, true, CALLER, FRAME};
     return refused(&r);
 }
 

@@ -2,7 +2,7 @@
 // other is replaced, four in five times one of the first fifth. Each new block is filled, as a program would.
 #include "bench.h"
 
-enum { ROUNDS = 6000000, THREADS_MAX = 16 };
+enum { ROUNDS = 6000000, THREADS_MAX = 64 };
 typedef struct {
     size_t blocks, rounds;
     uint64_t seed, sum;

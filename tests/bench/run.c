@@ -1,7 +1,7 @@
 // run RESULT TIMES [NAME=VALUE...] PROGRAM [ARGUMENT...]: runs the program, TIMES in a row, and appends to the file
 // RESULT the median of its wall time in seconds, that of user and system time together, the largest resident set in KiB
-// of any process of its tree that was waited for, and the exit status (that of the first run that failed). Ends with
-// that status.
+// of any process of its tree that was waited for, the exit status (that of the first run that failed), and the page
+// faults of the last run. Ends with that status.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -47,7 +47,7 @@ static void run_child(char **arguments) {
 int main(int argc, char **argv) {
     long times = argc > 3 ? strtol(argv[2], NULL, 10) : 0;
     double *wall = calloc((size_t)times + 1, sizeof *wall), *busy = calloc((size_t)times + 1, sizeof *busy);
-    long largest = 0;
+    long largest = 0, faults = 0;
     int status = 2;
     if (times <= 0 || !wall || !busy) goto out;
     status = 0;
@@ -70,13 +70,14 @@ int main(int argc, char **argv) {
         wall[i] = now() - begin;
         busy[i] = seconds(usage.ru_utime) + seconds(usage.ru_stime);
         if (usage.ru_maxrss > largest) largest = usage.ru_maxrss;
+        faults = usage.ru_minflt;
         if (status == 0) status = WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
     }
     qsort(wall, (size_t)times, sizeof *wall, by_value);
     qsort(busy, (size_t)times, sizeof *busy, by_value);
     FILE *result = fopen(argv[1], "a");
     if (result) {
-        fprintf(result, "%.6f %.6f %ld %d\n", wall[times / 2], busy[times / 2], largest, status);
+        fprintf(result, "%.6f %.6f %ld %d %ld\n", wall[times / 2], busy[times / 2], largest, status, faults);
         fclose(result);
     }
 out:

@@ -6,10 +6,11 @@
  * which it is a zombie. If the program ended first, the kernel would give the copy to who adopts orphans, and make it
  * an ordinary child there: hence the wait at the end.
  *
- * Only where who adopts is surely the machine's init, whose work that is, the copy is an orphan from the start: a
+ * Where the machine's init adopts, whose work that is, the copy is an orphan from the start, and no zombie is left: a
  * helper that shares memory (CLONE_VM | CLONE_VFORK) does two system calls, clone without CLONE_VM, and exit. The
- * helper is reaped at once. No other than init can be told for sure: which of the program's ancestors adopts
- * (PR_SET_CHILD_SUBREAPER) the kernel tells nobody.
+ * helper is reaped at once. Process 1 of any other namespace is somebody's program. Which ancestor has asked for
+ * orphans (PR_SET_CHILD_SUBREAPER) the kernel tells nobody; one that is under weir is seen to, and its forks inherit
+ * that. Others are service managers, who are made for it.
  *
  * In either way the thread pauses for as long as the kernel takes to copy the page tables; no other thread is stopped,
  * no lock is waited for, and what a signal interrupted may be anything. */
@@ -31,6 +32,7 @@
 
 static _Atomic uint32_t copies[COPIES_MAX]; /* to be reaped; 0: none */
 static _Atomic bool over;
+static bool below_adopter; /* this process or one that it was forked from, by however many, has asked for orphans */
 
 /* The inode of one of the thread's namespaces, 0: it has none yet. */
 static uint64_t namespace(const char *path) {
@@ -45,9 +47,9 @@ static bool children_go_elsewhere(uint64_t own) {
 }
 
 static bool init_adopts(uint64_t own) {
-    int subreaper = 0;
-    (void)sys5(SYS_prctl, PR_GET_CHILD_SUBREAPER, (long)&subreaper, 0, 0, 0);
-    return own == INITIAL_PIDS && !subreaper && sys_getpid() != 1 && sys0(SYS_getppid) == 1;
+    int adopts = 0; /* also what was asked for before an exec */
+    (void)sys5(SYS_prctl, PR_GET_CHILD_SUBREAPER, (long)&adopts, 0, 0, 0);
+    return own == INITIAL_PIDS && !adopts && !below_adopter && sys_getpid() != 1;
 }
 
 /* 0 in the copy; in the program the id of the helper, which has ended by then, or a negative errno. */
@@ -139,6 +141,10 @@ void copy_go_on(void) {
 
 bool copies_are_over(void) {
     return atomic_load_explicit(&over, memory_order_relaxed);
+}
+
+void copy_adopters_seen(void) {
+    below_adopter = true;
 }
 
 void copy_forked(void) {

@@ -15,6 +15,9 @@ void copy_go_on(void);
 bool copy_any(void);        /* that is to be reaped */
 bool copies_are_over(void); /* since copy_end */
 
+/* The program has said that it adopts orphans: it does not want these, nor do its children's masters. */
+void copy_adopters_seen(void);
+
 /* In a child of fork: its parent's copies are none of its own. */
 void copy_forked(void);
 

@@ -1,8 +1,10 @@
 /* Filters of system calls, seen as they pass through libc: prctl, and syscall for seccomp, which has no function of its
- * own. What a filter forbids is known before it is in force; see base/filter.h. */
+ * own. What a filter forbids is known before it is in force; see base/filter.h. And who
+ * adopts orphans, box/copy.c. */
 #include "shim/base/filter.h"
 #include "shim/base/options.h"
 #include "shim/base/text.h"
+#include "shim/box/copy.h"
 #include "shim/box/dump.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"
@@ -60,8 +62,11 @@ EXPORT int prctl(int option, ...) {
                   d = va_arg(args, unsigned long);
     va_end(args);
     if (!next_prctl) hook_seccomp();
-    if (option != PR_SET_SECCOMP || (a != SECCOMP_MODE_STRICT && a != SECCOMP_MODE_FILTER))
-        return next_prctl(option, a, b, c, d);
+    if (option != PR_SET_SECCOMP || (a != SECCOMP_MODE_STRICT && a != SECCOMP_MODE_FILTER)) {
+        int result = next_prctl(option, a, b, c, d);
+        if (option == PR_SET_CHILD_SUBREAPER && a && result == 0) copy_adopters_seen();
+        return result;
+    }
     start_check();
     struct change change = begin(a == SECCOMP_MODE_FILTER ? as_pointer(b) : NULL, false);
     int result = next_prctl(option, a, b, c, d), error = errno;

@@ -41,7 +41,12 @@ all_readable() {
 
 # Also those that the process forked from another of ours would have to wait for.
 zombies_of() { cat /proc/[0-9]*/stat 2>/dev/null | grep -E "^[0-9]+ \(.*\) Z $1 " || true; }
-no_zombies_of() { [ -z "$(zombies_of "$1")" ]; }
+# In another namespace than the machine's own the last copy that has ended is there until the next dump.
+no_zombies_of() {
+    local most=1
+    [ "$(stat -L -c %i /proc/self/ns/pid)" != 4026531836 ] || most=0
+    [ "$(zombies_of "$1" | wc -l)" -le $most ]
+}
 
 @test "redis_under_load_does_not_notice_200_dumps" {
     start_under_weir $LEVEL dumps redis-server --port 0 --unixsocket "$PWD/s" --save '' --dir "$PWD" --logfile log --enable-debug-command local

@@ -134,28 +134,43 @@ static void write_refusals(struct contents *c) {
     writer_end(&c->w);
 }
 
-static void complain(const char *path, long error) {
-    if (atomic_exchange_explicit(&complained, true, memory_order_relaxed)) return;
+void dump_add_error(struct text *t, long error) {
     static const struct {
         int number;
         const char *words;
-    } known[] = {{1, "not permitted"},   {2, "no such folder"},         {5, "input/output error"},
-                 {12, "out of memory"},  {13, "permission denied"},     {17, "too many dumps of that name"},
-                 {20, "not a folder"},   {24, "too many open files"},   {27, "file too large"},
-                 {28, "no space left"},  {30, "read-only file system"}, {36, "name too long"},
-                 {40, "too many links"}, {122, "quota exceeded"}};
+    } known[] = {{1, "not permitted"},
+                 {2, "no such folder"},
+                 {5, "input/output error"},
+                 {12, "out of memory"},
+                 {13, "permission denied"},
+                 {17, "too many dumps of that name"},
+                 {20, "not a folder"},
+                 {24, "too many open files"},
+                 {27, "file too large"},
+                 {28, "no space left"},
+                 {30, "read-only file system"},
+                 {36, "name too long"},
+                 /* No kernel that weir runs on answers so: a filter does (man's). */
+                 {38, "the program's filter of system calls forbids it"},
+                 {40, "too many links"},
+                 {122, "quota exceeded"}};
+    size_t i = 0;
+    while (i < ARRAY_LENGTH(known) && known[i].number != -error) i++;
+    if (i < ARRAY_LENGTH(known)) {
+        text_add(t, known[i].words);
+    } else {
+        text_add(t, "error ");
+        text_add_number(t, (uint64_t)-error);
+    }
+}
+
+static void complain(const char *path, long error) {
+    if (atomic_exchange_explicit(&complained, true, memory_order_relaxed)) return;
     struct text t = {0};
     text_add(&t, "weir: no dump is written to ");
     text_add_bytes(&t, path, min_size(str_length(path), 600));
     text_add(&t, ": ");
-    size_t i = 0;
-    while (i < ARRAY_LENGTH(known) && known[i].number != -error) i++;
-    if (i < ARRAY_LENGTH(known)) {
-        text_add(&t, known[i].words);
-    } else {
-        text_add(&t, "error ");
-        text_add_number(&t, (uint64_t)-error);
-    }
+    dump_add_error(&t, error);
     message_send(&t);
 }
 

@@ -28,6 +28,10 @@ void dump_count(void);
 long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid);
 extern char dump_path[OUTPUT_PATH_MAX];
 
+/* Appends what is wrong, in words. */
+struct text;
+void dump_add_error(struct text *t, long error);
+
 /* Takes the last one back, which turned out to be none: the exec that it was for failed. */
 void dump_discard(void);
 

@@ -34,9 +34,8 @@ static void reply(uint32_t pid, uint32_t cookie, const char *path, long error) {
     } else {
         text_add(&t, "error the dump could not be written to ");
         text_add(&t, path);
-        text_add(&t, " (error ");
-        text_add_number(&t, (uint64_t)-error);
-        text_add(&t, ")");
+        text_add(&t, ": ");
+        dump_add_error(&t, error);
     }
     t.at[t.length++] = '\n';
     long fd = sys4(SYS_openat, AT_FDCWD, (long)temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

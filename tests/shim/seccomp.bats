@@ -32,6 +32,14 @@ ends_by_itself() {
 }
 @test "a_filter_that_the_kernel_refuses_changes_nothing" { ends_by_itself refused "" 1; }
 
+@test "a_filter_that_forbids_to_make_files_is_said_in_words" {
+    for level in $LEVELS; do
+        expect 3 "$level" WEIR_OUTPUT="$PWD/dumps/x.dump" "$SHIM_TOOLS/filtered" syscall-answers exit
+        same "$(cat err)" "weir: no dump is written to $PWD/dumps/x.dump: the program's filter of system calls forbids it"
+        same "$(find dumps -type f | wc -l)" 0
+    done
+}
+
 @test "the_ceiling_refuses_under_a_filter_as_without" {
     for level in $LEVELS; do
         expect 1 "$level" WEIR_MAX_DIRECT=16M "$SHIM_TOOLS/filtered" prctl exit # what it needs is more

@@ -1,5 +1,5 @@
-// medium LIVE THREADS: blocks of 64 KiB to 1 MiB, of which so many live at a time in each thread; the first page and the
-// last byte of each are touched.
+// medium LIVE THREADS: blocks of 64 KiB to 1 MiB, of which so many live at a time in each thread; the first page and
+// the last byte of each are touched.
 #include "bench.h"
 
 enum { ROUNDS = 4000000, MANY = 200, THREADS_MAX = 16 };

@@ -1,5 +1,5 @@
-// replace BLOCKS THREADS: a live set of so many blocks of 8 to 1,000 bytes a thread, small ones more often; one after the
-// other is replaced, four in five times one of the first fifth. Each new block is filled, as a program would.
+// replace BLOCKS THREADS: a live set of so many blocks of 8 to 1,000 bytes a thread, small ones more often; one after
+// the other is replaced, four in five times one of the first fifth. Each new block is filled, as a program would.
 #include "bench.h"
 
 enum { ROUNDS = 6000000, THREADS_MAX = 64 };
@@ -15,6 +15,7 @@ static size_t size_of(uint64_t random) {
 
 static void *work(void *argument) {
     worker_t *me = argument;
+    size_t often = me->blocks / 5 + 1;
     struct {
         char *p;
         size_t size;
@@ -22,7 +23,7 @@ static void *work(void *argument) {
     for (size_t i = 0; i < me->rounds + me->blocks; i++) {
         uint64_t random = random_next(&me->seed);
         size_t at = i;
-        if (i >= me->blocks) at = random % 5 ? (random >> 3) % (me->blocks / 5) : (random >> 3) % me->blocks;
+        if (i >= me->blocks) at = (random >> 3) % (random % 5 ? often : me->blocks);
         if (live[at].p) me->sum += check_mark(live[at].p, live[at].size, at);
         free(live[at].p);
         live[at].size = size_of(random >> 16);

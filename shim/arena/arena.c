@@ -46,13 +46,12 @@ static unsigned aligned_class(size_t n, size_t alignment) {
 }
 
 static void *allocate_place(unsigned class, struct side **side) {
-    struct heap *mine = heap_mine(), *h = mine ? mine : heap_borrow();
+    struct heap *mine = heap_mine(), *h = mine ? mine : heap_for_a_call();
     if (!h) return NULL;
     void *p = heap_take(h, class, side != NULL);
     if (!mine) heap_park(h);
     if (!p || !side) return p;
-    struct slab *s = slab_of(p);
-    s -= s->kind == KIND_TAIL ? s->head : 0;
+    struct slab *s = slab_head(slab_of(p));
     *side = slices_side(s) + slab_place(s, p);
     return p;
 }
@@ -122,7 +121,7 @@ struct place arena_find(const void *p) {
     struct place place = {.kind = PLACE_FOREIGN};
     struct slab *s = slab_of(p);
     if (!s) return place;
-    if (s->kind == KIND_TAIL) s -= s->head;
+    s = slab_head(s);
     place.slab = s;
     place.kind = PLACE_NOTHING;
     if (s->kind == KIND_SLAB) {
@@ -206,7 +205,7 @@ void arena_nested_release(const struct place *place) {
 
 void arena_left_by_jump(void) {
     lock_give_held();
-    tls.busy = 1;
+    tls.depth = 1;
     tls.self = NO_HEAP;
     tls.limit = 0;
     /* What a fast path was changing can be used at every point. A slow path's heap stays as it is for ever: what is
@@ -221,14 +220,14 @@ void arena_left_by_jump(void) {
 
 /* --- walking --- */
 
-struct walk {
+struct look {
     struct arena_stats *stats;
     struct arena_class *classes;
     void (*tracked)(void *, const void *, const struct side *);
     void *context;
 };
 
-static uint64_t walk_sides(const struct walk *w, const struct slab *s, uint32_t capacity) {
+static uint64_t walk_sides(const struct look *w, const struct slab *s, uint32_t capacity) {
     const struct side *side = slices_side(s);
     uint64_t live = 0;
     for (uint32_t i = 0; i < capacity; i++) {
@@ -239,7 +238,7 @@ static uint64_t walk_sides(const struct walk *w, const struct slab *s, uint32_t 
     return live;
 }
 
-static void walk_slab(const struct walk *w, struct slab *s) {
+static void walk_slab(const struct look *w, struct slab *s) {
     uint32_t capacity = slab_capacity(s), reserved = s->reserved;
     if (capacity > reserved || reserved > SLICE / 16 || s->class >= CLASSES) return; /* being made just now */
     uint64_t live;
@@ -248,8 +247,8 @@ static void walk_slab(const struct walk *w, struct slab *s) {
     } else {
         uint64_t remote = atomic_load_explicit(&s->remote, memory_order_relaxed);
         uint64_t gone = slab_free_length(s) + REMOTE_COUNT(remote);
-        bool emptied = (remote & (REMOTE_CLAIMED | REMOTE_EMPTIED)) != 0;
-        live = slab_used(s) > gone && !emptied ? slab_used(s) - gone : 0;
+        bool given = (remote & (REMOTE_CLAIMED | REMOTE_GIVEN)) != 0;
+        live = slab_used(s) > gone && !given ? slab_used(s) - gone : 0;
     }
     w->stats->slabs++;
     w->stats->blocks += live;
@@ -259,7 +258,7 @@ static void walk_slab(const struct walk *w, struct slab *s) {
     w->classes[s->class].capacity += capacity;
 }
 
-static void walk_run(const struct walk *w, const struct slab *s) {
+static void walk_run(const struct look *w, const struct slab *s) {
     w->stats->runs++;
     w->stats->blocks++;
     w->stats->bytes += s->run.bytes;
@@ -273,7 +272,7 @@ static void walk_run(const struct walk *w, const struct slab *s) {
 
 void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 1],
                 void (*tracked)(void *, const void *, const struct side *), void *context) {
-    struct walk w = {stats, classes, tracked, context};
+    struct look w = {stats, classes, tracked, context};
     for (int zone = ZONE_LOW; zone <= ZONE_HIGH; zone++) {
         size_t i, end;
         slices_bounds((enum slices_zone)zone, &i, &end);

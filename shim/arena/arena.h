@@ -22,7 +22,7 @@ bool arena_is_used(void);     /* some thread has asked for a small block */
 /* True for the outermost slow path of this thread; false for a signal handler's that interrupted one, or a fast path.
  * Both are left. */
 ALWAYS_INLINE bool arena_enter(void) {
-    if (tls.busy++ != 0) return false;
+    if (tls.depth++ != 0) return false;
     if (tls.heap && (tls.self == NO_HEAP || (tls.limit == 0 && !arena.tracks_all))) {
         return false; /* a fast path was interrupted */
     }
@@ -40,7 +40,7 @@ ALWAYS_INLINE void arena_leave(bool outermost) {
         tls.self = (uintptr_t)tls.heap + (arena.base >> WINDOW_SHIFT);
         tls.limit = arena.tracks_all ? 0 : SMALL_MAX + 1;
     }
-    tls.busy--;
+    tls.depth--;
 }
 
 /* A block of at least n bytes, aligned to `alignment` (a power of two, 16 at least). `zero`: it is all zero. With

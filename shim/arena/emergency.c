@@ -30,7 +30,7 @@ void emergency_start(void) {
     if (arena.slices / SPAN_SHARE >= SPAN_SLICES) spans = slices_take(ZONE_LOW, SPAN_SLICES, 1);
 }
 
-static void *take_from(struct pool *pool) {
+static void *take_place(struct pool *pool) {
     for (size_t w = 0; w * 64 < pool->count; w++) {
         size_t places = min_size(pool->count - w * 64, 64);
         uint64_t all = places == 64 ? ~0ull : (1ull << places) - 1;
@@ -49,7 +49,7 @@ static void *take_from(struct pool *pool) {
 void *emergency_take(size_t n, size_t alignment) {
     for (size_t i = 0; slab && i < ARRAY_LENGTH(pools); i++) {
         if (pools[i].size < n || pools[i].size < alignment) continue;
-        void *p = take_from(&pools[i]);
+        void *p = take_place(&pools[i]);
         if (p) return p;
     }
     return NULL;
@@ -100,7 +100,7 @@ bool emergency_give_span(struct slab *s, size_t slices) {
     if (!emergency_has_span(s)) return false;
     for (size_t i = 0; i < slices; i++) s[i].kind = KIND_NONE;
     if (!slices_renew(s, slices)) { /* too much address space, or too many mappings */
-        slices_empty(s, slices);
+        slices_drop(s, slices);
         slices_clear(s, slices << SLICE_SHIFT); /* where it is locked */
     }
     uint64_t mask = slices == 64 ? ~0ull : (1ull << slices) - 1;

@@ -86,7 +86,7 @@ static struct slab *list_take(struct bin *bin) {
     struct slab *s = bin->list;
     for (; s; s = s->next) {
         atomic_store_explicit(&s->rest, REST_NOT, memory_order_seq_cst);
-        if (!(atomic_load_explicit(&s->remote, memory_order_seq_cst) & (REMOTE_CLAIMED | REMOTE_EMPTIED))) break;
+        if (!(atomic_load_explicit(&s->remote, memory_order_seq_cst) & (REMOTE_CLAIMED | REMOTE_GIVEN))) break;
         atomic_store_explicit(&s->rest, REST_LISTED, memory_order_release);
     }
     if (s) unlink_listed(bin, s);

@@ -81,7 +81,7 @@ struct heap *heap_mine(void);
 void heap_collect(struct heap *h);
 
 /* A heap for one call of a thread that must not own one any more. */
-struct heap *heap_borrow(void);
+struct heap *heap_for_a_call(void);
 
 /* For the next thread: with the smallest of its empty slabs, so that the next short thread finds its memory made, for
  * 50 to 100 ms. */

@@ -123,7 +123,7 @@ enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY, 
 /* remote: the list's first place (16-aligned, 48 bits), its length above, these bits below. */
 #define REMOTE_QUEUED     1u /* the slab is on its owner's queue, or about to be put there */
 #define REMOTE_CLAIMED    2u /* someone is giving its memory back while the owner sleeps; hands off */
-#define REMOTE_EMPTIED    4u /* that is done: every place is free, the list is gone */
+#define REMOTE_GIVEN      4u /* that is done: every place is free, the list is gone */
 #define REMOTE_CLAIMER(r) ((uint32_t)((r) >> 16)) /* CLAIMED: whose thread, by process: a fork leaves it behind */
 #define REMOTE_POINTER(r) ((struct link *)((r)&0xfffffffffff0u))
 #define REMOTE_COUNT(r)   ((uint32_t)((r) >> 48))
@@ -234,7 +234,7 @@ struct tls {
     struct slab *direct[(SMALL_MAX >> 4) + 1]; /* by (size + 15) / 16: the slab to pop from; slab_empty */
     bool reserve_open;                         /* charges may come out of the loader's reserve */
     bool watched;                              /* the thread's end will be noticed (arena_thread_ended) */
-    uint32_t busy;                             /* depth of weir's slow paths on this thread's stack */
+    uint32_t depth;                            /* of weir's slow paths on this thread's stack */
     uint64_t looks;                            /* at lists, see slab.c */
     uint32_t nested;                           /* allocations while weir was interrupted */
     uint32_t refused;                          /* the ceiling refused since this was cleared */
@@ -260,6 +260,10 @@ extern struct slab slab_empty HIDDEN;   /* a slab that never has a place */
 ALWAYS_INLINE struct slab *slab_of(const void *p) {
     size_t slice = ((uintptr_t)p - arena.base) >> SLICE_SHIFT;
     return slice < arena.slices ? &arena_slabs[slice] : NULL;
+}
+/* The first descriptor of the span that this one is of. */
+ALWAYS_INLINE struct slab *slab_head(struct slab *s) {
+    return s->kind == KIND_TAIL ? s - s->head : s;
 }
 ALWAYS_INLINE uintptr_t slab_owner_word(const struct slab *s) {
     return atomic_load_explicit(&((struct slab *)(uintptr_t)s)->owner, memory_order_relaxed);

@@ -16,7 +16,7 @@ bool arena_push_near(void *p);
 ALWAYS_INLINE struct slab *arena_untracked_slab(const void *p) {
     struct slab *s = slab_of(p);
     if (!s) return NULL;
-    if (s->kind == KIND_TAIL) s -= s->head;
+    s = slab_head(s);
     if (s->kind != KIND_SLAB || (slab_owner_word(s) & (OWNER_TRACKED | OWNER_CAREFUL))) return NULL;
     uint32_t place = slab_place(s, p);
     return slab_start(s) + (size_t)place * s->size == p && place < slab_capacity(s) ? s : NULL;

@@ -75,7 +75,7 @@ static struct heap *unpark(_Atomic(struct heap *) *list, uint64_t until, enum wa
 }
 
 /* A heap whose thread a fork has left behind. */
-static struct heap *adopt(void) {
+static struct heap *take_orphan(void) {
     struct heap *h = NULL;
     uint32_t process = atomic_load_explicit(&adopting, memory_order_acquire);
     if (likely(process == 0) || process != heap_process()) return NULL;
@@ -102,16 +102,16 @@ static void park(_Atomic(struct heap *) *list, struct heap *h) {
     lock_give(LOCK_HEAPS);
 }
 
-struct heap *heap_borrow(void) {
+struct heap *heap_for_a_call(void) {
     struct heap *h = unpark(&warm, UINT64_MAX, ANY);
     if (!h) h = unpark(&bare, UINT64_MAX, ANY);
-    if (!h) h = adopt();
+    if (!h) h = take_orphan();
     return h ? h : make_heap();
 }
 
 void heap_forked(void) {
     /* The thread was interrupted while it had a heap that it did not know yet: nobody can tell which one. */
-    if (!tls.heap && tls.busy > 0) return;
+    if (!tls.heap && tls.depth > 0) return;
     forker = tls.heap;
     orphans_next = 0;
     orphans_end = heap_count();
@@ -120,7 +120,7 @@ void heap_forked(void) {
 
 struct heap *heap_mine(void) {
     if (likely(tls.heap != NULL)) return tls.heap;
-    struct heap *h = tls.dying ? NULL : heap_borrow();
+    struct heap *h = tls.dying ? NULL : heap_for_a_call();
     if (!h) return NULL;
     tls.heap = h;
     heap_publish(h);
@@ -204,6 +204,6 @@ void heap_drain_parked(void) {
 void heap_collect_parked(void) {
     struct heap *h;
     cool(UINT64_MAX);
-    while ((h = adopt()) != NULL) park_bare(h);
+    while ((h = take_orphan()) != NULL) park_bare(h);
     for (size_t n = heap_count(); n > 0 && (h = unpark(&bare, UINT64_MAX, WITH_QUEUE)) != NULL; n--) park_bare(h);
 }

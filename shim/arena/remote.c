@@ -39,8 +39,8 @@ static bool claim(struct slab *s, uint64_t list) {
     /* The same list may have come about anew since it was looked at, in a slab that was in use again in between: only
      * now it holds still, if it rests. */
     bool holds = owner_of_free(s, REMOTE_COUNT(list)) != NULL && slab_is_all_free(s, REMOTE_POINTER(list));
-    if (holds) slices_empty(s, s->slices);
-    atomic_store_explicit(&s->remote, holds ? REMOTE_QUEUED | REMOTE_EMPTIED : list, memory_order_release);
+    if (holds) slices_drop(s, s->slices);
+    atomic_store_explicit(&s->remote, holds ? REMOTE_QUEUED | REMOTE_GIVEN : list, memory_order_release);
     return holds;
 }
 
@@ -50,7 +50,7 @@ static bool claim_in(enum slices_zone zone) {
     for (slices_bounds(zone, &i, &end); i < end; i++) {
         struct slab *s = &arena_slabs[i];
         uint64_t list = atomic_load_explicit(&s->remote, memory_order_acquire);
-        bool waits = list != 0 && !(list & (REMOTE_CLAIMED | REMOTE_EMPTIED));
+        bool waits = list != 0 && !(list & (REMOTE_CLAIMED | REMOTE_GIVEN));
         if (waits && owner_of_free(s, REMOTE_COUNT(list))) given |= claim(s, list);
     }
     return given;
@@ -101,7 +101,7 @@ static NOINLINE void waits_now(struct heap *h, struct slab *s, size_t bytes, uin
         (void)claim(s, list);
     } else if (!atomic_load_explicit(&h->parked, memory_order_relaxed)) {
         slices_begin_wait();
-    } else if (tls.busy == 0) { /* else a slow path is under way, maybe one with a lock */
+    } else if (tls.depth == 0) { /* else a slow path is under way, maybe one with a lock */
         bool outermost = arena_enter();
         if (outermost) heap_drain_parked();
         arena_leave(outermost);
@@ -188,7 +188,7 @@ static void drain_slab(struct heap *h, struct slab *s) {
     uint64_t r = take_remote(s);
     if (r & REMOTE_CLAIMED) {
         if (REMOTE_CLAIMER(r) == heap_process()) enqueue(h, s); /* its memory is being given back this very moment */
-    } else if (r & REMOTE_EMPTIED) {
+    } else if (r & REMOTE_GIVEN) {
         ASSERT(s->free == &slab_nil);
         if (slab_rest(s) == REST_LISTED) heap_unlist(s);
         slab_give_back(s);

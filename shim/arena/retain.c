@@ -114,7 +114,7 @@ void slices_purge_ends(void) {
                                                     memory_order_relaxed));
 }
 
-void slices_empty(struct slab *s, size_t count) {
+void slices_drop(struct slab *s, size_t count) {
     slices_purge_begins();
     atomic_fetch_add_explicit(&purged_bytes, purge_span(s, count), memory_order_relaxed);
     slices_purge_ends();

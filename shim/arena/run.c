@@ -55,7 +55,7 @@ static void describe(struct slab *s, size_t from, size_t slices, size_t bytes) {
 
 /* Makes the span's first n bytes zero. */
 static void clear(struct slab *s, size_t slices, size_t n) {
-    if (slices_charged(s, slices) >= FRESH_MIN) slices_empty(s, slices);
+    if (slices_charged(s, slices) >= FRESH_MIN) slices_drop(s, slices);
     slices_clear(s, n);
 }
 

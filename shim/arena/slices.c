@@ -340,7 +340,7 @@ static void take_bits(struct zone *z, size_t at, size_t count) {
     if (rest_end > rest) raise_bounds(z, rest, rest_end == near ? BOUND_MAX : rest_end - rest);
 }
 
-static struct slab *take_from(struct zone *z, size_t count, size_t align) {
+static struct slab *take_in(struct zone *z, size_t count, size_t align) {
     lock_take(LOCK_SLICES);
     size_t at = count == 1 && align == 1 ? find_slice(z) : find_span(z, count, align);
     if (at == SIZE_MAX) at = grow_for(z, count, align);
@@ -351,9 +351,9 @@ static struct slab *take_from(struct zone *z, size_t count, size_t align) {
 
 struct slab *slices_take(enum slices_zone zone, size_t count, size_t align) {
     count += slices_guard;
-    struct slab *s = take_from(&zones[zone], count, align);
+    struct slab *s = take_in(&zones[zone], count, align);
     /* A small arena's zones help each other out; but only the low one has side arrays. */
-    if (!s && arena.small && !sides) s = take_from(&zones[!zone], count, align);
+    if (!s && arena.small && !sides) s = take_in(&zones[!zone], count, align);
     /* The kernel may have enough of mappings (vm.max_map_count): then there is no guard here. */
     if (s && slices_guard) (void)sys_mprotect(slab_start(s + count - 1), SLICE, PROT_NONE);
     return s;

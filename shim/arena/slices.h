@@ -37,7 +37,7 @@ bool slices_map_again(struct slab *s, size_t count);
 
 /* Gives the memory of a span back that the caller owns, and keeps the span: its pages are zero, but where they are
  * locked; then they stay committed. */
-void slices_empty(struct slab *s, size_t count);
+void slices_drop(struct slab *s, size_t count);
 
 /* Zeroes what may be dirty of the first n bytes of a span that the caller owns; the kernel's pages are zero. */
 void slices_clear(struct slab *s, size_t n);

@@ -103,6 +103,14 @@ ALWAYS_INLINE bool str_equal(const char *a, const char *b) {
     return *a == *b;
 }
 
+/* What follows the last slash that something follows. */
+ALWAYS_INLINE const char *path_base(const char *path) {
+    const char *base = path;
+    for (const char *p = path; *p; p++)
+        if (*p == '/' && p[1]) base = p + 1;
+    return base;
+}
+
 /* The rest of s behind prefix, or NULL. */
 ALWAYS_INLINE const char *str_after(const char *s, const char *prefix) {
     while (*prefix)

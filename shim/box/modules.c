@@ -211,9 +211,7 @@ uint64_t module_frame(const void *code) {
 void module_describe_frame(struct text *t, uint64_t frame) {
     uint32_t id = DUMP_FRAME_MODULE(frame);
     if (id < module_count()) {
-        const char *path = module_at(id)->path, *name = path;
-        for (const char *p = path; *p; p++)
-            if (*p == '/') name = p + 1;
+        const char *name = path_base(module_at(id)->path);
         text_add_bytes(t, name, str_length(name));
         text_add(t, "+");
     }

@@ -23,9 +23,7 @@ static char folder[2048];
 static char name[256] = "unknown";
 
 void output_start(const char *program) {
-    const char *base = program;
-    for (const char *p = program; *p; p++)
-        if (*p == '/' && p[1]) base = p + 1;
+    const char *base = path_base(program);
     size_t n = min_size(str_length(base), sizeof name - 1);
     mem_copy(name, base, n);
     name[n] = 0;

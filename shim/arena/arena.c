@@ -26,6 +26,9 @@ bool arena_is_used(void) {
     return heap_count() > 0;
 }
 
+size_t arena_plan(bool track_all) {
+    return slices_plan(track_all);
+}
 size_t arena_dear_size(void) {
     return slices_are_dear() ? arena.slices << SLICE_SHIFT : 0;
 }

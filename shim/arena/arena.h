@@ -13,9 +13,10 @@
  * `careful`: so does every free; `guard`: a slice that cannot be touched follows every slab and run; `check`: lists of
  * free places are looked at as a whole before they are handed out again. False: no address space at all. */
 bool arena_start(bool track_all, bool careful, bool guard, bool check);
-size_t arena_dear_size(void); /* of an arena that is small because address space costs much here; 0: it is not */
-bool arena_can_track(void);   /* there was address space for the entries */
-bool arena_is_used(void);     /* some thread has asked for a small block */
+size_t arena_plan(bool track_all); /* bytes of address space that it will ask for; may be called before it starts */
+size_t arena_dear_size(void);      /* of an arena that is small because address space costs much here; 0: it is not */
+bool arena_can_track(void);        /* there was address space for the entries */
+bool arena_is_used(void);          /* some thread has asked for a small block */
 
 /* --- between enter and leave --- */
 

@@ -80,20 +80,26 @@ static uint64_t cost_of_probe(void) {
     return least;
 }
 
-/* The arena's size where it is not the whole window, 0: it is. */
-static size_t smaller_window(bool with_sides) {
-    if (options.window) return options.window < WINDOW ? max_size(round_down(options.window, SMALLEST), SMALLEST) : 0;
-    uint64_t cost = region_address_limit() == SIZE_MAX ? cost_of_probe() : 0;
-    if (cost == 0) return 0;
-    dear = true;
-    size_t n = round_down(PROBE / cost * START_BUDGET / (with_sides ? 2 : 1), SMALLEST);
-    return min_size(max_size(n, DEAR_MIN), WINDOW / 2);
+size_t slices_plan(bool with_sides) {
+    static size_t planned; /* asked for twice, probed once */
+    if (planned) return planned;
+    planned = WINDOW;
+    if (options.window) {
+        planned = min_size(max_size(round_down(options.window, SMALLEST), SMALLEST), WINDOW);
+    } else {
+        uint64_t cost = region_address_limit() == SIZE_MAX ? cost_of_probe() : 0;
+        if (cost == 0) return planned;
+        dear = true;
+        size_t n = round_down(PROBE / cost * START_BUDGET / (with_sides ? 2 : 1), SMALLEST);
+        planned = min_size(max_size(n, DEAR_MIN), WINDOW / 2);
+    }
+    return planned;
 }
 
 /* As much as there is, up to a share of the limit: the program needs address space of its own. */
 static char *reserve_less(size_t *n, size_t most, bool with_sides) {
     size_t limit = region_address_limit();
-    *n = min_size(limit == SIZE_MAX ? WINDOW / 2 : limit / (with_sides ? 4 : 2), most ? most : WINDOW);
+    *n = min_size(limit == SIZE_MAX ? WINDOW / 2 : limit / (with_sides ? 4 : 2), most);
     for (; (*n = round_down(*n, SMALLEST)) > 0; *n /= 2) { /* both zones' bitmaps in whole words */
         /* A slab lies in one aligned span of 512 KiB, here too. */
         char *p = sys_reserve(*n + ((size_t)1 << SLAB_SPAN_SHIFT), 0);
@@ -131,10 +137,10 @@ static void make_key(void) {}
 bool slices_start(bool with_sides, bool guard) {
     make_key();
     slices_guard = guard;
-    size_t n = WINDOW, smaller = smaller_window(with_sides);
-    char *base = smaller ? NULL : reserve_window();
+    size_t n = WINDOW, plan = slices_plan(with_sides);
+    char *base = plan < WINDOW ? NULL : reserve_window();
     if (!base) {
-        base = reserve_less(&n, smaller, with_sides);
+        base = reserve_less(&n, plan, with_sides);
         arena.small = true;
     }
     if (!base) return false;

@@ -6,6 +6,9 @@
 
 enum slices_zone { ZONE_LOW, ZONE_HIGH };
 
+/* Bytes of address space that the arena will ask for; with `sides`, less where that costs much. */
+size_t slices_plan(bool sides);
+
 /* Reserves the arena and its tables. `sides`: also the side arrays of tracked slabs. `guard`: a span is followed by a
  * slice that cannot be touched; spans then neither grow in place nor shrink. */
 bool slices_start(bool sides, bool guard);

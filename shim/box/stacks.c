@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #define FRAMES_MAX  ((size_t)1 << 30)
+#define FRAME_SHARE 16 /* bytes of the arena a frame: a small arena gets small tables */
 #define BUCKET_BITS 16
 #define CACHE_WAYS  256 /* entries of a thread's cache, direct-mapped */
 
@@ -21,12 +22,14 @@ struct noted {
 };
 
 static struct region stacks, frames, buckets, caches;
+static size_t frames_max;
 static _Atomic uint64_t stacks_used, frames_used;
 static _Atomic uint64_t lost;
 
-bool stacks_start(void) {
+bool stacks_start(size_t arena_size) {
+    frames_max = min_size(FRAMES_MAX, arena_size / FRAME_SHARE);
     if (!region_reserve(&stacks, STACKS_MAX * sizeof(struct stack), false) ||
-        !region_reserve(&frames, FRAMES_MAX * 8, false) ||
+        !region_reserve(&frames, frames_max * 8, false) ||
         !region_reserve(&buckets, sizeof(uint32_t) << BUCKET_BITS, false) ||
         !region_reserve(&caches, HEAPS_MAX * CACHE_WAYS * sizeof(struct noted), true) ||
         !region_commit(&buckets, sizeof(uint32_t) << BUCKET_BITS) || !region_commit(&stacks, sizeof(struct stack))) {
@@ -85,7 +88,7 @@ static uint32_t append(const struct trace *t) {
      * took more. */
     id = atomic_load_explicit(&stacks_used, memory_order_relaxed);
     if (id >= STACKS_MAX || !region_commit(&stacks, (id + 1) * sizeof(struct stack)) ||
-        !take_room(&frames, 8, &frames_used, t->frames, FRAMES_MAX, &first)) {
+        !take_room(&frames, 8, &frames_used, t->frames, frames_max, &first)) {
         return STACK_UNKNOWN;
     }
     if (!take_room(&stacks, sizeof(struct stack), &stacks_used, 1, STACKS_MAX, &id)) {

@@ -32,7 +32,8 @@ _Static_assert(sizeof(struct stack) == 32, "a stack is 32 bytes");
 
 #define STACKS_NO_CACHE UINT32_MAX
 
-bool stacks_start(void);
+/* `arena_size`: bytes of address space of the arena, to which the tables' own are in proportion. */
+bool stacks_start(size_t arena_size);
 
 /* The id of the trace; STACK_UNKNOWN when the tables are full or the ceiling refuses their growth (counted). `cache`
  * picks the caller's cache (a heap's index), or STACKS_NO_CACHE. */

@@ -36,7 +36,7 @@ bool track_start(void) {
     ceiling_frame_of_code = module_frame;
     bool tables = modules_start();
     if (options.level == LEVEL_DISABLED || !tables) return tables;
-    state_set_tracking(unwind_start() && stacks_start());
+    state_set_tracking(unwind_start() && stacks_start(arena_plan(true)));
     return state_tracking();
 }
 

@@ -17,7 +17,7 @@ __attribute__((noinline)) static char *shrink(char *p, size_t n) {
 }
 
 int main(void) {
-    char *p = make(16);
+    char *volatile p = make(16);
     for (size_t n = 32; n < 3000000; n *= 2) p = grow(p, n);
     p = grow(p, 3000000);
     p = shrink(grow(make(16), 2048), 2000);

@@ -6,6 +6,9 @@ WEIR_SHIM=${WEIR_SHIM:-$WEIR_ROOT/${WEIR_BUILD:-build}/libweir.so} # another lib
 WEIR_REPORTER=${WEIR_REPORTER:-$WEIR_ROOT/${WEIR_BUILD:-build}/weir}
 export PROGRAMS=$BATS_TEST_DIRNAME
 
+# few N: how often a test does what chance decides. `make check` does a fifth; with LONG=1 it is all N.
+few() { echo $((LONG ? $1 : ($1 + 4) / 5)); }
+
 # The same surroundings for each run: Debian's programs before others, nothing from the caller's home or language.
 plain_environment() {
     unset "${!WEIR_@}" LD_PRELOAD "${!GIT_@}" "${!PYTHON@}" "${!LC_@}" RUBYOPT NODE_OPTIONS JAVA_TOOL_OPTIONS MAKEFLAGS MAKELEVEL

@@ -49,7 +49,7 @@ redis_session() {
     server=$!
     cli() { redis-cli -s s "$@"; }
     wait_for 10 cli ping
-    redis-benchmark -s s -q -n 20000 -c 20 -P 8 -r 1000 -d 300 -t set,get,lpush,lpop,sadd,hset,zadd,lrange_100,mset | tr '\r' '\n' |
+    redis-benchmark -s s -q -n 5000 -c 20 -P 8 -r 1000 -d 300 -t set,get,lpush,lpop,sadd,hset,zadd,lrange_100,mset | tr '\r' '\n' |
         grep -oE '^[A-Z].*: [0-9.]+ requests' | sed 's/: .*//' | sort -u
     cli flushall
     for i in $(seq 4000); do echo "set k$i $((i * i))"; echo "rpush list$((i % 50)) $i"; echo "hset h$((i % 20)) f$i $i"; echo "zadd z $i m$i"; done |

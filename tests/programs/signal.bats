@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# A busy program that gets the dump signal 200 times leaves 200 readable dumps and does not notice: no request fails, no
-# child is left for it to wait for, what it holds stays right.
+# A busy program that gets the dump signal again and again leaves as many readable dumps and does not notice: no request
+# fails, no child is left for it to wait for, what it holds stays right. 200 dumps with LONG=1, all of which are read.
 load ../lib/weir
 
-SIGNALS=200 LEVEL=paranoid
+SIGNALS=$(few 200) LEVEL=paranoid
 
 setup() {
     shim_is_built
@@ -35,7 +35,7 @@ all_readable() {
     count=$(dumps_of "$1")
     [ "$count" -ge "$SIGNALS" ] || { echo "$count dumps"; return 1; }
     [[ $WEIR_SHIM == */libweir.so && -x $WEIR_REPORTER ]] || return 0
-    find dumps -name "*.$1.*.dump" -print0 |
+    find dumps -name "*.$1.*.dump" -print0 | sort -z | sed -zn "1~$((LONG ? 1 : 4))p" |
         xargs -0 -P 2 -n 1 sh -c 'timeout 60 "$0" report --json "$1" >/dev/null || { echo "cannot read $1"; exit 1; }' "$WEIR_REPORTER" 2>&1 3>&-
 }
 
@@ -48,7 +48,7 @@ no_zombies_of() {
     [ "$(zombies_of "$1" | wc -l)" -le $most ]
 }
 
-@test "redis_under_load_does_not_notice_200_dumps" {
+@test "redis_under_load_does_not_notice_dumps" {
     start_under_weir $LEVEL dumps redis-server --port 0 --unixsocket "$PWD/s" --save '' --dir "$PWD" --logfile log --enable-debug-command local
     local pid=$started digest loader
     wait_for 10 redis-cli -s s ping
@@ -73,7 +73,7 @@ no_zombies_of() {
     [ ! -s err ] || { cat err; false; }
 }
 
-@test "nginx_under_requests_does_not_notice_200_dumps" {
+@test "nginx_under_requests_does_not_notice_dumps" {
     seq 1 20000 >file
     {
         [ "$(id -u)" != 0 ] || echo "user root;"
@@ -100,7 +100,7 @@ no_zombies_of() {
     [ ! -s err ] || { cat err; false; }
 }
 
-@test "python_does_not_notice_200_dumps" {
+@test "python_does_not_notice_dumps" {
     start_under_weir $LEVEL dumps /usr/bin/python3 -S "$PROGRAMS/ticker.py" ready stop
     local pid=$started
     wait_for 10 test -e ready

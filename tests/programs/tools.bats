@@ -18,10 +18,10 @@ gdb_session() {
     echo "status ${PIPESTATUS[0]}"
 }
 stress_session() {
-    stress-ng --malloc 2 --malloc-bytes 16M --malloc-ops 8000 --timeout 30 --metrics-brief --verify 2>&1 |
+    stress-ng --malloc 2 --malloc-bytes 16M --malloc-ops 2000 --timeout 30 --metrics-brief --verify 2>&1 |
         grep -oE 'passed: [0-9]+: malloc|failed: [0-9]+|successful run completed'
     echo "status ${PIPESTATUS[0]}"
-    stress-ng --vm 1 --vm-bytes 16M --vm-ops 200 --mmap 1 --mmap-bytes 8M --mmap-ops 50 --timeout 30 2>&1 | grep -oE 'successful run completed'
+    stress-ng --vm 1 --vm-bytes 16M --vm-ops 50 --mmap 1 --mmap-bytes 8M --mmap-ops 50 --timeout 30 2>&1 | grep -oE 'successful run completed'
 }
 export -f gdb_session stress_session
 

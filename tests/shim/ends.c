@@ -101,7 +101,7 @@ int main(int argc, char **argv) {
         pthread_create(&t, NULL, failing_execs, NULL);
         pthread_create(&t, NULL, failing_execs, NULL);
         pthread_create(&t, NULL, dump_signals, NULL);
-        usleep(50000 + (unsigned)getpid() % 16 * 1000);
+        usleep(20000 + (unsigned)getpid() % 16 * 1000);
         exit(3);
     }
     if (!strcmp(how, "exec_and_exit")) { /* one thread's exec takes the place of all, in the midst of another's exit */

@@ -81,20 +81,20 @@ static double now(void) {
 
 /* Growth, large blocks, a refusal, a burst whose memory is to go back. */
 static int use_memory(void) {
-    static char *blocks[100000];
+    static char *blocks[20000];
     for (int round = 0; round < 2; round++) {
-        for (int i = 0; i < 100000; i++)
-            if (!(blocks[i] = malloc((size_t)(16 + i % 1000)))) return 0;
-        for (int i = 0; i < 100000; i++) free(blocks[i]);
+        for (int i = 0; i < 20000; i++)
+            if (!(blocks[i] = malloc((size_t)(16 + i % 3000)))) return 0;
+        for (int i = 0; i < 20000; i++) free(blocks[i]);
     }
-    for (size_t n = 1 << 20; n < 64 << 20; n *= 2) {
+    for (size_t n = 1 << 20; n < 32 << 20; n *= 2) {
         char *large = malloc(n);
         if (!large) return 0;
         memset(large, 1, n);
         free(large);
     }
     free(malloc((size_t)1 << 46));
-    for (double end = now() + 0.3; now() < end;) free(malloc(100));
+    for (double end = now() + 0.15; now() < end;) free(malloc(100));
     return malloc(12345) != NULL;
 }
 

@@ -13,18 +13,18 @@ survives() { # survives KIND ROUNDS
         silent
     done
 }
-@test "children_of_fork_allocate_while_threads_do" { survives fork 200; }
-@test "threads_of_children_take_over_what_their_parents_threads_had" { survives threads 100; }
+@test "children_of_fork_allocate_while_threads_do" { survives fork $(few 200); }
+@test "threads_of_children_take_over_what_their_parents_threads_had" { survives threads $(few 100); }
 @test "children_forked_at_any_instruction_find_usable_heaps" {
     for level in $LEVELS; do
-        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/cuts" 300
-        same "$(cat out)" "300 cuts"
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/cuts" "$(few 300)"
+        same "$(cat out)" "$(few 300) cuts"
         silent
     done
 }
-@test "children_of_a_raw_clone_allocate_while_threads_do" { survives clone 200; }
-@test "fork_and_streams_and_getline_do_not_lock_each_other_out" { survives stdio 100; }
-@test "children_of_vfork_allocate_in_their_parents_memory" { survives vfork 500; }
+@test "children_of_a_raw_clone_allocate_while_threads_do" { survives clone $(few 200); }
+@test "fork_and_streams_and_getline_do_not_lock_each_other_out" { survives stdio $(few 100); }
+@test "children_of_vfork_allocate_in_their_parents_memory" { survives vfork $(few 500); }
 @test "a_handler_at_1_khz_allocates_whatever_it_interrupts" { survives signal 1500; }
 
 
@@ -32,7 +32,7 @@ survives() { # survives KIND ROUNDS
 interrupted() {
     local level
     for level in $LEVELS; do
-        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/everywhere" "$1" 30000
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/everywhere" "$1" "$(few 50000)"
         grep -qxE '[0-9]{3,} instructions, [0-9]+ signals' out || { seen; return 1; }
         silent
         echo "$level: $(cat out)"
@@ -48,8 +48,8 @@ interrupted() {
 @test "all_that_holds_in_the_small_arena_of_a_limited_address_space" {
     ulimit -v 4000000
     survives signal 500
-    survives threads 50
-    survives clone 50
+    survives threads $(few 50)
+    survives clone $(few 50)
 }
 
 no_wrong_byte() { # no_wrong_byte LEVEL SEED...
@@ -68,9 +68,9 @@ no_wrong_byte() { # no_wrong_byte LEVEL SEED...
     same "$(cat out)" "100000 operations, no wrong byte"
 }
 
-@test "30000_threads_that_come_and_go_leave_nothing" {
+@test "threads_that_come_and_go_leave_nothing" {
     for level in $LEVELS; do
-        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/threads" 30000 64
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/threads" "$(few 30000)" 64
         echo "$level: $(cat out)"
     done
 }

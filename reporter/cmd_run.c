@@ -29,6 +29,7 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "  --pattern 0|1       0: writes past blocks are not looked for     WEIR_PATTERN\n"
                            "  --zero-on-free 0|1  1: freed blocks are overwritten         WEIR_ZERO_ON_FREE\n"
                            "  --guard 0|1         1: an untouchable slice behind slabs    WEIR_GUARD\n"
+                           "  --harden 0|1        1: guards, patterns, late reuse        WEIR_HARDEN\n"
                            "  --check 0|1         0: lists of free blocks are trusted     WEIR_CHECK\n"
                            "  --deepbind 0|1      1: RTLD_DEEPBIND is left to dlopen      WEIR_DEEPBIND\n"
                            "  --quiet             no messages, no summary                        WEIR_QUIET\n"

@@ -106,6 +106,7 @@ const struct run_option run_options[] = {
     {"pattern", "WEIR_PATTERN", is_switch, "0 or 1"},
     {"zero-on-free", "WEIR_ZERO_ON_FREE", is_switch, "0 or 1"},
     {"guard", "WEIR_GUARD", is_switch, "0 or 1"},
+    {"harden", "WEIR_HARDEN", is_switch, "0 or 1"},
     {"check", "WEIR_CHECK", is_switch, "0 or 1"},
     {"deepbind", "WEIR_DEEPBIND", is_switch, "0 or 1"},
     {"quiet", "WEIR_QUIET", is_switch, "0 or 1"},

@@ -7,7 +7,7 @@
 #include "reporter/load/merge.h"
 
 struct pair {
-    struct {
+    struct pair_key {
         uint32_t made, stack;
     } key;
     uint64_t blocks, bytes, oldest, newest;
@@ -22,11 +22,13 @@ static struct pair *add_up(const struct dump *dump) {
     struct pair *table = NULL;
     for (uint64_t i = 0; i < dump_count(dump, DUMP_GROWN); i++) {
         const struct dump_grown *grown = &dump_grown(dump)[i];
-        struct pair *pair = NULL, fresh = {.key = {grown->made, grown->stack}, .oldest = UINT64_MAX};
-        HASH_FIND(hh, table, &fresh.key, sizeof fresh.key, pair);
+        unsigned char key[sizeof(struct pair_key)];
+        memcpy(key, &(struct pair_key){grown->made, grown->stack}, sizeof key);
+        struct pair *pair = NULL;
+        HASH_FIND(hh, table, key, sizeof key, pair);
         if (!pair) {
             pair = memory_get(1, sizeof *pair);
-            *pair = fresh;
+            *pair = (struct pair){.key = {grown->made, grown->stack}, .oldest = UINT64_MAX};
             HASH_ADD(hh, table, key, sizeof pair->key, pair);
         }
         add_to(&pair->blocks, 1);

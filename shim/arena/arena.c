@@ -1,5 +1,6 @@
 /* What the rooms above ask of the arena; see arena.h. Chooses between slabs, runs and the emergency slab. */
 #include "shim/arena/arena.h"
+#include "shim/arena/delay.h"
 #include "shim/arena/emergency.h"
 #include "shim/arena/fast.h"
 #include "shim/arena/heap.h"
@@ -12,12 +13,13 @@
 
 void (*arena_watch_thread)(void);
 
-bool arena_start(bool track_all, bool careful, bool guard, bool check) {
-    if (!slices_start(track_all, guard)) return false;
-    arena.tracks_all = track_all && slices_has_sides();
+bool arena_start(const struct arena_wishes *w) {
+    if (!slices_start(w->track_all, w->guard)) return false;
+    arena.tracks_all = w->track_all && slices_has_sides();
     if (!heap_start(arena.tracks_all)) return false;
-    slabs_start(careful || arena.small, check);
-    arena.runs_near = kept_start() && !careful && !arena.tracks_all;
+    slabs_start(w->careful || arena.small, w->check);
+    arena.runs_near = kept_start() && !w->careful && !arena.tracks_all;
+    if (w->delay && arena.tracks_all) delay_start();
     emergency_start();
     return true;
 }
@@ -78,13 +80,33 @@ void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side) 
     return p;
 }
 
+void *arena_allocate_nothing(size_t alignment, struct side **side) {
+    struct slab *s = run_take_nothing(alignment);
+    if (!s) return NULL;
+    s->run.tracked = true;
+    *side = &s->run.side;
+    return slab_start(s);
+}
+
+static bool end_delays(void) {
+    bool any = false;
+    struct slab *s;
+    for (char *p; (p = delay_end_place()); any = true) {
+        struct place place = arena_find(p);
+        heap_give(place.slab, p);
+    }
+    for (; (s = delay_end_run()); any = true) slices_give(s, s->run.slices);
+    return any;
+}
+
 bool arena_reclaim(void) {
+    bool given = end_delays();
     if (tls.heap) {
         heap_wake_all(tls.heap);
         heap_collect(tls.heap);
     }
     heap_collect_parked();
-    bool given = kept_seize(true);
+    given |= kept_seize(true);
     given |= heap_claim_waiting();
     given |= slices_purge(true) > 0;
     return slices_wait_for_purges() || given;
@@ -155,6 +177,14 @@ struct place arena_find(const void *p) {
 
 /* --- giving --- */
 
+char *arena_delay(const struct place *place) {
+    return place->kind == PLACE_SLOT ? delay_place(place->start, place->size) : place->start;
+}
+
+void arena_each_delayed(void (*look)(const void *p)) {
+    delay_each_place(look);
+}
+
 void arena_release(const struct place *place) {
     switch (place->kind) {
     case PLACE_SLOT:
@@ -181,7 +211,7 @@ void arena_counted_down(struct slab *s) {
 
 void *arena_resize(const struct place *place, size_t n) {
     heap_tick();
-    if (place->kind == PLACE_RUN) return n > CLASS_MAX ? run_resize(place->slab, n) : NULL;
+    if (place->kind == PLACE_RUN) return n > CLASS_MAX && place->size > 0 ? run_resize(place->slab, n) : NULL;
     /* In place while at least half of it stays in use. */
     return n <= place->size && n >= place->size / 2 ? place->start : NULL;
 }

@@ -9,10 +9,15 @@
 
 #include "shim/arena/layout.h"
 
-/* Once, before anything else. `track_all`: the direct table stays empty, so that every allocation takes the slow path;
- * `careful`: so does every free; `guard`: a slice that cannot be touched follows every slab and run; `check`: lists of
- * free places are looked at as a whole before they are handed out again. False: no address space at all. */
-bool arena_start(bool track_all, bool careful, bool guard, bool check);
+struct arena_wishes {
+    bool track_all; /* the direct table stays empty, so that every allocation takes the slow path */
+    bool careful;   /* so does every free */
+    bool guard;     /* a slice that cannot be touched follows every slab and run */
+    bool check;     /* lists of free places are looked at as a whole before they are handed out again */
+    bool delay;     /* what is given back is used again late, see delay.h; only with track_all */
+};
+/* Once, before anything else. False: no address space at all. */
+bool arena_start(const struct arena_wishes *wishes);
 size_t arena_plan(bool track_all); /* bytes of address space that it will ask for; may be called before it starts */
 size_t arena_dear_size(void);      /* of an arena that is small because address space costs much here; 0: it is not */
 bool arena_can_track(void);        /* there was address space for the entries */
@@ -48,8 +53,16 @@ ALWAYS_INLINE void arena_leave(bool outermost) {
  * `side` it lies among tracked blocks and *side is its entry, for the caller to fill. */
 void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side);
 
-/* Gives a block back. Only what arena_find has found to be a live place. */
+/* A block of no bytes, which nobody can touch. NULL also where there are many of them already. */
+void *arena_allocate_nothing(size_t alignment, struct side **side);
+
 struct place;
+
+/* Where the place is to wait until it may be used again (delayed reuse), the start of the one whose wait is over by
+ * that, NULL: none's; else its own start. */
+char *arena_delay(const struct place *place);
+
+/* Gives a block back. Only what arena_find has found to be a live place. */
 void arena_release(const struct place *place);
 
 /* Tries to make the block hold n bytes where it is, or by moving its pages; NULL: neither, and the block is as it was.
@@ -89,6 +102,9 @@ struct place {
     struct side *side;
 };
 struct place arena_find(const void *p);
+
+/* Each place that was freed and waits to be used again (delayed reuse). */
+void arena_each_delayed(void (*look)(const void *p));
 
 /* --- threads --- */
 

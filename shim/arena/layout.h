@@ -149,6 +149,7 @@ struct slice {
     uint32_t committed; /* bytes from its start that are charged and may be dirty */
     uint8_t side_pages; /* charged pages of its side array */
     uint8_t moved;      /* its pages were moved here, see run.c */
+    bool guards;        /* nobody can touch it (WEIR_GUARD) */
 };
 
 struct slab {

@@ -5,6 +5,7 @@
  * fresh memory over it, which joins it with its neighbours again. Until then a second move of it may be refused by the
  * kernel, which does not move across mappings; the caller then copies. */
 #include "shim/arena/run.h"
+#include "shim/arena/delay.h"
 #include "shim/arena/emergency.h"
 #include "shim/arena/kept.h"
 #include "shim/arena/slices.h"
@@ -21,6 +22,7 @@
 #define EFAULT_   14
 
 static _Atomic(struct slab *) late;
+static _Atomic uint32_t nothings;
 static _Atomic bool moves_one_mapping_only; /* kernels before 6.17: the others are copied */
 static _Atomic uint32_t moves_refused;      /* each may cost a span of address space; then all are copied */
 
@@ -94,6 +96,19 @@ void *run_take(size_t n, size_t alignment, bool zero) {
     return make(s, slices, bytes);
 }
 
+struct slab *run_take_nothing(size_t alignment) {
+    if (atomic_fetch_add_explicit(&nothings, 1, memory_order_relaxed) < NOTHINGS_MAX) {
+        struct slab *s = slices_take(ZONE_LOW, 1, max_size(alignment >> SLICE_SHIFT, 1));
+        if (s && sys_mprotect(slab_start(s), SLICE, PROT_NONE)) {
+            (void)make(s, 1, 0);
+            return s;
+        }
+        if (s) slices_give(s, 1);
+    }
+    atomic_fetch_sub_explicit(&nothings, 1, memory_order_relaxed);
+    return NULL;
+}
+
 void *run_take_in_emergency(size_t n, size_t alignment) {
     size_t bytes = round_up(n, PAGE), slices = slices_for(n);
     struct slab *s = alignment <= SLICE ? emergency_take_span(slices) : NULL;
@@ -115,7 +130,9 @@ static void give_span(struct slab *s, size_t slices) {
 
 void run_give(struct slab *s) {
     if (tls.heap && !emergency_has_span(s) && kept_put(tls.heap, s)) return;
-    give_span(s, s->run.slices);
+    if (s->run.bytes == 0) atomic_fetch_sub_explicit(&nothings, 1, memory_order_relaxed);
+    if (!emergency_has_span(s)) s = delay_run(s);
+    if (s) give_span(s, s->run.slices);
 }
 
 /* Its span is what it is: a guard stands behind it, or it was set aside as a whole. */

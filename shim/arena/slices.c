@@ -355,13 +355,28 @@ static struct slab *take_in(struct zone *z, size_t count, size_t align) {
     return at == SIZE_MAX ? NULL : &arena_slabs[z->first + at];
 }
 
+/* A guard makes one mapping three; the kernel allows 65,530 (vm.max_map_count), of which the program needs some. */
+#define GUARDS_MAX 16000
+static _Atomic uint32_t guards;
+
+static void make_guard(struct slab *s) {
+    if (atomic_load_explicit(&guards, memory_order_relaxed) >= GUARDS_MAX) return;
+    s->slice.guards = sys_mprotect(slab_start(s), SLICE, PROT_NONE);
+    if (s->slice.guards) atomic_fetch_add_explicit(&guards, 1, memory_order_relaxed);
+}
+
+static void end_guard(struct slab *s) {
+    if (!s->slice.guards || !sys_mprotect(slab_start(s), SLICE, PROT_READ | PROT_WRITE)) return;
+    s->slice.guards = false;
+    atomic_fetch_sub_explicit(&guards, 1, memory_order_relaxed);
+}
+
 struct slab *slices_take(enum slices_zone zone, size_t count, size_t align) {
     count += slices_guard;
     struct slab *s = take_in(&zones[zone], count, align);
     /* A small arena's zones help each other out; but only the low one has side arrays. */
     if (!s && arena.small && !sides) s = take_in(&zones[!zone], count, align);
-    /* The kernel may have enough of mappings (vm.max_map_count): then there is no guard here. */
-    if (s && slices_guard) (void)sys_mprotect(slab_start(s + count - 1), SLICE, PROT_NONE);
+    if (s && slices_guard) make_guard(s + count - 1);
     return s;
 }
 
@@ -390,7 +405,7 @@ void slices_give(struct slab *s, size_t count) {
     struct zone *z = zone_of_slice(index);
     size_t at = index - z->first;
     bool any_dirty = false;
-    if (slices_guard) (void)sys_mprotect(slab_start(s + count++), SLICE, PROT_READ | PROT_WRITE);
+    if (slices_guard) end_guard(s + count++);
     for (size_t i = 0; i < count; i++) {
         s[i].kind = KIND_NONE;
         slab_set_owner_word(&s[i], NO_OWNER);

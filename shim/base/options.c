@@ -322,6 +322,7 @@ static const struct option {
     {"WEIR_PATTERN", .flag = &options.pattern, .otherwise = "not 0 or 1; 1 is used"},
     {"WEIR_ZERO_ON_FREE", .flag = &options.zero_on_free, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_GUARD", .flag = &options.guard, .otherwise = "not 0 or 1; 0 is used"},
+    {"WEIR_HARDEN", .flag = &options.harden, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_CHECK", .flag = &options.check, .otherwise = "not 0 or 1; 1 is used"},
     {"WEIR_DEEPBIND", .flag = &options.deepbind, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_BOX_DIR", .read = read_box_dir, .print = print_box_dir,
@@ -362,6 +363,7 @@ void options_read(void) {
         if (value && !read_value(&table[i], value)) complain(table[i].name, value, table[i].otherwise);
     }
     complain_of_unknown();
+    if (options.harden) options.guard = options.pattern = options.check = true;
 }
 
 const char *options_name(unsigned i) {

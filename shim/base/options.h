@@ -19,6 +19,7 @@ struct options {
     uint64_t window;                     /* WEIR_WINDOW, bytes of the arena; 0: as much as costs little */
     bool zero_on_free;                   /* WEIR_ZERO_ON_FREE */
     bool guard;                          /* WEIR_GUARD */
+    bool harden;                         /* WEIR_HARDEN; guard, pattern and check then hold too */
     bool check;                          /* WEIR_CHECK */
     bool deepbind;                       /* WEIR_DEEPBIND */
     bool quiet;                          /* WEIR_QUIET */

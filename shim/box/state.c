@@ -6,7 +6,7 @@
 
 #define EPOCHS 128u /* forks of forks that are told apart; the low bits of a live entry's state */
 
-static bool tracking;
+static bool tracking, checked;
 static _Atomic uint32_t epoch;
 static _Atomic uint64_t fork_time;
 static _Atomic uint64_t foreign_frees, bad_frees, mismatches, jumps;
@@ -17,8 +17,14 @@ _Static_assert((SIDE_LIVE & (EPOCHS - 1)) == 0 && SIDE_IS_LIVE(SIDE_LIVE | (EPOC
 bool state_tracking(void) {
     return tracking;
 }
+bool state_checked(void) {
+    return checked;
+}
 void state_set_tracking(bool on) {
     tracking = on;
+}
+void state_set_checked(bool on) {
+    checked = on;
 }
 
 void state_new_epoch(void) {

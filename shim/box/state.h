@@ -5,8 +5,10 @@
 #include "shim/arena/layout.h"
 
 /* Blocks are being tracked: the tables of stacks and modules exist. */
-bool state_tracking(void);
+bool state_tracking(void); /* blocks have stacks, and are listed in dumps */
+bool state_checked(void);  /* blocks have entries: where they are tracked, or with WEIR_HARDEN */
 void state_set_tracking(bool on);
+void state_set_checked(bool on);
 
 /* A fork begins a new epoch: tracked blocks of earlier ones are inherited. */
 void state_new_epoch(void);

@@ -6,6 +6,7 @@
 #include "shim/box/dump.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"
+#include "shim/track/track.h"
 
 #include <alloca.h>
 #include <dlfcn.h>
@@ -65,6 +66,7 @@ static void dump_at_end(enum dump_reason reason, int status) {
 static void at_exit(int status, void *context) {
     (void)context;
     start_say_whose_malloc();
+    track_look_at_end();
     dump_at_end(DUMP_AT_EXIT, status & 0xff);
 }
 

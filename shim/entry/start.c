@@ -62,18 +62,21 @@ static void start_rooms(void) {
     ceiling_start(options.max_direct);
     dump_start();
     bool tracking = track_start();
-    if (!arena_start(state_tracking(), options.zero_on_free, options.guard, options.check)) {
+    const struct arena_wishes wishes = {state_checked(), options.zero_on_free, options.guard, options.check,
+                                        options.harden};
+    if (!arena_start(&wishes)) {
         struct text t = {0};
         text_add(&t, "weir: no address space for the arena; every allocation will fail");
         message_send(&t);
-    } else if (!tracking || (state_tracking() && !arena_can_track())) {
+    } else if (!tracking || (state_checked() && !arena_can_track())) {
         state_set_tracking(false);
+        state_set_checked(false);
         struct text t = {0};
         text_add(&t, "weir: no memory for the tables; nothing is tracked");
         message_send(&t);
     }
     say_that_space_is_dear();
-    if (state_tracking()) new_tell_apart();
+    if (state_checked()) new_tell_apart();
     say_that_all_is_tracked();
 }
 

@@ -14,8 +14,8 @@ static void fill(char *p, size_t n, unsigned char byte) {
         __asm__ volatile("rep stosb" : "+D"(p), "+c"(n) : "a"(byte) : "memory");
         return;
     }
-    long long word = (long long)(0x0101010101010101u * byte);
-    for (; n >= 16; n -= 16, p += 16) *(vec16 *)p = (vec16){word, word};
+    uint64_t word = 0x0101010101010101u * byte;
+    for (; n >= 16; n -= 16, p += 16) *(vec16 *)p = (vec16){(long long)word, (long long)word};
     for (; n > 0; n--) *p++ = (char)byte;
 }
 
@@ -55,10 +55,9 @@ void pattern_free(const struct place *place) {
         fill(place->start, min_size(place->size, FREED_MAX), freed_byte());
 }
 
-size_t pattern_free_damage(const struct place *place) {
-    const size_t link = sizeof(struct link);
+size_t pattern_free_damage(const struct place *place, size_t from) {
     if (!options.pattern || place->kind != PLACE_SLOT) return PATTERN_INTACT;
-    size_t length = min_size(place->size, FREED_MAX) - link;
-    size_t at = first_other(place->start + link, length, freed_byte());
-    return at < length ? link + at : PATTERN_INTACT;
+    size_t length = min_size(place->size, FREED_MAX) - from;
+    size_t at = first_other(place->start + from, length, freed_byte());
+    return at < length ? from + at : PATTERN_INTACT;
 }

@@ -14,7 +14,7 @@ size_t pattern_end_damage(const struct place *place, size_t n);
 
 /* The whole place, which no block holds any more and no list yet. */
 void pattern_free(const struct place *place);
-/* Of one that a list has just given away: its first word was the list's. */
-size_t pattern_free_damage(const struct place *place);
+/* From byte `from` on: that of a place that a list has just given away had its link before it. */
+size_t pattern_free_damage(const struct place *place, size_t from);
 
 #endif

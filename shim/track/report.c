@@ -103,6 +103,10 @@ enum misuse report_kind_of_foreign(const void *p) {
 
 void report_begin(struct text *t, const char *entry, const void *p) {
     text_add(t, "weir: ");
+    if (!entry) {
+        text_add(t, "at exit: ");
+        return;
+    }
     text_add(t, entry);
     text_add(t, "(");
     text_add_hex(t, (uintptr_t)p);
@@ -135,7 +139,7 @@ void report_damage(enum misuse what, const char *entry, const struct place *plac
         text_add_number(&t, at);
         text_add(&t, " of what was ");
         report_add_block(&t, place);
-        text_add(&t, ", found when its place was to be used again");
+        if (entry) text_add(&t, ", found when its place was to be used again");
     }
     report_add_caller(&t, caller);
     end(&t, place, true);

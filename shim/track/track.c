@@ -17,7 +17,9 @@
 #include "shim/track/unwind.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 static void on_misuse(enum slab_misuse what, const void *block) {
     struct place place = arena_find(block);
@@ -35,9 +37,11 @@ bool track_start(void) {
     ceiling_describe_code = module_describe;
     ceiling_frame_of_code = module_frame;
     bool tables = modules_start();
-    if (options.level == LEVEL_DISABLED || !tables) return tables;
-    state_set_tracking(unwind_start() && stacks_start(arena_plan(true)));
-    return state_tracking();
+    bool traced = options.level != LEVEL_DISABLED;
+    if ((!traced && !options.harden) || !tables) return tables;
+    state_set_checked(stacks_start(arena_plan(true)) && (!traced || unwind_start()));
+    state_set_tracking(traced && state_checked());
+    return state_checked();
 }
 
 /* Both allocating and freeing (for its backtrace) may give the thread a heap. */
@@ -69,10 +73,15 @@ static bool may_find_room(void) {
     return tls.refused && atomic_exchange_explicit(&looked, now, memory_order_relaxed) != now && arena_reclaim();
 }
 
+/* At level disabled the one frame that every entry knows. */
+static uint32_t trace(const void *frame, uint32_t cache) {
+    return state_tracking() ? unwind(frame, cache) : unwind_caller(frame, cache);
+}
+
 static uint32_t take_stack(const void *frame) {
     const struct heap *h = heap_mine();
-    uint32_t cache = h ? h->index : STACKS_NO_CACHE, id = unwind(frame, cache);
-    if (unlikely(id == STACK_UNKNOWN) && may_find_room()) id = unwind(frame, cache);
+    uint32_t cache = h ? h->index : STACKS_NO_CACHE, id = trace(frame, cache);
+    if (unlikely(id == STACK_UNKNOWN) && may_find_room()) id = trace(frame, cache);
     return id;
 }
 
@@ -107,23 +116,29 @@ static void fill(struct side *side, const struct request *r, uint32_t stack) {
 }
 
 /* A place that a block was in before, and that nobody should have touched since. */
-static void check_free_place(const struct place *place, const void *caller) {
+static void check_free_place(const char *entry, const struct place *place, size_t from, const void *caller) {
     if (atomic_load_explicit(&place->side->state, memory_order_relaxed) != SIDE_FREED) return;
-    size_t at = pattern_free_damage(place);
+    size_t at = pattern_free_damage(place, from);
     if (likely(at == PATTERN_INTACT)) return;
     state_count_bad_free();
-    report_damage(MISUSE_AFTER_FREE, "malloc", place, at, caller);
+    report_damage(MISUSE_AFTER_FREE, entry, place, at, caller);
+}
+
+/* Bytes more than were asked for, so that there is a pattern behind every block that has no guard there. */
+static size_t end_room(size_t n) {
+    return options.harden && n < CLASS_MAX;
 }
 
 static void *allocate(const struct request *r) {
-    if (!state_tracking()) return arena_allocate(r->n, r->alignment, r->zero, NULL);
+    if (!state_checked()) return arena_allocate(r->n, r->alignment, r->zero, NULL);
     uint32_t stack = take_stack(r->frame);
     struct side *side;
     bool by_class = r->n <= CLASS_MAX; /* is zeroed here, where the pattern was looked at */
-    char *p = arena_allocate(r->n, r->alignment, r->zero && !by_class, &side);
+    char *p = options.harden && r->n == 0 ? arena_allocate_nothing(r->alignment, &side) : NULL;
+    if (!p) p = arena_allocate(r->n + end_room(r->n), r->alignment, r->zero && !by_class, &side);
     if (!p) return NULL;
     struct place place = arena_find(p);
-    check_free_place(&place, r->caller);
+    check_free_place("malloc", &place, sizeof(struct link), r->caller);
     if (r->zero && by_class) mem_zero(p, r->n);
     fill(side, r, stack);
     pattern_end(&place, r->n);
@@ -265,6 +280,18 @@ static bool end_block(const struct place *place, const struct release *by, const
     return true;
 }
 
+/* The places of tracked blocks may have to wait. */
+static void release(const struct place *place, const void *caller) {
+    char *p = place->tracked ? arena_delay(place) : place->start;
+    if (likely(p == place->start)) {
+        arena_release(place);
+    } else if (p) {
+        struct place oldest = arena_find(p);
+        check_free_place("free", &oldest, 0, caller);
+        arena_release(&oldest);
+    }
+}
+
 void track_free(void *p, const struct release *by, const void *frame) {
     if (!p) return;
     struct place place = arena_find(p);
@@ -279,11 +306,38 @@ void track_free(void *p, const struct release *by, const void *frame) {
     bool outermost = arena_enter();
     if (end_block(&place, by, caller, frame, !outermost)) {
         if (likely(outermost))
-            arena_release(&place);
+            release(&place, caller);
         else
             arena_nested_release(&place);
     }
     leave(outermost);
+}
+
+/* --- at the end --- */
+
+static void look_at_live(void *context, const void *p, const struct side *side) {
+    (void)context, (void)side;
+    struct place place = arena_find(p);
+    if (place.tracked) check_end(NULL, &place, NULL);
+}
+
+static void look_at_freed(const void *p) {
+    struct place place = arena_find(p);
+    if (place.tracked && place.kind == PLACE_SLOT) check_free_place(NULL, &place, 0, NULL);
+}
+
+/* Other threads would be changing what is looked at. */
+static bool is_alone(void) {
+    struct stat s;
+    return sys4(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/task", (long)&s, 0) == 0 && s.st_nlink == 3;
+}
+
+void track_look_at_end(void) {
+    if (!options.harden || !state_checked() || !is_alone()) return;
+    struct arena_stats stats = {0};
+    struct arena_class classes[CLASSES + 1] = {0};
+    arena_walk(&stats, classes, look_at_live, NULL);
+    arena_each_delayed(look_at_freed);
 }
 
 size_t track_usable_size(const void *p, const void *caller) {
@@ -306,7 +360,7 @@ static void *resize(const struct place *place, size_t n, const void *frame) {
     /* A run that shrinks where it is gives its end away at once. */
     if (options.zero_on_free && place->kind == PLACE_RUN && n < place->size && n > CLASS_MAX)
         mem_zero(place->start + n, place->size - n);
-    void *p = arena_resize(place, n);
+    void *p = arena_resize(place, n + end_room(n));
     if (p && place->tracked) {
         struct place now = arena_find(p);
         if (n > now.side->size) side_set_grown(now.side, take_stack(frame), clock_coarse());

@@ -29,6 +29,9 @@ struct release {
     size_t size;
 };
 void track_free(void *p, const struct release *by, const void *frame);
+/* WEIR_HARDEN, at the end: what nobody has given back or used again since is looked at too. */
+void track_look_at_end(void);
+
 size_t track_usable_size(const void *p, const void *caller);
 
 /* Where the entry was called from: passed on by every entry that is not itself a tail call. */

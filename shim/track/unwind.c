@@ -231,3 +231,13 @@ uint32_t unwind(const void *frame_address, uint32_t cache) {
     give_spare();
     return id;
 }
+
+uint32_t unwind_caller(const void *frame_address, uint32_t cache) {
+    struct trace t;
+    t.frames = 1;
+    t.flags = DUMP_STACK_CUT;
+    t.exact = 0;
+    t.frame[0] = module_frame(((const void *const *)frame_address)[1]);
+    t.hash = mix(SEED, t.frame[0]);
+    return stack_id(&t, cache);
+}

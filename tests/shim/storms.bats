@@ -97,6 +97,22 @@ jumps_out_of() {
     done
 }
 
+@test "hardening_keeps_each_byte_and_survives_storms" {
+    local level
+    for level in $LEVELS; do
+        LIMIT=60 expect 0 "$level" WEIR_HARDEN=1 WEIR_DUMP_AT=none "$SHIM_TOOLS/model" 100000 4
+        same "$(cat out)" "100000 operations, no wrong byte"
+        silent
+        for storm in "fork 20" "threads 10" "signal 300"; do
+            LIMIT=60 expect 0 "$level" WEIR_HARDEN=1 WEIR_DUMP_AT=none "$SHIM_TOOLS/storm" $storm
+            same "$(cat out)" survived
+            silent
+        done
+        LIMIT=60 expect 0 "$level" WEIR_HARDEN=1 WEIR_MAX_DIRECT=64M WEIR_QUIET=1 WEIR_DUMP_AT=none "$SHIM_TOOLS/stress" 1
+        lacks out " 0 operations"
+    done
+}
+
 # --- misuse ---
 
 # is_told HOW LEVELS WORDS: at these levels one message names the pointer and the kind; the program ends by SIGABRT, or
@@ -200,4 +216,27 @@ not_told() { # not_told HOW LEVEL
     expect 0 paranoid WEIR_ON_ERROR=report "$SHIM_TOOLS/misuse" double
     timeout 60 "$WEIR_REPORTER" report --full "$(the_dump misuse)" >text </dev/null 3>&-
     grep -iE 'double, interior and wild frees +1$' text || { cat text; false; }
+}
+
+# --- 116 small programs of one fault each ---
+
+# faults_stopped LEVEL LEAST [NAME=VALUE...]
+faults_stopped() {
+    LIMIT=120 expect 0 "$1" WEIR_DUMP_AT=none "${@:3}" "$SHIM_TOOLS/faults" all
+    local count
+    count=$(sed -nE 's/^([0-9]+) of 116: .*/\1/p' out)
+    [ "$count" -ge "$2" ] || { grep harm out; tail -n 1 out; false; }
+}
+@test "hardening_stops_all_of_116_small_programs" {
+    faults_stopped disabled 116 WEIR_HARDEN=1
+    faults_stopped paranoid 116 WEIR_HARDEN=1
+}
+@test "paranoid_stops_80_of_116_small_programs" { faults_stopped paranoid 80; }
+@test "hardening_looks_at_the_end_too" {
+    for level in $LEVELS; do
+        for fault in over_1:"was written to past its end, at byte 8" write_all_after:"a free block was written to"; do
+            expect 134 "$level" WEIR_HARDEN=1 WEIR_DUMP_AT=none "$SHIM_TOOLS/faults" "${fault%%:*}" 8 only
+            has err "weir: " "${fault#*:}"
+        done
+    done
 }

@@ -29,9 +29,13 @@ static const char *const stat_names[] = {[STAT_DIRECT_COUNT] = "direct: live blo
                                          [STAT_JUMPS] = "jumps out of malloc or free",
                                          [STAT_PURGED] = "bytes ever given back",
                                          [STAT_REFUSED_BYTES] = "bytes of refused requests",
-                                         [STAT_MAPPED_COUNT] = "mapped: mappings",
+                                         [STAT_ANONYMOUS_COUNT] = "own mappings, charged",
+                                         [STAT_ANONYMOUS_USED] = "own mappings: bytes charged",
+                                         [STAT_ANONYMOUS_RESERVED] = "own mappings: bytes reserved",
+                                         [STAT_MAPPED_COUNT] = "mapped files and shared memory",
                                          [STAT_MAPPED_CAPACITY] = "mapped: bytes asked for",
                                          [STAT_MAPPED_USED] = "mapped: bytes",
+                                         [STAT_MAPPED_PEAK] = "mapped: most bytes ever",
                                          [STAT_RESERVED] = "address space reserved"};
 
 static void print_text(const struct view *view, const char *name, struct text text) {

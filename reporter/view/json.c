@@ -63,12 +63,16 @@ static void put_pools(struct json *json, const struct merged *merged) {
     put_sum(json, merged, "refused_bytes", STAT_REFUSED_BYTES);
     put_sum(json, merged, "cached", STAT_CACHED);
     put_sum(json, merged, "tables", STAT_TABLES);
+    put_sum(json, merged, "mappings", STAT_ANONYMOUS_COUNT);
+    put_sum(json, merged, "mappings_used", STAT_ANONYMOUS_USED);
+    put_sum(json, merged, "reserved", STAT_ANONYMOUS_RESERVED);
     json_close(json, '}');
     json_open(json, "mapped", '{');
     put_sum(json, merged, "count", STAT_MAPPED_COUNT);
     put_sum(json, merged, "total_capacity", STAT_MAPPED_CAPACITY);
     put_sum(json, merged, "memory_used", STAT_MAPPED_USED);
-    json_string(json, "peak", NULL);
+    known = merged_stat(merged, STAT_MAPPED_PEAK, &sum, &highest);
+    json_known(json, "peak", known, highest);
     json_string(json, "max", NULL);
     json_string(json, "refused", NULL);
     json_close(json, '}');

@@ -79,6 +79,19 @@ static const char *short_or(bool known, uint64_t value) {
     return known ? units_short(value) : "?";
 }
 
+/* Where there are any that are charged, or reserved. */
+static void print_mappings(const struct view *view) {
+    const struct merged *merged = view->merged;
+    uint64_t used = 0, reserved = 0, mapped = 0, highest = 0;
+    if (!merged_stat(merged, STAT_ANONYMOUS_USED, &used, &highest) ||
+        !merged_stat(merged, STAT_ANONYMOUS_RESERVED, &reserved, &highest) ||
+        !merged_stat(merged, STAT_MAPPED_USED, &mapped, &highest) || used + reserved == 0)
+        return;
+    (void)fprintf(view->out, "own mappings   %s of that", units_short(used));
+    (void)fprintf(view->out, "; reserved %s", units_short(reserved));
+    (void)fprintf(view->out, ", mapped %s\n", units_short(mapped));
+}
+
 static void print_direct(const struct view *view) {
     const struct merged *merged = view->merged;
     uint64_t used = 0, max = 0, peak = 0, refused = 0, cached = 0, highest = 0, most = 0;
@@ -96,6 +109,7 @@ static void print_direct(const struct view *view) {
         (void)fprintf(view->out, ", no max, peak %s", short_or(has_peak, peak));
     (void)fprintf(view->out, ", refused %s; cached %s\n", has_refused ? units_count(refused) : "?",
                   short_or(has_cached, cached));
+    print_mappings(view);
 }
 
 static void print_coverage(const struct view *view) {

@@ -12,6 +12,7 @@
 #endif
 
 #define EXPORT __attribute__((visibility("default")))
+#define ALIAS(of) __attribute__((alias(#of), visibility("default")))
 /* On a variable's declaration: it is reached directly, not through the global offset table. */
 #define HIDDEN          __attribute__((visibility("hidden")))
 #define NOINLINE        __attribute__((noinline))

@@ -42,6 +42,12 @@ bool reserve_contains(uintptr_t address) {
     return false;
 }
 
+bool reserve_overlaps(uintptr_t address, size_t n) {
+    for (uint32_t i = 0; i < min_size(ranges_used, RANGES_MAX); i++)
+        if (address < ranges[i].end && n > ranges[i].start - min_size(address, ranges[i].start)) return true;
+    return false;
+}
+
 size_t reserve_total(void) {
     size_t bytes = 0;
     for (uint32_t i = 0; i < min_size(ranges_used, RANGES_MAX); i++) bytes += ranges[i].end - ranges[i].start;

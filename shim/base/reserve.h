@@ -15,6 +15,7 @@ bool sys_open_reserved(void *p, size_t n);
 /* Of what was reserved at `p`, only [start, start + n) stays. */
 void sys_trim_reserved(char *p, size_t size, char *start, size_t n);
 
+bool reserve_overlaps(uintptr_t address, size_t n);
 bool reserve_contains(uintptr_t address);
 size_t reserve_total(void);
 

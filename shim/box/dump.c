@@ -13,6 +13,7 @@
 #include "shim/box/contents.h"
 #include "shim/box/writer.h"
 #include "shim/ceiling/ceiling.h"
+#include "shim/ceiling/mappings.h"
 #include "shim/box/modules.h"
 #include "shim/box/state.h"
 
@@ -83,7 +84,8 @@ static void write_stats(struct contents *c) {
     struct ceiling_numbers n = ceiling_numbers();
     struct state_numbers t = state_numbers();
     uint64_t tables = atomic_load_explicit(&region_total, memory_order_relaxed);
-    uint64_t held = c->stats.bytes + tables;
+    struct mappings_numbers m = mappings_numbers();
+    uint64_t held = c->stats.bytes + tables + m.charged;
     const struct dump_stat stats[] = {
         {STAT_DIRECT_COUNT, 0, c->stats.blocks},
         {STAT_DIRECT_CAPACITY, 0, c->capacity},
@@ -109,6 +111,13 @@ static void write_stats(struct contents *c) {
         {STAT_JUMPS, 0, t.jumps},
         {STAT_PURGED, 0, c->stats.purged},
         {STAT_RESERVED, 0, c->stats.reserved},
+        {STAT_MAPPED_COUNT, 0, m.mapped_count},
+        {STAT_MAPPED_CAPACITY, 0, m.mapped_bytes},
+        {STAT_MAPPED_USED, 0, m.mapped_bytes},
+        {STAT_MAPPED_PEAK, 0, m.mapped_peak},
+        {STAT_ANONYMOUS_COUNT, 0, m.count},
+        {STAT_ANONYMOUS_USED, 0, m.charged},
+        {STAT_ANONYMOUS_RESERVED, 0, m.reserved},
     };
     writer_begin(&c->w, DUMP_STATS, sizeof stats[0]);
     writer_add(&c->w, stats, sizeof stats);

@@ -202,34 +202,38 @@ static_assert(sizeof(struct dump_grown) == 32, "dump_grown is 32 bytes");
 
 /* Counters by number. "direct" is the arena, runs and huge blocks; "mapped" is file and shared mappings. */
 enum dump_stat_id {
-    STAT_DIRECT_COUNT = 1,    /* live blocks, tracked or not */
-    STAT_DIRECT_CAPACITY = 2, /* their bytes: asked for where tracked, else the place's size */
-    STAT_DIRECT_USED = 3,     /* bytes charged */
-    STAT_DIRECT_PEAK = 4,     /* the highest that STAT_DIRECT_USED ever was */
-    STAT_DIRECT_MAX = 5,      /* the ceiling, 0: none */
-    STAT_DIRECT_REFUSED = 6,  /* requests refused */
-    STAT_CACHED = 7,          /* bytes charged but in no live block: free and retained */
-    STAT_TABLES = 8,          /* bytes charged for weir's own tables */
-    STAT_SLABS = 9,           /* slabs in use */
-    STAT_RUNS = 10,           /* runs and huge blocks live */
-    STAT_HEAPS = 11,          /* heaps ever made */
-    STAT_HEAPS_PARKED = 12,   /* of those, without a thread now */
-    STAT_TRACKED_MADE = 13,   /* tracked blocks ever made */
-    STAT_TRACKED_LIVE = 14,   /* tracked blocks live */
-    STAT_UNTRACKED_LIVE = 15, /* live blocks without a record (made before or while tracking was impossible) */
-    STAT_STACKS = 16,         /* unique stacks */
-    STAT_STACKS_FULL = 17,    /* times a stack could not be stored */
-    STAT_FOREIGN_FREES = 18,  /* frees of pointers that weir did not make */
-    STAT_BAD_FREES = 19,      /* double, interior and wild frees seen */
-    STAT_PURGED = 20,         /* bytes ever given back to the kernel */
-    STAT_REFUSED_BYTES = 21,  /* bytes asked for by the refused requests */
-    STAT_MAPPED_COUNT = 22,
-    STAT_MAPPED_CAPACITY = 23,
-    STAT_MAPPED_USED = 24,
-    STAT_RESERVED = 25,     /* address space reserved by weir, not memory */
-    STAT_MISMATCHES = 26,   /* blocks given back by other functions than they were made for */
-    STAT_MODULES_LOST = 27, /* times that a module found no room in the table */
-    STAT_JUMPS = 28         /* times that a signal handler left weir by siglongjmp: what it interrupted is given up */
+    STAT_DIRECT_COUNT = 1,        /* live blocks, tracked or not */
+    STAT_DIRECT_CAPACITY = 2,     /* their bytes: asked for where tracked, else the place's size */
+    STAT_DIRECT_USED = 3,         /* bytes charged */
+    STAT_DIRECT_PEAK = 4,         /* the highest that STAT_DIRECT_USED ever was */
+    STAT_DIRECT_MAX = 5,          /* the ceiling, 0: none */
+    STAT_DIRECT_REFUSED = 6,      /* requests refused */
+    STAT_CACHED = 7,              /* bytes charged but in no live block: free and retained */
+    STAT_TABLES = 8,              /* bytes charged for weir's own tables */
+    STAT_SLABS = 9,               /* slabs in use */
+    STAT_RUNS = 10,               /* runs and huge blocks live */
+    STAT_HEAPS = 11,              /* heaps ever made */
+    STAT_HEAPS_PARKED = 12,       /* of those, without a thread now */
+    STAT_TRACKED_MADE = 13,       /* tracked blocks ever made */
+    STAT_TRACKED_LIVE = 14,       /* tracked blocks live */
+    STAT_UNTRACKED_LIVE = 15,     /* live blocks without a record (made before or while tracking was impossible) */
+    STAT_STACKS = 16,             /* unique stacks */
+    STAT_STACKS_FULL = 17,        /* times a stack could not be stored */
+    STAT_FOREIGN_FREES = 18,      /* frees of pointers that weir did not make */
+    STAT_BAD_FREES = 19,          /* double, interior and wild frees seen */
+    STAT_PURGED = 20,             /* bytes ever given back to the kernel */
+    STAT_REFUSED_BYTES = 21,      /* bytes asked for by the refused requests */
+    STAT_MAPPED_COUNT = 22,       /* spans of pages of files and shared memory that the program has mapped */
+    STAT_MAPPED_CAPACITY = 23,    /* their bytes */
+    STAT_MAPPED_USED = 24,        /* the same */
+    STAT_RESERVED = 25,           /* address space reserved by weir, not memory */
+    STAT_MISMATCHES = 26,         /* blocks given back by other functions than they were made for */
+    STAT_MODULES_LOST = 27,       /* times that a module found no room in the table */
+    STAT_MAPPED_PEAK = 29,        /* the most bytes that STAT_MAPPED_USED ever was */
+    STAT_ANONYMOUS_COUNT = 30,    /* spans of the program's private, anonymous, writable pages, all charged */
+    STAT_ANONYMOUS_USED = 31,     /* their bytes, part of STAT_DIRECT_USED */
+    STAT_ANONYMOUS_RESERVED = 32, /* bytes of its private, anonymous pages that are not writable, and not charged */
+    STAT_JUMPS = 28 /* times that a signal handler left weir by siglongjmp: what it interrupted is given up */
 };
 
 struct dump_stat {

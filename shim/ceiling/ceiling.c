@@ -59,6 +59,13 @@ void ceiling_open_reserve(bool open) {
     tls.reserve_open = open;
 }
 
+static void note_peak(uint64_t used) {
+    uint64_t peak = atomic_load_explicit(&counter.peak, memory_order_relaxed);
+    while (used > peak && !atomic_compare_exchange_weak_explicit(&counter.peak, &peak, used, memory_order_relaxed,
+                                                                 memory_order_relaxed)) {
+    }
+}
+
 bool ceiling_charge(size_t bytes) {
     uint64_t used = atomic_load_explicit(&counter.used, memory_order_relaxed), next;
     do {
@@ -71,13 +78,12 @@ bool ceiling_charge(size_t bytes) {
         }
     } while (
         !atomic_compare_exchange_weak_explicit(&counter.used, &used, next, memory_order_relaxed, memory_order_relaxed));
-    uint64_t peak = atomic_load_explicit(&counter.peak, memory_order_relaxed);
-    while (next > peak) {
-        if (atomic_compare_exchange_weak_explicit(&counter.peak, &peak, next, memory_order_relaxed,
-                                                  memory_order_relaxed))
-            break;
-    }
+    note_peak(next);
     return true;
+}
+
+void ceiling_charge_anyway(size_t bytes) {
+    note_peak(atomic_fetch_add_explicit(&counter.used, bytes, memory_order_relaxed) + bytes);
 }
 
 void ceiling_release(size_t bytes) {

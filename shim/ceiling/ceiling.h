@@ -24,6 +24,9 @@ void ceiling_start(uint64_t max);
 bool ceiling_charge(size_t bytes);
 void ceiling_release(size_t bytes);
 
+/* Counts what is there already, whatever the limit: the kernel's word against ours. */
+void ceiling_charge_anyway(size_t bytes);
+
 /* A little of the ceiling is charged at start and kept for ld.so, which ends the process when it gets no memory for a
  * library's thread storage. While it is open for this thread, charges that the ceiling refuses come out of it. */
 void ceiling_open_reserve(bool open);

@@ -47,7 +47,6 @@ EXPORT void *pvalloc(size_t n) {
     return allocate(PAGE, n == 0 ? PAGE : round_up(n, PAGE), CALLER, FRAME);
 }
 
-#define ALIAS(of) __attribute__((alias(#of), visibility("default")))
 extern void *aligned_alloc(size_t alignment, size_t n) ALIAS(memalign);
 extern void *__libc_memalign(size_t alignment, size_t n) ALIAS(memalign);
 extern void *__libc_valloc(size_t n) ALIAS(valloc);

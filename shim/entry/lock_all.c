@@ -1,6 +1,7 @@
 /* mlockall. What weir has reserved is no memory of the program's: it counts for nobody's limit, nothing of it becomes
  * resident that is not used, and what is used of it is locked as glibc's heap would be, but as it is touched. */
 #include "shim/arena/slices.h"
+#include "shim/base/mapping.h"
 #include "shim/base/region.h"
 #include "shim/base/reserve.h"
 #include "shim/base/sys.h"
@@ -17,47 +18,6 @@
 #endif
 #define ENOMEM_ 12
 #define EINVAL_ 22
-
-struct mapping {
-    uintptr_t start, end;
-    bool writable;
-};
-
-static const char *read_hex(const char *s, uintptr_t *value) {
-    for (*value = 0;; s++) {
-        char c = *s;
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-                                                : 16;
-        if (digit == 16) return s;
-        *value = *value << 4 | digit;
-    }
-}
-
-/* Calls f for each line of /proc/self/maps. */
-static void each_mapping(void (*f)(const struct mapping *, void *), void *context) {
-    char text[4096];
-    size_t have = 0;
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0), got = 0;
-    while (!sys_failed(fd) && (got = sys3(SYS_read, fd, (long)(text + have), (long)(sizeof text - have))) > 0) {
-        have += (size_t)got;
-        size_t line = 0;
-        for (size_t i = 0; i < have; i++) {
-            if (text[i] != '\n') continue;
-            struct mapping m;
-            const char *s = read_hex(text + line, &m.start);
-            s = read_hex(s + 1, &m.end);
-            m.writable = s[2] == 'w';
-            f(&m, context);
-            line = i + 1;
-        }
-        /* A line longer than the buffer ends in a path, of which nothing is wanted. */
-        if (line == 0 && have == sizeof text) have = sizeof text / 2;
-        for (size_t i = line; i < have; i++) text[i - line] = text[i];
-        have -= line;
-    }
-    if (!sys_failed(fd)) (void)sys1(SYS_close, fd);
-}
 
 static void unlock_reserved(const struct mapping *m, void *context) {
     (void)context;
@@ -106,13 +66,13 @@ static bool rest_is_in_limit(void) {
 static long lock_current(int flags) {
     long r = sys_unfiltered(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT, 0, 0, 0, 0, 0);
     if (r == -ENOMEM_ && rest_is_in_limit()) {
-        each_mapping(lock_programs, &flags);
+        mapping_each(lock_programs, &flags);
         lock_used_slices();
         return 0;
     }
     if (r != 0) return r;
-    each_mapping(unlock_reserved, NULL);
-    if (!(flags & MCL_ONFAULT)) each_mapping(lock_programs, &flags);
+    mapping_each(unlock_reserved, NULL);
+    if (!(flags & MCL_ONFAULT)) mapping_each(lock_programs, &flags);
     return 0;
 }
 
@@ -121,7 +81,7 @@ static long lock_future(int flags) {
     if (r != 0) return r;
     reserve_locks = true;
     bool all = true;
-    each_mapping(lock_open, &all); /* the heap goes on in what is open already */
+    mapping_each(lock_open, &all); /* the heap goes on in what is open already */
     if (!all) lock_used_slices();
     return 0;
 }

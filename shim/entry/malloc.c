@@ -112,7 +112,6 @@ EXPORT void free_aligned_sized(void *p, size_t alignment, size_t n) {
 }
 
 /* The names under which glibc's own malloc was reachable past an interposer. */
-#define ALIAS(of) __attribute__((alias(#of), visibility("default")))
 extern void *__libc_malloc(size_t n) ALIAS(malloc);
 extern void *__libc_calloc(size_t count, size_t size) ALIAS(calloc);
 extern void *__libc_realloc(void *p, size_t n) ALIAS(realloc);

@@ -106,6 +106,17 @@ __asm__(".pushsection .text\n"
         "    je seccomp_by_syscall\n"
         "    cmpl $157, %edi\n" /* prctl */
         "    je seccomp_by_syscall\n"
+        "    leal -9(%rdi), %r10d\n" /* mmap, mprotect, munmap, brk */
+        "    cmpl $4, %r10d\n"
+        "    jb map_by_syscall\n"
+        "    cmpl $25, %edi\n" /* mremap */
+        "    je map_by_syscall\n"
+        "    cmpl $30, %edi\n" /* shmat */
+        "    je map_by_syscall\n"
+        "    cmpl $67, %edi\n" /* shmdt */
+        "    je map_by_syscall\n"
+        "    cmpl $329, %edi\n" /* pkey_mprotect */
+        "    je map_by_syscall\n"
         "    jmpq *seccomp_next_syscall(%rip)\n"
         "2:  pushq %rdi\n"
         "    .cfi_adjust_cfa_offset 8\n"

@@ -17,6 +17,7 @@
 #include "shim/entry/hooks.h"
 #include "shim/entry/new.h"
 #include "shim/track/foreign.h"
+#include "shim/ceiling/mappings.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -76,6 +77,7 @@ static void start_rooms(void) {
         message_send(&t);
     }
     say_that_space_is_dear();
+    (void)mappings_start();
     if (state_checked()) new_tell_apart();
     say_that_all_is_tracked();
 }

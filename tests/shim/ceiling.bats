@@ -142,7 +142,7 @@ ends_with_its_own_error() {
 }
 @test "gcc_at_the_ceiling_ends_with_its_own_error" {
     seq 1 300 | sed 's/.*/int f&(int a) { return a * & + (int)sizeof("&"); }/' >a.c
-    ends_with_its_own_error '1|134' 'out of memory|terminate called|compilation terminated' gcc -O2 -c a.c -o /dev/null
+    ends_with_its_own_error '1|134' 'virtual memory exhausted|out of memory|terminate called|compilation terminated' gcc -O2 -c a.c -o /dev/null
 }
 
 @test "a_refusal_tells_what_was_asked_for_and_what_was_to_be_committed" {

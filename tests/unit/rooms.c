@@ -45,7 +45,7 @@ void rooms_start(void) {
     start_read();
     lock_start();
     clock_start();
-    if (!arena_start(false, false, false, true)) abort();
+    if (!arena_start(&(struct arena_wishes){.check = true})) abort();
 }
 
 void *rooms_take(size_t n) {

@@ -1,0 +1,361 @@
+/* See mappings.h. */
+#include "shim/ceiling/mappings.h"
+#include "shim/arena/arena.h"
+#include "shim/base/charge.h"
+#include "shim/base/mapping.h"
+#include "shim/base/reserve.h"
+#include "shim/base/sys.h"
+#include "shim/ceiling/ceiling.h"
+#include "shim/ceiling/pages.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/shm.h>
+
+#ifndef MAP_FIXED_NOREPLACE
+#    define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#define HUGE_SHIFT        21 /* of a huge page where no other is asked for */
+#define MAP_HUGE_SHIFT_   26 /* in flags: the logarithm of a huge page's size */
+#define MREMAP_DONTUNMAP_ 4
+#define FAILED            ((void *)-1)
+
+/* What becomes of pages. */
+struct kind {
+    bool ours, charged, mapped;
+};
+static const struct kind nothing;
+
+static bool on;
+
+bool mappings_start(void) {
+    return on = pages_start();
+}
+
+/* The program's own calls: a filter of its own answers them as it would without weir. */
+static long answer(long result) {
+    if (!sys_failed(result)) return result;
+    errno = (int)-result;
+    return -1;
+}
+#define CALL(number, ...) sys_unfiltered(number, __VA_ARGS__)
+
+static void *refused(void) {
+    errno = ENOMEM;
+    return FAILED;
+}
+
+/* Charges `n` bytes; what weir retains goes first. False: refused, and said. `asked`: by the program. */
+static bool take(size_t n, size_t asked, const void *caller) {
+    if (n == 0) return true;
+    uint32_t interrupted = tls.refused;
+    tls.refused = 0;
+    bool taken = charge_take(n);
+    if (unlikely(!taken)) {
+        bool outermost = arena_enter();
+        taken = outermost && arena_reclaim() && charge_take(n);
+        if (!taken) ceiling_refuse(CEILING_MMAP, asked, caller);
+        arena_leave(outermost);
+    }
+    tls.refused = interrupted;
+    return taken;
+}
+
+static size_t pages_of(size_t n) {
+    return round_up(n, PAGE);
+}
+
+/* Whether a range is one that the kernel might accept: else it says what is wrong with it. */
+static bool is_range(const void *at, size_t n) {
+    uintptr_t from = (uintptr_t)at;
+    return (from & (PAGE - 1)) == 0 && n > 0 && n <= PAGES_END && from <= PAGES_END - pages_of(n);
+}
+
+/* --- kinds --- */
+
+/* The pages are of this kind now. `taken` bytes are charged for that; what was wrong about it is put right. */
+static void become(uintptr_t at, size_t n, struct kind kind, size_t taken) {
+    (void)(kind.ours ? pages_set : pages_clear)(PAGES_OURS, at, n);
+    (void)(kind.mapped ? pages_set : pages_clear)(PAGES_MAPPED, at, n);
+    size_t needed = 0;
+    if (kind.charged)
+        needed = pages_set(PAGES_CHARGED, at, n);
+    else
+        taken += pages_clear(PAGES_CHARGED, at, n);
+    if (taken > needed) charge_give(taken - needed);
+    if (needed > taken) ceiling_charge_anyway(needed - taken);
+}
+
+/* As become, of pages that are about to go: their charge is to be given once they are gone. */
+static size_t forget(uintptr_t at, size_t n) {
+    (void)pages_make_room(at, n);
+    (void)pages_clear(PAGES_OURS, at, n);
+    (void)pages_clear(PAGES_MAPPED, at, n);
+    return pages_clear(PAGES_CHARGED, at, n);
+}
+
+struct range {
+    uintptr_t from, end;
+};
+
+static void believe(const struct mapping *m, void *context) {
+    const struct range *r = context;
+    uintptr_t from = max_size(m->start, r->from), end = min_size(m->end, r->end);
+    if (from >= end) return;
+    bool ours = !m->shared && !m->of_file;
+    become(from, end - from, (struct kind){ours, ours && m->writable, !ours}, 0);
+}
+
+/* A call failed and may have done half of what it was to do: the kernel is asked what there is. `taken` is charged for
+ * pages that were forgotten. */
+static COLD void ask_kernel(uintptr_t at, size_t n, size_t taken) {
+    int error = errno;
+    struct range r = {at, at + n};
+    become(at, n, nothing, taken);
+    if (!mapping_each(believe, &r)) errno = error;
+    errno = error;
+}
+
+/* --- mmap, munmap --- */
+
+static size_t size_of(size_t n, int flags) {
+    if (!(flags & MAP_HUGETLB)) return pages_of(n);
+    unsigned shift = (unsigned)flags >> MAP_HUGE_SHIFT_ & 63;
+    return round_up(n, (size_t)1 << (shift ? shift : HUGE_SHIFT));
+}
+
+static struct kind kind_of(int protection, int flags) {
+    bool ours = (flags & MAP_TYPE) == MAP_PRIVATE && (flags & MAP_ANONYMOUS);
+    return (struct kind){ours, ours && (protection & PROT_WRITE), !ours};
+}
+
+static void *map(void *at, size_t n, int protection, int flags, int fd, long offset) {
+    return (void *)answer(CALL(SYS_mmap, (long)at, (long)n, protection, flags, fd, offset));
+}
+
+void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long offset, const void *caller) {
+    size_t bytes = size_of(n, flags);
+    if (!on || n == 0 || bytes < n || bytes > PAGES_END) return map(at, n, protection, flags, fd, offset);
+    struct kind kind = kind_of(protection, flags);
+    bool placed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && is_range(at, bytes);
+    bool replaces = placed && !(flags & MAP_FIXED_NOREPLACE);
+    if (placed && reserve_overlaps((uintptr_t)at, bytes)) return refused();
+    size_t there = replaces ? pages_count(PAGES_CHARGED, (uintptr_t)at, bytes) : 0;
+    size_t taken = kind.charged ? bytes - there : 0;
+    if (!take(taken, n, caller)) return refused();
+    char *p = map(at, n, protection, flags, fd, offset);
+    if (p == FAILED) {
+        charge_give(taken);
+        if (replaces) ask_kernel((uintptr_t)at, bytes, 0);
+        return p;
+    }
+    if (unlikely(!pages_make_room((uintptr_t)p, bytes))) { /* what is in no count may not be there */
+        become((uintptr_t)p, bytes, nothing, taken);
+        (void)CALL(SYS_munmap, (long)p, (long)bytes, 0, 0, 0, 0);
+        return refused();
+    }
+    become((uintptr_t)p, bytes, kind, taken);
+    return p;
+}
+
+int mappings_unmap(void *at, size_t n) {
+    bool known = on && is_range(at, n);
+    if (known && reserve_overlaps((uintptr_t)at, n)) {
+        errno = EINVAL;
+        return -1;
+    }
+    size_t charged = known ? forget((uintptr_t)at, pages_of(n)) : 0;
+    long r = answer(CALL(SYS_munmap, (long)at, (long)n, 0, 0, 0, 0));
+    if (r != 0 && known)
+        ask_kernel((uintptr_t)at, pages_of(n), charged);
+    else
+        charge_give(charged);
+    return (int)r;
+}
+
+/* --- mremap: mostly of one mapping, all of whose pages are of one kind; from Linux 6.17 on several move at once --- */
+
+static bool is_mixed(uintptr_t at, size_t n) {
+    bool mixed = false;
+    for (enum pages_plane plane = 0; plane < PAGES_PLANES; plane++) {
+        size_t set = pages_count(plane, at, n);
+        mixed |= set != 0 && set != n;
+    }
+    return mixed;
+}
+
+static struct kind kind_at(uintptr_t at) {
+    return (struct kind){pages_count(PAGES_OURS, at, PAGE) > 0, pages_count(PAGES_CHARGED, at, PAGE) > 0,
+                         pages_count(PAGES_MAPPED, at, PAGE) > 0};
+}
+
+static void *remap(void *at, size_t from, size_t to, int flags, void *target) {
+    return (void *)answer(CALL(SYS_mremap, (long)at, (long)from, (long)to, flags, (long)target, 0));
+}
+
+void *mappings_remap(void *at, size_t from, size_t to, int flags, void *target, const void *caller) {
+    size_t old = pages_of(from), new = pages_of(to);
+    bool copies = from == 0; /* of shared memory, which is mapped twice then */
+    if (!on || !is_range(at, copies ? PAGE : from) || to == 0 || new > PAGES_END)
+        return remap(at, from, to, flags, target);
+    uintptr_t here = (uintptr_t)at;
+    bool replaces = (flags & MREMAP_FIXED) && is_range(target, to), stays = copies || (flags & MREMAP_DONTUNMAP_);
+    if (reserve_overlaps(here, max_size(old, PAGE)) || (replaces && reserve_overlaps((uintptr_t)target, new))) {
+        errno = EINVAL;
+        return FAILED;
+    }
+    struct kind kind = kind_at(here);
+    bool mixed = is_mixed(here, old);
+    size_t there = replaces ? pages_count(PAGES_CHARGED, (uintptr_t)target, new) : 0,
+           needed = stays ? new : new - min_size(new, old);
+    size_t taken = kind.charged && needed > there ? needed - there : 0;
+    if (!take(taken, to, caller)) return refused();
+    size_t forgotten = copies ? 0 : forget(here, old);
+    char *p = remap(at, from, to, flags, target);
+    if (p == FAILED) {
+        charge_give(taken);
+        if (!copies) ask_kernel(here, old, forgotten);
+        if (replaces) ask_kernel((uintptr_t)target, new, 0);
+        return p;
+    }
+    if (unlikely(!pages_make_room((uintptr_t)p, new))) ceiling_refuse(CEILING_TABLE, new, caller); /* uncounted */
+    if (unlikely(mixed)) {
+        ask_kernel((uintptr_t)p, new, taken + forgotten);
+        if (stays) ask_kernel(here, old, 0);
+        return p;
+    }
+    if (stays && !copies) {
+        become(here, old, kind, forgotten);
+        forgotten = 0;
+    }
+    become((uintptr_t)p, new, kind, taken + forgotten);
+    return p;
+}
+
+/* --- mprotect --- */
+
+/* Calls f for each span of our pages in the range; the sum of what it returns. */
+static size_t each_of_ours(uintptr_t at, size_t n, size_t (*f)(uintptr_t from, size_t n)) {
+    size_t sum = 0;
+    for (uintptr_t end = at + n, next; (at = pages_find(PAGES_OURS, true, at, end)) < end; at = next) {
+        next = pages_find(PAGES_OURS, false, at, end);
+        sum += f(at, next - at);
+    }
+    return sum;
+}
+static size_t uncharged(uintptr_t at, size_t n) {
+    return n - pages_count(PAGES_CHARGED, at, n);
+}
+static size_t set_charged(uintptr_t at, size_t n) {
+    return pages_set(PAGES_CHARGED, at, n);
+}
+
+static int protect(void *at, size_t n, int protection, int key) {
+    return (int)answer(key < 0 ? CALL(SYS_mprotect, (long)at, (long)n, protection, 0, 0, 0)
+                               : CALL(SYS_pkey_mprotect, (long)at, (long)n, protection, key, 0, 0));
+}
+
+int mappings_protect(void *at, size_t n, int protection, int key, const void *caller) {
+    uintptr_t from = (uintptr_t)at;
+    size_t bytes = pages_of(n);
+    if (!on || !is_range(at, n)) return protect(at, n, protection, key);
+    bool writable = protection & PROT_WRITE;
+    size_t taken = writable ? each_of_ours(from, bytes, uncharged) : 0, given = 0;
+    if (taken > 0 && (!take(taken, n, caller) || !pages_make_room(from, bytes))) {
+        errno = ENOMEM;
+        return -1;
+    }
+    if (!writable && pages_count(PAGES_CHARGED, from, bytes) > 0) {
+        (void)pages_make_room(from, bytes);
+        given = pages_clear(PAGES_CHARGED, from, bytes);
+    }
+    int r = protect(at, n, protection, key);
+    if (r != 0) {
+        if (taken + given > 0) ask_kernel(from, bytes, taken + given);
+        return r;
+    }
+    if (writable && taken > 0) {
+        size_t changed = each_of_ours(from, bytes, set_charged);
+        if (changed > taken) ceiling_charge_anyway(changed - taken);
+        if (changed < taken) charge_give(taken - changed);
+    }
+    charge_give(given);
+    return r;
+}
+
+/* --- brk: the kernel's own words are an address, libc's 0 or -1 --- */
+
+static uintptr_t move_break(uintptr_t to) {
+    return (uintptr_t)CALL(SYS_brk, (long)to, 0, 0, 0, 0, 0);
+}
+
+static bool set_break(uintptr_t from, uintptr_t to, const void *caller) {
+    uintptr_t a = pages_of(from), b = pages_of(to);
+    bool grows = on && b > a, shrinks = on && b < a;
+    if (grows && (b > PAGES_END || !take(b - a, to - from, caller) || !pages_make_room(a, b - a))) return false;
+    size_t forgotten = shrinks ? forget(b, a - b) : 0;
+    bool done = move_break(to) == to;
+    if (grows && done) become(a, b - a, (struct kind){true, true, false}, b - a);
+    if (grows && !done) charge_give(b - a);
+    if (shrinks && !done) ask_kernel(b, a - b, forgotten);
+    if (shrinks && done) charge_give(forgotten);
+    return done;
+}
+
+int mappings_brk(void *end, const void *caller) {
+    if (set_break(move_break(0), (uintptr_t)end, caller)) return 0;
+    errno = ENOMEM;
+    return -1;
+}
+
+void *mappings_sbrk(long change, const void *caller) {
+    uintptr_t from = move_break(0), to = from + (uintptr_t)change;
+    if (change == 0) return (void *)from;
+    if ((change > 0) != (to > from) || !set_break(from, to, caller)) return refused();
+    return (void *)from;
+}
+
+/* --- System V shared memory --- */
+
+void *mappings_attach(int id, const void *at, int flags) {
+    struct shmid_ds s;
+    bool known = on && CALL(SYS_shmctl, id, IPC_STAT, (long)&s, 0, 0, 0) == 0;
+    char *p = (char *)answer(CALL(SYS_shmat, id, (long)at, flags, 0, 0, 0));
+    if (p == FAILED || !known) return p;
+    size_t n = pages_of(s.shm_segsz);
+    if (is_range(p, n) && pages_make_room((uintptr_t)p, n)) become((uintptr_t)p, n, (struct kind){.mapped = true}, 0);
+    return p;
+}
+
+static void find_end(const struct mapping *m, void *context) {
+    struct range *r = context;
+    if (m->start == r->from) r->end = m->end;
+}
+
+int mappings_detach(const void *at) {
+    struct range r = {(uintptr_t)at, 0};
+    if (on) (void)mapping_each(find_end, &r);
+    int result = (int)answer(CALL(SYS_shmdt, (long)at, 0, 0, 0, 0, 0));
+    if (result == 0 && r.end > 0) charge_give(forget(r.from, r.end - r.from));
+    return result;
+}
+
+/* --- numbers --- */
+
+static size_t spans_of(enum pages_plane plane) {
+    size_t spans = 0;
+    for (uintptr_t at = 0; (at = pages_find(plane, true, at, PAGES_END)) < PAGES_END; spans++)
+        at = pages_find(plane, false, at, PAGES_END);
+    return spans;
+}
+
+struct mappings_numbers mappings_numbers(void) {
+    if (!on) return (struct mappings_numbers){0};
+    size_t ours = pages_total(PAGES_OURS), charged = pages_total(PAGES_CHARGED);
+    return (struct mappings_numbers){.count = spans_of(PAGES_CHARGED),
+                                     .charged = charged,
+                                     .reserved = ours > charged ? ours - charged : 0,
+                                     .mapped_count = spans_of(PAGES_MAPPED),
+                                     .mapped_bytes = pages_total(PAGES_MAPPED),
+                                     .mapped_peak = pages_peak(PAGES_MAPPED)};
+}

@@ -64,15 +64,25 @@ static bool is_mismatch_action(const char *value) {
     return is_action(value) || strcmp(value, "off") == 0;
 }
 
-static bool is_event_list(const char *value) {
-    static const char *const events[] = {"exit", "signal", "limit", NULL};
+static bool is_list_of(const char *value, const char *const *words) {
     if (strcmp(value, "none") == 0) return true;
     for (;;) {
         size_t length = strcspn(value, ",");
-        if (!is_word_of(value, length, events)) return false;
+        if (!is_word_of(value, length, words)) return false;
         if (!value[length]) return true;
         value += length + 1;
     }
+}
+static bool is_event_list(const char *value) {
+    static const char *const events[] = {"exit", "signal", "limit", NULL};
+    return is_list_of(value, events);
+}
+static bool is_action_list(const char *value) {
+    static const char *const actions[] = {"log", "dump", "reclaim", NULL};
+    return is_list_of(value, actions);
+}
+static bool is_reserve(const char *value) {
+    return strcmp(value, "0") == 0 || is_size(value);
 }
 
 static bool is_signal(const char *value) {
@@ -95,6 +105,10 @@ static bool is_folder(const char *value) {
 const struct run_option run_options[] = {
     {"level", "WEIR_LEVEL", is_level, "a level (disabled, simple, advanced, paranoid, or 0 to 3)"},
     {"max-direct", "WEIR_MAX_DIRECT", is_size, "a size (try 512M)"},
+    {"reserve", "WEIR_RESERVE", is_reserve, "a size (try 8M)"},
+    {"high-watermark", "WEIR_HIGH_WATERMARK", is_size, "a size or a percentage of the ceiling"},
+    {"low-watermark", "WEIR_LOW_WATERMARK", is_size, "a size or a percentage of the ceiling"},
+    {"on-watermark", "WEIR_ON_WATERMARK", is_action_list, "a list of log, dump, reclaim, or none"},
     {"window", "WEIR_WINDOW", is_size, "a size (try 64G)"},
     {"depth", "WEIR_DEPTH", is_depth, "a number from 1 to 128"},
     {"output", "WEIR_OUTPUT", is_template, "a file name (%e %p %n %t and %% may stand in it)"},

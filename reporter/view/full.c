@@ -29,6 +29,8 @@ static const char *const stat_names[] = {[STAT_DIRECT_COUNT] = "direct: live blo
                                          [STAT_JUMPS] = "jumps out of malloc or free",
                                          [STAT_PURGED] = "bytes ever given back",
                                          [STAT_REFUSED_BYTES] = "bytes of refused requests",
+                                         [STAT_HIGH_CROSSINGS] = "above the high watermark, times",
+                                         [STAT_LOW_CROSSINGS] = "below the low watermark, times",
                                          [STAT_ANONYMOUS_COUNT] = "own mappings, charged",
                                          [STAT_ANONYMOUS_USED] = "own mappings: bytes charged",
                                          [STAT_ANONYMOUS_RESERVED] = "own mappings: bytes reserved",

@@ -61,6 +61,8 @@ static void put_pools(struct json *json, const struct merged *merged) {
     put_max(json, merged);
     put_sum(json, merged, "refused", STAT_DIRECT_REFUSED);
     put_sum(json, merged, "refused_bytes", STAT_REFUSED_BYTES);
+    put_sum(json, merged, "high_crossings", STAT_HIGH_CROSSINGS);
+    put_sum(json, merged, "low_crossings", STAT_LOW_CROSSINGS);
     put_sum(json, merged, "cached", STAT_CACHED);
     put_sum(json, merged, "tables", STAT_TABLES);
     put_sum(json, merged, "mappings", STAT_ANONYMOUS_COUNT);

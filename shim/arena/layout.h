@@ -234,6 +234,7 @@ struct tls {
     bool dying;        /* past its destructors: it borrows a parked heap a call */
     struct slab *direct[(SMALL_MAX >> 4) + 1]; /* by (size + 15) / 16: the slab to pop from; slab_empty */
     bool reserve_open;                         /* charges may come out of the loader's reserve */
+    bool large;                                /* what is asked for is not for WEIR_RESERVE */
     bool watched;                              /* the thread's end will be noticed (arena_thread_ended) */
     uint32_t depth;                            /* of weir's slow paths on this thread's stack */
     uint64_t looks;                            /* at lists, see slab.c */

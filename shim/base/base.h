@@ -11,7 +11,7 @@
 #    error "weir's shim knows x86-64 only"
 #endif
 
-#define EXPORT __attribute__((visibility("default")))
+#define EXPORT    __attribute__((visibility("default")))
 #define ALIAS(of) __attribute__((alias(#of), visibility("default")))
 /* On a variable's declaration: it is reached directly, not through the global offset table. */
 #define HIDDEN          __attribute__((visibility("hidden")))

@@ -1,5 +1,6 @@
 /* Reading the environment; see options.h. One table row an option: its name, its reader, its printer. */
 #include "shim/base/options.h"
+#include "shim/base/limits.h"
 #include "shim/base/start.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
@@ -16,9 +17,14 @@ struct options options = {
     .signal = 63,
     .pattern = true,
     .output = "weir.%e.%p.dump",
+    .high = {.percent = 90},
+    .low = {.percent = 75},
+    .on_watermark = WATERMARK_LOG | WATERMARK_RECLAIM,
 };
 
 static const char *const mismatch_names[] = {"report", "abort", "off"};
+static const char *const dump_events[] = {"exit", "signal", "limit"};      /* as DUMP_ON_… */
+static const char *const watermark_actions[] = {"log", "dump", "reclaim"}; /* as WATERMARK_… */
 static const char *const level_names[] = {"disabled", "simple", "advanced", "paranoid"};
 
 static void complain(const char *name, const char *value, const char *why) {
@@ -46,36 +52,6 @@ static bool read_level(const char *s) {
         }
     }
     return false;
-}
-
-/* The smaller of the machine's memory and the cgroup's limit (version 2, else 1), for percentages. */
-static uint64_t read_file_number(const char *path) {
-    char buffer[4096];
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
-    if (sys_failed(fd)) return 0;
-    long n = sys3(SYS_read, fd, (long)buffer, sizeof buffer - 1);
-    (void)sys1(SYS_close, fd);
-    buffer[n > 0 ? n : 0] = 0;
-    if (str_after(buffer, "max")) return 0; /* a cgroup without a limit */
-    uint64_t value = 0;
-    bool digits = false;
-    for (long i = 0; i < n; i++) {
-        if (buffer[i] < '0' || buffer[i] > '9') {
-            if (digits) break;
-            continue;
-        }
-        digits = true;
-        if (value > UINT64_MAX / 16) return 0;
-        value = value * 10 + (uint64_t)(buffer[i] - '0');
-    }
-    return value;
-}
-
-static uint64_t memory_limit(void) {
-    uint64_t machine = read_file_number("/proc/meminfo") * 1024; /* MemTotal is its first number, in KiB */
-    uint64_t group = read_file_number("/sys/fs/cgroup/memory.max");
-    if (group == 0) group = read_file_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-    return group != 0 && (machine == 0 || group < machine) ? group : machine;
 }
 
 static bool read_size(const char *s, uint64_t *out) {
@@ -109,7 +85,7 @@ static bool read_size(const char *s, uint64_t *out) {
         break;
     case '%':
         if (p[1] || n == 0 || n > 100) return false;
-        *out = memory_limit() / 100 * n;
+        *out = limits_memory("") / 100 * n;
         return *out != 0;
     default:
         break;
@@ -121,6 +97,33 @@ static bool read_size(const char *s, uint64_t *out) {
 
 static bool read_max_direct(const char *s) {
     return read_size(s, &options.max_direct);
+}
+
+static bool read_reserve(const char *s) {
+    if (str_equal(s, "0")) return true;
+    return read_size(s, &options.reserve);
+}
+
+/* Of the ceiling, which may be read later. */
+static bool read_watermark(const char *s, struct watermark *w) {
+    uint64_t n = 0;
+    const char *p = s;
+    for (; *p >= '0' && *p <= '9' && n <= 100; p++) n = n * 10 + (uint64_t)(*p - '0');
+    if (p > s && p[0] == '%' && !p[1]) {
+        if (n == 0 || n > 100) return false;
+        *w = (struct watermark){.percent = n};
+        return true;
+    }
+    uint64_t bytes;
+    if (!read_size(s, &bytes)) return false;
+    *w = (struct watermark){.bytes = bytes};
+    return true;
+}
+static bool read_high(const char *s) {
+    return read_watermark(s, &options.high);
+}
+static bool read_low(const char *s) {
+    return read_watermark(s, &options.low);
 }
 
 static bool read_window(const char *s) {
@@ -159,22 +162,26 @@ static bool read_on_mismatch(const char *s) {
     return false;
 }
 
-static bool read_dump_at(const char *s) {
-    static const struct {
-        const char *name;
-        unsigned bit;
-    } events[] = {{"exit", DUMP_ON_EXIT}, {"signal", DUMP_ON_SIGNAL}, {"limit", DUMP_ON_LIMIT}, {"none", 0}};
+/* A list of names, whose bits they are in this order; or none. */
+static bool read_list(const char *s, const char *const *names, size_t count, unsigned *out) {
     unsigned bits = 0;
     while (*s) {
         size_t n = 0, i = 0;
         while (s[n] && s[n] != ',') n++;
-        while (i < ARRAY_LENGTH(events) && !word_is(s, n, events[i].name)) i++;
-        if (i == ARRAY_LENGTH(events)) return false;
-        bits |= events[i].bit;
+        while (i < count && !word_is(s, n, names[i])) i++;
+        if (i == count && !word_is(s, n, "none")) return false;
+        if (i < count) bits |= 1u << i;
         s += n + (s[n] == ',');
     }
-    options.dump_at = bits;
+    *out = bits;
     return true;
+}
+
+static bool read_dump_at(const char *s) {
+    return read_list(s, dump_events, ARRAY_LENGTH(dump_events), &options.dump_at);
+}
+static bool read_on_watermark(const char *s) {
+    return read_list(s, watermark_actions, ARRAY_LENGTH(watermark_actions), &options.on_watermark);
 }
 
 static bool read_signal(const char *s) {
@@ -259,6 +266,31 @@ static void print_max_direct(struct text *t) {
     else
         text_add_number(t, options.max_direct);
 }
+static void print_reserve(struct text *t) {
+    text_add_number(t, options.reserve);
+}
+static void print_watermark(struct text *t, const struct watermark *w) {
+    text_add_number(t, w->percent ? w->percent : w->bytes);
+    if (w->percent) text_add(t, "%");
+}
+static void print_high(struct text *t) {
+    print_watermark(t, &options.high);
+}
+static void print_low(struct text *t) {
+    print_watermark(t, &options.low);
+}
+static void print_list(struct text *t, const char *const *names, size_t count, unsigned bits) {
+    if (bits == 0) text_add(t, "none,");
+    for (size_t i = 0; i < count; i++) {
+        if (!(bits >> i & 1)) continue;
+        text_add(t, names[i]);
+        text_add(t, ",");
+    }
+    t->length--;
+}
+static void print_on_watermark(struct text *t) {
+    print_list(t, watermark_actions, ARRAY_LENGTH(watermark_actions), options.on_watermark);
+}
 static void print_window(struct text *t) {
     if (options.window == 0)
         text_add(t, "auto");
@@ -272,11 +304,7 @@ static void print_output(struct text *t) {
     text_add(t, options.output);
 }
 static void print_dump_at(struct text *t) {
-    if (options.dump_at == 0) text_add(t, "none,");
-    if (options.dump_at & DUMP_ON_EXIT) text_add(t, "exit,");
-    if (options.dump_at & DUMP_ON_SIGNAL) text_add(t, "signal,");
-    if (options.dump_at & DUMP_ON_LIMIT) text_add(t, "limit,");
-    t->length--;
+    print_list(t, dump_events, ARRAY_LENGTH(dump_events), options.dump_at);
 }
 static void print_signal(struct text *t) {
     text_add_number(t, (uint64_t)options.signal);
@@ -306,6 +334,13 @@ static const struct option {
      .otherwise = "not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"},
     {"WEIR_MAX_DIRECT", .read = read_max_direct, .print = print_max_direct,
      .otherwise = "not a size (try 512M); no ceiling is set"},
+    {"WEIR_RESERVE", .read = read_reserve, .print = print_reserve, .otherwise = "not a size (try 8M); 0 is used"},
+    {"WEIR_HIGH_WATERMARK", .read = read_high, .print = print_high,
+     .otherwise = "not a size or a percentage of the ceiling; 90% is used"},
+    {"WEIR_LOW_WATERMARK", .read = read_low, .print = print_low,
+     .otherwise = "not a size or a percentage of the ceiling; 75% is used"},
+    {"WEIR_ON_WATERMARK", .read = read_on_watermark, .print = print_on_watermark,
+     .otherwise = "not a list of log, dump, reclaim, or none; log,reclaim is used"},
     {"WEIR_WINDOW", .read = read_window, .print = print_window,
      .otherwise = "not a size (try 64G); as much as costs little is reserved"},
     {"WEIR_DEPTH", .read = read_depth, .print = print_depth, .otherwise = "not a number from 1 to 128; 64 is used"},
@@ -355,6 +390,26 @@ static void complain_of_unknown(void) {
     }
 }
 
+uint64_t options_watermark(const struct watermark *w) {
+    if (options.max_direct == UINT64_MAX) return UINT64_MAX;
+    return w->percent ? options.max_direct / 100 * w->percent : w->bytes;
+}
+
+/* What only makes sense together. */
+static void settle_limits(void) {
+    if (options.reserve >= options.max_direct) {
+        complain("WEIR_RESERVE", start_variable("WEIR_RESERVE"), "not below the ceiling; 0 is used");
+        options.reserve = 0;
+    }
+    uint64_t high = options_watermark(&options.high), low = options_watermark(&options.low);
+    if (high == UINT64_MAX || (low < high && high <= options.max_direct)) return;
+    const char *name = start_variable("WEIR_LOW_WATERMARK") ? "WEIR_LOW_WATERMARK" : "WEIR_HIGH_WATERMARK";
+    complain(name, start_variable(name),
+             "the low watermark is to lie below the high one, which the ceiling is not; 75% and 90% are used");
+    options.high = (struct watermark){.percent = 90};
+    options.low = (struct watermark){.percent = 75};
+}
+
 void options_read(void) {
     const char *quiet = start_variable("WEIR_QUIET");
     message_start(quiet && str_equal(quiet, "1"));
@@ -363,6 +418,7 @@ void options_read(void) {
         if (value && !read_value(&table[i], value)) complain(table[i].name, value, table[i].otherwise);
     }
     complain_of_unknown();
+    settle_limits();
     if (options.harden) options.guard = options.pattern = options.check = true;
 }
 

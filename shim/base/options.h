@@ -9,6 +9,7 @@ enum option_level { LEVEL_DISABLED, LEVEL_SIMPLE, LEVEL_ADVANCED, LEVEL_PARANOID
 enum option_on_error { ON_ERROR_ABORT, ON_ERROR_REPORT };
 enum option_on_mismatch { ON_MISMATCH_REPORT, ON_MISMATCH_ABORT, ON_MISMATCH_OFF };
 enum { DUMP_ON_EXIT = 1, DUMP_ON_SIGNAL = 2, DUMP_ON_LIMIT = 4 };
+enum { WATERMARK_LOG = 1, WATERMARK_DUMP = 2, WATERMARK_RECLAIM = 4 };
 
 struct options {
     enum option_level level;             /* WEIR_LEVEL */
@@ -16,25 +17,33 @@ struct options {
     enum option_on_error on_error;       /* WEIR_ON_ERROR */
     enum option_on_mismatch on_mismatch; /* WEIR_ON_MISMATCH */
     bool pattern;                        /* WEIR_PATTERN */
-    uint64_t window;                     /* WEIR_WINDOW, bytes of the arena; 0: as much as costs little */
-    bool zero_on_free;                   /* WEIR_ZERO_ON_FREE */
-    bool guard;                          /* WEIR_GUARD */
-    bool harden;                         /* WEIR_HARDEN; guard, pattern and check then hold too */
-    bool check;                          /* WEIR_CHECK */
-    bool deepbind;                       /* WEIR_DEEPBIND */
-    bool quiet;                          /* WEIR_QUIET */
-    unsigned depth;                      /* WEIR_DEPTH, frames, 1 to OPTION_DEPTH_MAX */
-    unsigned dump_at;                    /* WEIR_DUMP_AT, DUMP_ON_… */
-    int signal;                          /* WEIR_SIGNAL, number; 0: none */
-    const char *output;                  /* WEIR_OUTPUT, a template */
-    const char *box_dir;                 /* WEIR_BOX_DIR, NULL: /dev/shm or /tmp */
-    const char *run;                     /* WEIR_RUN: set by `weir run`, tells its dumps from others; NULL */
+    uint64_t reserve;                    /* WEIR_RESERVE, bytes; 0: none */
+    struct watermark {
+        uint64_t percent, bytes; /* one of them; the other is 0 */
+    } high, low;                 /* WEIR_HIGH_WATERMARK, WEIR_LOW_WATERMARK */
+    unsigned on_watermark;       /* WEIR_ON_WATERMARK, a set of WATERMARK_… */
+    uint64_t window;             /* WEIR_WINDOW, bytes of the arena; 0: as much as costs little */
+    bool zero_on_free;           /* WEIR_ZERO_ON_FREE */
+    bool guard;                  /* WEIR_GUARD */
+    bool harden;                 /* WEIR_HARDEN; guard, pattern and check then hold too */
+    bool check;                  /* WEIR_CHECK */
+    bool deepbind;               /* WEIR_DEEPBIND */
+    bool quiet;                  /* WEIR_QUIET */
+    unsigned depth;              /* WEIR_DEPTH, frames, 1 to OPTION_DEPTH_MAX */
+    unsigned dump_at;            /* WEIR_DUMP_AT, DUMP_ON_… */
+    int signal;                  /* WEIR_SIGNAL, number; 0: none */
+    const char *output;          /* WEIR_OUTPUT, a template */
+    const char *box_dir;         /* WEIR_BOX_DIR, NULL: /dev/shm or /tmp */
+    const char *run;             /* WEIR_RUN: set by `weir run`, tells its dumps from others; NULL */
 };
 extern struct options options;
 
 #define OPTION_DEPTH_MAX 128u
 
 void options_read(void);
+
+/* Bytes; UINT64_MAX where there is no ceiling. */
+uint64_t options_watermark(const struct watermark *w);
 
 /* The value in force as text, for a dump; NULL when i is past the last option. */
 const char *options_name(unsigned i);

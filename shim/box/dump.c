@@ -94,6 +94,8 @@ static void write_stats(struct contents *c) {
         {STAT_DIRECT_MAX, 0, n.max},
         {STAT_DIRECT_REFUSED, 0, n.refused},
         {STAT_REFUSED_BYTES, 0, n.refused_bytes},
+        {STAT_HIGH_CROSSINGS, 0, n.high_crossings},
+        {STAT_LOW_CROSSINGS, 0, n.low_crossings},
         {STAT_CACHED, 0, n.used > held ? n.used - held : 0},
         {STAT_TABLES, 0, tables},
         {STAT_SLABS, 0, c->stats.slabs},

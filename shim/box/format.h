@@ -233,7 +233,10 @@ enum dump_stat_id {
     STAT_ANONYMOUS_COUNT = 30,    /* spans of the program's private, anonymous, writable pages, all charged */
     STAT_ANONYMOUS_USED = 31,     /* their bytes, part of STAT_DIRECT_USED */
     STAT_ANONYMOUS_RESERVED = 32, /* bytes of its private, anonymous pages that are not writable, and not charged */
-    STAT_JUMPS = 28 /* times that a signal handler left weir by siglongjmp: what it interrupted is given up */
+    STAT_HIGH_CROSSINGS =
+        33,                  /* times that STAT_DIRECT_USED passed the high watermark after having been below the low */
+    STAT_LOW_CROSSINGS = 34, /* and fell below the low one after that */
+    STAT_JUMPS = 28          /* times that a signal handler left weir by siglongjmp: what it interrupted is given up */
 };
 
 struct dump_stat {

@@ -1,8 +1,9 @@
 /* The counter and the refusal; see ceiling.h. */
 #include "shim/ceiling/ceiling.h"
-#include "shim/arena/layout.h"
+#include "shim/arena/arena.h"
 #include "shim/base/charge.h"
 #include "shim/base/clock.h"
+#include "shim/base/options.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 
@@ -20,11 +21,17 @@ void (*ceiling_dump)(void);
 static struct {
     _Atomic uint64_t used ALIGNED(64);
     _Atomic uint64_t peak;
-    uint64_t max;
+    uint64_t max, max_large; /* for requests that may have what WEIR_RESERVE keeps, and for others */
+    uint64_t high, low;
+    _Atomic bool above; /* of the watermarks, the one that was crossed last is the high one */
+    _Atomic uint64_t crossings[2];
     _Atomic uint64_t refused ALIGNED(64);
     _Atomic uint64_t refused_bytes;
     _Atomic uint64_t next_message, unsaid, next_dump;
 } counter;
+
+enum { CROSSED_DOWN = 1, CROSSED_UP = 2 };
+_Atomic uint32_t ceiling_crossed;
 
 static struct ceiling_refusal ring[CEILING_REFUSALS];
 
@@ -35,10 +42,13 @@ static uint64_t reserve_for(uint64_t max) {
 
 static _Atomic uint64_t reserve_left;
 
-void ceiling_start(uint64_t max) {
-    counter.max = max;
-    if (max != UINT64_MAX) {
-        reserve_left = reserve_for(max);
+void ceiling_start(void) {
+    counter.max = options.max_direct;
+    counter.max_large = counter.max == UINT64_MAX ? UINT64_MAX : counter.max - options.reserve;
+    counter.high = options_watermark(&options.high);
+    counter.low = options_watermark(&options.low);
+    if (counter.max != UINT64_MAX) {
+        reserve_left = reserve_for(counter.max);
         counter.used = counter.peak = reserve_left;
     }
     charge_take = ceiling_charge;
@@ -59,6 +69,16 @@ void ceiling_open_reserve(bool open) {
     tls.reserve_open = open;
 }
 
+/* Said later, outside of locks. */
+static COLD void note_crossing(bool upwards) {
+    bool other = !upwards;
+    if (atomic_compare_exchange_strong_explicit(&counter.above, &other, upwards, memory_order_relaxed,
+                                                memory_order_relaxed)) {
+        atomic_fetch_add_explicit(&counter.crossings[upwards], 1, memory_order_relaxed);
+        atomic_fetch_or_explicit(&ceiling_crossed, upwards ? CROSSED_UP : CROSSED_DOWN, memory_order_relaxed);
+    }
+}
+
 static void note_peak(uint64_t used) {
     uint64_t peak = atomic_load_explicit(&counter.peak, memory_order_relaxed);
     while (used > peak && !atomic_compare_exchange_weak_explicit(&counter.peak, &peak, used, memory_order_relaxed,
@@ -68,8 +88,9 @@ static void note_peak(uint64_t used) {
 
 bool ceiling_charge(size_t bytes) {
     uint64_t used = atomic_load_explicit(&counter.used, memory_order_relaxed), next;
+    uint64_t max = unlikely(tls.large) ? counter.max_large : counter.max;
     do {
-        if (__builtin_add_overflow(used, bytes, &next) || next > counter.max) {
+        if (__builtin_add_overflow(used, bytes, &next) || next > max) {
             if (tls.reserve_open && take_from_reserve(bytes)) return true;
             tls.refused = 1;
             tls.refused_bytes = bytes;
@@ -79,6 +100,7 @@ bool ceiling_charge(size_t bytes) {
     } while (
         !atomic_compare_exchange_weak_explicit(&counter.used, &used, next, memory_order_relaxed, memory_order_relaxed));
     note_peak(next);
+    if (unlikely(next > counter.high)) note_crossing(true);
     return true;
 }
 
@@ -89,7 +111,8 @@ void ceiling_charge_anyway(size_t bytes) {
 void ceiling_release(size_t bytes) {
     uint64_t before = atomic_fetch_sub_explicit(&counter.used, bytes, memory_order_relaxed);
     ASSERT(before >= bytes);
-    (void)before;
+    if (unlikely(atomic_load_explicit(&counter.above, memory_order_relaxed)) && before - bytes < counter.low)
+        note_crossing(false);
 }
 
 struct ceiling_numbers ceiling_numbers(void) {
@@ -99,6 +122,8 @@ struct ceiling_numbers ceiling_numbers(void) {
         .max = counter.max == UINT64_MAX ? 0 : counter.max,
         .refused = atomic_load_explicit(&counter.refused, memory_order_relaxed),
         .refused_bytes = atomic_load_explicit(&counter.refused_bytes, memory_order_relaxed),
+        .high_crossings = atomic_load_explicit(&counter.crossings[1], memory_order_relaxed),
+        .low_crossings = atomic_load_explicit(&counter.crossings[0], memory_order_relaxed),
     };
 }
 
@@ -164,7 +189,7 @@ static void refuse(enum ceiling_operation operation, size_t n, const void *calle
                                 .requested = n,
                                 .committed = by_ceiling ? tls.refused_bytes : n,
                                 .used = by_ceiling ? tls.refused_used : ceiling_numbers().used,
-                                .max = counter.max,
+                                .max = tls.large ? counter.max_large : counter.max,
                                 .thread = sys_gettid(),
                                 .operation = (uint32_t)operation,
                                 .caller = caller,
@@ -186,6 +211,37 @@ void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *call
 
 void ceiling_refuse_in_handler(enum ceiling_operation operation, size_t n, const void *caller) {
     if (operation != CEILING_QUIET) refuse(operation, n, caller, tls.refused != 0);
+}
+
+static void say_crossing(const char *words) {
+    struct ceiling_numbers n = ceiling_numbers();
+    struct text t = {0};
+    text_add(&t, "weir: direct memory ");
+    text_add(&t, words);
+    text_add(&t, " watermark (used: ");
+    text_add_number(&t, n.used);
+    text_add(&t, ", max: ");
+    text_add_number(&t, n.max);
+    text_add(&t, ") in ");
+    ceiling_describe_process(&t);
+    message_send(&t);
+}
+
+void ceiling_tell_crossings(void) {
+    uint32_t crossed = atomic_exchange_explicit(&ceiling_crossed, 0, memory_order_relaxed);
+    if (options.on_watermark & WATERMARK_LOG) {
+        if (crossed & CROSSED_UP) say_crossing("is above the high");
+        if (crossed & CROSSED_DOWN) say_crossing("is below the low");
+    }
+    if ((crossed & CROSSED_UP) && (options.on_watermark & WATERMARK_DUMP) && ceiling_dump &&
+        is_due(&counter.next_dump, clock_now(), CEILING_DUMP_PERIOD)) {
+        ceiling_dump();
+    }
+    if ((crossed & CROSSED_UP) && (options.on_watermark & WATERMARK_RECLAIM)) {
+        bool outermost = arena_enter();
+        if (outermost) (void)arena_reclaim();
+        arena_leave(outermost);
+    }
 }
 
 size_t ceiling_refusals(struct ceiling_refusal *out, size_t max) {

@@ -2,7 +2,10 @@
 #ifndef WEIR_CEILING_CEILING_H
 #define WEIR_CEILING_CEILING_H
 
+#include "shim/arena/layout.h"
 #include "shim/base/base.h"
+
+#include <stdatomic.h>
 
 /* What a refused request was; the numbers are those of the dump format. */
 enum ceiling_operation {
@@ -16,8 +19,29 @@ enum ceiling_operation {
     CEILING_MMAP
 };
 
-/* Sets the limit and becomes who is told of every commit (base/charge.h). Once, before any memory is committed. */
-void ceiling_start(uint64_t max);
+/* Sets the limits, which are the options', and becomes who is told of every commit (base/charge.h). Once, before any
+ * memory is committed. */
+void ceiling_start(void);
+
+/* While a request for more than CEILING_SMALL bytes is served, what WEIR_RESERVE keeps is not there for it. */
+#define CEILING_SMALL (32 * KIB)
+ALWAYS_INLINE bool ceiling_serves(size_t n) {
+    bool before = tls.large;
+    tls.large = n > CEILING_SMALL;
+    return before;
+}
+ALWAYS_INLINE void ceiling_served(bool before) {
+    tls.large = before;
+}
+
+/* The watermarks: crossing the high one upwards and the low one downwards are events, each of which comes after the
+ * other. They are counted when they happen, and what is to be done about them (WEIR_ON_WATERMARK) is done by whoever
+ * comes here next, outside of any slow path. */
+extern _Atomic uint32_t ceiling_crossed HIDDEN;
+COLD void ceiling_tell_crossings(void);
+ALWAYS_INLINE void ceiling_look(void) {
+    if (unlikely(atomic_load_explicit(&ceiling_crossed, memory_order_relaxed) != 0)) ceiling_tell_crossings();
+}
 
 /* Moves the counter by compare-and-swap before the bytes are committed; false: it would pass the limit, nothing was
  * counted, and tls.refused_… say what was asked and what was in use. */
@@ -34,6 +58,7 @@ void ceiling_open_reserve(bool open);
 struct ceiling_numbers {
     uint64_t used, peak, max; /* bytes; max is 0 where there is no ceiling */
     uint64_t refused, refused_bytes;
+    uint64_t high_crossings, low_crossings; /* of the watermarks, upwards and downwards */
 };
 struct ceiling_numbers ceiling_numbers(void);
 

@@ -50,6 +50,7 @@ static bool take(size_t n, size_t asked, const void *caller) {
     if (n == 0) return true;
     uint32_t interrupted = tls.refused;
     tls.refused = 0;
+    bool before = ceiling_serves(asked);
     bool taken = charge_take(n);
     if (unlikely(!taken)) {
         bool outermost = arena_enter();
@@ -57,7 +58,9 @@ static bool take(size_t n, size_t asked, const void *caller) {
         if (!taken) ceiling_refuse(CEILING_MMAP, asked, caller);
         arena_leave(outermost);
     }
+    ceiling_served(before);
     tls.refused = interrupted;
+    ceiling_look();
     return taken;
 }
 

@@ -60,7 +60,7 @@ static void start_rooms(void) {
     if (start_auxiliary(AT_BASE) == 0 && start_argc > 0) file = start_argv[0];
     output_start(file && *file ? file : start_argc > 0 ? start_argv[0] : "unknown");
     ceiling_describe_process = describe_process;
-    ceiling_start(options.max_direct);
+    ceiling_start();
     dump_start();
     bool tracking = track_start();
     const struct arena_wishes wishes = {state_checked(), options.zero_on_free, options.guard, options.check,

@@ -47,6 +47,7 @@ bool track_start(void) {
 /* Both allocating and freeing (for its backtrace) may give the thread a heap. */
 static void leave(bool outermost) {
     arena_leave(outermost);
+    if (outermost) ceiling_look();
     if (unlikely(!tls.watched && tls.heap && arena_watch_thread)) {
         tls.watched = true; /* first: it may allocate */
         arena_watch_thread();
@@ -155,6 +156,7 @@ static void *allocate_from_reserve(const struct request *r) {
 }
 
 static void *allocate_outermost(const struct request *r) {
+    bool before = ceiling_serves(r->n);
     tls.refused = 0;
     void *p = allocate(r);
     if (unlikely(!p) && arena_reclaim()) {
@@ -163,6 +165,7 @@ static void *allocate_outermost(const struct request *r) {
     }
     if (unlikely(!p)) p = allocate_from_reserve(r);
     if (unlikely(!p)) ceiling_refuse(r->operation, r->n, r->caller);
+    ceiling_served(before);
     return p;
 }
 
@@ -360,7 +363,9 @@ static void *resize(const struct place *place, size_t n, const void *frame) {
     /* A run that shrinks where it is gives its end away at once. */
     if (options.zero_on_free && place->kind == PLACE_RUN && n < place->size && n > CLASS_MAX)
         mem_zero(place->start + n, place->size - n);
+    bool before = ceiling_serves(n);
     void *p = arena_resize(place, n + end_room(n));
+    ceiling_served(before);
     if (p && place->tracked) {
         struct place now = arena_find(p);
         if (n > now.side->size) side_set_grown(now.side, take_stack(frame), clock_coarse());

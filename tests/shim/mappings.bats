@@ -43,3 +43,44 @@ MIB=1048576
     LIMIT=60 expect 1 disabled WEIR_MAX_DIRECT=256M WEIR_DUMP_AT=none java -Xms1g -Xmx2g -XX:+UseSerialGC -XX:ErrorFile=error.log -version
     has err "of direct memory (used: "
 }
+
+# --- watermarks, reserve ---
+
+@test "each_crossing_of_a_watermark_is_one_event" {
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_MAX_DIRECT=64M WEIR_DUMP_AT=exit "$SHIM_TOOLS/mappings" cross
+        same "$(grep -cE '^weir: direct memory is above the high watermark \(used: [0-9]+, max: 67108864\) in mappings' err)" 3
+        same "$(grep -cE '^weir: direct memory is below the low watermark \(used: [0-9]+, max: 67108864\) in mappings' err)" 3
+        same "$(json 'd["direct"]["high_crossings"], d["direct"]["low_crossings"]' "$(the_dump mappings)")" "(3, 3)"
+        expect 0 "$level" WEIR_MAX_DIRECT=64M WEIR_ON_WATERMARK=none WEIR_HIGH_WATERMARK=40M WEIR_LOW_WATERMARK=50% "$SHIM_TOOLS/mappings" cross
+        silent
+        same "$(json 'd["direct"]["high_crossings"], d["direct"]["low_crossings"]' "$(the_dump mappings)")" "(3, 3)"
+        expect 0 "$level" WEIR_MAX_DIRECT=64M WEIR_ON_WATERMARK=dump WEIR_DUMP_AT=limit "$SHIM_TOOLS/mappings" cross
+        silent
+        wait_for 10 the_dump mappings >/dev/null
+    done
+    expect 0 disabled "$SHIM_TOOLS/mappings" cross # no ceiling, no watermarks
+    silent
+}
+@test "a_reserve_is_for_small_requests" {
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_MAX_DIRECT=64M WEIR_RESERVE=8M WEIR_QUIET=1 WEIR_DUMP_AT=exit "$SHIM_TOOLS/mappings" reserve
+        read -r large small <out
+        [ "$large" -ge 48 ] && [ "$large" -le 56 ] && [ "$small" -ge 3 ] || { seen; false; }
+        same "$(json 'max(r["used"] for r in d["refusals"]) > 60 << 20 and {r["max"] >> 20 for r in d["refusals"]} <= {56, 64}' "$(the_dump mappings)")" True
+    done
+}
+@test "limits_that_make_no_sense_are_one_line_and_the_default" {
+    bad() { # bad WORDS NAME=VALUE...
+        expect 0 disabled "${@:2}" WEIR_DUMP_AT=none "$SHIM_TOOLS/mappings" cross
+        has err "$1"
+        same "$(grep -vc 'watermark (used' err)" 1
+    }
+    for size in 0 -1 9223372036854775808 12Q 0% 101% ""; do bad "not a size (try 512M); no ceiling is set" WEIR_MAX_DIRECT="$size"; done
+    bad "WEIR_RESERVE=64M: not below the ceiling; 0 is used" WEIR_MAX_DIRECT=64M WEIR_RESERVE=64M
+    bad "WEIR_RESERVE=x: not a size" WEIR_MAX_DIRECT=64M WEIR_RESERVE=x
+    bad "WEIR_LOW_WATERMARK=95%: the low watermark is to lie below the high one" WEIR_MAX_DIRECT=64M WEIR_LOW_WATERMARK=95%
+    bad "WEIR_HIGH_WATERMARK=70M: the low watermark is to lie below the high one" WEIR_MAX_DIRECT=64M WEIR_HIGH_WATERMARK=70M
+    bad "WEIR_HIGH_WATERMARK=101%: not a size or a percentage" WEIR_MAX_DIRECT=64M WEIR_HIGH_WATERMARK=101%
+    bad "WEIR_ON_WATERMARK=shout: not a list of" WEIR_MAX_DIRECT=64M WEIR_ON_WATERMARK=shout
+}

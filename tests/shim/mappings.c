@@ -3,7 +3,10 @@
  * file of 1 MiB, shared.
  *   mappings keep       the above
  *   mappings fill       and then 1 MiB each until it is refused; prints how many, errno, and whether malloc goes on
- *   mappings survive N  is refused N times by mmap, malloc and mprotect in 4 threads, gives all back, prints "survived"
+ *   mappings cross      goes three times up to 60 MiB and back to none, in steps of 1 MiB, with a step back and forth each
+ *   mappings reserve    takes blocks of 1 MiB and mappings until both are refused, then small blocks: prints MiB of
+ * each mappings survive N  is refused N times by mmap, malloc and mprotect in 4 threads, gives all back, prints
+ * "survived"
  */
 #include <errno.h>
 #include <pthread.h>
@@ -76,9 +79,37 @@ static int survive(long times) {
     return 0;
 }
 
+static int cross(void) {
+    char *held[64] = {0};
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 60; i++) {
+            if (!(held[i] = map(MIB, PROT_READ | PROT_WRITE))) return 9;
+            munmap(held[i], MIB);
+            held[i] = map(MIB, PROT_READ | PROT_WRITE);
+        }
+        for (int i = 59; i >= 0; i--) {
+            munmap(held[i], MIB);
+            held[i] = map(MIB, PROT_READ | PROT_WRITE);
+            munmap(held[i], MIB);
+        }
+    }
+    return 0;
+}
+
+static int reserve(void) {
+    int large = 0, small = 0;
+    while (malloc(MIB)) large++;
+    while (map(MIB, PROT_READ | PROT_WRITE)) large++;
+    while (malloc(1000)) small++;
+    printf("%d %d\n", large, small / 1000);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     const char *how = argc > 1 ? argv[1] : "keep";
     if (!strcmp(how, "survive")) return survive(argc > 2 ? atol(argv[2]) : 1000);
+    if (!strcmp(how, "cross")) return cross();
+    if (!strcmp(how, "reserve")) return reserve();
     int failed = keep();
     return failed || strcmp(how, "fill") != 0 ? failed : fill();
 }

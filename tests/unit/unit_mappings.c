@@ -37,6 +37,8 @@ void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *call
     (void)operation, (void)n, (void)caller;
     refusals++;
 }
+_Atomic uint32_t ceiling_crossed;
+void ceiling_tell_crossings(void) {}
 void ceiling_charge_anyway(size_t bytes) {
     rooms_charged += bytes;
 }

@@ -4,51 +4,9 @@
 
 #include <dwarf.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "reporter/load/memory.h"
-
-struct cursor {
-    const unsigned char *at, *end;
-    bool bad;
-};
-
-static uint64_t fixed(struct cursor *c, size_t bytes) {
-    uint64_t value = 0;
-    if ((size_t)(c->end - c->at) < bytes || bytes > sizeof value) {
-        c->bad = true;
-        c->at = c->end;
-        return 0;
-    }
-    memcpy(&value, c->at, bytes);
-    c->at += bytes;
-    return value;
-}
-
-static uint64_t uleb(struct cursor *c) {
-    uint64_t value = 0;
-    for (unsigned shift = 0; c->at < c->end; shift += 7) {
-        unsigned char byte = *c->at++;
-        if (shift < 64) value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) return value;
-    }
-    c->bad = true;
-    return 0;
-}
-
-static int64_t sleb(struct cursor *c) {
-    uint64_t value = 0;
-    for (unsigned shift = 0; c->at < c->end;) {
-        unsigned char byte = *c->at++;
-        if (shift < 64) value |= (uint64_t)(byte & 0x7f) << shift;
-        shift += 7;
-        if (byte & 0x80) continue;
-        if (shift < 64 && (byte & 0x40)) value |= ~0ull << shift;
-        return (int64_t)value;
-    }
-    c->bad = true;
-    return 0;
-}
+#include "reporter/symbols/cursor.h"
 
 struct program {
     struct cursor code;
@@ -62,24 +20,24 @@ struct program {
 static bool read_header(struct program *p, const unsigned char *section, size_t size, uint64_t offset) {
     if (offset >= size) return false;
     struct cursor c = {section + offset, section + size, false};
-    uint64_t length = fixed(&c, 4), width = 4;
-    if (length == 0xffffffff) length = fixed(&c, 8), width = 8;
+    uint64_t length = cursor_fixed(&c, 4), width = 4;
+    if (length == 0xffffffff) length = cursor_fixed(&c, 8), width = 8;
     if (c.bad || length > (uint64_t)(c.end - c.at)) return false;
     c.end = c.at + length;
-    uint64_t version = fixed(&c, 2);
+    uint64_t version = cursor_fixed(&c, 2);
     if (version < 2 || version > 5) return false;
-    if (version >= 5) (void)fixed(&c, 2); /* sizes of addresses and segment selectors */
-    uint64_t header = fixed(&c, width);
+    if (version >= 5) (void)cursor_fixed(&c, 2); /* sizes of addresses and segment selectors */
+    uint64_t header = cursor_fixed(&c, width);
     if (c.bad || header > (uint64_t)(c.end - c.at)) return false;
     p->code = (struct cursor){c.at + header, c.end, false};
-    p->min_length = fixed(&c, 1);
-    if (version >= 4) (void)fixed(&c, 1); /* operations an instruction: one */
-    (void)fixed(&c, 1);                   /* whether rows begin statements */
-    p->base = (int)fixed(&c, 1);
+    p->min_length = cursor_fixed(&c, 1);
+    if (version >= 4) (void)cursor_fixed(&c, 1); /* operations an instruction: one */
+    (void)cursor_fixed(&c, 1);                   /* whether rows begin statements */
+    p->base = (int)cursor_fixed(&c, 1);
     if (p->base > INT8_MAX) p->base -= 256;
-    p->range = (unsigned)fixed(&c, 1);
-    p->opcode_base = (unsigned)fixed(&c, 1);
-    for (unsigned i = 1; i < p->opcode_base; i++) p->operands[i] = (unsigned char)fixed(&c, 1);
+    p->range = (unsigned)cursor_fixed(&c, 1);
+    p->opcode_base = (unsigned)cursor_fixed(&c, 1);
+    for (unsigned i = 1; i < p->opcode_base; i++) p->operands[i] = (unsigned char)cursor_fixed(&c, 1);
     return !c.bad && p->range > 0 && p->opcode_base > 0;
 }
 
@@ -125,19 +83,19 @@ static void end_sequence(struct lines *lines, const struct code *code, struct st
 }
 
 static void run_extended(struct program *p, struct lines *lines, const struct code *code, struct state *s) {
-    uint64_t length = uleb(&p->code);
+    uint64_t length = cursor_uleb(&p->code);
     if (p->code.bad || length == 0 || length > (uint64_t)(p->code.end - p->code.at)) {
         p->code.bad = true;
         return;
     }
     struct cursor c = {p->code.at, p->code.at + length, false};
     p->code.at += length;
-    switch (fixed(&c, 1)) {
+    switch (cursor_fixed(&c, 1)) {
     case DW_LNE_end_sequence:
         end_sequence(lines, code, s);
         break;
     case DW_LNE_set_address:
-        s->row.address = fixed(&c, length - 1);
+        s->row.address = cursor_fixed(&c, length - 1);
         p->code.bad = c.bad;
         break;
     default:
@@ -152,22 +110,22 @@ static void run_standard(struct program *p, struct lines *lines, struct state *s
         add_row(lines, s);
         break;
     case DW_LNS_advance_pc:
-        s->row.address += uleb(c) * p->min_length;
+        s->row.address += cursor_uleb(c) * p->min_length;
         break;
     case DW_LNS_advance_line:
-        s->row.line += (uint32_t)sleb(c);
+        s->row.line += (uint32_t)cursor_sleb(c);
         break;
     case DW_LNS_set_file:
-        s->row.file = (uint32_t)uleb(c);
+        s->row.file = (uint32_t)cursor_uleb(c);
         break;
     case DW_LNS_const_add_pc:
         s->row.address += (255 - p->opcode_base) / p->range * p->min_length;
         break;
     case DW_LNS_fixed_advance_pc:
-        s->row.address += fixed(c, 2);
+        s->row.address += cursor_fixed(c, 2);
         break;
     default:
-        for (unsigned i = 0; i < p->operands[opcode]; i++) (void)uleb(c);
+        for (unsigned i = 0; i < p->operands[opcode]; i++) (void)cursor_uleb(c);
     }
 }
 

@@ -8,21 +8,33 @@
 #include "reporter/load/memory.h"
 #include "reporter/symbols/demangle.h"
 
+static const char cannot_be_read[] = "its debug information cannot be read";
+
 static void add_range(struct dwarf_index *index, uint64_t low, uint64_t high) {
     if (low >= high || !code_begins(&index->code, low)) return;
     index->ranges = memory_more(index->ranges, &index->range_capacity, index->range_count + 1, sizeof *index->ranges);
     index->ranges[index->range_count++] = (struct dwarf_range){low, high, (uint32_t)index->unit_count - 1};
 }
 
+/* The ranges of an entry of this file's own sections. */
+static struct ranges_unit describe(const struct dwarf_index *index, Dwarf_Die *first) {
+    struct ranges_unit unit = {.info = index->info, .addresses = index->addr};
+    Dwarf_Half version = 0;
+    (void)dwarf_cu_info(first->cu, &version, NULL, NULL, NULL, NULL, NULL, NULL);
+    unit.lists = version < 5 ? index->range_list : index->rnglists;
+    ranges_describe(&unit, first);
+    return unit;
+}
+
 static void add_unit(struct dwarf_index *index, Dwarf_Die *die, uint64_t size, uint64_t *budget) {
-    Dwarf_Addr base = 0, low = 0, high = 0;
+    uint64_t low = 0, high = 0;
     size_t before = index->range_count;
     index->units = memory_more(index->units, &index->unit_capacity, index->unit_count + 1, sizeof *index->units);
     struct dwarf_unit *unit = &index->units[index->unit_count++];
-    *unit = (struct dwarf_unit){.die = *die, .size = size};
-    for (ptrdiff_t at = 0; *budget && (at = dwarf_ranges(die, at, &base, &low, &high)) > 0; --*budget)
-        add_range(index, low, high);
-    if (index->range_count > before) return;
+    *unit = (struct dwarf_unit){.die = *die, .body = *die, .ranges = describe(index, die), .size = size};
+    struct ranges ranges = ranges_of(&unit->ranges, die);
+    for (; *budget && ranges_next(&ranges, &low, &high) == RANGES_NEXT; --*budget) add_range(index, low, high);
+    if (index->range_count > before || split_is_skeleton(die)) return;
     dwarf_walk(unit, &index->code); /* a unit that does not say where its code is: its functions do */
     for (size_t i = 0; i < unit->segment_count; i++) add_range(index, unit->segments[i].low, unit->segments[i].high);
 }
@@ -49,24 +61,52 @@ static void read_units(struct dwarf_index *index) {
     if (index->range_count) qsort(index->ranges, index->range_count, sizeof *index->ranges, compare);
 }
 
-bool dwarf_index_open(struct dwarf_index *index, const struct object *object, const struct symbol_options *options) {
-    *index = (struct dwarf_index){.alt.fd = -1};
+/* libdw would open the dwz file by the name it finds, whatever that is: it must be given one, or kept from it. */
+static char *open_alt(struct dwarf_index *index, const struct object *object, const struct symbol_options *options) {
+    const char *why = NULL;
+    char *missing = files_find_alt(&index->alt, index->dwarf, object, options);
+    if (missing || !index->alt.elf) return missing;
+    if (!object_unpack(&index->alt, &why)) return memory_format("the dwz file's debug information cannot be read");
+    index->alt_dwarf = dwarf_begin_elf(index->alt.elf, DWARF_C_READ, NULL);
+    if (!index->alt_dwarf || object_unread(&index->alt))
+        return memory_format("the dwz file's debug information cannot be read");
+    dwarf_setalt(index->dwarf, index->alt_dwarf);
+    return NULL;
+}
+
+/* Sections that libdw has decompressed by now. */
+static void find_sections(struct dwarf_index *index, const struct object *object) {
+    index->info = object_debug(object, "info");
+    index->line_sections.line = object_debug(object, "line");
+    index->line_sections.line_str = object_debug(object, "line_str");
+    index->line_sections.str = object_debug(object, "str");
+    index->addr = object_debug(object, "addr");
+    index->range_list = object_debug(object, "ranges");
+    index->rnglists = object_debug(object, "rnglists");
+}
+
+static char *open_dwarf(struct dwarf_index *index, struct object *object, const struct symbol_options *options) {
+    const char *why = NULL;
+    if (!object_unpack(object, &why)) return memory_format("%s", why);
     index->dwarf = dwarf_begin_elf(object->elf, DWARF_C_READ, NULL);
-    if (!index->dwarf) return false;
+    why = object_unread(object);
+    if (why) return memory_format("%s", why);
+    if (!index->dwarf) return memory_format("%s", cannot_be_read);
+    char *missing = open_alt(index, object, options);
+    if (missing) return missing;
+    find_sections(index, object);
     code_read(&index->code, object->elf);
-    index->line_section = object_section(object, ".debug_line", &index->line_bytes);
-    if (!index->line_section) index->line_section = object_section(object, ".zdebug_line", &index->line_bytes);
-    /* libdw would open the dwz file by the name it finds, whatever that is: it must be given one, or kept from it. */
-    bool whole = object_find_alt(&index->alt, index->dwarf, object, options);
-    if (whole && index->alt.elf) {
-        index->alt_dwarf = dwarf_begin_elf(index->alt.elf, DWARF_C_READ, NULL);
-        whole = index->alt_dwarf != NULL;
-        if (whole) dwarf_setalt(index->dwarf, index->alt_dwarf);
-    }
-    if (whole) read_units(index);
-    if (whole && index->range_count) return true;
-    dwarf_index_close(index);
-    return false;
+    read_units(index);
+    return index->range_count ? NULL : memory_format("%s", cannot_be_read);
+}
+
+bool dwarf_index_open(struct dwarf_index *index, struct module_files *files, const struct symbol_options *options) {
+    *index = (struct dwarf_index){.alt.fd = -1};
+    index->splits = (struct splits){.files = files, .options = options, .package.fd = -1};
+    struct object *object = files_debug(files);
+    bool has_any = object_has(object, ".debug_info") || object_has(object, ".zdebug_info");
+    if (object->elf && has_any) index->why = open_dwarf(index, object, options);
+    return object->elf && has_any && !index->why;
 }
 
 void dwarf_index_close(struct dwarf_index *index) {
@@ -78,26 +118,67 @@ void dwarf_index_close(struct dwarf_index *index) {
         free(index->units[i].nodes);
         free(index->units[i].segments);
         lines_free(&index->units[i].lines);
+        if (index->units[i].split) split_close(index->units[i].split);
+        free(index->units[i].split);
+        free(index->units[i].why);
     }
     free(index->units);
     free(index->ranges);
+    free(index->why);
     code_free(&index->code);
+    scopes_free(index->scopes);
+    splits_close(&index->splits);
     if (index->dwarf) (void)dwarf_end(index->dwarf);
     if (index->alt_dwarf) (void)dwarf_end(index->alt_dwarf);
     object_close(&index->alt);
     *index = (struct dwarf_index){.alt.fd = -1};
 }
 
+static void note_missing(struct dwarf_index *index, const char *why) {
+    free(index->why);
+    index->missing++;
+    index->why = index->missing == 1 ? memory_format("%s", why)
+                                     : memory_format("%s, and %zu more like it", why, index->missing - 1);
+}
+
+/* Where the split file is not to be had, the skeleton may still tell what is inlined (clang -fsplit-dwarf-inlining). */
+static void open_split(struct dwarf_index *index, struct dwarf_unit *unit) {
+    struct split *split = memory_get(1, sizeof *split);
+    unit->why = split_open(split, &index->splits, &unit->die, &unit->ranges);
+    if (unit->why) {
+        note_missing(index, unit->why);
+        free(split);
+        return;
+    }
+    unit->split = split;
+    unit->body = split->die;
+    unit->size = split->size;
+    unit->ranges = split->ranges;
+}
+
+/* Assembly has no inlined calls. LLVM leaves functions without any out where only lines are wanted (-g1), also of a
+ * skeleton that tells of the others. */
+static bool is_alone(const struct dwarf_unit *unit) {
+    Dwarf_Die die = unit->body;
+    Dwarf_Attribute attribute;
+    if (dwarf_srclang(&die) == DW_LANG_Mips_Assembler) return true;
+    if (unit->why && !dwarf_haschildren(&die)) return false;
+    const char *producer = dwarf_formstring(dwarf_attr(&die, DW_AT_producer, &attribute));
+    return producer ? strstr(producer, "clang") || strstr(producer, "LLVM") : unit->why != NULL;
+}
+
 static void prepare(struct dwarf_index *index, struct dwarf_unit *unit) {
     Dwarf_Attribute attribute;
     Dwarf_Word offset = 0;
-    size_t count = 0;
+    if (unit->prepared) return;
+    unit->prepared = true;
+    if (split_is_skeleton(&unit->die)) open_split(index, unit);
     if (!unit->walked) dwarf_walk(unit, &index->code);
-    if (unit->files) return;
-    if (dwarf_getsrcfiles(&unit->die, &unit->files, &count) != 0) unit->files = NULL;
-    if (unit->files && dwarf_formudata(dwarf_attr(&unit->die, DW_AT_stmt_list, &attribute), &offset) == 0)
-        lines_read(&unit->lines, &index->code, index->line_section, index->line_bytes, offset);
+    if (unit->torn) note_missing(index, cannot_be_read);
+    unit->alone = is_alone(unit);
     unit->folder = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_comp_dir, &attribute));
+    if (dwarf_formudata(dwarf_attr(&unit->die, DW_AT_stmt_list, &attribute), &offset) == 0)
+        lines_read(&unit->lines, &index->code, &index->line_sections, offset, unit->folder);
 }
 
 static const struct dwarf_segment *segment_at(const struct dwarf_unit *unit, uint64_t address) {
@@ -112,54 +193,85 @@ static const struct dwarf_segment *segment_at(const struct dwarf_unit *unit, uin
     return low < unit->segment_count && unit->segments[low].low <= address ? &unit->segments[low] : NULL;
 }
 
-static void line_at(const struct dwarf_unit *unit, uint64_t address, struct symbol_frame *frame) {
+static void line_at(struct dwarf_unit *unit, uint64_t address, struct symbol_frame *frame) {
     const struct line_row *row = lines_at(&unit->lines, address);
     if (!row) return;
-    frame->file = dwarf_filesrc(unit->files, row->file, NULL, NULL);
+    frame->file = line_files_path(&unit->lines.files, row->file);
     frame->line = frame->file ? row->line : 0;
 }
 
-static void name_node(struct dwarf_index *index, struct dwarf_node *node) {
-    Dwarf_Die die;
-    Dwarf_Attribute attribute;
-    const char *mangled = NULL;
-    if (node->named) return;
-    node->named = true;
-    if (!dwarf_offdie(index->dwarf, node->die, &die)) return;
-    mangled = dwarf_formstring(dwarf_attr_integrate(&die, DW_AT_linkage_name, &attribute));
-    if (!mangled) mangled = dwarf_formstring(dwarf_attr_integrate(&die, DW_AT_MIPS_linkage_name, &attribute));
-    if (!mangled) mangled = dwarf_formstring(dwarf_attr_integrate(&die, DW_AT_name, &attribute));
-    if (!mangled) return;
-    node->function = demangle(mangled, false);
-    node->brief = demangle(mangled, true);
+static bool has_scopes(Dwarf_Die *die) {
+    switch (dwarf_srclang(die)) {
+    case DW_LANG_C_plus_plus:
+    case DW_LANG_C_plus_plus_03:
+    case DW_LANG_C_plus_plus_11:
+    case DW_LANG_C_plus_plus_14:
+    case 0x2b: /* DW_LANG_C_plus_plus_17, _20 */
+    case 0x2c:
+    case DW_LANG_ObjC_plus_plus:
+        return true;
+    default:
+        return false;
+    }
 }
 
-static size_t chain_in(struct dwarf_index *index, struct dwarf_unit *unit, uint64_t address,
-                       struct symbol_frame *frames, size_t max) {
+static void name_node(struct dwarf_index *index, struct dwarf_unit *unit, struct dwarf_node *node) {
+    Dwarf_Die die;
+    Dwarf_Attribute attribute;
+    const char *name = NULL;
+    if (node->named) return;
+    node->named = true;
+    if (!dwarf_offdie(unit->split ? unit->split->dwarf : index->dwarf, node->die, &die)) return;
+    name = dwarf_formstring(dwarf_attr_integrate(&die, DW_AT_linkage_name, &attribute));
+    if (!name) name = dwarf_formstring(dwarf_attr_integrate(&die, DW_AT_MIPS_linkage_name, &attribute));
+    node->linked = name != NULL;
+    node->own = dwarf_formstring(dwarf_attr_integrate(&die, DW_AT_name, &attribute));
+    if (!name && has_scopes(&unit->body)) {
+        node->function = scopes_name(&index->scopes, &die);
+        node->brief = node->function ? memory_format("%s", node->function) : NULL;
+        return;
+    }
+    if (!name) name = node->own;
+    if (!name) return;
+    node->function = demangle(name, false);
+    node->brief = demangle(name, true);
+}
+
+static struct dwarf_answer chain_in(struct dwarf_index *index, struct dwarf_unit *unit, uint64_t address,
+                                    struct symbol_frame *frames, size_t max) {
     struct symbol_frame frame = {.folder = unit->folder};
-    size_t count = 0;
-    line_at(unit, address, &frame);
+    struct dwarf_answer answer = {.why = unit->why};
     const struct dwarf_segment *segment = segment_at(unit, address);
     uint32_t at = segment ? segment->node : NO_NODE;
-    for (; at != NO_NODE && count < max; count++) {
+    if (unit->torn)
+        answer.why = cannot_be_read;
+    else if (segment || unit->alone)
+        line_at(unit, address, &frame);
+    for (; at != NO_NODE && answer.count < max; answer.count++) {
         struct dwarf_node *node = &unit->nodes[at];
-        name_node(index, node);
+        name_node(index, unit, node);
+        answer.linked = node->linked;
+        answer.own = node->own;
         frame.function = node->function;
         frame.brief = node->brief;
         frame.inlined = node->parent != NO_NODE;
-        frames[count] = frame;
+        frames[answer.count] = frame;
         frame = (struct symbol_frame){.folder = unit->folder, .line = node->call_line};
-        if (unit->files) frame.file = dwarf_filesrc(unit->files, node->call_file, NULL, NULL);
+        frame.file = line_files_path(&unit->lines.files, node->call_file);
+        if (!frame.file) frame.line = 0;
         at = node->parent;
     }
-    if (count || !frame.file || !max) return count;
+    if (answer.count || !frame.file || !max) return answer;
     frames[0] = frame;
-    return 1;
+    answer.count = 1;
+    return answer;
 }
 
 /* Ranges of units do not overlap in honest files; in others a few candidates are tried, not all. */
-size_t dwarf_index_at(struct dwarf_index *index, uint64_t address, struct symbol_frame *frames, size_t max) {
-    size_t low = 0, high = index->range_count, best = 0;
+struct dwarf_answer dwarf_index_at(struct dwarf_index *index, uint64_t address, struct symbol_frame *frames,
+                                   size_t max) {
+    struct dwarf_answer best = {0};
+    size_t low = 0, high = index->range_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (index->ranges[middle].low <= address)
@@ -167,12 +279,13 @@ size_t dwarf_index_at(struct dwarf_index *index, uint64_t address, struct symbol
         else
             high = middle;
     }
-    for (int tries = 0; low > 0 && tries < 16 && !best; tries++) {
+    for (int tries = 0; low > 0 && tries < 16 && !best.count; tries++) {
         const struct dwarf_range *range = &index->ranges[--low];
         if (address >= range->high) continue;
         struct dwarf_unit *unit = &index->units[range->unit];
         prepare(index, unit);
-        best = chain_in(index, unit, address, frames, max);
+        struct dwarf_answer answer = chain_in(index, unit, address, frames, max);
+        if (answer.count || !best.why) best = answer;
     }
     return best;
 }

@@ -9,25 +9,26 @@
 #include "reporter/symbols/cursor.h"
 
 struct program {
-    struct cursor code;
+    struct cursor code, tables;
+    unsigned version, width; /* width: of offsets */
     uint64_t min_length;
     unsigned range, opcode_base;
     int base;
     unsigned char operands[256]; /* of the standard opcodes */
 };
 
-/* The header, but for the tables of folders and files, which libdw reads. */
-static bool read_header(struct program *p, const unsigned char *section, size_t size, uint64_t offset) {
-    if (offset >= size) return false;
-    struct cursor c = {section + offset, section + size, false};
-    uint64_t length = cursor_fixed(&c, 4), width = 4;
-    if (length == 0xffffffff) length = cursor_fixed(&c, 8), width = 8;
+/* The header, up to the tables of folders and files. */
+static bool read_header(struct program *p, struct bytes section, uint64_t offset) {
+    struct cursor c = cursor_at(section.at, section.size, offset);
+    uint64_t length = cursor_fixed(&c, 4);
+    p->width = length == 0xffffffff ? 8 : 4;
+    if (p->width == 8) length = cursor_fixed(&c, 8);
     if (c.bad || length > (uint64_t)(c.end - c.at)) return false;
     c.end = c.at + length;
     uint64_t version = cursor_fixed(&c, 2);
     if (version < 2 || version > 5) return false;
     if (version >= 5) (void)cursor_fixed(&c, 2); /* sizes of addresses and segment selectors */
-    uint64_t header = cursor_fixed(&c, width);
+    uint64_t header = cursor_fixed(&c, p->width);
     if (c.bad || header > (uint64_t)(c.end - c.at)) return false;
     p->code = (struct cursor){c.at + header, c.end, false};
     p->min_length = cursor_fixed(&c, 1);
@@ -38,6 +39,9 @@ static bool read_header(struct program *p, const unsigned char *section, size_t 
     p->range = (unsigned)cursor_fixed(&c, 1);
     p->opcode_base = (unsigned)cursor_fixed(&c, 1);
     for (unsigned i = 1; i < p->opcode_base; i++) p->operands[i] = (unsigned char)cursor_fixed(&c, 1);
+    p->version = (unsigned)version;
+    p->tables = (struct cursor){c.at, p->code.at, false};
+    if (c.bad || c.at > p->code.at) p->tables = (struct cursor){.bad = true};
     return !c.bad && p->range > 0 && p->opcode_base > 0;
 }
 
@@ -135,11 +139,13 @@ static int compare_sequences(const void *left, const void *right) {
     return a->high < b->high ? -1 : a->high > b->high;
 }
 
-void lines_read(struct lines *lines, const struct code *code, const void *section, size_t size, uint64_t offset) {
+void lines_read(struct lines *lines, const struct code *code, const struct line_sections *sections, uint64_t offset,
+                const char *base) {
     struct program p = {0};
     struct state s;
     *lines = (struct lines){0};
-    if (!read_header(&p, section, size, offset)) return;
+    if (!read_header(&p, sections->line, offset)) return;
+    line_files_read(&lines->files, p.tables, p.version, p.width, sections, base);
     begin(&s, lines);
     while (p.code.at < p.code.end && !p.code.bad) {
         unsigned opcode = *p.code.at++;
@@ -161,6 +167,7 @@ void lines_read(struct lines *lines, const struct code *code, const void *sectio
 void lines_free(struct lines *lines) {
     free(lines->rows);
     free(lines->sequences);
+    line_files_free(&lines->files);
     *lines = (struct lines){0};
 }
 

@@ -2,6 +2,7 @@
 #include "reporter/symbols/lookup.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "reporter/load/memory.h"
 #include "reporter/symbols/dwarf.h"
@@ -31,51 +32,87 @@ struct lookup *lookup_new(const struct merged *merged, const struct symbol_optio
     return lookup;
 }
 
-static struct module *module_at(struct lookup *lookup, uint32_t number) {
-    struct module *module = &lookup->modules[number];
-    if (module->opened) return module;
-    module->opened = true;
-    module_find(&module->files, lookup->merged->modules[number], &lookup->options);
-    module->why = module->files.why;
-    struct object *debug = module->files.debug.elf ? &module->files.debug : &module->files.code;
-    if (debug->elf) module->has_dwarf = dwarf_index_open(&module->dwarf, debug, &lookup->options);
-    if (debug->elf && !module->has_dwarf && !module->why) module->why = "its debug information cannot be read";
+/* The whole table of either file; else what is exported, and what MiniDebugInfo has besides. */
+static void read_symbols(struct module *module) {
     symtab_read(&module->symtab, &module->files.debug);
     if (!module->symtab.full) {
         symtab_free(&module->symtab);
         symtab_read(&module->symtab, &module->files.code);
     }
+    if (!module->symtab.full) symtab_read(&module->symtab, &module->files.mini);
+}
+
+static struct module *module_at(struct lookup *lookup, uint32_t number) {
+    struct module *module = &lookup->modules[number];
+    if (module->opened) return module;
+    module->opened = true;
+    files_find(&module->files, lookup->merged->modules[number], &lookup->options);
+    module->has_dwarf = dwarf_index_open(&module->dwarf, &module->files, &lookup->options);
+    read_symbols(module);
     module->has_names = module->has_dwarf || module->symtab.full;
     return module;
 }
 
-/* Where debug information knows the line but not the function (hand-written assembly, split DWARF), the symbol table
- * adds the name. */
-static size_t ask(struct module *module, uint64_t address, struct symbol_frame *frames) {
-    size_t count = module->has_dwarf ? dwarf_index_at(&module->dwarf, address, frames, LOOKUP_MAX_CHAIN) : 0;
-    if (count && frames[count - 1].function) return count;
+/* By now: split files are looked for as they are needed. */
+static const char *why_of(const struct module *module) {
+    return module->files.why ? module->files.why : module->dwarf.why;
+}
+
+/* Whether a symbol's name, without parameters, is that of the function that debug information calls `own`: it has more
+ * in front, and may write what is between angle brackets in another way. */
+static bool is_name_of(const char *brief, const char *own) {
+    size_t length = strncmp(own, "operator", 8) == 0 ? strlen(own) : strcspn(own, "<");
+    for (const char *at = brief; *at; at++) {
+        bool begins = at == brief || at[-1] == ':' || at[-1] == ' ';
+        if (begins && strncmp(at, own, length) == 0 && strchr("< [", at[length])) return true; /* or the end */
+    }
+    return false;
+}
+
+/* The outermost frame's name, where debug information does not have the whole of it. */
+static void add_name(struct module *module, uint64_t address, const struct dwarf_answer *answer,
+                     struct symbol_frame *frame) {
+    if (frame->inlined || (frame->function && answer->linked)) return;
     struct symtab_entry *entry = symtab_at(&module->symtab, address);
-    if (!entry) return count;
-    if (!count) frames[count++] = (struct symbol_frame){0};
-    frames[count - 1].function = entry->function;
-    frames[count - 1].brief = entry->brief;
-    return count;
+    if (!entry) return;
+    bool is_whole = strcmp(entry->function, entry->mangled) != 0;
+    if (frame->function && !(is_whole && answer->own && is_name_of(entry->brief, answer->own))) return;
+    frame->function = entry->function;
+    frame->brief = entry->brief;
+}
+
+static const char *missing_of(const struct module *module, const struct dwarf_answer *answer,
+                              const struct symbol_frame *frame) {
+    if (frame->function && frame->file && frame->line) return NULL;
+    if (answer->why) return answer->why;
+    if (!module->has_dwarf && why_of(module)) return why_of(module);
+    if (!frame->function) return frame->inlined ? "its name is not known" : "no symbol covers it";
+    return "no line is known";
+}
+
+static size_t ask(struct module *module, uint64_t address, struct symbol_frame *frames) {
+    struct dwarf_answer answer = {0};
+    if (module->has_dwarf) answer = dwarf_index_at(&module->dwarf, address, frames, LOOKUP_MAX_CHAIN);
+    if (!answer.count) frames[answer.count++] = (struct symbol_frame){0};
+    add_name(module, address, &answer, &frames[answer.count - 1]);
+    for (size_t i = 0; i < answer.count; i++) frames[i].missing = missing_of(module, &answer, &frames[i]);
+    return answer.count;
 }
 
 void lookup_at(struct lookup *lookup, uint32_t module, uint64_t address, struct lookup_result *result) {
     struct module *found = module_at(lookup, module);
-    result->why = found->why;
-    result->has_names = found->has_names;
     result->count = ask(found, address, result->frames);
+    result->why = why_of(found);
+    result->has_names = found->has_names;
 }
 
 void lookup_free(struct lookup *lookup) {
     for (size_t i = 0; i < lookup->merged->module_count; i++) {
         struct module *module = &lookup->modules[i];
         if (!module->opened) continue;
-        if (module->has_dwarf) dwarf_index_close(&module->dwarf);
+        dwarf_index_close(&module->dwarf);
         symtab_free(&module->symtab);
-        module_close(&module->files);
+        files_close(&module->files);
     }
     free(lookup->modules);
     free(lookup);

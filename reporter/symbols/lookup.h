@@ -5,7 +5,7 @@
 
 #include "reporter/symbols/symbols.h"
 
-#define LOOKUP_MAX_CHAIN 64 /* functions inlined into each other at one address */
+#define LOOKUP_MAX_CHAIN 512 /* functions inlined into each other at one address */
 
 struct lookup;
 

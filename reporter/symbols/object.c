@@ -1,5 +1,5 @@
-/* Finding a module's files; see object.h. Paths come from a dump and links from files it names, so each is opened as
- * hostile: regular files only, and no more decompressed bytes than a cap. */
+/* See object.h. Paths come from a dump and links from files it names, so each is opened as hostile: regular files only,
+ * and no more decompressed bytes than a cap. */
 #include "reporter/symbols/object.h"
 
 #include <elfutils/libdwelf.h>
@@ -10,8 +10,19 @@
 
 #include "reporter/load/file.h"
 #include "reporter/load/memory.h"
+#include "reporter/symbols/unpack.h"
+
+#ifndef ELFCOMPRESS_ZSTD
+#    define ELFCOMPRESS_ZSTD 2
+#endif
 
 #define MAX_DECOMPRESSED (4ull << 30) /* all compressed sections of one file together */
+#define MAX_INNER        (256u << 20)
+
+/* Without suffix: what names and lines are made of. The rest, of which .debug_loclists is the largest, stays as it is.
+ */
+static const char *const needed[] = {"info",        "abbrev", "line",   "str",      "line_str",
+                                     "str_offsets", "addr",   "ranges", "rnglists", "types"};
 
 /* What a section grows to: by its compression header, or by the older one of .zdebug_ sections ("ZLIB" and the size,
  * big-endian). */
@@ -20,21 +31,24 @@ static uint64_t promised_size(int fd, Elf_Scn *section, const GElf_Shdr *header)
     unsigned char old[12];
     uint64_t size = 0;
     if (header->sh_flags & SHF_COMPRESSED) return gelf_getchdr(section, &compressed) ? compressed.ch_size : UINT64_MAX;
-    if (header->sh_type != SHT_PROGBITS || !file_read(fd, old, sizeof old, header->sh_offset)) return 0;
+    if (header->sh_type != SHT_PROGBITS || fd < 0 || !file_read(fd, old, sizeof old, header->sh_offset)) return 0;
     if (memcmp(old, "ZLIB", 4) != 0) return 0;
     for (int i = 4; i < 12; i++) size = size << 8 | old[i];
     return size;
 }
 
-/* A few bytes can promise any size; libelf allocates what they promise. */
-static bool is_bomb(int fd, Elf *elf) {
-    uint64_t total = 0;
+/* A few bytes can promise any size, and many sections may be the same bytes; libelf allocates for each. */
+static bool is_bomb(int fd, Elf *elf, uint64_t file_size) {
+    uint64_t total = 0, stored = 0;
     for (Elf_Scn *section = elf_nextscn(elf, NULL); section; section = elf_nextscn(elf, section)) {
         GElf_Shdr header;
         if (!gelf_getshdr(section, &header)) continue;
-        if (__builtin_add_overflow(total, promised_size(fd, section, &header), &total)) return true;
+        uint64_t size = promised_size(fd, section, &header);
+        if (!unpack_credible(header.sh_size, size) || __builtin_add_overflow(total, size, &total)) return true;
+        uint64_t own = header.sh_type == SHT_NOBITS || header.sh_size > file_size ? 0 : header.sh_size;
+        if (__builtin_add_overflow(stored, own, &stored)) return true;
     }
-    return total > MAX_DECOMPRESSED;
+    return total > MAX_DECOMPRESSED || stored / 2 > file_size;
 }
 
 static const char *mismatch(Elf *elf, struct build_id wanted) {
@@ -46,20 +60,42 @@ static const char *mismatch(Elf *elf, struct build_id wanted) {
     return "build-id differs";
 }
 
+static const char *unusable(const struct object *object, uint64_t size) {
+    if (!object->elf || elf_kind(object->elf) != ELF_K_ELF || gelf_getclass(object->elf) != ELFCLASS64)
+        return "not a 64-bit ELF file";
+    return is_bomb(object->fd, object->elf, size) ? "its sections are too large" : NULL;
+}
+
 bool object_open(struct object *object, const char *path, struct build_id wanted, const char **why) {
     uint64_t size = 0;
     *object = (struct object){.fd = file_open(path, &size, why)};
     if (object->fd < 0) return false;
     object->path = memory_text(path, strlen(path));
     object->elf = elf_begin(object->fd, ELF_C_READ, NULL);
-    if (!object->elf || elf_kind(object->elf) != ELF_K_ELF || gelf_getclass(object->elf) != ELFCLASS64)
-        *why = "not a 64-bit ELF file";
-    else if (is_bomb(object->fd, object->elf))
-        *why = "its compressed sections are too large";
-    else
-        *why = mismatch(object->elf, wanted);
+    *why = unusable(object, size);
+    if (!*why) *why = mismatch(object->elf, wanted);
     if (!*why) return true;
     object_close(object);
+    return false;
+}
+
+static void keep(struct object *object, unsigned char *bytes) {
+    object->unpacked =
+        memory_more(object->unpacked, &object->unpacked_capacity, object->unpacked_count + 1, sizeof *object->unpacked);
+    object->unpacked[object->unpacked_count++] = bytes;
+}
+
+bool object_open_inner(struct object *inner, const struct object *object, const char *section, const char **why) {
+    struct bytes packed = object_section(object, section);
+    struct unpacked image;
+    *inner = (struct object){.fd = -1};
+    if (!unpack_xz(&image, packed.at, packed.size, MAX_INNER, why)) return false;
+    keep(inner, image.bytes);
+    inner->elf = elf_memory((char *)image.bytes, image.size);
+    *why = unusable(inner, image.size);
+    if (!*why) return true;
+    *why = "is damaged";
+    object_close(inner);
     return false;
 }
 
@@ -67,202 +103,142 @@ void object_close(struct object *object) {
     if (object->elf) (void)elf_end(object->elf);
     if (object->path) (void)close(object->fd);
     free(object->path);
+    for (size_t i = 0; i < object->unpacked_count; i++) free(object->unpacked[i]);
+    free(object->unpacked);
     *object = (struct object){.fd = -1};
 }
 
-static Elf_Scn *section_named(const struct object *object, const char *wanted) {
+static const char *name_of(const struct object *object, const GElf_Shdr *header) {
     size_t names = 0;
-    if (!object->elf || elf_getshdrstrndx(object->elf, &names) != 0) return NULL;
-    for (Elf_Scn *found = elf_nextscn(object->elf, NULL); found; found = elf_nextscn(object->elf, found)) {
-        GElf_Shdr header;
-        const char *name = gelf_getshdr(found, &header) ? elf_strptr(object->elf, names, header.sh_name) : NULL;
-        if (name && strcmp(name, wanted) == 0 && header.sh_type != SHT_NOBITS) return found;
+    return elf_getshdrstrndx(object->elf, &names) == 0 ? elf_strptr(object->elf, names, header->sh_name) : NULL;
+}
+
+/* The next section of this name after `found`, NULL: there is none. */
+static Elf_Scn *next_named(const struct object *object, Elf_Scn *found, const char *wanted, GElf_Shdr *header) {
+    while (object->elf && (found = elf_nextscn(object->elf, found)) != NULL) {
+        const char *name = gelf_getshdr(found, header) ? name_of(object, header) : NULL;
+        if (name && strcmp(name, wanted) == 0 && header->sh_type != SHT_NOBITS) return found;
     }
     return NULL;
 }
 
 bool object_has(const struct object *object, const char *section) {
-    return section_named(object, section) != NULL;
+    GElf_Shdr header;
+    return next_named(object, NULL, section, &header) != NULL;
 }
 
-const void *object_section(const struct object *object, const char *name, size_t *size) {
-    Elf_Scn *section = section_named(object, name);
-    Elf_Data *data = section ? elf_getdata(section, NULL) : NULL;
-    *size = data && data->d_buf ? data->d_size : 0;
-    return *size ? data->d_buf : NULL;
+static struct bytes bytes_of(Elf_Scn *section) {
+    GElf_Shdr header;
+    if (!section || !gelf_getshdr(section, &header)) return (struct bytes){0};
+    if ((header.sh_flags & SHF_COMPRESSED) && elf_compress(section, 0, 0) < 0) return (struct bytes){0};
+    Elf_Data *data = elf_getdata(section, NULL);
+    return data && data->d_buf && data->d_size ? (struct bytes){data->d_buf, data->d_size} : (struct bytes){0};
 }
 
-static bool has_debug(const struct object *object) {
-    return object_has(object, ".debug_info") || object_has(object, ".zdebug_info");
+struct bytes object_section(const struct object *object, const char *name) {
+    GElf_Shdr header;
+    return bytes_of(next_named(object, NULL, name, &header));
 }
 
-/* A file of no debug information is no use as a debug file, even where its build-id is right. */
-static bool try_debug(struct object *debug, char *path, struct build_id wanted, const char **why) {
-    const char *problem = NULL;
-    bool found = object_open(debug, path, wanted, &problem);
-    free(path);
-    if (found && !has_debug(debug) && !object_has(debug, ".symtab")) {
-        object_close(debug);
-        found = false;
+static bool is_packed(struct bytes bytes) {
+    return bytes.size >= 12 && memcmp(bytes.at, "ZLIB", 4) == 0;
+}
+
+struct bytes object_joined(struct object *object, const char *name) {
+    struct bytes first = object_section(object, name);
+    size_t size = 0, count = 0;
+    GElf_Shdr header;
+    for (Elf_Scn *at = NULL; (at = next_named(object, at, name, &header)) != NULL;) {
+        struct bytes bytes = bytes_of(at);
+        size += bytes.size;
+        count += bytes.size > 0;
     }
-    if (problem && strcmp(problem, "build-id differs") == 0) *why = "build-id of the debug file differs";
-    return found;
-}
-
-static bool find_by_id(struct object *debug, struct build_id wanted, const struct symbol_options *options,
-                       const char **why) {
-    const unsigned char *id = wanted.bytes;
-    if (wanted.length < 2) return false;
-    char hex[2 * DUMP_BUILD_ID_MAX + 2] = "";
-    for (size_t i = 1; i < wanted.length && i < DUMP_BUILD_ID_MAX; i++)
-        (void)snprintf(hex + (i - 1) * 2, 3, "%02x", id[i]);
-    for (size_t i = 0; i < options->debug_dir_count; i++)
-        if (try_debug(debug, memory_format("%s/.build-id/%02x/%s.debug", options->debug_dirs[i], id[0], hex), wanted,
-                      why))
-            return true;
-    return try_debug(debug, memory_format("%s/usr/lib/debug/.build-id/%02x/%s.debug", options->sysroot, id[0], hex),
-                     wanted, why);
-}
-
-static char *folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? memory_text(path, (size_t)(slash - path)) : memory_text(".", 1);
-}
-
-/* The debug link's checksum (the CRC-32 of zlib) is all that ties the two files where there is no build-id. */
-static bool has_checksum(const struct object *object, uint32_t wanted) {
-    unsigned char piece[65536];
-    uint32_t crc = ~0u;
-    for (uint64_t at = 0;;) {
-        ssize_t got = pread(object->fd, piece, sizeof piece, (off_t)at);
-        if (got <= 0) return ~crc == wanted;
-        for (ssize_t i = 0; i < got; i++) {
-            crc ^= piece[i];
-            for (int bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ ((crc & 1) ? 0xedb88320u : 0);
-        }
-        at += (uint64_t)got;
+    if (count < 2) return first;
+    unsigned char *all = memory_get(size, 1), *end = all;
+    for (Elf_Scn *at = NULL; (at = next_named(object, at, name, &header)) != NULL;) {
+        struct bytes bytes = bytes_of(at);
+        if (bytes.size) memcpy(end, bytes.at, bytes.size);
+        end += bytes.size;
     }
+    keep(object, all);
+    return (struct bytes){all, size};
 }
 
-/* The link is a bare file name; anything that climbs out of the folders searched is not followed. */
-static bool find_by_link(struct object *debug, const struct object *code, struct build_id wanted,
-                         const struct symbol_options *options, const char **why) {
-    GElf_Word crc = 0;
-    const char *name = dwelf_elf_gnu_debuglink(code->elf, &crc);
-    if (!name || !*name || strchr(name, '/')) return false;
-    char *folder = folder_of(code->path);
-    const char *inside = folder + strlen(options->sysroot); /* code->path begins with the sysroot */
-    bool found = try_debug(debug, memory_format("%s/%s", folder, name), wanted, why) ||
-                 try_debug(debug, memory_format("%s/.debug/%s", folder, name), wanted, why) ||
-                 try_debug(debug, memory_format("%s/usr/lib/debug%s/%s", options->sysroot, inside, name), wanted, why);
-    for (size_t i = 0; i < options->debug_dir_count && !found; i++)
-        found = try_debug(debug, memory_format("%s/%s", options->debug_dirs[i], name), wanted, why) ||
-                try_debug(debug, memory_format("%s%s/%s", options->debug_dirs[i], inside, name), wanted, why);
-    free(folder);
-    if (!found || wanted.length || has_checksum(debug, crc)) return found;
-    *why = "checksum of the debug file differs";
-    object_close(debug);
+struct bytes object_debug(const struct object *object, const char *name) {
+    char full[64];
+    (void)snprintf(full, sizeof full, ".debug_%s", name);
+    struct bytes found = object_section(object, full);
+    if (found.at) return found;
+    (void)snprintf(full, sizeof full, ".zdebug_%s", name);
+    found = object_section(object, full);
+    if (!is_packed(found)) return found;
+    GElf_Shdr header;
+    Elf_Scn *section = next_named(object, NULL, full, &header);
+    return elf_compress_gnu(section, 0, 0) < 0 ? (struct bytes){0} : bytes_of(section);
+}
+
+/* .debug_line, .zdebug_line or .debug_line.dwo of a name that is needed. */
+static bool is_needed(const char *name) {
+    if (*name++ != '.') return false;
+    name += *name == 'z';
+    if (strncmp(name, "debug_", 6) != 0) return false;
+    size_t length = strlen(name += 6);
+    if (length > 4 && strcmp(name + length - 4, ".dwo") == 0) length -= 4;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (strlen(needed[i]) == length && strncmp(name, needed[i], length) == 0) return true;
     return false;
 }
 
-/* Without a build-id nothing proves that the file is the one that ran, but a file of other segments is not. */
-static bool same_segments(const struct object *code, const struct merged_module *module) {
-    const struct dump_module *known = &dump_modules(module->dump)[module->index];
-    size_t headers = 0;
-    uint32_t seen = 0;
-    if (known->build_id_length || !dump_has(module->dump, DUMP_SEGMENTS)) return true;
-    if (elf_getphdrnum(code->elf, &headers) != 0) return false;
-    for (size_t i = 0; i < headers; i++) {
-        GElf_Phdr header;
-        if (!gelf_getphdr(code->elf, (int)i, &header) || header.p_type != PT_LOAD) continue;
-        if (seen == known->segments) return false;
-        const struct dump_segment *segment = &dump_segments(module->dump)[known->first_segment + seen++];
-        if (segment->address != header.p_vaddr || segment->size != header.p_memsz) return false;
+static bool unpack_section(struct object *object, Elf_Scn *section, GElf_Shdr *header, const char **why) {
+    GElf_Chdr compressed;
+    struct unpacked bytes;
+    *why = "is damaged";
+    if (!gelf_getchdr(section, &compressed)) return false;
+    if (compressed.ch_type != ELFCOMPRESS_ZSTD) return true; /* libelf's to read, or to fail at */
+    Elf_Data *data = elf_getdata(section, NULL);             /* Elf's own, which it goes on to hand out */
+    if (!data || !data->d_buf || data->d_size < sizeof(Elf64_Chdr)) return false;
+    const char *packed = (const char *)data->d_buf + sizeof(Elf64_Chdr);
+    if (!unpack_zstd(&bytes, packed, data->d_size - sizeof(Elf64_Chdr), compressed.ch_size, why)) return false;
+    keep(object, bytes.bytes);
+    data->d_buf = bytes.bytes;
+    data->d_size = bytes.size;
+    data->d_type = ELF_T_BYTE;
+    header->sh_flags &= ~(GElf_Xword)SHF_COMPRESSED;
+    header->sh_size = bytes.size;
+    return gelf_update_shdr(section, header) != 0;
+}
+
+/* The next section, after this one, of debug information that is needed; NULL: there is none. */
+static Elf_Scn *next_needed(const struct object *object, Elf_Scn *section, GElf_Shdr *header, const char **name) {
+    while ((section = elf_nextscn(object->elf, section)) != NULL) {
+        *name = gelf_getshdr(section, header) ? name_of(object, header) : NULL;
+        if (*name && header->sh_type != SHT_NOBITS && is_needed(*name)) return section;
     }
-    return seen == known->segments;
+    return NULL;
 }
 
-/* What the shim made of the module in memory, made of the file. */
-static uint64_t fingerprint_of(const struct object *code) {
-    unsigned char bytes[DUMP_FINGERPRINT_BYTES];
-    uint64_t hash = 0;
-    size_t headers = 0;
-    if (elf_getphdrnum(code->elf, &headers) != 0) return 0;
-    for (size_t i = 0; i < headers; i++) {
-        GElf_Phdr header;
-        if (!gelf_getphdr(code->elf, (int)i, &header)) return 0;
-        bool begins = header.p_type == PT_LOAD && header.p_offset == 0 && !(header.p_flags & PF_W);
-        if (!begins && header.p_type != PT_GNU_EH_FRAME) continue;
-        size_t length = header.p_filesz < sizeof bytes ? (size_t)header.p_filesz : sizeof bytes;
-        if (!file_read(code->fd, bytes, length, header.p_offset)) return 0;
-        hash = dump_fingerprint(hash, bytes, length);
+bool object_unpack(struct object *object, const char **why) {
+    GElf_Shdr header;
+    const char *name = NULL, *problem = NULL;
+    for (Elf_Scn *at = NULL; (at = next_needed(object, at, &header, &name)) != NULL;) {
+        if (!(header.sh_flags & SHF_COMPRESSED) || unpack_section(object, at, &header, &problem)) continue;
+        bool large = strcmp(problem, "is too large") == 0;
+        *why = large ? "its compressed sections are too large" : "its compressed sections are damaged";
+        return false;
     }
-    return hash;
+    return true;
 }
 
-static bool is_file_of(const struct object *code, const struct merged_module *module) {
-    if (!same_segments(code, module)) return false;
-    return !module->fingerprint || fingerprint_of(code) == module->fingerprint;
-}
-
-static void open_code(struct module_files *files, const struct merged_module *module, struct build_id wanted,
-                      const struct symbol_options *options) {
-    char *name = memory_text(module->path.bytes, module->path.length);
-    char *path = memory_format("%s%s", options->sysroot, name);
-    bool sound = module->path.length && strlen(name) == module->path.length && name[0] == '/';
-    if (!sound)
-        files->why = module->path.length ? "its path is not absolute" : "it has no file";
-    else if (object_open(&files->code, path, wanted, &files->why) && !is_file_of(&files->code, module)) {
-        object_close(&files->code);
-        files->why = "the file is another one now";
-    } else if (files->why && strcmp(files->why, "No such file or directory") == 0)
-        files->why = "the file is gone";
-    free(path);
-    free(name);
-}
-
-void module_find(struct module_files *files, const struct merged_module *module, const struct symbol_options *options) {
-    struct build_id wanted = {module->build_id, module->build_id_length};
-    const char *why = NULL;
-    *files = (struct module_files){.code.fd = -1, .debug.fd = -1};
-    if (module->jit || module->lost || (module->flags & DUMP_MODULE_VDSO)) {
-        files->why = module->jit ? "code of no module" : module->lost ? "its module is lost" : "the kernel's, no file";
-        return;
+const char *object_unread(const struct object *object) {
+    GElf_Shdr header;
+    GElf_Chdr compressed;
+    const char *name = NULL;
+    for (Elf_Scn *at = NULL; (at = next_needed(object, at, &header, &name)) != NULL;) {
+        if ((header.sh_flags & SHF_COMPRESSED) && elf_compress(at, 0, 0) > 0) continue;
+        bool old = name[1] == 'z' && is_packed(object_section(object, name));
+        if (!old && !(header.sh_flags & SHF_COMPRESSED)) continue;
+        bool known = old || !gelf_getchdr(at, &compressed) || compressed.ch_type == ELFCOMPRESS_ZLIB;
+        return known ? "its compressed sections are damaged" : "its sections are compressed in an unknown way";
     }
-    open_code(files, module, wanted, options);
-    if (has_debug(&files->code)) return;
-    if (find_by_id(&files->debug, wanted, options, &why) ||
-        (files->code.elf && find_by_link(&files->debug, &files->code, wanted, options, &why))) {
-        files->why = has_debug(&files->debug) ? NULL : "no debug file";
-        return;
-    }
-    if (why)
-        files->why = why;
-    else if (!files->why)
-        files->why = object_has(&files->code, ".symtab") ? "no debug file" : "stripped, no debug file";
-}
-
-void module_close(struct module_files *files) {
-    object_close(&files->debug);
-    object_close(&files->code);
-}
-
-bool object_find_alt(struct object *alt, Dwarf *dwarf, const struct object *debug,
-                     const struct symbol_options *options) {
-    const char *name = NULL, *why = NULL;
-    const void *id = NULL;
-    ssize_t length = dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id);
-    *alt = (struct object){.fd = -1};
-    if (length == 0) return true;
-    if (length < 0 || (size_t)length > DUMP_BUILD_ID_MAX || !name) return false;
-    struct build_id wanted = {id, (size_t)length};
-    if (find_by_id(alt, wanted, options, &why)) return true;
-    char *folder = folder_of(debug->path);
-    bool found = name[0] == '/' ? try_debug(alt, memory_format("%s%s", options->sysroot, name), wanted, &why)
-                                : try_debug(alt, memory_format("%s/%s", folder, name), wanted, &why);
-    const char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
-    for (size_t i = 0; i < options->debug_dir_count && !found; i++)
-        found = try_debug(alt, memory_format("%s/.dwz/%s", options->debug_dirs[i], base), wanted, &why);
-    free(folder);
-    return found;
+    return NULL;
 }

@@ -1,14 +1,19 @@
-/* The files that a module's names come from: the code itself, its separate debug file, and the file that dwz moved
- * common parts into. Every one is a regular file whose build-id is the wanted one.
+/* One ELF file that names may come from, and the bytes of its sections, decompressed. Every one is a regular file whose
+ * build-id is the wanted one, or lies inside of such a file.
  */
 #ifndef WEIR_SYMBOLS_OBJECT_H
 #define WEIR_SYMBOLS_OBJECT_H
 
-#include <elfutils/libdw.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "reporter/symbols/symbols.h"
+struct bytes {
+    const void *at; /* NULL: there are none */
+    size_t size;
+};
 
 struct build_id {
     const void *bytes;
@@ -19,25 +24,31 @@ struct object {
     int fd;
     Elf *elf; /* NULL: there is none */
     char *path;
+    unsigned char **unpacked; /* what was decompressed, and is Elf's to read */
+    size_t unpacked_count, unpacked_capacity;
 };
-
-struct module_files {
-    struct object code, debug; /* debug.elf is NULL where the code carries its own */
-    const char *why;           /* what is missing, NULL: nothing */
-};
-
-void module_find(struct module_files *files, const struct merged_module *module, const struct symbol_options *options);
-void module_close(struct module_files *files);
 
 bool object_open(struct object *object, const char *path, struct build_id wanted, const char **why);
 void object_close(struct object *object);
 bool object_has(const struct object *object, const char *section);
 
-/* A section's bytes, as they are by now; NULL: there are none. */
-const void *object_section(const struct object *object, const char *name, size_t *size);
+/* The ELF file that lies, compressed by xz, in a section of this one. False: `why` says what is wrong with it. */
+bool object_open_inner(struct object *inner, const struct object *object, const char *section, const char **why);
 
-/* The dwz file that a debug file refers to; false: it refers to one that is not to be had. */
-bool object_find_alt(struct object *alt, Dwarf *dwarf, const struct object *debug,
-                     const struct symbol_options *options);
+/* Decompresses what libelf cannot, before libdw reads the file. False: `why` says what is wrong. */
+bool object_unpack(struct object *object, const char **why);
+
+/* Why some of the debug information stays compressed, whoever tries; NULL: none does. To be called after libdw has
+ * opened the file, which decompresses the rest in place. */
+const char *object_unread(const struct object *object);
+
+/* A section's bytes. */
+struct bytes object_section(const struct object *object, const char *name);
+
+/* Of all sections of this name, one after the other: an object file has one for each type that may be elsewhere too. */
+struct bytes object_joined(struct object *object, const char *name);
+
+/* Of .debug_NAME, or .zdebug_NAME. */
+struct bytes object_debug(const struct object *object, const char *name);
 
 #endif

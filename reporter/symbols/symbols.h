@@ -18,6 +18,7 @@ struct symbol_frame {
     const char *brief;    /* the same without parameters */
     const char *file;     /* as in the debug information, made absolute where that is possible; NULL: unknown */
     const char *folder;   /* the compiler's working folder, NULL: unknown */
+    const char *missing;  /* why there is no function or no line; NULL: there are, or see symbols_why */
     uint32_t line;        /* 0: unknown */
     bool inlined;         /* into the next frame of the chain */
 };

@@ -3,6 +3,7 @@
 #include "reporter/symbols/symtab.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "reporter/load/memory.h"
 #include "reporter/symbols/demangle.h"
@@ -40,11 +41,21 @@ static void read_type(struct symtab *symtab, Elf *elf, GElf_Word type) {
 }
 
 void symtab_read(struct symtab *symtab, const struct object *object) {
-    if (!object->elf || symtab->count) return;
+    size_t before = symtab->count;
+    if (!object->elf) return;
     read_type(symtab, object->elf, SHT_SYMTAB);
-    symtab->full = symtab->count > 0;
-    if (!symtab->count) read_type(symtab, object->elf, SHT_DYNSYM);
+    if (symtab->count > before)
+        symtab->full = true;
+    else
+        read_type(symtab, object->elf, SHT_DYNSYM);
     if (symtab->count) qsort(symtab->entries, symtab->count, sizeof *symtab->entries, compare);
+}
+
+/* Parts and copies that a compiler makes of a function have its name, as they have in debug information. */
+static char *without_clone(char *name) {
+    char *clone = strstr(name, " [clone ");
+    if (clone) *clone = 0;
+    return name;
 }
 
 struct symtab_entry *symtab_at(struct symtab *symtab, uint64_t address) {
@@ -60,8 +71,8 @@ struct symtab_entry *symtab_at(struct symtab *symtab, uint64_t address) {
         struct symtab_entry *entry = &symtab->entries[--low];
         if (address - entry->address >= entry->size) continue;
         if (!entry->function) {
-            entry->function = demangle(entry->mangled, false);
-            entry->brief = demangle(entry->mangled, true);
+            entry->function = without_clone(demangle(entry->mangled, false));
+            entry->brief = without_clone(demangle(entry->mangled, true));
         }
         return entry;
     }

@@ -16,6 +16,7 @@ struct symtab {
     bool full; /* from .symtab, not only what is exported */
 };
 
+/* Adds the file's functions: those of .symtab, else the exported ones. */
 void symtab_read(struct symtab *symtab, const struct object *object);
 struct symtab_entry *symtab_at(struct symtab *symtab, uint64_t address); /* NULL: none covers it */
 void symtab_free(struct symtab *symtab);

@@ -1,13 +1,14 @@
 /* The one pass over a unit's DIEs. Debug information may be crafted: siblings that lead back, ranges without end,
- * nesting without end. So the number of DIEs and ranges is bounded by the unit's bytes, and the depth by a constant;
- * what lies beyond is left out, and those addresses fall back to the symbol table. */
+ * nesting without end. So the number of DIEs and ranges is bounded by the unit's bytes, and the depth by a constant.
+ * What lies beyond, or cannot be read, is left out and the unit is torn: it may have said what is inlined where. */
 #include <dwarf.h>
 #include <stdlib.h>
 
 #include "reporter/load/memory.h"
 #include "reporter/symbols/dwarf.h"
+#include "reporter/symbols/lookup.h"
 
-#define MAX_DEPTH 256
+#define MAX_DEPTH LOOKUP_MAX_CHAIN /* so that no chain is cut */
 
 struct span { /* one range of one node, before sorting */
     uint64_t low, high;
@@ -30,13 +31,19 @@ static uint32_t number_of(Dwarf_Die *die, unsigned name) {
     return value > UINT32_MAX ? 0 : (uint32_t)value;
 }
 
+static bool spend(struct walk *walk) {
+    if (walk->budget) return walk->budget-- > 0;
+    walk->unit->torn = true;
+    return false;
+}
+
 static uint32_t add_node(struct walk *walk, Dwarf_Die *die, uint32_t parent, uint32_t depth) {
     struct dwarf_unit *unit = walk->unit;
-    Dwarf_Addr base = 0, low = 0, high = 0;
-    ptrdiff_t at = 0;
+    struct ranges ranges = ranges_of(&unit->ranges, die);
+    enum ranges_step step = RANGES_END;
+    uint64_t low = 0, high = 0;
     uint32_t node = NO_NODE;
-    while (walk->budget && (at = dwarf_ranges(die, at, &base, &low, &high)) > 0) {
-        walk->budget--;
+    while (spend(walk) && (step = ranges_next(&ranges, &low, &high)) == RANGES_NEXT) {
         if (low >= high || !code_begins(walk->code, low)) continue;
         if (node == NO_NODE) {
             unit->nodes = memory_more(unit->nodes, &unit->node_capacity, unit->node_count + 1, sizeof *unit->nodes);
@@ -46,6 +53,7 @@ static uint32_t add_node(struct walk *walk, Dwarf_Die *die, uint32_t parent, uin
         walk->spans = memory_more(walk->spans, &walk->capacity, walk->count + 1, sizeof *walk->spans);
         walk->spans[walk->count++] = (struct span){low, high, depth, node};
     }
+    if (step == RANGES_FAILED) unit->torn = true;
     if (node != NO_NODE && parent != NO_NODE) {
         unit->nodes[node].call_file = number_of(die, DW_AT_call_file);
         unit->nodes[node].call_line = number_of(die, DW_AT_call_line);
@@ -89,12 +97,13 @@ static void visit(struct walk *walk, Dwarf_Die *die, uint32_t node, uint32_t dep
 
 static void walk_children(struct walk *walk, Dwarf_Die *parent, uint32_t node, uint32_t depth) {
     Dwarf_Die die;
-    if (depth >= MAX_DEPTH || dwarf_child(parent, &die) != 0) return;
-    do {
-        if (!walk->budget) return;
-        walk->budget--;
+    int more = dwarf_child(parent, &die);
+    if (depth >= MAX_DEPTH && more == 0) more = -1;
+    for (; more == 0; more = dwarf_siblingof(&die, &die)) {
+        if (!spend(walk)) return;
         visit(walk, &die, node, depth + 1);
-    } while (dwarf_siblingof(&die, &die) == 0);
+    }
+    if (more < 0) walk->unit->torn = true;
 }
 
 static int compare(const void *left, const void *right) {
@@ -134,10 +143,10 @@ static void flatten(struct walk *walk) {
 }
 
 void dwarf_walk(struct dwarf_unit *unit, const struct code *code) {
-    struct walk walk = {.unit = unit, .code = code, .budget = unit->size};
-    walk.in_types = dwarf_srclang(&unit->die) == DW_LANG_Rust;
+    struct walk walk = {.unit = unit, .code = code, .budget = 4 * unit->size};
+    walk.in_types = dwarf_srclang(&unit->body) == DW_LANG_Rust;
     unit->walked = true;
-    walk_children(&walk, &unit->die, NO_NODE, 0);
+    walk_children(&walk, &unit->body, NO_NODE, 0);
     if (walk.count) qsort(walk.spans, walk.count, sizeof *walk.spans, compare);
     flatten(&walk);
     free(walk.spans);

@@ -66,12 +66,16 @@ static char *file_line(const struct view *view, const struct symbol_frame *symbo
 char *frames_place(const struct view *view, const struct symbol_frame *symbol, const struct merged_frame *frame,
                    size_t width) {
     if (symbol->file) return file_line(view, symbol, width);
-    const char *why = symbols_why(view->symbols, frame->module);
-    if (!symbol->function) return memory_format("(%s)", why ? why : "no symbol covers it");
-    char *address = frames_address(view, frame);
-    char *place = memory_format("%s (%s)", address, why ? why : "no line is known");
+    const char *missing = symbol->missing ? symbol->missing : symbols_why(view->symbols, frame->module);
+    char *why = escape_string(missing ? missing : "nothing is known"); /* it may name a file */
+    char *address = symbol->function ? frames_address(view, frame) : memory_text("", 0);
+    const char *between = symbol->function ? " " : "";
+    size_t taken = escape_width(address) + strlen(between) + 2;
+    if (!view->options.full) (void)escape_fit(why, width > taken + 8 ? width - taken : 8, false);
+    char *place = memory_format("%s%s(%s)", address, between, why);
     free(address);
-    return view->options.full ? place : escape_fit(place, width, false);
+    free(why);
+    return place;
 }
 
 char *frames_site(const struct view *view, const struct merged_site *site, size_t width, char **place) {

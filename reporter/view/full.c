@@ -100,9 +100,10 @@ static void print_missing(const struct view *view) {
     (void)fprintf(view->out, "\nNames in the stacks\n");
     for (size_t i = 0; i < merged->module_count; i++) {
         if (merged->modules[i]->jit) continue;
-        const char *why = symbols_why(view->symbols, (uint32_t)i);
-        char *path = escape_text(merged->modules[i]->path);
-        (void)fprintf(view->out, "  %s: %s\n", path[0] ? path : "(no path)", why ? why : "found");
+        const char *missing = symbols_why(view->symbols, (uint32_t)i);
+        char *path = escape_text(merged->modules[i]->path), *why = escape_string(missing ? missing : "found");
+        (void)fprintf(view->out, "  %s: %s\n", path[0] ? path : "(no path)", why);
+        free(why);
         free(path);
     }
 }

@@ -96,8 +96,8 @@ static void put_frame(struct json *json, const struct view *view, const struct s
     (void)snprintf(offset, sizeof offset, "0x%llx", (unsigned long long)frame->offset);
     json_string(json, "offset", offset);
     if (!symbol->function || !symbol->file || !symbol->line) {
-        const char *why = symbols_why(view->symbols, frame->module);
-        json_string(json, "missing", why ? why : symbol->function ? "no line is known" : "no symbol covers it");
+        const char *missing = symbol->missing ? symbol->missing : symbols_why(view->symbols, frame->module);
+        json_string(json, "missing", missing ? missing : "nothing is known");
     }
     json_close(json, '}');
 }

@@ -1,11 +1,12 @@
 /* A deterministic fuzzer of everything that reads files: dumps (loader, merging, views) and the ELF files that they
  * name (symbols). The same seed gives the same files.
  *
- *   fuzz_load SEED ITERATIONS FOLDER [ELF]
+ *   fuzz_load SEED ITERATIONS FOLDER [ELF [BESIDE]]
  *
- * FOLDER holds the file of the current iteration, so that what crashed is still there. Of each four iterations one
- * breaks a dump, two break a dump and repair its checksums, so that what lies behind them is reached, and one breaks
- * the ELF file but for its build-id.
+ * FOLDER, an absolute path as a module must have, holds the file of the current iteration, so that what crashed is
+ * still there. Of each four iterations one breaks a dump, two break a dump and repair its checksums, so that what lies
+ * behind them is reached, and one breaks the ELF file but for its build-id; or, every other time, the file BESIDE that
+ * this one's names come from, in place.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -104,6 +105,14 @@ static void change(struct file *file, size_t least) {
     }
 }
 
+/* A copy with some changes behind its first `least` bytes. */
+static struct file break_file(const struct file *from, size_t least, uint64_t most) {
+    struct file broken = {memory_get(from->length, 1), from->length};
+    memcpy(broken.bytes, from->bytes, from->length);
+    for (uint64_t changes = 1 + random_below(most); changes; changes--) change(&broken, least);
+    return broken;
+}
+
 /* Makes the checksums of a broken dump right again, as far as its lengths still lead somewhere. */
 static void repair(struct file *file) {
     size_t at = 64;
@@ -147,23 +156,31 @@ int main(int count, char **arguments) {
     unsigned long iterations = strtoul(arguments[2], NULL, 0), done = 0;
     char *dump_path = memory_format("%s/fuzzed.dump", arguments[3]),
          *elf_path = memory_format("%s/fuzzed.elf", arguments[3]);
-    struct file elf = read_file(count > 4 ? arguments[4] : "/proc/self/exe");
+    const char *beside_path = count > 5 ? arguments[5] : NULL;
+    struct file elf = read_file(count > 4 ? arguments[4] : "/proc/self/exe"),
+                beside = beside_path ? read_file(beside_path) : (struct file){0};
+    if (!elf.length || (beside_path && !beside.length) || arguments[3][0] != '/') return 2;
     write_file(elf_path, &elf);
     struct file dump = base_dump(elf_path, elf_path);
     for (; done < iterations; done++) {
-        bool breaks_elf = done % 4 == 3;
-        struct file *from = breaks_elf ? &elf : &dump;
-        struct file broken = {memory_get(from->length, 1), from->length};
-        memcpy(broken.bytes, from->bytes, from->length);
-        /* An ELF file keeps its headers and build-id in the first KiB; one iteration in eight breaks these too. */
-        size_t least = breaks_elf && done % 32 != 3 ? 1024 : 0;
-        for (uint64_t changes = 1 + random_below(breaks_elf ? 64 : 6); changes; changes--) change(&broken, least);
-        if (!breaks_elf && done % 4 != 0) repair(&broken);
-        if (!breaks_elf && random_below(8) == 0) broken.length = (size_t)random_below(broken.length);
-        write_file(dump_path, breaks_elf ? &dump : &broken);
-        if (breaks_elf) write_file(elf_path, &broken);
-        report(dump_path);
-        if (breaks_elf) write_file(elf_path, &elf);
+        struct file broken;
+        if (done % 4 == 3) {
+            bool is_beside = beside.length && done % 8 == 7;
+            const struct file *from = is_beside ? &beside : &elf;
+            const char *path = is_beside ? beside_path : elf_path;
+            /* An ELF file keeps its headers and build-id in the first KiB; one iteration in eight breaks these too. */
+            broken = break_file(from, !is_beside && done % 32 != 3 ? 1024 : 0, is_beside ? 8 : 64);
+            write_file(dump_path, &dump);
+            write_file(path, &broken);
+            report(dump_path);
+            write_file(path, from);
+        } else {
+            broken = break_file(&dump, 0, 6);
+            if (done % 4 != 0) repair(&broken);
+            if (random_below(8) == 0) broken.length = (size_t)random_below(broken.length);
+            write_file(dump_path, &broken);
+            report(dump_path);
+        }
         free(broken.bytes);
     }
     printf("%lu files, seed %s\n", done, arguments[1]);
@@ -172,6 +189,7 @@ int main(int count, char **arguments) {
     free(dump_path);
     free(elf_path);
     free(elf.bytes);
+    free(beside.bytes);
     free(dump.bytes);
     return 0;
 }

@@ -105,17 +105,48 @@ C
     has "$out" "16 EiB"
 }
 
-# libdw may crash in the process that reads symbols; weir's own code may not, there or elsewhere.
-@test "ten_seconds_of_fuzzing_find_nothing" {
-    printf '%s\n' 'static inline __attribute__((always_inline)) int in(int n) { return n * n + 1; }' \
-        '__attribute__((noinline)) int f(int n) { return in(n) / (n + 3); }' 'int main(int c, char **v) { (void)v; return f(c); }' >p.c
-    gcc -O2 -g -Wl,--build-id -o p p.c
-    for seed in 1 2; do
-        ASAN_OPTIONS=log_path=$PWD/asan timeout 120 "$TOOLS/fuzz_load" "$seed" 350 . p || { cat asan.* || true; return 1; }
-    done
+# fuzz SEED ITERATIONS ELF [BESIDE]. libdw may crash in the process that reads symbols; weir's own code may not, there or
+# elsewhere.
+fuzz() {
+    local log first
+    ASAN_OPTIONS=log_path=$PWD/asan timeout 120 "$TOOLS/fuzz_load" "$1" "$2" "$PWD" "${@:3}" || { cat asan.* || true; return 1; }
     for log in asan.*; do
         [ -e "$log" ] || continue
-        first=$(grep -E '^ +#[0-9]+ ' "$log" | grep -vE 'interceptor|libasan|sanitizer' | head -n 1)
-        [[ $first != *reporter/* ]] && ! grep -q 'runtime error' "$log" || { head -40 "$log"; return 1; }
+        first=$(grep -E '^ +#[0-9]+ ' "$log" | grep -oE ' reporter/|libdw|libelf|liblzma|libzstd' | head -n 1)
+        [[ $first != *reporter/ ]] && ! grep -q 'runtime error' "$log" || { head -40 "$log"; return 1; }
     done
+}
+
+small_program() {
+    printf '%s\n' 'static inline __attribute__((always_inline)) int in(int n) { return n * n + 1; }' \
+        '__attribute__((noinline)) int f(int n) { return in(n) / (n + 3); }' 'int main(int c, char **v) { (void)v; return f(c); }' >p.c
+    gcc -O2 -g "$@" -c p.c
+    gcc -Wl,--build-id -o p p.o
+}
+
+@test "ten_seconds_of_fuzzing_find_nothing" {
+    small_program
+    fuzz 1 350 p
+    fuzz 2 350 p
+}
+
+@test "damaged_split_and_compressed_files_find_nothing" {
+    small_program -gsplit-dwarf -gdwarf-5
+    fuzz 3 80 p p.dwo
+    small_program -gsplit-dwarf -gdwarf-4
+    dwp -e p -o fuzzed.elf.dwp
+    rm p.dwo
+    fuzz 4 80 p fuzzed.elf.dwp
+    rm fuzzed.elf.dwp
+    small_program
+    nm p --format=posix --defined-only | awk '$2 ~ /[Tt]/ { print $1 }' >functions
+    objcopy -S --keep-symbols=functions p mini
+    xz mini
+    strip -o stripped p
+    objcopy --add-section .gnu_debugdata=mini.xz stripped
+    fuzz 5 80 stripped
+    for i in {1..40}; do echo "int more$i(int n) { struct pair$i { int a, b; } p = {n, n}; return p.a + p.b; }"; done >>p.c # worth compressing
+    gcc -O2 -g -Wl,--build-id -o p p.c
+    objcopy --compress-debug-sections=zstd p
+    fuzz 6 80 p
 }

@@ -118,6 +118,8 @@ void arena_thread_ended(bool last) {
     tls.dying = last;
     tls.watched = false;
     if (h && outermost) {
+        if (tls.cut) heap_wake_missed(h);
+        tls.cut = false;
         tls.heap = NULL;
         heap_park(h);
     }
@@ -236,18 +238,30 @@ void arena_nested_release(const struct place *place) {
         run_give_later(place->slab);
 }
 
+/* It stays as it is for ever: what is freed of it waits on it, and goes back by whole slabs. What its thread keeps is
+ * in order at every point. */
+static void give_up_heap(void) {
+    kept_give_up(tls.heap);
+    tls.heap = NULL;
+    for (size_t i = 0; i < ARRAY_LENGTH(tls.direct); i++) tls.direct[i] = &slab_empty;
+    held_count_given_up();
+}
+
 void arena_left_by_jump(void) {
     lock_give_held();
+    while (tls.purges > 0) slices_purge_ends();
     tls.depth = 1;
+    tls.within = 0;
+    tls.watched = false; /* that may have been interrupted, too */
     tls.self = NO_HEAP;
     tls.limit = 0;
-    /* What a fast path was changing can be used at every point. A slow path's heap stays as it is for ever: what is
-     * freed of it waits on it, and goes back by whole slabs. */
-    if (tls.heap && atomic_load_explicit(&tls.heap->busy, memory_order_relaxed)) {
-        tls.heap = NULL;
-        for (size_t i = 0; i < ARRAY_LENGTH(tls.direct); i++) tls.direct[i] = &slab_empty;
-    } else if (tls.heap) {
+    if (!tls.heap) return;
+    if (atomic_load_explicit(&tls.heap->busy, memory_order_relaxed)) {
+        give_up_heap();
+    } else {
+        /* What a fast path was changing can be used at every point. */
         atomic_store_explicit(&tls.heap->busy, 1, memory_order_relaxed);
+        heap_wake_missed(tls.heap);
     }
 }
 

@@ -7,7 +7,7 @@
 #ifndef WEIR_ARENA_ARENA_H
 #define WEIR_ARENA_ARENA_H
 
-#include "shim/arena/layout.h"
+#include "shim/arena/held.h"
 
 struct arena_wishes {
     bool track_all; /* the direct table stays empty, so that every allocation takes the slow path */
@@ -25,13 +25,20 @@ bool arena_is_used(void);          /* some thread has asked for a small block */
 
 /* --- between enter and leave --- */
 
+/* Outside of slow paths: a fast path, or a near one, is under way. */
+ALWAYS_INLINE bool arena_gate_is_shut(void) {
+    return tls.heap && (tls.self == NO_HEAP || (tls.limit == 0 && !arena.tracks_all));
+}
+ALWAYS_INLINE void arena_open_gates(void) {
+    tls.self = (uintptr_t)tls.heap + (arena.base >> WINDOW_SHIFT);
+    tls.limit = arena.tracks_all ? 0 : SMALL_MAX + 1;
+}
+
 /* True for the outermost slow path of this thread; false for a signal handler's that interrupted one, or a fast path.
  * Both are left. */
 ALWAYS_INLINE bool arena_enter(void) {
-    if (tls.depth++ != 0) return false;
-    if (tls.heap && (tls.self == NO_HEAP || (tls.limit == 0 && !arena.tracks_all))) {
-        return false; /* a fast path was interrupted */
-    }
+    if (tls.depth++ != 0 || arena_gate_is_shut()) return false;
+    if (unlikely(atomic_load_explicit(&held_signals_wanted, memory_order_relaxed))) held_take_signals();
     tls.self = NO_HEAP;
     tls.limit = 0;
     if (tls.heap) atomic_store_explicit(&tls.heap->busy, 1, memory_order_relaxed);
@@ -43,10 +50,18 @@ ALWAYS_INLINE void arena_leave(bool outermost) {
     atomic_signal_fence(memory_order_seq_cst);
     if (outermost && tls.heap) {
         atomic_store_explicit(&tls.heap->busy, 0, memory_order_release);
-        tls.self = (uintptr_t)tls.heap + (arena.base >> WINDOW_SHIFT);
-        tls.limit = arena.tracks_all ? 0 : SMALL_MAX + 1;
+        arena_open_gates();
     }
     tls.depth--;
+    if (unlikely(tls.held)) held_let_go();
+}
+
+/* For a signal handler that may not come back: weir is interrupted where that has to wait; or anywhere. */
+ALWAYS_INLINE bool arena_is_inside(void) {
+    return tls.depth > 0 || tls.within > 0;
+}
+ALWAYS_INLINE bool arena_is_interrupted(void) {
+    return arena_is_inside() || arena_gate_is_shut();
 }
 
 /* A block of at least n bytes, aligned to `alignment` (a power of two, 16 at least). `zero`: it is all zero. With
@@ -77,8 +92,8 @@ bool arena_reclaim(void);
 void *arena_nested_allocate(size_t n, size_t alignment, bool zero);
 void arena_nested_release(const struct place *place);
 
-/* What the nested one interrupted is no more: its handler has left by a jump. Opens the gates, gives the locks that the
- * thread held, and the heap, where a slow path was changing it; the caller is the outermost from here on. */
+/* What the nested one interrupted is no more: its handler has left by a jump, or is about to. Gives up the locks that
+ * the thread held, and the heap, where a slow path was changing it; the caller is the outermost from here on. */
 void arena_left_by_jump(void);
 
 /* --- on any pointer, at any time --- */

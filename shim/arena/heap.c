@@ -144,6 +144,27 @@ void heap_freed_asleep(struct slab *s) {
         sleep_on(s, free);
 }
 
+/* What is another heap's is not even looked at. */
+static void each_asleep(const struct heap *h, void (*see)(struct slab *)) {
+    for (int zone = ZONE_LOW; zone <= ZONE_HIGH; zone++) {
+        size_t i, end;
+        for (slices_bounds((enum slices_zone)zone, &i, &end); i < end; i++)
+            if (slab_owner(&arena_slabs[i]) == h && slab_rest(&arena_slabs[i]) == REST_ASLEEP) see(&arena_slabs[i]);
+    }
+}
+
+static void wake_if_any_is_free(struct slab *s) {
+    if (s->local_free) wake(s);
+}
+
+static void wake_if_down(struct slab *s) {
+    if ((int32_t)s->used <= 0) heap_freed_asleep(s);
+}
+
+void heap_wake_missed(struct heap *h) {
+    each_asleep(h, wake_if_down);
+}
+
 void heap_wake_all(struct heap *h) {
     uint64_t now = clock_coarse();
     if (atomic_load_explicit(&tight_until, memory_order_relaxed) == 0)
@@ -152,14 +173,7 @@ void heap_wake_all(struct heap *h) {
     /* What fell asleep since then wakes by itself. */
     if (h->woken >= atomic_load_explicit(&tight_since, memory_order_relaxed)) return;
     h->woken = now;
-    for (int zone = ZONE_LOW; zone <= ZONE_HIGH; zone++) {
-        size_t i, end;
-        for (slices_bounds((enum slices_zone)zone, &i, &end); i < end; i++) {
-            struct slab *s = &arena_slabs[i];
-            /* What is another heap's is not even looked at. */
-            if (slab_owner(s) == h && slab_rest(s) == REST_ASLEEP && s->local_free) wake(s);
-        }
-    }
+    each_asleep(h, wake_if_any_is_free);
 }
 
 /* --- taking --- */

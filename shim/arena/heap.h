@@ -35,6 +35,9 @@ void heap_counted_down(struct slab *s);
  * brings its slab back: memory is short. */
 void heap_wake_all(struct heap *h);
 
+/* A free that counted down to 0 was cut off before it could wake its slab. */
+void heap_wake_missed(struct heap *h);
+
 /* After places of a slab came back: if it sleeps, it wakes, or counts on. */
 void heap_freed_asleep(struct slab *s);
 

@@ -100,6 +100,11 @@ void kept_give_back(struct heap *h) {
     if (has_any(h) && !is_seized(h)) (void)give(h, true, 0);
 }
 
+void kept_give_up(struct heap *h) {
+    if (!is_seized(h)) (void)give(h, true, 0);
+    atomic_store_explicit(&h->kept.bytes, 0, memory_order_relaxed); /* they may not have added up */
+}
+
 /* --- others' --- */
 
 bool kept_any(void) {

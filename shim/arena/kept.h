@@ -29,6 +29,9 @@ bool kept_put(struct heap *h, struct slab *s);
 /* By the owner: all of them go. */
 void kept_give_back(struct heap *h);
 
+/* The same where the heap was being changed and will be nobody's. */
+void kept_give_up(struct heap *h);
+
 /* Any heap keeps some. */
 bool kept_any(void);
 

@@ -237,6 +237,11 @@ struct tls {
     bool large;                                /* what is asked for is not for WEIR_RESERVE */
     bool watched;                              /* the thread's end will be noticed (arena_thread_ended) */
     uint32_t depth;                            /* of weir's slow paths on this thread's stack */
+    uint32_t within;                           /* of its other parts that a cancellation must not cut off, see held.h */
+    uint8_t held;                              /* HELD_…: what waits until weir is left */
+    bool cut;                                  /* a fast path may have been: slabs may have missed to wake */
+    uint16_t purges;                           /* this thread's part in lock_page.purging */
+    uint64_t signals;                          /* HELD_SIGNALS: the thread's own mask */
     uint64_t looks;                            /* at lists, see slab.c */
     uint32_t nested;                           /* allocations while weir was interrupted */
     uint32_t refused;                          /* the ceiling refused since this was cleared */

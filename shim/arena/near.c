@@ -27,8 +27,20 @@ static NOINLINE void *pop_run(size_t n) {
     bool outermost = arena_enter();
     if (outermost) run_give_late_ones();
     void *p = outermost ? run_take_kept(n, false) : NULL;
+    if (held_cancels_behind(1, 0) && p) {
+        run_give(slab_of(p));
+        p = NULL;
+    }
     arena_leave(outermost);
     return p;
+}
+
+/* A cancellation of the thread came meanwhile, which will not have the place. NULL: it did not end the thread. */
+static NOINLINE void *give_up(void *p) {
+    bool outermost = arena_enter();
+    if (p && outermost) heap_give(slab_head(slab_of(p)), p);
+    arena_leave(outermost);
+    return NULL;
 }
 
 static NOINLINE bool push_run(void *p) {
@@ -49,9 +61,11 @@ void *arena_pop_near(size_t n) {
     if (n > CLASS_MAX) return pop_run(n);
     if (tls.limit == 0 || tls.self == NO_HEAP) return NULL; /* a gate is shut, or all is tracked */
     if (atomic_load_explicit(&h->queue, memory_order_relaxed)) return NULL;
+    if (unlikely(atomic_load_explicit(&held_signals_wanted, memory_order_relaxed))) return NULL;
     uintptr_t self = tls.self;
     tls.limit = 0;
     tls.self = NO_HEAP;
+    tls.within++;
     atomic_signal_fence(memory_order_seq_cst);
     struct slab *s = heap_bin(h, false, class_of(n))->current;
     void *p = s ? slab_pop(s) : NULL;
@@ -62,6 +76,8 @@ void *arena_pop_near(size_t n) {
     atomic_signal_fence(memory_order_seq_cst);
     tls.self = self;
     tls.limit = SMALL_MAX + 1;
+    tls.within--;
+    if (held_cancels_behind(0, 0)) return give_up(p);
     if (refilled && slices_due()) tick();
     return p;
 }
@@ -70,7 +86,10 @@ bool arena_push_near(void *p) {
     struct slab *s = arena_untracked_slab(p);
     if (!s) return push_run(p);
     if (slab_owner(s) != tls.heap) {
+        if (unlikely(atomic_load_explicit(&held_signals_wanted, memory_order_relaxed))) return false;
+        arena_within(); /* once the list has it, the slab is to be on its owner's queue */
         heap_give_remotely(s, p);
+        arena_not_within();
         return true;
     }
     if (tls.self == NO_HEAP || s->local_free == p) return false;

@@ -103,15 +103,16 @@ static size_t purge_span(struct slab *s, size_t count) {
 }
 
 void slices_purge_begins(void) {
+    tls.purges++;
     atomic_fetch_add_explicit(&lock_page.purging, 1, memory_order_acq_rel);
 }
 void slices_purge_ends(void) {
     /* Not below zero: a fork wipes the page, and its child may be in between. */
     uint32_t n = atomic_load_explicit(&lock_page.purging, memory_order_relaxed);
-    do {
-        if (n == 0) return;
-    } while (!atomic_compare_exchange_weak_explicit(&lock_page.purging, &n, n - 1, memory_order_acq_rel,
-                                                    memory_order_relaxed));
+    while (n > 0 && !atomic_compare_exchange_weak_explicit(&lock_page.purging, &n, n - 1, memory_order_acq_rel,
+                                                           memory_order_relaxed)) {
+    }
+    tls.purges--;
 }
 
 void slices_drop(struct slab *s, size_t count) {

@@ -6,6 +6,7 @@
 #include "shim/base/lock.h"
 #include "shim/base/options.h"
 #include "shim/base/region.h"
+#include "shim/base/signals.h"
 #include "shim/base/stack.h"
 #include "shim/base/start.h"
 #include "shim/base/sys.h"
@@ -192,20 +193,13 @@ void dump_count(void) {
 
 /* Nothing interrupts a dump but what is the thread's own fault: a handler might end the program, or jump away. Past a
  * limit on file sizes the kernel sends SIGXFSZ before it fails the write, which is waited for here. */
-#define BIT(signal) (1ull << ((signal)-1))
-#define EFBIG_      27
-
-static uint64_t hold_signals(void) {
-    uint64_t hold = ~(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGSYS)), before = 0;
-    (void)sys4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&hold, (long)&before, 8);
-    return before;
-}
+#define EFBIG_ 27
 
 static void let_signals_go(uint64_t before, bool sent) {
-    uint64_t size_signal = BIT(SIGXFSZ);
+    uint64_t size_signal = 1ull << (SIGXFSZ - 1);
     struct timespec none = {0, 0};
     if (sent) (void)sys4(SYS_rt_sigtimedwait, (long)&size_signal, 0, (long)&none, 8);
-    (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8);
+    signals_set(before);
 }
 
 struct request {
@@ -247,9 +241,10 @@ static void write_requested(void *argument) {
 long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
     struct request r = {reason, exit_status, pid, -1 /* EPERM */};
     if (!dump_is_permitted()) return r.error; /* said when the filter was set */
-    uint64_t before = hold_signals();
+    uint64_t before;
+    bool held = signals_hold(&before);
     stack_call(write_requested, &r);
-    let_signals_go(before, r.error == -EFBIG_);
+    if (held) let_signals_go(before, r.error == -EFBIG_);
     return r.error;
 }
 

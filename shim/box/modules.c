@@ -192,9 +192,11 @@ uint32_t module_of(const void *code) {
     uint32_t id = state_tracking() ? find(&found, generation) : MODULE_NONE;
     if (id != MODULE_NONE) return id;
     if (lock_held_here(LOCK_MODULES)) return MODULE_NONE; /* a signal handler inside this very function */
+    arena_within();
     lock_take(LOCK_MODULES);
     id = look(&found, generation);
     lock_give(LOCK_MODULES);
+    arena_not_within();
     return id;
 }
 

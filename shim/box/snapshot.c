@@ -1,6 +1,7 @@
 /* The dump signal, and dumps at the ceiling; see snapshot.h. The handler makes a copy of the process, which writes.
  * Where there can be none, it writes by itself, beside threads that go on, as is done at exit. */
 #include "shim/box/snapshot.h"
+#include "shim/arena/held.h"
 #include "shim/base/lock.h"
 #include "shim/base/options.h"
 #include "shim/base/stack.h"
@@ -93,9 +94,11 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     (void)number;
     (void)context;
     /* A vfork child runs in its parent's memory: the parent gets signals of its own. */
+    arena_within();
     wake_first();
-    if (lock_process() == PROCESS_BORROWER) return;
-    take_snapshot(DUMP_AT_SIGNAL, info->si_code == SI_QUEUE ? (uint32_t)info->si_value.sival_int : 0);
+    if (lock_process() != PROCESS_BORROWER)
+        take_snapshot(DUMP_AT_SIGNAL, info->si_code == SI_QUEUE ? (uint32_t)info->si_value.sival_int : 0);
+    arena_not_within();
 }
 
 static void at_limit(void) {

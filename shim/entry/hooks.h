@@ -4,6 +4,7 @@
 
 void hook_exit(void);    /* process.c */
 void hook_threads(void); /* thread.c */
+void hook_leave(void);   /* leave.c */
 void hook_loader(void);  /* loader.c; its assembly calls it by name */
 void hook_seccomp(void); /* seccomp.c; the same */
 

@@ -30,19 +30,30 @@ NOINLINE void entry_free_counted_down(struct slab *s) {
     arena_counted_down(s);
 }
 
-/* In place while at least half of it stays in use; to another untracked place by the fast paths; else the whole way. */
+/* To another untracked place by the fast paths; NULL: there is none. A cancellation that comes meanwhile finds the old
+ * block as it was. */
+static void *move(void *p, size_t size, size_t n) {
+    arena_within();
+    void *new = arena_pop(n);
+    if (!new) new = arena_pop_near(n);
+    if (new) {
+        mem_copy(new, p, min_size(size, n));
+        bool cancelled = held_cancels_behind(0, 1);
+        entry_free(cancelled ? new : p);
+        if (cancelled) new = NULL;
+    }
+    arena_not_within();
+    return new;
+}
+
+/* In place while at least half of it stays in use. */
 static NOINLINE void *realloc_slow(void *p, size_t n) {
     start_check();
     size_t size = p ? arena_place_size(p) : 0;
     if (size > 0 && n > 0) {
         if (n <= size && n >= size / 2) return p;
-        void *new = arena_pop(n);
-        if (!new) new = arena_pop_near(n);
-        if (new) {
-            mem_copy(new, p, min_size(size, n));
-            entry_free(p);
-            return new;
-        }
+        void *new = move(p, size, n);
+        if (new) return new;
     }
     return track_reallocate(p, n, CALLER, FRAME);
 }

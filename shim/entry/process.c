@@ -52,6 +52,7 @@ static bool begin_dump(void) {
 
 static void dump_at_end(enum dump_reason reason, int status) {
     int before = errno;
+    arena_within();
     wait_for_copies();
     if (begin_dump()) {
         copy_end(); /* also where there was none: a signal may still come */
@@ -60,6 +61,7 @@ static void dump_at_end(enum dump_reason reason, int status) {
         atomic_store_explicit(&ended, true, memory_order_relaxed);
         dump_end();
     }
+    arena_not_within();
     errno = before;
 }
 
@@ -114,11 +116,14 @@ static struct exec_dump before_exec(void) {
     struct exec_dump d = {false, false};
     int before = errno;
     if (!next.execve) find_exec();
+    arena_within();
     wait_for_copies();
     d.begun = begin_dump();
     if (d.begun) {
         dump_count();
         d.written = dump_write(DUMP_AT_EXEC, DUMP_STATUS_UNKNOWN, this_process()) == 0;
+    } else {
+        arena_not_within(); /* before the exec of a vfork child, whose parent has the same count */
     }
     errno = before;
     return d;
@@ -127,7 +132,9 @@ static struct exec_dump before_exec(void) {
 static int after_failed_exec(struct exec_dump d) {
     copy_go_on();
     if (d.written) dump_discard();
-    if (d.begun) dump_end();
+    if (!d.begun) return -1;
+    dump_end();
+    arena_not_within();
     return -1;
 }
 

@@ -121,12 +121,7 @@ static void wake_child(void) {
     lock_all_forked();
 }
 
-COLD void start_wake(void) {
-    if (up) {
-        wake_child();
-        return;
-    }
-    if (lock_held_here(LOCK_START)) return; /* a signal handler during start: its request fails */
+static void wake_up(void) {
     lock_take(LOCK_START);
     if (!up) {
         start_rooms();
@@ -134,6 +129,15 @@ COLD void start_wake(void) {
         lock_start();
     }
     lock_give(LOCK_START);
+}
+
+COLD void start_wake(void) {
+    arena_within();
+    if (up)
+        wake_child();
+    else if (!lock_held_here(LOCK_START)) /* else a signal handler during start: its request fails */
+        wake_up();
+    arena_not_within();
 }
 
 static void start_check_now(void) {
@@ -146,6 +150,7 @@ __attribute__((constructor)) static void arm(void) {
     foreign_start();
     hook_exit();
     hook_threads();
+    hook_leave();
     hook_loader();
     hook_seccomp();
     filter_start();

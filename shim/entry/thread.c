@@ -2,7 +2,9 @@
  * destructors parks the heap; if a later destructor of the program allocates again, the thread adopts one again and the
  * key is set again, for the next round. */
 #include "shim/entry/hooks.h"
+#include "shim/box/state.h"
 #include "shim/entry/start.h"
+#include "shim/track/jump.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -12,6 +14,12 @@ static pthread_key_t key;
 static void thread_ended(void *unused) {
     static __thread unsigned char rounds;
     (void)unused;
+    /* It ended in a signal handler that had interrupted weir, in a way that entry/leave.c does not see. */
+    if (unlikely(arena_is_interrupted()) && jump_left_weir(FRAME)) {
+        arena_left_by_jump();
+        state_count_jump();
+        arena_leave(true);
+    }
     bool last = ++rounds >= PTHREAD_DESTRUCTOR_ITERATIONS;
     /* For the next round in any case: one that comes to nothing still counts. (A thread that first allocates in a
      * destructor is counted from there; only if it does so again in the very last round, its heap is lost.) */

@@ -12,7 +12,12 @@ static bool is_weirs(const struct dl_find_object *found) {
     return (const char *)found->dlfo_map_start <= &own_code && &own_code < (const char *)found->dlfo_map_end;
 }
 
-bool jump_left_weir(const void *frame) {
+bool jump_is_weirs(uintptr_t code) {
+    struct dl_find_object found;
+    return _dl_find_object((void *)code, &found) == 0 && is_weirs(&found);
+}
+
+bool jump_leaves_weir(const void *frame, uintptr_t to) {
     struct walk w = {.start = (uintptr_t)frame, .sp = (uintptr_t)frame + 16, .sure = true};
     w.bp = ((const uintptr_t *)frame)[0];
     w.code = ((const uintptr_t *)frame)[1];
@@ -23,7 +28,7 @@ bool jump_left_weir(const void *frame) {
         struct dl_find_object found;
         struct cfi_rule rule = {.kind = CFI_LOST};
         if (_dl_find_object((void *)code, &found) == 0) {
-            if (is_weirs(&found)) return false;
+            if (is_weirs(&found) && w.sp >= to) return false;
             rule = cfi_find(found.dlfo_eh_frame, code);
         }
         if (rule.kind == CFI_END) return true;

@@ -44,14 +44,30 @@ bool track_start(void) {
     return state_checked();
 }
 
+/* What is cancelled before its end is watched would take its heap along. */
+static COLD void leave_and_watch(bool outermost) {
+    arena_within();
+    arena_leave(outermost);
+    tls.watched = true; /* first: it may allocate */
+    arena_watch_thread();
+    arena_not_within();
+}
+
 /* Both allocating and freeing (for its backtrace) may give the thread a heap. */
 static void leave(bool outermost) {
-    arena_leave(outermost);
+    if (unlikely(!tls.watched && tls.heap && arena_watch_thread))
+        leave_and_watch(outermost);
+    else
+        arena_leave(outermost);
     if (outermost) ceiling_look();
-    if (unlikely(!tls.watched && tls.heap && arena_watch_thread)) {
-        tls.watched = true; /* first: it may allocate */
-        arena_watch_thread();
-    }
+}
+
+/* A signal handler's request finds that what it interrupted has been left by a jump: it is the outermost from here. */
+static bool is_left(const void *frame) {
+    if (!jump_left_weir(frame)) return false;
+    arena_left_by_jump();
+    state_count_jump();
+    return true;
 }
 
 /* --- allocating --- */
@@ -141,8 +157,8 @@ static void *allocate(const struct request *r) {
     struct place place = arena_find(p);
     check_free_place("malloc", &place, sizeof(struct link), r->caller);
     if (r->zero && by_class) mem_zero(p, r->n);
+    pattern_end(&place, r->n); /* first: the thread may end between the two */
     fill(side, r, stack);
-    pattern_end(&place, r->n);
     return p;
 }
 
@@ -178,9 +194,7 @@ static COLD void *allocate_nested(const struct request *r, bool *outermost) {
     tls.refused = 0;
     bool look = ++tls.nested % NESTED_A_LOOK == 0;
     void *p = look ? NULL : arena_nested_allocate(r->n, r->alignment, r->zero);
-    if (unlikely(!p) && jump_left_weir(r->frame)) {
-        arena_left_by_jump();
-        state_count_jump();
+    if (unlikely(!p) && is_left(r->frame)) {
         *outermost = true;
         return allocate_outermost(r);
     }
@@ -190,16 +204,28 @@ static COLD void *allocate_nested(const struct request *r, bool *outermost) {
     return p;
 }
 
+/* Nobody has seen the block, nor will. */
+static COLD void take_back(void *p) {
+    struct place place = arena_find(p);
+    if (place.tracked) atomic_store_explicit(&place.side->state, SIDE_NEVER, memory_order_relaxed);
+    arena_release(&place);
+}
+
 static void *allocate_or_refuse(const struct request *r) {
     if (unlikely(r->n > PTRDIFF_MAX || r->alignment > PTRDIFF_MAX)) {
         errno = ENOMEM;
         return NULL;
     }
-    bool outermost = arena_enter();
-    void *p = likely(outermost) ? allocate_outermost(r) : allocate_nested(r, &outermost);
-    leave(outermost);
-    if (unlikely(!p)) errno = ENOMEM;
-    return p;
+    for (;;) {
+        bool outermost = arena_enter();
+        void *p = likely(outermost) ? allocate_outermost(r) : allocate_nested(r, &outermost);
+        bool cancelled = held_cancels_behind(1, 0);
+        if (cancelled && p) take_back(p);
+        leave(outermost);
+        if (cancelled) continue; /* the thread goes on after all */
+        if (unlikely(!p)) errno = ENOMEM;
+        return p;
+    }
 }
 
 void *track_allocate(size_t n, size_t alignment, bool zero, enum ceiling_operation operation, const void *caller,
@@ -307,6 +333,8 @@ void track_free(void *p, const struct release *by, const void *frame) {
         return;
     }
     bool outermost = arena_enter();
+    /* What handlers are given lives briefly: an exception that one has thrown is freed where it was caught. */
+    if (unlikely(!outermost) && place.kind == PLACE_EMERGENCY) outermost = is_left(frame);
     if (end_block(&place, by, caller, frame, !outermost)) {
         if (likely(outermost))
             release(&place, caller);
@@ -369,9 +397,9 @@ static void *resize(const struct place *place, size_t n, const void *frame) {
     if (p && place->tracked) {
         struct place now = arena_find(p);
         if (n > now.side->size) side_set_grown(now.side, take_stack(frame), clock_coarse());
+        pattern_end(&now, n);
         now.side->size = n & 0xffffffffffff;
         now.side->family = FAMILY_MALLOC;
-        pattern_end(&now, n);
     }
     arena_leave(true);
     return p;
@@ -406,7 +434,7 @@ static bool check_tracked(void *p, const struct place *place, const void *caller
     return true;
 }
 
-void *track_reallocate(void *p, size_t n, const void *caller, const void *frame) {
+static void *reallocate(void *p, size_t n, const void *caller, const void *frame, bool *cancelled) {
     if (!p) return track_allocate(n, 16, false, CEILING_REALLOC, caller, frame);
     if (n == 0) {
         static const struct release by = {.entry = "realloc", .family = FAMILY_MALLOC};
@@ -429,6 +457,18 @@ void *track_reallocate(void *p, size_t n, const void *caller, const void *frame)
     new = allocate_or_refuse(&r);
     if (!new) return NULL;
     mem_copy(new, p, min_size(place.tracked ? place.side->size : place.size, n));
-    track_free(p, &by_realloc, frame);
+    *cancelled = held_cancels_behind(0, 1);
+    track_free(*cancelled ? new : p, &by_realloc, frame);
     return new;
+}
+
+/* A cancellation that comes before the old block is gone finds it as it was. */
+void *track_reallocate(void *p, size_t n, const void *caller, const void *frame) {
+    for (;;) {
+        bool cancelled = false;
+        arena_within();
+        void *new = reallocate(p, n, caller, frame, &cancelled);
+        arena_not_within();
+        if (!cancelled) return new; /* else the thread goes on after all */
+    }
 }

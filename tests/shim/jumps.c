@@ -1,7 +1,8 @@
 /* jumps HOW: a handler that interrupted malloc leaves by siglongjmp, thousands of times; the thread, and others, go on.
- * HOW is hits (small blocks), slow (blocks of all sizes, other threads' frees) or nested (the handler allocates for
- * ever). */
+ * HOW is hits (small blocks), slow (blocks of all sizes, other threads' frees), waits (large ones; after each jump it
+ * allocates nothing before another thread has), or nested (the handler allocates for ever). */
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,10 +10,11 @@
 #include <string.h>
 #include <sys/time.h>
 
-enum { JUMPS = 1000 };
+enum how { HITS, SLOW, WAITS };
 static sigjmp_buf back;
 static volatile sig_atomic_t jumps, may_jump, failures;
-static int how;
+static enum how how;
+static sem_t may_go, has_been;
 
 static void handle(int number) {
     (void)number;
@@ -24,7 +26,8 @@ static void handle(int number) {
 static void *volatile held[64];
 
 static void work(unsigned i) {
-    size_t n = how == 0 ? 40 : (size_t)(i * 2654435761u) % (i % 16 == 0 ? 300000 : 3000) + 1;
+    unsigned mixed = i * 2654435761u;
+    size_t n = how == HITS ? 40 : how == WAITS ? mixed % 3000000 : (mixed % (i % 16 == 0 ? 300000 : 3000)) + 1;
     void *p = malloc(n);
     if (!p) {
         failures = failures + 1;
@@ -39,6 +42,15 @@ static void work(unsigned i) {
 
 static void *other(void *unused) {
     for (int i = 0; i < 20000; i++) free(malloc((size_t)i));
+    return unused;
+}
+
+static void *wait_and_work(void *unused) {
+    for (;;) {
+        sem_wait(&may_go);
+        for (size_t n = 100; n < 8000000; n *= 5) free(malloc(n));
+        sem_post(&has_been);
+    }
     return unused;
 }
 
@@ -62,14 +74,25 @@ static int nested(void) {
 
 int main(int argc, char **argv) {
     struct itimerval tick = {{0, 200}, {0, 200}};
-    how = argc > 1 && strcmp(argv[1], "hits") == 0 ? 0 : 1;
-    if (argc > 1 && strcmp(argv[1], "nested") == 0) return nested();
+    const char *word = argc > 1 ? argv[1] : "slow";
+    pthread_t thread;
+    how = strcmp(word, "hits") == 0 ? HITS : strcmp(word, "waits") == 0 ? WAITS : SLOW;
+    if (strcmp(word, "nested") == 0) return nested();
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before); /* the jumps are this thread's */
+    if (how == WAITS && pthread_create(&thread, NULL, wait_and_work, NULL) != 0) return 2;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int wanted = how == WAITS ? 300 : 1000;
     signal(SIGALRM, handle);
     setitimer(ITIMER_REAL, &tick, NULL);
     unsigned i = 0;
-    while (jumps < JUMPS) {
+    while (jumps < wanted) {
         if (sigsetjmp(back, 1)) {
             jumps = jumps + 1;
+            if (how == WAITS) sem_post(&may_go);
+            while (how == WAITS && sem_wait(&has_been) != 0) {
+            }
             continue;
         }
         may_jump = 1;
@@ -78,8 +101,7 @@ int main(int argc, char **argv) {
     }
     memset(&tick, 0, sizeof tick);
     setitimer(ITIMER_REAL, &tick, NULL);
-    for (unsigned k = 0; k < 100000; k++) work(k);
-    pthread_t thread;
+    for (unsigned k = 0; k < (how == WAITS ? 1000 : 100000); k++) work(k);
     if (pthread_create(&thread, NULL, other, NULL) != 0 || pthread_join(thread, NULL) != 0) return 2;
     printf("%d jumps, %d failures\n", (int)jumps, (int)failures);
     return failures > 0;

@@ -6,12 +6,12 @@ OUT   := $(BUILD)/tests/shim
 COMMA := ,
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
 PLAIN := steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress stacks modules \
-         filtered locked grown jumps tables mappings
+         filtered locked grown jumps cancelled tables mappings
 LIBRARIES := early threaded restarter mapper auditor friend lazy forwarder
 PLUGINS  := shared static hidden operators sysv lld rodynamic vendored
 PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan \
             replaced_PLAIN replaced_ARRAY replaced_ALIGNED plugin_host $(PLUGINS:%=plugin_%.so)
-CXXES := bad_alloc operators hits families faults
+CXXES := bad_alloc operators hits families faults thrown
 EXCHANGED := plugin_one plugin_two bare_one bare_two
 
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%) \
@@ -23,7 +23,7 @@ $(OUT)/%: tests/shim/%.c tests/shim/stepping.h
 
 $(OUT)/%: tests/shim/%.cc
 	@mkdir -p $(@D)
-	$(CXX) -std=c++17 -g -O1 -fno-builtin $(WARN) -Wno-mismatched-new-delete -o $@ $< -pthread
+	$(CXX) -std=c++17 -g -O1 -fno-builtin $(if $(filter thrown,$*),-fnon-call-exceptions) $(WARN) -Wno-mismatched-new-delete -o $@ $< -pthread
 
 # With the C++ runtime inside.
 $(OUT)/families_static: tests/shim/families.cc

@@ -1,5 +1,6 @@
 /* The functions that map memory; track/mappings.h does what they do. madvise changes what is resident, not what is
  * mapped, and remap_file_pages what is mapped where; neither is looked at. */
+#include "shim/arena/held.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"
 #include "shim/ceiling/mappings.h"
@@ -12,19 +13,26 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* A cancellation waits: it would leave what is charged without a mapping. */
+#define WITHIN(call)                                                                                                   \
+    ({                                                                                                                 \
+        start_check();                                                                                                 \
+        arena_within();                                                                                                \
+        __typeof__(call) result = (call);                                                                              \
+        arena_not_within();                                                                                            \
+        result;                                                                                                        \
+    })
+
 EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset) {
-    start_check();
-    return mappings_map(addr, len, prot, flags, fd, offset, CALLER);
+    return WITHIN(mappings_map(addr, len, prot, flags, fd, offset, CALLER));
 }
 extern void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset) ALIAS(mmap);
 
 EXPORT int munmap(void *addr, size_t len) {
-    start_check();
-    return mappings_unmap(addr, len);
+    return WITHIN(mappings_unmap(addr, len));
 }
 
 EXPORT void *mremap(void *addr, size_t old_len, size_t new_len, int flags, ...) {
-    start_check();
     void *target = NULL;
     if (flags & (MREMAP_FIXED | 4)) { /* MREMAP_DONTUNMAP takes a hint */
         va_list args;
@@ -32,64 +40,61 @@ EXPORT void *mremap(void *addr, size_t old_len, size_t new_len, int flags, ...) 
         target = va_arg(args, void *);
         va_end(args);
     }
-    return mappings_remap(addr, old_len, new_len, flags, target, CALLER);
+    return WITHIN(mappings_remap(addr, old_len, new_len, flags, target, CALLER));
 }
 
 EXPORT int mprotect(void *addr, size_t len, int prot) {
-    start_check();
-    return mappings_protect(addr, len, prot, -1, CALLER);
+    return WITHIN(mappings_protect(addr, len, prot, -1, CALLER));
 }
 
 EXPORT int pkey_mprotect(void *addr, size_t len, int prot, int pkey) {
-    start_check();
-    return mappings_protect(addr, len, prot, pkey, CALLER);
+    return WITHIN(mappings_protect(addr, len, prot, pkey, CALLER));
 }
 
 EXPORT int brk(void *addr) {
-    start_check();
-    return mappings_brk(addr, CALLER);
+    return WITHIN(mappings_brk(addr, CALLER));
 }
 
 EXPORT void *sbrk(intptr_t delta) {
-    start_check();
-    return mappings_sbrk(delta, CALLER);
+    return WITHIN(mappings_sbrk(delta, CALLER));
 }
 
 EXPORT void *shmat(int shmid, const void *shmaddr, int shmflg) {
-    start_check();
-    return mappings_attach(shmid, shmaddr, shmflg);
+    return WITHIN(mappings_attach(shmid, shmaddr, shmflg));
 }
 
 EXPORT int shmdt(const void *shmaddr) {
-    start_check();
-    return mappings_detach(shmaddr);
+    return WITHIN(mappings_detach(shmaddr));
 }
 
-/* By syscall, see seccomp.c. */
-long map_by_syscall(long number, long a, long b, long c, long d, long e, long f) HIDDEN;
-long map_by_syscall(long number, long a, long b, long c, long d, long e, long f) {
-    start_check();
+static long by_syscall(long number, long a, long b, long c, long d, long e, long f, const void *caller) {
     void *at = (void *)a;
     switch (number) {
     case SYS_mmap:
-        return (long)mappings_map(at, (size_t)b, (int)c, (int)d, (int)e, f, CALLER);
+        return (long)mappings_map(at, (size_t)b, (int)c, (int)d, (int)e, f, caller);
     case SYS_munmap:
         return mappings_unmap(at, (size_t)b);
     case SYS_mremap:
-        return (long)mappings_remap(at, (size_t)b, (size_t)c, (int)d, (void *)e, CALLER);
+        return (long)mappings_remap(at, (size_t)b, (size_t)c, (int)d, (void *)e, caller);
     case SYS_mprotect:
-        return mappings_protect(at, (size_t)b, (int)c, -1, CALLER);
+        return mappings_protect(at, (size_t)b, (int)c, -1, caller);
     case SYS_pkey_mprotect:
-        return mappings_protect(at, (size_t)b, (int)c, (int)d, CALLER);
+        return mappings_protect(at, (size_t)b, (int)c, (int)d, caller);
     case SYS_shmat:
         return (long)mappings_attach((int)a, (const void *)b, (int)c);
     case SYS_shmdt:
         return mappings_detach(at);
     default: { /* brk answers with where the end is, whatever became of it */
         int error = errno;
-        if (at) (void)mappings_brk(at, CALLER);
+        if (at) (void)mappings_brk(at, caller);
         errno = error;
-        return (long)mappings_sbrk(0, CALLER);
+        return (long)mappings_sbrk(0, caller);
     }
     }
+}
+
+/* From syscall, see seccomp.c. */
+long map_by_syscall(long number, long a, long b, long c, long d, long e, long f) HIDDEN;
+long map_by_syscall(long number, long a, long b, long c, long d, long e, long f) {
+    return WITHIN(by_syscall(number, a, b, c, d, e, f, CALLER));
 }

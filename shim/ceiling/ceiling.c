@@ -24,10 +24,10 @@ static struct {
     uint64_t max, max_large; /* for requests that may have what WEIR_RESERVE keeps, and for others */
     uint64_t high, low;
     _Atomic bool above; /* of the watermarks, the one that was crossed last is the high one */
-    _Atomic uint64_t crossings[2];
     _Atomic uint64_t refused ALIGNED(64);
     _Atomic uint64_t refused_bytes;
     _Atomic uint64_t next_message, unsaid, next_dump;
+    _Atomic uint64_t crossings[2]; /* downwards, upwards */
 } counter;
 
 enum { CROSSED_DOWN = 1, CROSSED_UP = 2 };

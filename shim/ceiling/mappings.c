@@ -152,6 +152,10 @@ void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long o
         if (replaces) ask_kernel((uintptr_t)at, bytes, 0);
         return p;
     }
+    if (unlikely(!is_range(p, bytes))) { /* above what the map has: only who asks for such an address gets one */
+        charge_give(taken);
+        return p;
+    }
     if (unlikely(!pages_make_room((uintptr_t)p, bytes))) { /* what is in no count may not be there */
         become((uintptr_t)p, bytes, nothing, taken);
         (void)CALL(SYS_munmap, (long)p, (long)bytes, 0, 0, 0, 0);
@@ -219,6 +223,10 @@ void *mappings_remap(void *at, size_t from, size_t to, int flags, void *target, 
         charge_give(taken);
         if (!copies) ask_kernel(here, old, forgotten);
         if (replaces) ask_kernel((uintptr_t)target, new, 0);
+        return p;
+    }
+    if (unlikely(!is_range(p, new))) {
+        charge_give(taken + forgotten);
         return p;
     }
     if (unlikely(!pages_make_room((uintptr_t)p, new))) ceiling_refuse(CEILING_TABLE, new, caller); /* uncounted */

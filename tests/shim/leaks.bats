@@ -56,7 +56,7 @@ END
 }
 @test "a_stripped_cxx_program_is_told_exactly_with_its_debug_file" {
     the_numbers_are_exact "$SHIM_TOOLS/leaks_cc" --debug-dir "$SHIM_TOOLS/debug"
-    names_are_complete 'pool::Holder<char>::open(unsigned long)*' serve
+    names_are_complete 'pool::Holder<char>::open(unsigned long)*' 'serve(long)'
 }
 @test "a_c_program_with_its_debug_information_is_told_exactly" {
     the_numbers_are_exact "$SHIM_TOOLS/leaks_c.whole"
@@ -64,7 +64,7 @@ END
 }
 @test "a_cxx_program_with_its_debug_information_is_told_exactly" {
     the_numbers_are_exact "$SHIM_TOOLS/leaks_cc.whole"
-    names_are_complete 'pool::Holder<char>::open(unsigned long)*' serve
+    names_are_complete 'pool::Holder<char>::open(unsigned long)*' 'serve(long)'
 }
 
 @test "level_disabled_tracks_nothing_and_counts_everything" {

@@ -7,6 +7,7 @@
 
 #include "reporter/load/memory.h"
 #include "reporter/symbols/demangle.h"
+#include "reporter/symbols/dies.h"
 
 static const char cannot_be_read[] = "its debug information cannot be read";
 
@@ -68,7 +69,7 @@ static char *open_alt(struct dwarf_index *index, const struct object *object, co
     if (missing || !index->alt.elf) return missing;
     if (!object_unpack(&index->alt, &why)) return memory_format("the dwz file's debug information cannot be read");
     index->alt_dwarf = dwarf_begin_elf(index->alt.elf, DWARF_C_READ, NULL);
-    if (!index->alt_dwarf || object_unread(&index->alt))
+    if (!index->alt_dwarf || object_unread(&index->alt) || !object_texts_end(&index->alt))
         return memory_format("the dwz file's debug information cannot be read");
     dwarf_setalt(index->dwarf, index->alt_dwarf);
     return NULL;
@@ -91,7 +92,7 @@ static char *open_dwarf(struct dwarf_index *index, struct object *object, const 
     index->dwarf = dwarf_begin_elf(object->elf, DWARF_C_READ, NULL);
     why = object_unread(object);
     if (why) return memory_format("%s", why);
-    if (!index->dwarf) return memory_format("%s", cannot_be_read);
+    if (!index->dwarf || !object_texts_end(object)) return memory_format("%s", cannot_be_read);
     char *missing = open_alt(index, object, options);
     if (missing) return missing;
     find_sections(index, object);
@@ -160,10 +161,9 @@ static void open_split(struct dwarf_index *index, struct dwarf_unit *unit) {
  * skeleton that tells of the others. */
 static bool is_alone(const struct dwarf_unit *unit) {
     Dwarf_Die die = unit->body;
-    Dwarf_Attribute attribute;
-    if (dwarf_srclang(&die) == DW_LANG_Mips_Assembler) return true;
+    if (die_language(&die) == DW_LANG_Mips_Assembler) return true;
     if (unit->why && !dwarf_haschildren(&die)) return false;
-    const char *producer = dwarf_formstring(dwarf_attr(&die, DW_AT_producer, &attribute));
+    const char *producer = die_text(&die, DW_AT_producer);
     return producer ? strstr(producer, "clang") || strstr(producer, "LLVM") : unit->why != NULL;
 }
 
@@ -176,7 +176,7 @@ static void prepare(struct dwarf_index *index, struct dwarf_unit *unit) {
     if (!unit->walked) dwarf_walk(unit, &index->code);
     if (unit->torn) note_missing(index, cannot_be_read);
     unit->alone = is_alone(unit);
-    unit->folder = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_comp_dir, &attribute));
+    unit->folder = die_text(&unit->die, DW_AT_comp_dir);
     if (dwarf_formudata(dwarf_attr(&unit->die, DW_AT_stmt_list, &attribute), &offset) == 0)
         lines_read(&unit->lines, &index->code, &index->line_sections, offset, unit->folder);
 }
@@ -201,7 +201,7 @@ static void line_at(struct dwarf_unit *unit, uint64_t address, struct symbol_fra
 }
 
 static bool has_scopes(Dwarf_Die *die) {
-    switch (dwarf_srclang(die)) {
+    switch (die_language(die)) {
     case DW_LANG_C_plus_plus:
     case DW_LANG_C_plus_plus_03:
     case DW_LANG_C_plus_plus_11:
@@ -217,15 +217,14 @@ static bool has_scopes(Dwarf_Die *die) {
 
 static void name_node(struct dwarf_index *index, struct dwarf_unit *unit, struct dwarf_node *node) {
     Dwarf_Die die;
-    Dwarf_Attribute attribute;
     const char *name = NULL;
     if (node->named) return;
     node->named = true;
     if (!dwarf_offdie(unit->split ? unit->split->dwarf : index->dwarf, node->die, &die)) return;
-    name = dwarf_formstring(dwarf_attr_integrate(&die, DW_AT_linkage_name, &attribute));
-    if (!name) name = dwarf_formstring(dwarf_attr_integrate(&die, DW_AT_MIPS_linkage_name, &attribute));
+    name = die_text_or_origins(&die, DW_AT_linkage_name);
+    if (!name) name = die_text_or_origins(&die, DW_AT_MIPS_linkage_name);
     node->linked = name != NULL;
-    node->own = dwarf_formstring(dwarf_attr_integrate(&die, DW_AT_name, &attribute));
+    node->own = die_text_or_origins(&die, DW_AT_name);
     if (!name && has_scopes(&unit->body)) {
         node->function = scopes_name(&index->scopes, &die);
         node->brief = node->function ? memory_format("%s", node->function) : NULL;

@@ -177,6 +177,14 @@ struct bytes object_debug(const struct object *object, const char *name) {
     return elf_compress_gnu(section, 0, 0) < 0 ? (struct bytes){0} : bytes_of(section);
 }
 
+bool bytes_end(struct bytes texts) {
+    return !texts.size || ((const char *)texts.at)[texts.size - 1] == 0;
+}
+
+bool object_texts_end(const struct object *object) {
+    return bytes_end(object_debug(object, "str")) && bytes_end(object_debug(object, "line_str"));
+}
+
 /* .debug_line, .zdebug_line or .debug_line.dwo of a name that is needed. */
 static bool is_needed(const char *name) {
     if (*name++ != '.') return false;

@@ -51,4 +51,8 @@ struct bytes object_joined(struct object *object, const char *name);
 /* Of .debug_NAME, or .zdebug_NAME. */
 struct bytes object_debug(const struct object *object, const char *name);
 
+/* Whether the last text in a section of texts has an end; libdw takes that for granted. */
+bool bytes_end(struct bytes texts);
+bool object_texts_end(const struct object *object);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "reporter/load/memory.h"
 #include "reporter/symbols/demangle.h"
+#include "reporter/symbols/dies.h"
 
 #define MAX_DEPTH 256
 #define MAX_PARTS 32
@@ -105,19 +106,14 @@ static Dwarf_Die origin_of(Dwarf_Die die) {
     return die;
 }
 
-static const char *text_of(Dwarf_Die *die, unsigned name) {
-    Dwarf_Attribute attribute;
-    return dwarf_formstring(dwarf_attr_integrate(die, name, &attribute));
-}
-
 /* A type whose definition lies in a unit of its own may have its name there only. */
 static const char *name_of(Dwarf_Die *die) {
     Dwarf_Attribute attribute;
     Dwarf_Die definition;
-    const char *name = text_of(die, DW_AT_name);
+    const char *name = die_text_or_origins(die, DW_AT_name);
     if (name || !dwarf_attr(die, DW_AT_signature, &attribute) || !dwarf_formref_die(&attribute, &definition))
         return name;
-    return text_of(&definition, DW_AT_name);
+    return die_text_or_origins(&definition, DW_AT_name);
 }
 
 /* gcc calls a lambda's type <lambda(int)>, and a reader of templates would fold that; clang gives it no name. */
@@ -132,14 +128,14 @@ static char *scope_text(Dwarf_Die *die, const char *inner) {
 }
 
 static char *linked_text(Dwarf_Die *die) {
-    const char *linked = text_of(die, DW_AT_linkage_name);
-    if (!linked) linked = text_of(die, DW_AT_MIPS_linkage_name);
+    const char *linked = die_text_or_origins(die, DW_AT_linkage_name);
+    if (!linked) linked = die_text_or_origins(die, DW_AT_MIPS_linkage_name);
     return linked ? demangle(linked, true) : NULL;
 }
 
 char *scopes_name(struct scopes **scopes, Dwarf_Die *function) {
     Dwarf_Die die = origin_of(*function);
-    const char *own = text_of(&die, DW_AT_name);
+    const char *own = die_text_or_origins(&die, DW_AT_name);
     if (!own) return NULL;
     char *name = memory_text(own, strnlen(own, MAX_NAME));
     for (int parts = 0; parts < MAX_PARTS && strlen(name) < MAX_NAME; parts++) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/symbols/dies.h"
 
 enum { INFO, ABBREV, STR, STR_OFFSETS, TYPES, FOR_LIBDW, RNGLISTS = FOR_LIBDW, PARTS };
 
@@ -99,7 +100,8 @@ static bool find_unit(struct split *split, uint64_t id) {
 enum outcome { FOUND, OTHER, DAMAGED };
 
 static enum outcome open_unit(struct split *split, const struct bytes sections[PARTS], uint64_t id) {
-    if (!sections[INFO].size || !sections[ABBREV].size || !compose(split, sections)) return DAMAGED;
+    if (!sections[INFO].size || !sections[ABBREV].size || !bytes_end(sections[STR])) return DAMAGED;
+    if (!compose(split, sections)) return DAMAGED;
     if (!find_unit(split, id)) return OTHER;
     split->ranges.info = sections[INFO];
     split->ranges.lists = sections[RNGLISTS];
@@ -207,11 +209,6 @@ static char *reason(const char *name, const char *what, const char *then) {
     return memory_format("%s %.255s%s", what, base, then);
 }
 
-static const char *text_of(Dwarf_Die *die, unsigned name) {
-    Dwarf_Attribute attribute;
-    return dwarf_formstring(dwarf_attr(die, name, &attribute));
-}
-
 /* First the package: where there is one, it was made of the files that the program was. */
 static char *open_any(struct split *split, struct splits *splits, Dwarf_Die *skeleton, const char *name, uint64_t id) {
     bool exists = false, damaged = false;
@@ -219,7 +216,7 @@ static char *open_any(struct split *split, struct splits *splits, Dwarf_Die *ske
     if (outcome == FOUND) return NULL;
     const char *bad_package = outcome == DAMAGED ? splits->package.path : splits->bad;
     split_close(split);
-    char **paths = files_split_paths(splits->files, splits->options, text_of(skeleton, DW_AT_comp_dir), name);
+    char **paths = files_split_paths(splits->files, splits->options, die_text(skeleton, DW_AT_comp_dir), name);
     for (size_t i = 0; paths && paths[i] && outcome != FOUND; i++) {
         outcome = open_file(split, paths[i], id, &exists);
         damaged = damaged || outcome == DAMAGED;
@@ -233,8 +230,8 @@ static char *open_any(struct split *split, struct splits *splits, Dwarf_Die *ske
 }
 
 static const char *split_name(Dwarf_Die *first) {
-    const char *name = text_of(first, DW_AT_dwo_name);
-    return name ? name : text_of(first, DW_AT_GNU_dwo_name);
+    const char *name = die_text(first, DW_AT_dwo_name);
+    return name ? name : die_text(first, DW_AT_GNU_dwo_name);
 }
 
 bool split_is_skeleton(Dwarf_Die *first) {

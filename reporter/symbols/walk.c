@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/symbols/dies.h"
 #include "reporter/symbols/dwarf.h"
 #include "reporter/symbols/lookup.h"
 
@@ -144,7 +145,7 @@ static void flatten(struct walk *walk) {
 
 void dwarf_walk(struct dwarf_unit *unit, const struct code *code) {
     struct walk walk = {.unit = unit, .code = code, .budget = 4 * unit->size};
-    walk.in_types = dwarf_srclang(&unit->body) == DW_LANG_Rust;
+    walk.in_types = die_language(&unit->body) == DW_LANG_Rust;
     unit->walked = true;
     walk_children(&walk, &unit->body, NO_NODE, 0);
     if (walk.count) qsort(walk.spans, walk.count, sizeof *walk.spans, compare);

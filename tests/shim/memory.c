@@ -219,7 +219,7 @@ static int threads_beside_refusals(void) {
     pthread_t refused;
     if (pthread_create(&refused, NULL, be_refused, NULL) != 0) return 2;
     size_t before = charged();
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < 3000; i++) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, few_blocks, NULL) != 0) return 2;
         pthread_join(thread, NULL);

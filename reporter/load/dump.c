@@ -25,7 +25,7 @@ static const struct {
     size_t record, least;
 } section_types[DUMP_SECTION_TYPES] = {
     [0] = {"?", 0, 0},
-    [DUMP_PROCESS] = {"process", sizeof(struct dump_process), sizeof(struct dump_process)},
+    [DUMP_PROCESS] = {"process", sizeof(struct dump_process), DUMP_PROCESS_LEAST},
     [DUMP_STRINGS] = {"strings", 1, 1},
     [DUMP_OPTIONS] = {"options", sizeof(struct dump_option), sizeof(struct dump_option)},
     [DUMP_MODULES] = {"modules", sizeof(struct dump_module), DUMP_MODULE_LEAST},

@@ -208,6 +208,19 @@ static void add_refusals(struct merged *merged, const struct dump *dump, struct 
     }
 }
 
+/* What was counted as a whole. */
+static void add_inherited(struct merged *merged, const struct dump *dump) {
+    uint64_t blocks = 0, bytes = 0;
+    (void)dump_stat(dump, STAT_INHERITED, &blocks);
+    (void)dump_stat(dump, STAT_INHERITED_BYTES, &bytes);
+    if (!blocks) return;
+    merged->forked_from = merged->inherited_blocks == 0 || merged->forked_from == dump->process.forked_from
+                              ? dump->process.forked_from
+                              : 0;
+    add_to(&merged->inherited_blocks, blocks);
+    add_to(&merged->inherited_bytes, bytes);
+}
+
 static void add_part(struct merged *merged, size_t number) {
     const struct dump *dump = merged->parts[number].dump;
     struct translation known = {.count = (size_t)dump_count(dump, DUMP_MODULES)};
@@ -217,6 +230,7 @@ static void add_part(struct merged *merged, size_t number) {
         struct dump_site site = site_from_blocks(&dump->summaries[i]);
         add_site(merged, number, &known, &site);
     }
+    add_inherited(merged, dump);
     merged_add_growths(merged, dump, &known);
     add_refusals(merged, dump, &known);
     free(known.number);

@@ -88,6 +88,7 @@ struct merged {
     size_t site_count, site_capacity; /* those with live blocks that this process made come first after merged_sort */
     struct merged_site *site_table;
     uint64_t blocks, bytes, inherited_blocks, inherited_bytes;
+    uint32_t forked_from; /* the one process whose blocks those are; 0: several, or it is not known */
     size_t live_sites;
     struct merged_refusal *refusals; /* by part, oldest first */
     size_t refusal_count, refusal_capacity;

@@ -27,6 +27,8 @@ static const char *const stat_names[] = {[STAT_DIRECT_COUNT] = "direct: live blo
                                          [STAT_MODULES_LOST] = "modules that could not be noted",
                                          [STAT_MISMATCHES] = "given back by other functions",
                                          [STAT_JUMPS] = "jumps out of malloc or free",
+                                         [STAT_INHERITED] = "inherited: live blocks",
+                                         [STAT_INHERITED_BYTES] = "inherited: bytes of their places",
                                          [STAT_PURGED] = "bytes ever given back",
                                          [STAT_REFUSED_BYTES] = "bytes of refused requests",
                                          [STAT_HIGH_CROSSINGS] = "above the high watermark, times",

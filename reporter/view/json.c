@@ -28,6 +28,7 @@ static void put_process(struct json *json, const struct dump *dump) {
     json_seconds(json, "uptime_seconds", view_uptime(dump));
     json_known(json, "exit_status", process->exit_status != DUMP_STATUS_UNKNOWN, process->exit_status);
     json_number(json, "parent_pid", process->parent_pid);
+    json_known(json, "forked_from", process->forked_from != 0, process->forked_from);
     json_string(json, "dumped_at", view_reason(process->reason));
     json_number(json, "number", process->number);
     json_text(json, "executable", dump_text(dump, process->exe));

@@ -112,6 +112,17 @@ static void print_direct(const struct view *view) {
     print_mappings(view);
 }
 
+static void print_inherited(const struct view *view) {
+    const struct merged *merged = view->merged;
+    bool one = merged->inherited_blocks == 1;
+    (void)fprintf(view->out, "%s %s inherited from ", units_count(merged->inherited_blocks), one ? "block" : "blocks");
+    if (merged->forked_from)
+        (void)fprintf(view->out, "process %u", merged->forked_from);
+    else
+        (void)fprintf(view->out, "before a fork");
+    (void)fprintf(view->out, " %s not listed (%s)\n", one ? "is" : "are", units_bytes(merged->inherited_bytes));
+}
+
 static void print_coverage(const struct view *view) {
     const struct merged *merged = view->merged;
     size_t with = 0, opened = 0;
@@ -126,9 +137,7 @@ static void print_coverage(const struct view *view) {
     if (merged->blocks && some_not) (void)fprintf(view->out, ", %s not", units_count(untracked));
     if (opened) (void)fprintf(view->out, "; symbols for %zu of %zu modules", with, opened);
     (void)fputc('\n', view->out);
-    if (merged->inherited_blocks)
-        (void)fprintf(view->out, "inherited from before a fork: %s in %s blocks, not counted here\n",
-                      units_bytes(merged->inherited_bytes), units_count(merged->inherited_blocks));
+    if (merged->inherited_blocks) print_inherited(view);
 }
 
 /* At most three problems on the screen; all with --full. */

@@ -270,6 +270,7 @@ void arena_left_by_jump(void) {
 struct look {
     struct arena_stats *stats;
     struct arena_class *classes;
+    uint32_t epoch;
     void (*tracked)(void *, const void *, const struct side *);
     void *context;
 };
@@ -285,17 +286,22 @@ static uint64_t walk_sides(const struct look *w, const struct slab *s, uint32_t 
     return live;
 }
 
+static uint64_t count_places(const struct slab *s) {
+    uint64_t remote = atomic_load_explicit(&((struct slab *)(uintptr_t)s)->remote, memory_order_relaxed);
+    uint64_t gone = slab_free_length(s) + REMOTE_COUNT(remote);
+    bool given = (remote & (REMOTE_CLAIMED | REMOTE_GIVEN)) != 0;
+    return slab_used(s) > gone && !given ? slab_used(s) - gone : 0;
+}
+
 static void walk_slab(const struct look *w, struct slab *s) {
     uint32_t capacity = slab_capacity(s), reserved = s->reserved;
     if (capacity > reserved || reserved > SLICE / 16 || s->class >= CLASSES) return; /* being made just now */
-    uint64_t live;
-    if (slab_owner_word(s) & OWNER_TRACKED) {
-        live = walk_sides(w, s, capacity);
-    } else {
-        uint64_t remote = atomic_load_explicit(&s->remote, memory_order_relaxed);
-        uint64_t gone = slab_free_length(s) + REMOTE_COUNT(remote);
-        bool given = (remote & (REMOTE_CLAIMED | REMOTE_GIVEN)) != 0;
-        live = slab_used(s) > gone && !given ? slab_used(s) - gone : 0;
+    bool tracked = (slab_owner_word(s) & OWNER_TRACKED) != 0;
+    bool looked = tracked && w->tracked && (w->epoch == ARENA_ALL_EPOCHS || w->epoch == s->epoch);
+    uint64_t live = looked ? walk_sides(w, s, capacity) : count_places(s);
+    if (tracked && !looked) {
+        w->stats->older += live;
+        w->stats->older_bytes += live * s->size;
     }
     w->stats->slabs++;
     w->stats->blocks += live;
@@ -311,15 +317,15 @@ static void walk_run(const struct look *w, const struct slab *s) {
     w->stats->bytes += s->run.bytes;
     w->classes[CLASSES].live++;
     w->classes[CLASSES].capacity++;
-    if (s->run.tracked &&
+    if (s->run.tracked && w->tracked &&
         SIDE_IS_LIVE(atomic_load_explicit(&((struct slab *)(uintptr_t)s)->run.side.state, memory_order_acquire))) {
         w->tracked(w->context, slab_start(s), &s->run.side);
     }
 }
 
-void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 1],
+void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 1], uint32_t epoch,
                 void (*tracked)(void *, const void *, const struct side *), void *context) {
-    struct look w = {stats, classes, tracked, context};
+    struct look w = {stats, classes, epoch, tracked, context};
     for (int zone = ZONE_LOW; zone <= ZONE_HIGH; zone++) {
         size_t i, end;
         slices_bounds((enum slices_zone)zone, &i, &end);

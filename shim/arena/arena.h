@@ -136,7 +136,8 @@ void arena_forked(void);
 /* --- looking at everything, without locks: for dumps --- */
 
 struct arena_stats {
-    uint64_t blocks, bytes; /* live, as places */
+    uint64_t blocks, bytes;      /* live, as places */
+    uint64_t older, older_bytes; /* of those, tracked ones of earlier epochs that were counted, not looked at */
     uint64_t slabs, runs;
     uint64_t heaps, parked;
     uint64_t purged;   /* bytes ever given back */
@@ -145,8 +146,10 @@ struct arena_stats {
 struct arena_class {
     uint64_t slabs, live, capacity;
 };
-/* Calls `tracked` for every live tracked block, and adds up. classes[CLASSES] is runs. */
-void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 1],
+/* Calls `tracked` for every live tracked block, and adds up. classes[CLASSES] is runs. With an epoch, blocks of slabs
+ * where none was made in it are counted, and NULL looks at none at all. */
+#define ARENA_ALL_EPOCHS UINT32_MAX
+void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 1], uint32_t epoch,
                 void (*tracked)(void *context, const void *p, const struct side *side), void *context);
 
 #endif

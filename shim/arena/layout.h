@@ -184,6 +184,7 @@ struct slab {
     uint32_t head;        /* TAIL: slices back to the head */
     struct slice slice;
     bool grows_fast; /* in larger steps, see slab.c */
+    uint8_t epoch;   /* of the last tracked block made here: its state's low bits; written by its maker, before that */
 } ALIGNED(128);
 _Static_assert(sizeof(struct slab) == 128, "a descriptor is two cache lines");
 _Static_assert(offsetof(struct slab, owner) == 64, "others' fields begin on line 1");

@@ -16,7 +16,7 @@
 #define THREADS_MAX  4096u
 
 struct site_sum {
-    uint64_t blocks, bytes, oldest, newest, inherited_blocks, inherited_bytes;
+    uint64_t blocks, bytes, oldest, newest;
     uint32_t threads;
     uint32_t thread[SITE_THREADS];
 };
@@ -100,13 +100,8 @@ static void note_thread_of(struct contents *c, struct site_sum *site, uint32_t t
     note_thread(c, thread);
 }
 
-static void add_to_site(struct contents *c, const struct dump_block *b, bool inherited) {
+static void add_to_site(struct contents *c, const struct dump_block *b) {
     struct site_sum *site = &c->sites[b->stack];
-    if (inherited) {
-        site->inherited_blocks++;
-        site->inherited_bytes += b->size;
-        return;
-    }
     if (site->blocks == 0 || b->time < site->oldest) site->oldest = b->time;
     if (b->time > site->newest) site->newest = b->time;
     site->blocks++;
@@ -115,6 +110,7 @@ static void add_to_site(struct contents *c, const struct dump_block *b, bool inh
 }
 
 static void note_stack(struct contents *c, uint32_t stack) {
+    if (stack >= c->live_stacks) c->live_stacks = stack + 1;
     if (c->live) c->live[stack / 8] |= (uint8_t)(1u << stack % 8);
 }
 
@@ -137,32 +133,41 @@ static void write_grown(struct contents *c) {
     struct arena_class classes[CLASSES + 1] = {{0}};
     struct arena_stats stats = {0};
     writer_begin(&c->w, DUMP_GROWN, sizeof(struct dump_grown));
-    if (c->grown > 0) arena_walk(&stats, classes, add_grown, c);
+    if (c->grown > 0) arena_walk(&stats, classes, state_own_epoch(), add_grown, c);
     writer_end(&c->w);
 }
 
-/* Inherited blocks are their maker's to list; here they count only. Without sites the reader counts them. */
+/* By its place, as most of them are: those in slabs where this process has made none are not even looked at. */
+static void count_inherited(struct contents *c, const void *p) {
+    size_t size = arena_find(p).size;
+    c->inherited++;
+    c->inherited_bytes += size;
+    c->capacity += size;
+}
+
+/* Inherited blocks are their maker's to list; here they count only. */
 static void add_block(void *context, const void *p, const struct side *side) {
     struct contents *c = context;
-    bool inherited = state_is_inherited(side);
-    uint64_t fork_time = state_fork_time(), time = side_time(side);
+    c->tracked++;
+    if (state_is_inherited(side)) {
+        count_inherited(c, p);
+        return;
+    }
     /* The epoch knows; the clocks of a fork and of a block next to it may not. */
-    if (inherited && time >= fork_time) time = fork_time - 1;
-    if (!inherited && time < fork_time) time = fork_time;
+    uint64_t time = max_size(side_time(side), state_fork_time());
     uint32_t stack = side->stack < c->stacks ? side->stack : STACK_UNKNOWN;
     struct dump_block b = {(uintptr_t)p, side->size, time, stack, side->thread, DUMP_UNKNOWN, 0};
-    if (!inherited || !c->sites) writer_add(&c->w, &b, sizeof b);
-    if (!(inherited && c->sites)) note_stack(c, stack);
+    writer_add(&c->w, &b, sizeof b);
+    note_stack(c, stack);
     uint32_t grown = grown_at(c, side);
     if (grown != STACK_UNKNOWN) {
         note_stack(c, grown);
         c->grown++;
     }
-    c->tracked++;
     c->capacity += b.size;
     if (c->sites)
-        add_to_site(c, &b, inherited);
-    else if (!inherited)
+        add_to_site(c, &b);
+    else
         note_thread(c, b.thread);
 }
 
@@ -174,22 +179,31 @@ static void add_up_capacity(struct contents *c) {
 
 static void write_sites(struct contents *c) {
     writer_begin(&c->w, DUMP_SITES, sizeof(struct dump_site));
-    for (uint32_t i = 0; i < c->stacks; i++) {
+    for (uint32_t i = 0; c->sites && i < c->live_stacks; i++) {
         const struct site_sum *s = &c->sites[i];
-        if (s->blocks == 0 && s->inherited_blocks == 0) continue;
-        struct dump_site d = {i,         s->threads, s->blocks,           s->bytes,
-                              s->oldest, s->newest,  s->inherited_blocks, s->inherited_bytes};
+        if (s->blocks == 0) continue;
+        struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, 0, 0};
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);
 }
 
+/* Slabs that were passed over. */
+static void count_older(struct contents *c) {
+    c->tracked += c->stats.older;
+    c->inherited += c->stats.older;
+    c->inherited_bytes += c->stats.older_bytes;
+    c->capacity += c->stats.older_bytes;
+}
+
 void contents_write_blocks(struct contents *c, uint32_t pid) {
+    bool listed = state_tracking(); /* entries without stacks are for checks alone (WEIR_HARDEN) */
     c->pid = pid;
     writer_begin(&c->w, DUMP_BLOCKS, sizeof(struct dump_block));
-    arena_walk(&c->stats, c->classes, add_block, c);
+    arena_walk(&c->stats, c->classes, state_own_epoch(), listed ? add_block : NULL, c);
     writer_end(&c->w);
     write_grown(c);
+    if (listed) count_older(c);
     if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;
     add_up_capacity(c);
     if (c->sites || !c->stacks) write_sites(c);
@@ -197,8 +211,8 @@ void contents_write_blocks(struct contents *c, uint32_t pid) {
 
 /* --- the rest --- */
 
-/* The stack of a site with live blocks; of the others, which may be a hundred times as many, only the number is kept.
- */
+/* The stack of a site with live blocks; of the others, which may be a hundred times as many, only the number is kept,
+ * and behind the last one not even that. */
 static const struct stack *live_stack(const struct contents *c, uint32_t i, uint64_t frames) {
     const struct stack *s = stack_at(i);
     bool live = !c->live || (c->live[i / 8] >> i % 8 & 1);
@@ -209,13 +223,13 @@ static void write_stacks(struct contents *c) {
     uint64_t frames = c->stacks ? stack_frame_count() : 0;
     uint32_t written = 0;
     writer_begin(&c->w, DUMP_FRAMES, sizeof(uint64_t));
-    for (uint32_t i = 0; i < c->stacks; i++) {
+    for (uint32_t i = 0; i < c->live_stacks; i++) {
         const struct stack *s = live_stack(c, i, frames);
         if (s) writer_add(&c->w, stack_frames() + s->first_frame, s->frames * sizeof(uint64_t));
     }
     writer_end(&c->w);
     writer_begin(&c->w, DUMP_STACKS, sizeof(struct dump_stack));
-    for (uint32_t i = 0; i < c->stacks; i++) {
+    for (uint32_t i = 0; i < c->live_stacks; i++) {
         const struct stack *s = live_stack(c, i, frames);
         struct dump_stack d = {.flags = DUMP_STACK_NONE};
         if (s) d = (struct dump_stack){written, s->frames, s->flags, s->exact};

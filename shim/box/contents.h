@@ -11,12 +11,15 @@ struct contents {
     uint64_t now;
     struct arena_stats stats;
     struct arena_class classes[CLASSES + 1];
-    uint64_t tracked;       /* live tracked blocks */
-    uint64_t grown;         /* of those, made larger by realloc */
-    uint64_t capacity;      /* bytes of live blocks: asked for where that is known, else the place's */
-    uint32_t stacks;        /* ids below it are written */
-    struct site_sum *sites; /* by stack; NULL: no address space, and the reader adds the blocks up itself */
-    uint8_t *live;          /* a bit a stack: some block names it; NULL: any may be */
+    uint64_t tracked;         /* live tracked blocks */
+    uint64_t grown;           /* of those, made larger by realloc */
+    uint64_t inherited;       /* of those, made before the process was forked */
+    uint64_t inherited_bytes; /* of their places */
+    uint64_t capacity;        /* bytes of live blocks: asked for where they are listed, else the place's */
+    uint32_t stacks;          /* ids below it are known */
+    uint32_t live_stacks;     /* ids below it are written: of those behind, no block is listed */
+    struct site_sum *sites;   /* by stack; NULL: no address space, and the reader adds the blocks up itself */
+    uint8_t *live;            /* a bit a stack: some block names it; NULL: any may be */
     char *strings;
     size_t strings_length, strings_size;
     uint32_t threads; /* distinct makers seen */

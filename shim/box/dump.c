@@ -63,6 +63,7 @@ static void write_process(struct contents *c, enum dump_reason reason, uint32_t 
         .exe = contents_string(c, module_program_path(), str_length(module_program_path())),
         .command_line = contents_string(c, command_line, command_line_length),
         .machine = contents_string(c, "x86_64", 6),
+        .forked_from = state_forked_from(),
     };
     writer_begin(&c->w, DUMP_PROCESS, sizeof p);
     writer_add(&c->w, &p, sizeof p);
@@ -112,6 +113,8 @@ static void write_stats(struct contents *c) {
         {STAT_MODULES_LOST, 0, modules_lost()},
         {STAT_MISMATCHES, 0, t.mismatches},
         {STAT_JUMPS, 0, t.jumps},
+        {STAT_INHERITED, 0, c->inherited},
+        {STAT_INHERITED_BYTES, 0, c->inherited_bytes},
         {STAT_PURGED, 0, c->stats.purged},
         {STAT_RESERVED, 0, c->stats.reserved},
         {STAT_MAPPED_COUNT, 0, m.mapped_count},

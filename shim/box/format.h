@@ -91,15 +91,19 @@ struct dump_process {
     uint32_t pointer_size;   /* 8 */
     uint64_t start_realtime; /* when weir came up in this process image; a fork child inherits it */
     uint64_t start_time;     /* the same instant, monotonic */
-    uint64_t fork_time;      /* when this process was forked, 0 if it began by exec; older blocks are inherited */
+    uint64_t fork_time;      /* when this process was forked, 0 if it began by exec; older blocks are inherited: they
+                                count, and are not listed */
     uint64_t dump_time;      /* when this dump was begun, monotonic */
     uint64_t max_direct;     /* the ceiling; 0: none is set */
     struct dump_string name; /* program name, as in the kernel's comm but not cut to 15 bytes */
     struct dump_string exe;  /* path of the executable */
     struct dump_string command_line; /* arguments, each ended by a zero byte */
     struct dump_string machine;      /* "x86_64" */
+    uint32_t forked_from;            /* the process whose blocks it has inherited; 0: none, or it is not known */
+    uint32_t reserved;
 };
-static_assert(sizeof(struct dump_process) == 104, "dump_process is 104 bytes");
+static_assert(sizeof(struct dump_process) == 112, "dump_process is 112 bytes");
+#define DUMP_PROCESS_LEAST 104 /* bytes of a record without what was appended */
 
 struct dump_option {
     struct dump_string name;  /* WEIR_… */
@@ -172,7 +176,7 @@ struct dump_site {
     uint64_t blocks;           /* live, made by this process */
     uint64_t bytes;            /* asked for, of those */
     uint64_t oldest, newest;   /* when the first and the last of them were made */
-    uint64_t inherited_blocks; /* live, made before this process was forked */
+    uint64_t inherited_blocks; /* live, made before this process was forked; 0 where only their sum is known */
     uint64_t inherited_bytes;
 };
 static_assert(sizeof(struct dump_site) == 56, "dump_site is 56 bytes");
@@ -236,7 +240,9 @@ enum dump_stat_id {
     STAT_HIGH_CROSSINGS =
         33,                  /* times that STAT_DIRECT_USED passed the high watermark after having been below the low */
     STAT_LOW_CROSSINGS = 34, /* and fell below the low one after that */
-    STAT_JUMPS = 28          /* times that a signal handler left weir by siglongjmp: what it interrupted is given up */
+    STAT_INHERITED = 35,     /* live blocks made before this process was forked, not those of DUMP_SITES */
+    STAT_INHERITED_BYTES = 36, /* of their places */
+    STAT_JUMPS = 28            /* times that a signal handler left weir by a jump: what it interrupted is given up */
 };
 
 struct dump_stat {

@@ -2,7 +2,7 @@
 #ifndef WEIR_BOX_STATE_H
 #define WEIR_BOX_STATE_H
 
-#include "shim/arena/layout.h"
+#include "shim/arena/arena.h"
 
 /* Blocks are being tracked: the tables of stacks and modules exist. */
 bool state_tracking(void); /* blocks have stacks, and are listed in dumps */
@@ -10,11 +10,18 @@ bool state_checked(void);  /* blocks have entries: where they are tracked, or wi
 void state_set_tracking(bool on);
 void state_set_checked(bool on);
 
+/* Once, at start: which process this is. */
+void state_start(void);
+
 /* A fork begins a new epoch: tracked blocks of earlier ones are inherited. */
 void state_new_epoch(void);
-uint64_t state_fork_time(void); /* CLOCK_MONOTONIC ns, 0: never forked */
-uint32_t state_live(void);      /* the state of a side entry that is made live now */
+uint64_t state_fork_time(void);   /* CLOCK_MONOTONIC ns, 0: never forked */
+uint32_t state_forked_from(void); /* the process whose memory this one's is a copy of; 0: none, or it is not known */
+uint32_t state_own_epoch(void);   /* of a walk that need not look at what is inherited */
 bool state_is_inherited(const struct side *side);
+
+/* The state of a side entry that is made live now, in this slab. */
+uint32_t state_live(struct slab *s);
 
 struct state_numbers {
     uint64_t foreign_frees, bad_frees, mismatches, jumps;

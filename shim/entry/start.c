@@ -62,6 +62,7 @@ static void start_rooms(void) {
     ceiling_describe_process = describe_process;
     ceiling_start();
     dump_start();
+    state_start();
     bool tracking = track_start();
     const struct arena_wishes wishes = {state_checked(), options.zero_on_free, options.guard, options.check,
                                         options.harden};

@@ -112,8 +112,9 @@ struct request {
     const void *caller, *frame;
 };
 
-static void fill(struct side *side, const struct request *r, uint32_t stack) {
-    uint32_t state = state_live();
+static void fill(const struct place *place, const struct request *r, uint32_t stack) {
+    struct side *side = place->side;
+    uint32_t state = state_live(place->slab);
     side->stack = stack;
     side->thread = my_thread() & 0xffffff;
     side->family = (uint32_t)r->family & 15;
@@ -158,7 +159,7 @@ static void *allocate(const struct request *r) {
     check_free_place("malloc", &place, sizeof(struct link), r->caller);
     if (r->zero && by_class) mem_zero(p, r->n);
     pattern_end(&place, r->n); /* first: the thread may end between the two */
-    fill(side, r, stack);
+    fill(&place, r, stack);
     return p;
 }
 
@@ -367,7 +368,7 @@ void track_look_at_end(void) {
     if (!options.harden || !state_checked() || !is_alone()) return;
     struct arena_stats stats = {0};
     struct arena_class classes[CLASSES + 1] = {0};
-    arena_walk(&stats, classes, look_at_live, NULL);
+    arena_walk(&stats, classes, ARENA_ALL_EPOCHS, look_at_live, NULL);
     arena_each_delayed(look_at_freed);
 }
 

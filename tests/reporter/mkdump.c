@@ -6,6 +6,7 @@
  *     --stack M:OFFSET[!],M:OFFSET,...   one site with these frames; ! marks an exact program counter
  *     --name BYTES --thread BYTES        \xNN is understood
  *     --pid N --number N --start N --level N --max N --exit N --reason N --fork
+ *     --inherited N --forked-from PID    so many blocks of 16 bytes that are not listed
  *     --refusals N --size N --extra N    refusals; bytes a block; bytes appended to each record
  *     --omit SECTION --no-end            by number
  *     --base OFFSET --spread N           the frames of --sites lie in these N bytes of the first module
@@ -220,6 +221,13 @@ static void take(struct parameters *parameters, char option, const char *value) 
     case 'f':
         process->fork_time = process->dump_time - 3000000000u;
         return;
+    case 'i':
+        builder_stat(builder, STAT_INHERITED, number);
+        builder_stat(builder, STAT_INHERITED_BYTES, number * 16);
+        return;
+    case 'F':
+        process->forked_from = (uint32_t)number;
+        return;
     case 'w':
         builder->extra_stride = (uint32_t)number;
         return;
@@ -246,13 +254,13 @@ static void take(struct parameters *parameters, char option, const char *value) 
 }
 
 static const struct option options[] = {
-    {"blocks", 1, NULL, 'b'}, {"sites", 1, NULL, 's'},  {"depth", 1, NULL, 'd'},    {"size", 1, NULL, 'z'},
-    {"module", 1, NULL, 'm'}, {"stack", 1, NULL, 'k'},  {"refusals", 1, NULL, 'r'}, {"name", 1, NULL, 'n'},
-    {"pid", 1, NULL, 'p'},    {"number", 1, NULL, 'u'}, {"start", 1, NULL, 't'},    {"level", 1, NULL, 'l'},
-    {"max", 1, NULL, 'x'},    {"exit", 1, NULL, 'e'},   {"reason", 1, NULL, 'a'},   {"fork", 0, NULL, 'f'},
-    {"extra", 1, NULL, 'w'},  {"omit", 1, NULL, 'o'},   {"no-end", 0, NULL, 'E'},   {"set", 1, NULL, 'S'},
-    {"option", 1, NULL, 'O'}, {"thread", 1, NULL, 'T'}, {"base", 1, NULL, 'B'},     {"spread", 1, NULL, 'W'},
-    {NULL, 0, NULL, 0}};
+    {"blocks", 1, NULL, 'b'},    {"sites", 1, NULL, 's'},       {"depth", 1, NULL, 'd'},    {"size", 1, NULL, 'z'},
+    {"module", 1, NULL, 'm'},    {"stack", 1, NULL, 'k'},       {"refusals", 1, NULL, 'r'}, {"name", 1, NULL, 'n'},
+    {"pid", 1, NULL, 'p'},       {"number", 1, NULL, 'u'},      {"start", 1, NULL, 't'},    {"level", 1, NULL, 'l'},
+    {"max", 1, NULL, 'x'},       {"exit", 1, NULL, 'e'},        {"reason", 1, NULL, 'a'},   {"fork", 0, NULL, 'f'},
+    {"extra", 1, NULL, 'w'},     {"omit", 1, NULL, 'o'},        {"no-end", 0, NULL, 'E'},   {"set", 1, NULL, 'S'},
+    {"option", 1, NULL, 'O'},    {"thread", 1, NULL, 'T'},      {"base", 1, NULL, 'B'},     {"spread", 1, NULL, 'W'},
+    {"inherited", 1, NULL, 'i'}, {"forked-from", 1, NULL, 'F'}, {NULL, 0, NULL, 0}};
 
 int main(int count, char **arguments) {
     static struct parameters parameters = {.blocks = 12, .sites = 3, .depth = 4};

@@ -106,9 +106,18 @@ setup() { plain; }
 @test "inherited_blocks_are_one_line_and_not_in_the_table" {
     mkdump --blocks 10 --sites 1 --size 100 --fork a.dump
     expect 0 "$WEIR" report a.dump
-    has "$out" "inherited from before a fork: 700 B in 7 blocks, not counted here" "not freed 300 B at 1 site"
+    has "$out" "7 blocks inherited from before a fork are not listed (700 B)" "not freed 300 B at 1 site"
     expect 0 "$WEIR" report --json a.dump
     [ "$(json 'd["totals"]["inherited_bytes"], d["totals"]["bytes"]' .out)" = "(700, 300)" ]
+    # Only their number is known, of one process and of two.
+    mkdump --blocks 1 --sites 1 --size 100 --inherited 1 --forked-from 12 a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "1 block inherited from process 12 is not listed (16 B)"
+    mkdump --blocks 1 --sites 1 --size 100 --pid 4 --inherited 2000000 --forked-from 13 b.dump
+    expect 0 "$WEIR" report a.dump b.dump
+    has "$out" "2,000,001 blocks inherited from before a fork are not listed (31 MiB)"
+    expect 0 "$WEIR" report --json a.dump b.dump
+    [ "$(json 'd["totals"]["inherited_blocks"], [p["process"]["forked_from"] for p in d["parts"]]' .out)" = "(2000001, [12, 13])" ]
 }
 
 @test "nothing_not_freed_is_said_so" {

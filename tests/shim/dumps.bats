@@ -38,7 +38,35 @@ leaves_a_dump() {
     for dump in dumps/*; do
         json '(blocks(12345), blocks(54321), d["totals"]["inherited_blocks"], d["totals"]["inherited_bytes"])' "$dump"
     done | sort >seen
-    same "$(cat seen)" $'(0, 1, 1, 12345)\n(1, 0, 0, 0)'
+    same "$(cat seen)" $'(0, 1, 1, 13312)\n(1, 0, 0, 0)'
+}
+
+# inherited PID: what its dump says of its own blocks, of those that it inherited, and from whom.
+inherited() {
+    json '"{} own of 16 and {} of 777, {} listed, {} from {}".format(blocks(16), blocks(777), d["totals"]["blocks"], d["totals"]["inherited_blocks"], d["process"]["forked_from"])' "dumps/ends.$1.1.dump"
+}
+@test "children_count_what_they_inherited_and_list_their_own" {
+    expect 0 paranoid "$SHIM_TOOLS/ends" inherits
+    silent
+    read -r grandchild second first parent <out
+    all=$(json 'd["totals"]["inherited_blocks"]' "dumps/ends.$first.1.dump")
+    [ "$all" -ge 200000 ] && [ "$all" -le 200010 ] || { seen; false; }
+    same "$(inherited "$first")" "0 own of 16 and 0 of 777, 0 listed, $all from $parent"
+    same "$(inherited "$second")" "5 own of 16 and 10 of 777, 15 listed, $((all - 1000)) from $parent"
+    same "$(inherited "$grandchild")" "0 own of 16 and 0 of 777, 0 listed, $((all - 985)) from $second"
+    same "$(json 'd["direct"]["count"]' "dumps/ends.$second.1.dump")" $((all - 985))
+    for child in "$first" "$second" "$grandchild"; do [ "$(stat -c %s "dumps/ends.$child.1.dump")" -lt 10000 ]; done
+    timeout 60 "$WEIR_REPORTER" report "dumps/ends.$first.1.dump" >text </dev/null 3>&-
+    grep -qE "^200,00[0-9] blocks inherited from process $parent are not listed \([0-9.]+ MiB\)\$" text || { cat text; false; }
+}
+
+@test "hardening_without_tracking_leaves_a_whole_dump_that_lists_no_block" {
+    expect 0 disabled WEIR_HARDEN=1 "$SHIM_TOOLS/ends" fork
+    silent
+    for dump in dumps/*; do
+        json '(d["partial"], d["totals"]["blocks"], d["totals"]["inherited_blocks"], d["direct"]["count"] > 0)' "$dump"
+    done >seen
+    same "$(cat seen)" $'(False, 0, 0, True)\n(False, 0, 0, True)'
 }
 
 @test "a_killed_program_dies_of_the_same_signal_without_a_dump" {

@@ -89,6 +89,25 @@ int main(int argc, char **argv) {
         waitpid(child, &status, 0);
         return WEXITSTATUS(status);
     }
+    if (!strcmp(how, "inherits")) { /* a child without blocks of its own, one with some, and a child of that */
+        static char *blocks[200000];
+        for (int i = 0; i < 200000; i++) blocks[i] = malloc(16);
+        pid_t child = fork(), second;
+        if (child == 0) execv("/bin/true", args);
+        waitpid(child, &status, 0);
+        if ((second = fork()) == 0) {
+            for (int i = 0; i < 3000; i += 3) free(blocks[i]);
+            for (int i = 0; i < 15; i++) *(char *)malloc(i < 10 ? 777 : 16) = 1;
+            if ((second = fork()) == 0) _exit(0);
+            waitpid(second, &status, 0);
+            dprintf(1, "%d ", (int)second);
+            _exit(0);
+        }
+        waitpid(second, &status, 0);
+        dprintf(1, "%d %d %d\n", (int)second, (int)child, (int)getpid());
+        for (int i = 0; i < 200000; i++) free(blocks[i]);
+        return 0;
+    }
     if (!strcmp(how, "threads")) {
         pthread_t t;
         for (int i = 0; i < 16; i++) pthread_create(&t, NULL, endless, NULL);

@@ -3,8 +3,8 @@
  * file of 1 MiB, shared.
  *   mappings keep       the above
  *   mappings fill       and then 1 MiB each until it is refused; prints how many, errno, and whether malloc goes on
- *   mappings cross      goes three times up to 60 MiB and back to none, in steps of 1 MiB, with a step back and forth each
- *   mappings reserve    takes blocks of 1 MiB and mappings until both are refused, then small blocks: prints MiB of
+ *   mappings cross      goes three times up to 60 MiB and back to none, in steps of 1 MiB, with a step back and forth
+ * each mappings reserve    takes blocks of 1 MiB and mappings until both are refused, then small blocks: prints MiB of
  * each mappings survive N  is refused N times by mmap, malloc and mprotect in 4 threads, gives all back, prints
  * "survived"
  */

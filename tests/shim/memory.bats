@@ -42,8 +42,8 @@ costs_little() { # costs_little WHAT [LEVELS [NAME=VALUE...]]
 @test "little_waits_on_a_thread_that_freed_some_and_sleeps" { costs_little sleeping_owner_that_freed; }
 @test "little_waits_on_a_thread_that_freed_the_last_and_sleeps" { costs_little owner_that_freed_and_sleeps; }
 @test "what_waits_on_sleeping_threads_is_there_at_the_ceiling" {
-    costs_little sleepers_at_the_ceiling "$LEVELS" WEIR_MAX_DIRECT=100M
-    costs_little untold_sleepers_at_the_ceiling "$LEVELS" WEIR_MAX_DIRECT=100M
+    costs_little sleepers_at_the_ceiling "$LEVELS" WEIR_MAX_DIRECT=100M WEIR_ON_WATERMARK=none
+    costs_little untold_sleepers_at_the_ceiling "$LEVELS" WEIR_MAX_DIRECT=100M WEIR_ON_WATERMARK=none
 }
 @test "small_blocks_lie_in_no_huge_page" { costs_little no_huge_pages; }
 @test "large_blocks_grow_without_being_copied" { costs_little growth_without_copying; }

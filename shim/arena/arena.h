@@ -53,6 +53,7 @@ ALWAYS_INLINE void arena_leave(bool outermost) {
         arena_open_gates();
     }
     tls.depth--;
+    atomic_signal_fence(memory_order_seq_cst); /* what comes later does not wait any more */
     if (unlikely(tls.held)) held_let_go();
 }
 

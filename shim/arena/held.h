@@ -40,6 +40,7 @@ ALWAYS_INLINE void arena_within(void) {
 ALWAYS_INLINE void arena_not_within(void) {
     atomic_signal_fence(memory_order_seq_cst);
     tls.within--;
+    atomic_signal_fence(memory_order_seq_cst);
     if (unlikely(tls.held)) held_let_go();
 }
 

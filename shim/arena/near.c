@@ -77,6 +77,7 @@ void *arena_pop_near(size_t n) {
     tls.self = self;
     tls.limit = SMALL_MAX + 1;
     tls.within--;
+    atomic_signal_fence(memory_order_seq_cst);
     if (held_cancels_behind(0, 0)) return give_up(p);
     if (refilled && slices_due()) tick();
     return p;

@@ -1,5 +1,5 @@
-/* The ways out of the middle of weir: a thread's cancellation, pthread_exit and longjmp in a signal handler that has
- * interrupted it.
+/* The ways out of the middle of weir: a thread's cancellation; pthread_exit, longjmp and exit in a signal handler that
+ * has interrupted it.
  *
  * A cancellation waits where weir is inside (arena/held.h). Its signal's handler is glibc's, which is put in behind
  * sigaction's back, so it is taken over in the same way before the first one is sent. Of the others nobody comes back:
@@ -25,7 +25,7 @@ typedef void jump_function(struct jump_buffer *, int);
 static struct {
     int (*pthread_cancel)(pthread_t);
     void (*pthread_exit)(void *);
-    void (*thrd_exit)(int);
+    void (*thrd_exit)(int), (*exit)(int), (*quick_exit)(int);
     jump_function *longjmp, *_longjmp, *siglongjmp, *__longjmp_chk;
 } next;
 
@@ -33,6 +33,8 @@ void hook_leave(void) {
     *(void **)&next.pthread_cancel = dlsym(RTLD_NEXT, "pthread_cancel");
     *(void **)&next.pthread_exit = dlsym(RTLD_NEXT, "pthread_exit");
     *(void **)&next.thrd_exit = dlsym(RTLD_NEXT, "thrd_exit");
+    *(void **)&next.exit = dlsym(RTLD_NEXT, "exit");
+    *(void **)&next.quick_exit = dlsym(RTLD_NEXT, "quick_exit");
     *(void **)&next.longjmp = dlsym(RTLD_NEXT, "longjmp");
     *(void **)&next._longjmp = dlsym(RTLD_NEXT, "_longjmp");
     *(void **)&next.siglongjmp = dlsym(RTLD_NEXT, "siglongjmp");
@@ -123,7 +125,7 @@ ALWAYS_INLINE void before_exit(void) {
     if (unlikely(arena_is_interrupted())) leave(NULL, UINTPTR_MAX);
 }
 
-/* Each of these is a jump, so that no frame of weir's is on the stack when cleanup handlers run. */
+/* Each of these calls is a jump, so that no frame of weir's is on the stack when cleanup handlers run. */
 EXPORT void pthread_exit(void *result) {
     before_exit();
     next.pthread_exit(result);
@@ -131,6 +133,16 @@ EXPORT void pthread_exit(void *result) {
 EXPORT void thrd_exit(int result) {
     before_exit();
     next.thrd_exit(result);
+}
+
+/* Exit handlers may wait for threads. */
+EXPORT void exit(int status) {
+    before_exit();
+    next.exit(status);
+}
+EXPORT void quick_exit(int status) {
+    before_exit();
+    next.quick_exit(status);
 }
 
 static uintptr_t stack_pointer_of(const struct jump_buffer *to) {

@@ -11,12 +11,23 @@ static NOINLINE void *malloc_slow(size_t n) {
     return p ? p : track_allocate(n, 16, false, CEILING_MALLOC, CALLER, FRAME);
 }
 
+/* A run takes a while to clear. */
+static void *take_near_and_clear(size_t n) {
+    arena_within();
+    void *p = arena_pop_near(n);
+    if (p) mem_zero(p, n);
+    if (p && held_cancels_behind(0, 1)) {
+        entry_free(p);
+        p = NULL;
+    }
+    arena_not_within();
+    return p;
+}
+
 static NOINLINE void *calloc_slow(size_t n) {
     start_check();
-    void *p = arena_pop_near(n);
-    if (!p) return track_allocate(n, 16, true, CEILING_CALLOC, CALLER, FRAME);
-    mem_zero(p, n);
-    return p;
+    void *p = take_near_and_clear(n);
+    return p ? p : track_allocate(n, 16, true, CEILING_CALLOC, CALLER, FRAME);
 }
 
 NOINLINE void entry_free_slow(void *p) {

@@ -1,6 +1,7 @@
 /* jumps HOW: a handler that interrupted malloc leaves by siglongjmp, thousands of times; the thread, and others, go on.
  * HOW is hits (small blocks), slow (blocks of all sizes, other threads' frees), waits (large ones; after each jump it
- * allocates nothing before another thread has), or nested (the handler allocates for ever). */
+ * allocates nothing before another thread has), exits (the handler ends the process, a child at a time, and exit
+ * handlers wait for another thread), or nested (the handler allocates for ever). */
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -9,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 enum how { HITS, SLOW, WAITS };
 static sigjmp_buf back;
@@ -54,6 +58,53 @@ static void *wait_and_work(void *unused) {
     return unused;
 }
 
+static int start_other(pthread_t *thread) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before); /* the jumps are this thread's */
+    int error = pthread_create(thread, NULL, wait_and_work, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+/* --- exits --- */
+
+static void wait_for_other(void) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 5;
+    sem_post(&may_go);
+    if (sem_timedwait(&has_been, &until) != 0) _exit(4);
+    for (size_t n = 1; n < 8000000; n *= 3) free(malloc(n));
+}
+
+static void end(int number) {
+    (void)number;
+    exit(3);
+}
+
+static void exit_in_handler(int round) {
+    pthread_t thread;
+    struct itimerval once = {{0, 0}, {0, 300 + round * 7}};
+    if (start_other(&thread) != 0 || atexit(wait_for_other) != 0) exit(2);
+    signal(SIGALRM, end);
+    setitimer(ITIMER_REAL, &once, NULL);
+    for (unsigned i = 0;;) work(i++);
+}
+
+static int exits(void) {
+    int ended = 0, status;
+    for (int i = 0; i < 100; i++) {
+        pid_t pid = fork();
+        if (pid == 0) exit_in_handler(i);
+        ended += waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 3;
+    }
+    printf("%d ended, %d failures\n", ended, 100 - ended);
+    return ended != 100;
+}
+
+/* --- jumps --- */
+
 /* A handler that allocates what is not freed: all that is set aside is used up, and it is told. */
 static void use_up(int number) {
     (void)number;
@@ -76,13 +127,10 @@ int main(int argc, char **argv) {
     struct itimerval tick = {{0, 200}, {0, 200}};
     const char *word = argc > 1 ? argv[1] : "slow";
     pthread_t thread;
-    how = strcmp(word, "hits") == 0 ? HITS : strcmp(word, "waits") == 0 ? WAITS : SLOW;
+    how = strcmp(word, "hits") == 0 ? HITS : strcmp(word, "slow") == 0 ? SLOW : WAITS;
     if (strcmp(word, "nested") == 0) return nested();
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before); /* the jumps are this thread's */
-    if (how == WAITS && pthread_create(&thread, NULL, wait_and_work, NULL) != 0) return 2;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (strcmp(word, "exits") == 0) return exits();
+    if (how == WAITS && start_other(&thread) != 0) return 2;
     int wanted = how == WAITS ? 300 : 1000;
     signal(SIGALRM, handle);
     setitimer(ITIMER_REAL, &tick, NULL);

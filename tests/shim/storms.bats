@@ -96,6 +96,13 @@ jumps_out_of() {
 @test "a_handler_may_leave_a_hit_by_siglongjmp" { jumps_out_of hits jumps; }
 @test "a_handler_may_leave_a_slow_path_by_siglongjmp" { jumps_out_of slow jumps; }
 @test "who_has_left_by_siglongjmp_may_wait_for_others" { jumps_out_of waits jumps; }
+@test "exit_in_a_handler_may_wait_for_others" {
+    for level in $LEVELS; do
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/jumps" exits
+        silent
+        same "$(cat out)" "100 ended, 0 failures"
+    done
+}
 @test "who_has_left_by_an_exception_may_wait_for_others" { jumps_out_of waits thrown "300 caught"; }
 
 # thread_ends HOW WHEN THREADS LOST HEAPS: at both levels all come to their end, of runs of theirs so many are lost at

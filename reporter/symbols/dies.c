@@ -4,27 +4,25 @@
 #include <dwarf.h>
 #include <string.h>
 
-/* Where the attribute's unit ends; NULL: unknown. */
-static const char *end_of(const Dwarf_Attribute *attribute) {
-    Dwarf_Die first, same;
-    Dwarf_Off next = 0;
-    uint64_t signature = 0;
-    Dwarf_Off type = 0;
-    if (dwarf_cu_info(attribute->cu, NULL, NULL, &first, NULL, NULL, NULL, NULL) != 0) return NULL;
-    Dwarf *dwarf = dwarf_cu_getdwarf(attribute->cu);
-    Dwarf_Off offset = dwarf_dieoffset(&first), unit = offset - dwarf_cuoffset(&first);
-    /* Else it is in .debug_types, which has offsets of its own. */
-    bool plain = dwarf_offdie(dwarf, offset, &same) && same.addr == first.addr;
-    int more = dwarf_next_unit(dwarf, unit, &next, NULL, NULL, NULL, NULL, NULL, plain ? NULL : &signature,
-                               plain ? NULL : &type);
-    return more == 0 && next > offset ? (const char *)first.addr + (next - offset) : NULL;
+#include "reporter/symbols/object.h"
+
+/* Whether it has an end in the section that it lies in. (What a unit says of its length may be wrong, too.) */
+static bool ends(const Dwarf_Attribute *attribute, const char *text) {
+    static const char *const names[] = {"info", "types"};
+    const struct object object = {.fd = -1, .elf = dwarf_getelf(dwarf_cu_getdwarf(attribute->cu))};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct bytes section = object_debug(&object, names[i]);
+        uint64_t first = (uint64_t)(uintptr_t)section.at, at = (uint64_t)(uintptr_t)text;
+        if (section.at && at >= first && at - first < section.size)
+            return memchr(text, 0, section.size - (size_t)(at - first)) != NULL;
+    }
+    return false;
 }
 
 static const char *text_of(Dwarf_Attribute *attribute) {
     const char *text = dwarf_formstring(attribute);
     if (!text || attribute->form != DW_FORM_string) return text; /* others lie in sections that end with one */
-    const char *end = end_of(attribute);
-    return end && text < end && memchr(text, 0, (size_t)(end - text)) ? text : NULL;
+    return ends(attribute, text) ? text : NULL;
 }
 
 const char *die_text(Dwarf_Die *die, unsigned name) {

@@ -126,27 +126,33 @@ small_program() {
 
 @test "ten_seconds_of_fuzzing_find_nothing" {
     small_program
-    fuzz 1 350 p
-    fuzz 2 350 p
+    fuzz 1 120 p
+    fuzz 2 120 p
 }
 
 @test "damaged_split_and_compressed_files_find_nothing" {
     small_program -gsplit-dwarf -gdwarf-5
-    fuzz 3 80 p p.dwo
+    fuzz 3 40 p p.dwo
     small_program -gsplit-dwarf -gdwarf-4
     dwp -e p -o fuzzed.elf.dwp
     rm p.dwo
-    fuzz 4 80 p fuzzed.elf.dwp
+    fuzz 4 40 p fuzzed.elf.dwp
     rm fuzzed.elf.dwp
+    if command -v dwz >/dev/null; then
+        small_program
+        cp p q
+        dwz -m common -M "$PWD/common" p q
+        fuzz 7 40 p common
+    fi
     small_program
     nm p --format=posix --defined-only | awk '$2 ~ /[Tt]/ { print $1 }' >functions
     objcopy -S --keep-symbols=functions p mini
     xz mini
     strip -o stripped p
     objcopy --add-section .gnu_debugdata=mini.xz stripped
-    fuzz 5 80 stripped
+    fuzz 5 40 stripped
     for i in {1..40}; do echo "int more$i(int n) { struct pair$i { int a, b; } p = {n, n}; return p.a + p.b; }"; done >>p.c # worth compressing
     gcc -O2 -g -Wl,--build-id -o p p.c
     objcopy --compress-debug-sections=zstd p
-    fuzz 6 80 p
+    fuzz 6 40 p
 }

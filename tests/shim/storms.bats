@@ -120,10 +120,10 @@ thread_ends() {
     done
 }
 @test "threads_are_cancelled_at_any_moment_of_malloc_and_free" {
-    thread_ends cancel sometime $(few 500) 50 4
+    thread_ends cancel sometime $(few 500) 50 24
     same "$(counted cancelled "jumps out of malloc or free")" 0
 }
-@test "threads_are_cancelled_at_any_instruction" { thread_ends cancel anywhere $(few 150) 15 4; }
+@test "threads_are_cancelled_at_any_instruction" { thread_ends cancel anywhere $(few 150) 15 14; }
 @test "threads_exit_in_handlers_at_any_moment_of_malloc_and_free" { thread_ends exit sometime $(few 500) 150 16; }
 @test "hardening_finds_nothing_wrong_with_what_threads_left" {
     for level in $LEVELS; do

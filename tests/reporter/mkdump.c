@@ -20,6 +20,8 @@
 
 #include "tests/reporter/dump_builder.h"
 
+#define STRIDE 37 /* bytes between the frames of --sites; a prime number */
+
 struct parameters {
     struct builder builder;
     uint64_t blocks, sites, depth, refusals, size, base, spread;
@@ -104,8 +106,9 @@ static void add_sites(struct parameters *parameters) {
     for (uint64_t i = 0; i < parameters->sites; i++) {
         uint64_t frames[UINT8_MAX];
         for (uint64_t j = 0; j < parameters->depth && j < UINT8_MAX; j++)
-            frames[j] = parameters->spread ? parameters->base + (i * parameters->depth + j) * 37 % parameters->spread
-                                           : (j % modules) << 48 | (0x1000 + (j ? j * 64 : i * 16) + 5);
+            frames[j] = parameters->spread
+                            ? parameters->base + (i * parameters->depth + j) * STRIDE % parameters->spread
+                            : (j % modules) << 48 | (0x1000 + (j ? j * 64 : i * 16) + 5);
         size_t stack = builder_stack(builder, frames, parameters->depth, 0);
         uint64_t share = parameters->blocks / parameters->sites + (i < parameters->blocks % parameters->sites);
         add_site(parameters, stack, share, i);
@@ -183,7 +186,7 @@ static void take(struct parameters *parameters, char option, const char *value) 
         parameters->base = number;
         return;
     case 'W':
-        parameters->spread = number;
+        parameters->spread = number - (number % STRIDE == 0); /* else the places would soon come again */
         return;
     case 'r':
         parameters->refusals = number;

@@ -5,7 +5,6 @@
  * sigaction's back, so it is taken over in the same way before the first one is sent. Of the others nobody comes back:
  * what they leave behind is given up before they go (arena_left_by_jump). */
 #include "shim/base/sys.h"
-#include "shim/box/state.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"
 #include "shim/track/jump.h"
@@ -90,7 +89,8 @@ static void take_over_handler(void) {
     static _Atomic bool done;
     struct kernel_action action;
     if (atomic_load_explicit(&done, memory_order_relaxed) || !get_action(&action)) return;
-    if (!action.handler) {
+    /* Who was started by posix_spawn (make's children, popen's) begins with this signal ignored. */
+    if ((uintptr_t)action.handler <= (uintptr_t)SIG_IGN) {
         have_handler_installed();
         if (!get_action(&action)) return;
     }
@@ -114,8 +114,7 @@ EXPORT int pthread_cancel(pthread_t thread) {
 
 static COLD void leave(const void *frame, uintptr_t to) {
     if (to != UINTPTR_MAX && !jump_leaves_weir(frame, to)) return;
-    arena_left_by_jump();
-    state_count_jump();
+    jump_give_up();
     arena_leave(true);
 }
 

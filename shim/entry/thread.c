@@ -2,7 +2,6 @@
  * destructors parks the heap; if a later destructor of the program allocates again, the thread adopts one again and the
  * key is set again, for the next round. */
 #include "shim/entry/hooks.h"
-#include "shim/box/state.h"
 #include "shim/entry/start.h"
 #include "shim/track/jump.h"
 
@@ -16,8 +15,7 @@ static void thread_ended(void *unused) {
     (void)unused;
     /* It ended in a signal handler that had interrupted weir, in a way that entry/leave.c does not see. */
     if (unlikely(arena_is_interrupted()) && jump_left_weir(FRAME)) {
-        arena_left_by_jump();
-        state_count_jump();
+        jump_give_up();
         arena_leave(true);
     }
     bool last = ++rounds >= PTHREAD_DESTRUCTOR_ITERATIONS;

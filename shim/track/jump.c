@@ -1,5 +1,7 @@
 /* See jump.h. Without the tables that backtraces are remembered in: it is asked at every level, and hardly ever. */
 #include "shim/track/jump.h"
+#include "shim/arena/arena.h"
+#include "shim/box/state.h"
 #include "shim/track/step.h"
 
 #include <dlfcn.h>
@@ -35,4 +37,9 @@ bool jump_leaves_weir(const void *frame, uintptr_t to) {
         if (!step_outwards(&w, rule)) return w.code == 0;
     }
     return false;
+}
+
+void jump_give_up(void) {
+    arena_left_by_jump();
+    state_count_jump();
 }

@@ -12,6 +12,9 @@ ALWAYS_INLINE bool jump_left_weir(const void *frame) {
     return jump_leaves_weir(frame, 0);
 }
 
+/* What a jump has left is given up, and counted; the caller is inside weir then, as after arena_enter. */
+void jump_give_up(void);
+
 /* Whether a code address is weir's own. */
 bool jump_is_weirs(uintptr_t code);
 

@@ -65,8 +65,7 @@ static void leave(bool outermost) {
 /* A signal handler's request finds that what it interrupted has been left by a jump: it is the outermost from here. */
 static bool is_left(const void *frame) {
     if (!jump_left_weir(frame)) return false;
-    arena_left_by_jump();
-    state_count_jump();
+    jump_give_up();
     return true;
 }
 

@@ -1,56 +1,90 @@
-/* See mapping.h. A line: START-END PERMISSIONS OFFSET DEVICE INODE   PATH */
+/* Reading /proc/self/maps, a byte at a time; see mapping.h. A line: START-END PERMISSIONS OFFSET DEVICE INODE   PATH */
 #include "shim/base/mapping.h"
 #include "shim/base/sys.h"
 
 #include <fcntl.h>
 
-static const char *read_hex(const char *s, uintptr_t *value) {
-    for (*value = 0;; s++) {
-        char c = *s;
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-                                                : 16;
-        if (digit == 16) return s;
-        *value = *value << 4 | digit;
-    }
-}
-
-static const char *skip_field(const char *s) {
-    while (*s != ' ' && *s != '\n') s++;
-    while (*s == ' ') s++;
-    return s;
-}
-
-static void read_line(const char *s, struct mapping *m) {
-    s = read_hex(s, &m->start);
-    s = read_hex(s + 1, &m->end) + 1;
-    m->writable = s[1] == 'w';
-    m->shared = s[3] == 's';
-    s = skip_field(skip_field(skip_field(s)));
-    m->of_file = *s != '0';
-    m->is_brk = *skip_field(s) == '[' && skip_field(s)[1] == 'h';
-}
-
-bool mapping_each(void (*f)(const struct mapping *m, void *context), void *context) {
-    char text[4096];
-    size_t have = 0;
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0), got = 0;
-    if (sys_failed(fd)) return false;
-    while ((got = sys3(SYS_read, fd, (long)(text + have), (long)(sizeof text - have))) > 0) {
-        have += (size_t)got;
-        size_t line = 0;
-        for (size_t i = 0; i < have; i++) {
-            if (text[i] != '\n') continue;
-            struct mapping m;
-            read_line(text + line, &m);
-            f(&m, context);
-            line = i + 1;
+static int next_byte(struct mapping_reader *r) {
+    if (r->at == r->end) {
+        r->at = 0;
+        r->end = sys3(SYS_read, r->fd, (long)r->bytes, sizeof r->bytes);
+        if (r->end <= 0) {
+            r->end = 0;
+            return -1;
         }
-        /* A line longer than the buffer ends in a path, of which nothing is wanted. */
-        if (line == 0 && have == sizeof text) have = sizeof text / 2;
-        for (size_t i = line; i < have; i++) text[i - line] = text[i];
-        have -= line;
     }
-    (void)sys1(SYS_close, fd);
-    return got == 0;
+    return (unsigned char)r->bytes[r->at++];
+}
+
+/* The number in base 16 that comes next, and whatever ends it. */
+static uintptr_t next_number(struct mapping_reader *r, int *ended_by) {
+    uintptr_t n = 0;
+    for (;;) {
+        int c = *ended_by = next_byte(r);
+        if (c >= '0' && c <= '9')
+            n = n << 4 | (uintptr_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            n = n << 4 | (uintptr_t)(c - 'a' + 10);
+        else
+            return n;
+    }
+}
+
+static void skip_field(struct mapping_reader *r) {
+    for (int c; (c = next_byte(r)) != ' ' && c >= 0;) {
+    }
+}
+
+/* The rest of a line from its first slash on; no other field has one. */
+static void next_path(struct mapping_reader *r, char *path, size_t size) {
+    size_t n = 0;
+    for (int c; (c = next_byte(r)) != '\n' && c >= 0;)
+        if (path && (n > 0 || c == '/') && n < size - 1) path[n++] = (char)c;
+    if (path) path[n] = 0;
+}
+
+bool mapping_open(struct mapping_reader *r) {
+    r->fd = sys4(SYS_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+    r->at = r->end = 0;
+    return !sys_failed(r->fd);
+}
+
+bool mapping_next(struct mapping_reader *r, struct mapping *m, char *path, size_t size) {
+    int ended_by;
+    m->start = next_number(r, &ended_by);
+    if (ended_by != '-') return false; /* the end of the file */
+    m->end = next_number(r, &ended_by);
+    (void)next_byte(r);
+    m->writable = next_byte(r) == 'w';
+    (void)next_byte(r);
+    m->shared = next_byte(r) == 's';
+    (void)next_byte(r);
+    skip_field(r);
+    skip_field(r);
+    m->of_file = next_byte(r) != '0';
+    next_path(r, path, size);
+    return true;
+}
+
+void mapping_close(struct mapping_reader *r) {
+    (void)sys1(SYS_close, r->fd);
+}
+
+/* A file that was unlinked since is named by the name that it had. */
+static void drop_suffix(char *path) {
+    static const char suffix[] = " (deleted)";
+    size_t length = str_length(path), n = sizeof suffix - 1;
+    if (length > n && mem_equal(path + length - n, suffix, n)) path[length - n] = 0;
+}
+
+bool mapping_path(uintptr_t address, char *path, size_t size) {
+    static struct mapping_reader reader; /* not on the stack, which may be small */
+    struct mapping m;
+    bool found = false;
+    if (!mapping_open(&reader)) return false;
+    while (!found && mapping_next(&reader, &m, path, size)) found = address >= m.start && address < m.end;
+    mapping_close(&reader);
+    if (!found) return false;
+    drop_suffix(path);
+    return *path != 0;
 }

@@ -8,10 +8,22 @@ struct mapping {
     uintptr_t start, end;
     bool writable, shared;
     bool of_file; /* has an inode: a file, shared memory, /dev/zero */
-    bool is_brk;  /* [heap] */
 };
 
-/* Calls f for each mapping, in the order of addresses. False: the file cannot be read. */
-bool mapping_each(void (*f)(const struct mapping *m, void *context), void *context);
+struct mapping_reader {
+    long fd, at, end;
+    char bytes[2048];
+};
+
+/* False: the file cannot be read, and there is nothing to close. */
+bool mapping_open(struct mapping_reader *r);
+
+/* The next one, in the order of addresses; with `path`, that of its file, terminated, cut off at `size` bytes, and
+ * empty where it has none. False: that was the last. */
+bool mapping_next(struct mapping_reader *r, struct mapping *m, char *path, size_t size);
+void mapping_close(struct mapping_reader *r);
+
+/* The path of the file that is mapped at the address. False: there is none, or it is not told. One thread at a time. */
+bool mapping_path(uintptr_t address, char *path, size_t size);
 
 #endif

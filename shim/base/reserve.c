@@ -36,16 +36,14 @@ bool sys_open_reserved(void *p, size_t n) {
     return true;
 }
 
-bool reserve_contains(uintptr_t address) {
-    for (uint32_t i = 0; i < min_size(ranges_used, RANGES_MAX); i++)
-        if (address >= ranges[i].start && address < ranges[i].end) return true;
-    return false;
-}
-
 bool reserve_overlaps(uintptr_t address, size_t n) {
     for (uint32_t i = 0; i < min_size(ranges_used, RANGES_MAX); i++)
         if (address < ranges[i].end && n > ranges[i].start - min_size(address, ranges[i].start)) return true;
     return false;
+}
+
+bool reserve_contains(uintptr_t address) {
+    return reserve_overlaps(address, 1);
 }
 
 size_t reserve_total(void) {

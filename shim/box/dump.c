@@ -87,7 +87,7 @@ static void write_stats(struct contents *c) {
     struct state_numbers t = state_numbers();
     uint64_t tables = atomic_load_explicit(&region_total, memory_order_relaxed);
     struct mappings_numbers m = mappings_numbers();
-    uint64_t held = c->stats.bytes + tables + m.charged;
+    uint64_t held = c->stats.bytes + tables;
     const struct dump_stat stats[] = {
         {STAT_DIRECT_COUNT, 0, c->stats.blocks},
         {STAT_DIRECT_CAPACITY, 0, c->capacity},
@@ -98,7 +98,7 @@ static void write_stats(struct contents *c) {
         {STAT_REFUSED_BYTES, 0, n.refused_bytes},
         {STAT_HIGH_CROSSINGS, 0, n.high_crossings},
         {STAT_LOW_CROSSINGS, 0, n.low_crossings},
-        {STAT_CACHED, 0, n.used > held ? n.used - held : 0},
+        {STAT_CACHED, 0, n.heap - min_size(n.heap, held)},
         {STAT_TABLES, 0, tables},
         {STAT_SLABS, 0, c->stats.slabs},
         {STAT_RUNS, 0, c->stats.runs},

@@ -3,6 +3,7 @@
 #include "shim/box/modules.h"
 #include "shim/arena/arena.h"
 #include "shim/base/lock.h"
+#include "shim/base/mapping.h"
 #include "shim/base/region.h"
 #include "shim/base/start.h"
 #include "shim/base/symbols.h"
@@ -10,7 +11,6 @@
 #include "shim/base/text.h"
 #include "shim/box/format.h"
 #include "shim/box/image.h"
-#include "shim/box/maps.h"
 #include "shim/box/state.h"
 
 #include <fcntl.h>
@@ -44,7 +44,7 @@ static void find_loader(void) {
 }
 
 static void find_program(void) {
-    if (is_run_by_loader() && _r_debug.r_map && maps_path((uintptr_t)_r_debug.r_map->l_ld, scratch, PATH_BYTES)) {
+    if (is_run_by_loader() && _r_debug.r_map && mapping_path((uintptr_t)_r_debug.r_map->l_ld, scratch, PATH_BYTES)) {
         mem_copy(program_path, scratch, str_length(scratch) + 1);
         return;
     }
@@ -120,7 +120,7 @@ static void describe(struct module *m, const struct dl_find_object *found, const
 static const char *path_for(const struct module *m, const char *name) {
     if (m->flags & DUMP_MODULE_PROGRAM) return program_path;
     if (*name == '/' || (m->flags & DUMP_MODULE_VDSO)) return name;
-    return maps_path(m->start, scratch, PATH_BYTES) ? copy_name(scratch) : name;
+    return mapping_path(m->start, scratch, PATH_BYTES) ? copy_name(scratch) : name;
 }
 
 static _Atomic uint32_t *bucket_of(uintptr_t bias) {
@@ -188,8 +188,8 @@ uint32_t module_of(const void *code) {
     /* glibc's lookup takes no lock and calls nothing, so it works inside the loader and in any signal handler. */
     if (_dl_find_object((void *)(uintptr_t)code, &found) != 0) return MODULE_NONE;
     uint32_t generation = atomic_load_explicit(&module_generation, memory_order_acquire);
-    /* Where no block is tracked, nobody sees a link map go. */
-    uint32_t id = state_tracking() ? find(&found, generation) : MODULE_NONE;
+    /* Where blocks have no entries, nobody sees a link map go. */
+    uint32_t id = state_checked() ? find(&found, generation) : MODULE_NONE;
     if (id != MODULE_NONE) return id;
     if (lock_held_here(LOCK_MODULES)) return MODULE_NONE; /* a signal handler inside this very function */
     arena_within();

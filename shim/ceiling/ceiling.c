@@ -6,6 +6,7 @@
 #include "shim/base/options.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
+#include "shim/ceiling/pages.h"
 
 #include <stdatomic.h>
 
@@ -79,11 +80,13 @@ static COLD void note_crossing(bool upwards) {
     }
 }
 
-static void note_peak(uint64_t used) {
+/* So much is in use now, and was not before. */
+static void note_used(uint64_t used) {
     uint64_t peak = atomic_load_explicit(&counter.peak, memory_order_relaxed);
     while (used > peak && !atomic_compare_exchange_weak_explicit(&counter.peak, &peak, used, memory_order_relaxed,
                                                                  memory_order_relaxed)) {
     }
+    if (unlikely(used > counter.high)) note_crossing(true);
 }
 
 bool ceiling_charge(size_t bytes) {
@@ -99,13 +102,12 @@ bool ceiling_charge(size_t bytes) {
         }
     } while (
         !atomic_compare_exchange_weak_explicit(&counter.used, &used, next, memory_order_relaxed, memory_order_relaxed));
-    note_peak(next);
-    if (unlikely(next > counter.high)) note_crossing(true);
+    note_used(next);
     return true;
 }
 
 void ceiling_charge_anyway(size_t bytes) {
-    note_peak(atomic_fetch_add_explicit(&counter.used, bytes, memory_order_relaxed) + bytes);
+    note_used(atomic_fetch_add_explicit(&counter.used, bytes, memory_order_relaxed) + bytes);
 }
 
 void ceiling_release(size_t bytes) {
@@ -116,8 +118,10 @@ void ceiling_release(size_t bytes) {
 }
 
 struct ceiling_numbers ceiling_numbers(void) {
+    uint64_t used = atomic_load_explicit(&counter.used, memory_order_relaxed);
     return (struct ceiling_numbers){
-        .used = atomic_load_explicit(&counter.used, memory_order_relaxed),
+        .used = used,
+        .heap = used - min_size(used, pages_total(PAGES_CHARGED)),
         .peak = atomic_load_explicit(&counter.peak, memory_order_relaxed),
         .max = counter.max == UINT64_MAX ? 0 : counter.max,
         .refused = atomic_load_explicit(&counter.refused, memory_order_relaxed),

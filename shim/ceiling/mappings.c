@@ -26,6 +26,11 @@ struct kind {
 };
 static const struct kind nothing;
 
+struct range {
+    uintptr_t from, end;
+};
+static const struct range none_yet; /* where it will be, the kernel says */
+
 static bool on;
 
 bool mappings_start(void) {
@@ -45,16 +50,23 @@ static void *refused(void) {
     return FAILED;
 }
 
-/* Charges `n` bytes; what weir retains goes first. False: refused, and said. `asked`: by the program. */
-static bool take(size_t n, size_t asked, const void *caller) {
-    if (n == 0) return true;
+/* Charges `n` bytes, and has room in the map for any change of the range; all or nothing. */
+static bool try_to_take(size_t n, struct range r) {
+    if (n > 0 && !charge_take(n)) return false;
+    if (pages_make_room(r.from, r.end - r.from)) return true;
+    charge_give(n);
+    return false;
+}
+
+/* The same; what weir retains goes first. False: refused, and said. `asked`: by the program. */
+static bool take(size_t n, struct range r, size_t asked, const void *caller) {
     uint32_t interrupted = tls.refused;
     tls.refused = 0;
     bool before = ceiling_serves(asked);
-    bool taken = charge_take(n);
+    bool taken = try_to_take(n, r);
     if (unlikely(!taken)) {
         bool outermost = arena_enter();
-        taken = outermost && arena_reclaim() && charge_take(n);
+        taken = outermost && arena_reclaim() && try_to_take(n, r);
         if (!taken) ceiling_refuse(CEILING_MMAP, asked, caller);
         arena_leave(outermost);
     }
@@ -97,13 +109,8 @@ static size_t forget(uintptr_t at, size_t n) {
     return pages_clear(PAGES_CHARGED, at, n);
 }
 
-struct range {
-    uintptr_t from, end;
-};
-
-static void believe(const struct mapping *m, void *context) {
-    const struct range *r = context;
-    uintptr_t from = max_size(m->start, r->from), end = min_size(m->end, r->end);
+static void believe(const struct mapping *m, struct range r) {
+    uintptr_t from = max_size(m->start, r.from), end = min_size(m->end, r.end);
     if (from >= end) return;
     bool ours = !m->shared && !m->of_file;
     become(from, end - from, (struct kind){ours, ours && m->writable, !ours}, 0);
@@ -112,11 +119,12 @@ static void believe(const struct mapping *m, void *context) {
 /* A call failed and may have done half of what it was to do: the kernel is asked what there is. `taken` is charged for
  * pages that were forgotten. */
 static COLD void ask_kernel(uintptr_t at, size_t n, size_t taken) {
-    int error = errno;
-    struct range r = {at, at + n};
+    struct mapping_reader reader;
+    struct mapping m;
     become(at, n, nothing, taken);
-    if (!mapping_each(believe, &r)) errno = error;
-    errno = error;
+    if (!mapping_open(&reader)) return;
+    while (mapping_next(&reader, &m, NULL, 0)) believe(&m, (struct range){at, at + n});
+    mapping_close(&reader);
 }
 
 /* --- mmap, munmap --- */
@@ -145,7 +153,7 @@ void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long o
     if (placed && reserve_overlaps((uintptr_t)at, bytes)) return refused();
     size_t there = replaces ? pages_count(PAGES_CHARGED, (uintptr_t)at, bytes) : 0;
     size_t taken = kind.charged ? bytes - there : 0;
-    if (!take(taken, n, caller)) return refused();
+    if (!take(taken, none_yet, n, caller)) return refused();
     char *p = map(at, n, protection, flags, fd, offset);
     if (p == FAILED) {
         charge_give(taken);
@@ -156,7 +164,8 @@ void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long o
         charge_give(taken);
         return p;
     }
-    if (unlikely(!pages_make_room((uintptr_t)p, bytes))) { /* what is in no count may not be there */
+    /* What is in no count may not be there. */
+    if (unlikely(!take(0, (struct range){(uintptr_t)p, (uintptr_t)p + bytes}, n, caller))) {
         become((uintptr_t)p, bytes, nothing, taken);
         (void)CALL(SYS_munmap, (long)p, (long)bytes, 0, 0, 0, 0);
         return refused();
@@ -216,7 +225,7 @@ void *mappings_remap(void *at, size_t from, size_t to, int flags, void *target, 
     size_t there = replaces ? pages_count(PAGES_CHARGED, (uintptr_t)target, new) : 0,
            needed = stays ? new : new - min_size(new, old);
     size_t taken = kind.charged && needed > there ? needed - there : 0;
-    if (!take(taken, to, caller)) return refused();
+    if (!take(taken, none_yet, to, caller)) return refused();
     size_t forgotten = copies ? 0 : forget(here, old);
     char *p = remap(at, from, to, flags, target);
     if (p == FAILED) {
@@ -229,7 +238,8 @@ void *mappings_remap(void *at, size_t from, size_t to, int flags, void *target, 
         charge_give(taken + forgotten);
         return p;
     }
-    if (unlikely(!pages_make_room((uintptr_t)p, new))) ceiling_refuse(CEILING_TABLE, new, caller); /* uncounted */
+    /* It has moved already: without room it is in no count. */
+    (void)take(0, (struct range){(uintptr_t)p, (uintptr_t)p + new}, to, caller);
     if (unlikely(mixed)) {
         ask_kernel((uintptr_t)p, new, taken + forgotten);
         if (stays) ask_kernel(here, old, 0);
@@ -272,7 +282,7 @@ int mappings_protect(void *at, size_t n, int protection, int key, const void *ca
     if (!on || !is_range(at, n)) return protect(at, n, protection, key);
     bool writable = protection & PROT_WRITE;
     size_t taken = writable ? each_of_ours(from, bytes, uncharged) : 0, given = 0;
-    if (taken > 0 && (!take(taken, n, caller) || !pages_make_room(from, bytes))) {
+    if (taken > 0 && !take(taken, (struct range){from, from + bytes}, n, caller)) {
         errno = ENOMEM;
         return -1;
     }
@@ -303,7 +313,7 @@ static uintptr_t move_break(uintptr_t to) {
 static bool set_break(uintptr_t from, uintptr_t to, const void *caller) {
     uintptr_t a = pages_of(from), b = pages_of(to);
     bool grows = on && b > a, shrinks = on && b < a;
-    if (grows && (b > PAGES_END || !take(b - a, to - from, caller) || !pages_make_room(a, b - a))) return false;
+    if (grows && (b > PAGES_END || !take(b - a, (struct range){a, b}, to - from, caller))) return false;
     size_t forgotten = shrinks ? forget(b, a - b) : 0;
     bool done = move_break(to) == to;
     if (grows && done) become(a, b - a, (struct kind){true, true, false}, b - a);
@@ -338,16 +348,21 @@ void *mappings_attach(int id, const void *at, int flags) {
     return p;
 }
 
-static void find_end(const struct mapping *m, void *context) {
-    struct range *r = context;
-    if (m->start == r->from) r->end = m->end;
+/* Where the mapping that begins there ends; where it begins, if there is none. */
+static uintptr_t end_of(uintptr_t at) {
+    struct mapping_reader reader;
+    struct mapping m = {0};
+    if (!mapping_open(&reader)) return at;
+    while (m.start < at && mapping_next(&reader, &m, NULL, 0)) {
+    }
+    mapping_close(&reader);
+    return m.start == at ? m.end : at;
 }
 
 int mappings_detach(const void *at) {
-    struct range r = {(uintptr_t)at, 0};
-    if (on) (void)mapping_each(find_end, &r);
+    uintptr_t from = (uintptr_t)at, end = on ? end_of(from) : from;
     int result = (int)answer(CALL(SYS_shmdt, (long)at, 0, 0, 0, 0, 0));
-    if (result == 0 && r.end > 0) charge_give(forget(r.from, r.end - r.from));
+    if (result == 0 && end > from) charge_give(forget(from, end - from));
     return result;
 }
 

@@ -25,13 +25,14 @@ EXPORT int mallopt(int param, int val) {
     return 1;
 }
 
-/* arena: bytes charged; ordblks: free places; hblks, hblkhd: runs; uordblks: in blocks; fordblks: free. A racy look. */
+/* arena: bytes charged, but for mappings of the program's own; ordblks: free places; hblks, hblkhd: runs; uordblks: in
+ * blocks; fordblks: free. A racy look. */
 EXPORT struct mallinfo2 mallinfo2(void) {
     struct arena_stats stats = {0};
     struct arena_class classes[CLASSES + 1] = {{0}};
     start_check();
     arena_walk(&stats, classes, ARENA_ALL_EPOCHS, NULL, NULL);
-    size_t used = ceiling_numbers().used, free_places = 0;
+    size_t used = ceiling_numbers().heap, free_places = 0;
     for (unsigned i = 0; i < CLASSES; i++)
         free_places += classes[i].capacity - min_size(classes[i].live, classes[i].capacity);
     return (struct mallinfo2){.arena = used,

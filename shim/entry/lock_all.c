@@ -19,22 +19,32 @@
 #define ENOMEM_ 12
 #define EINVAL_ 22
 
-static void unlock_reserved(const struct mapping *m, void *context) {
-    (void)context;
-    if (reserve_contains(m->start) && !m->writable) (void)sys2(SYS_munlock, (long)m->start, (long)(m->end - m->start));
+/* Calls f for each mapping, with the flags of mlockall. True: they all said so. */
+static bool all_mappings(bool (*f)(const struct mapping *m, int flags), int flags) {
+    struct mapping_reader r;
+    struct mapping m;
+    bool all = mapping_open(&r);
+    if (!all) return false;
+    while (mapping_next(&r, &m, NULL, 0)) all &= f(&m, flags);
+    mapping_close(&r);
+    return all;
 }
 
-static void lock_programs(const struct mapping *m, void *context) {
-    if (reserve_contains(m->start)) return;
-    if (*(const int *)context & MCL_ONFAULT)
-        (void)sys_lock_touched((void *)m->start, m->end - m->start);
-    else
-        (void)sys2(SYS_mlock, (long)m->start, (long)(m->end - m->start));
+static bool unlock_reserved(const struct mapping *m, int flags) {
+    (void)flags;
+    return !reserve_contains(m->start) || m->writable ||
+           sys2(SYS_munlock, (long)m->start, (long)(m->end - m->start)) == 0;
 }
 
-static void lock_open(const struct mapping *m, void *context) {
-    bool *all = context;
-    if (reserve_contains(m->start) && m->writable) *all &= sys_lock_touched((void *)m->start, m->end - m->start);
+static bool lock_programs(const struct mapping *m, int flags) {
+    if (reserve_contains(m->start)) return true;
+    if (flags & MCL_ONFAULT) return sys_lock_touched((void *)m->start, m->end - m->start);
+    return sys2(SYS_mlock, (long)m->start, (long)(m->end - m->start)) == 0;
+}
+
+static bool lock_open(const struct mapping *m, int flags) {
+    (void)flags;
+    return !reserve_contains(m->start) || !m->writable || sys_lock_touched((void *)m->start, m->end - m->start);
 }
 
 /* The arena's slices that are in use, one by one: there is a limit. */
@@ -59,20 +69,20 @@ static bool rest_is_in_limit(void) {
     for (long i = 0; i < n && text[i] >= '0' && text[i] <= '9'; i++) pages = pages * 10 + (uint64_t)(text[i] - '0');
     if (sys4(SYS_prlimit64, 0, RLIMIT_MEMLOCK, 0, (long)&limit) != 0 || limit.rlim_cur == 0) return false;
     /* In what is reserved lies what is used. */
-    uint64_t used = ceiling_numbers().used - atomic_load_explicit(&region_total, memory_order_relaxed);
+    uint64_t used = ceiling_numbers().heap - atomic_load_explicit(&region_total, memory_order_relaxed);
     return pages * PAGE + used <= limit.rlim_cur + reserve_total();
 }
 
 static long lock_current(int flags) {
     long r = sys_unfiltered(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT, 0, 0, 0, 0, 0);
     if (r == -ENOMEM_ && rest_is_in_limit()) {
-        mapping_each(lock_programs, &flags);
+        (void)all_mappings(lock_programs, flags);
         lock_used_slices();
         return 0;
     }
     if (r != 0) return r;
-    mapping_each(unlock_reserved, NULL);
-    if (!(flags & MCL_ONFAULT)) mapping_each(lock_programs, &flags);
+    (void)all_mappings(unlock_reserved, flags);
+    if (!(flags & MCL_ONFAULT)) (void)all_mappings(lock_programs, flags);
     return 0;
 }
 
@@ -80,9 +90,7 @@ static long lock_future(int flags) {
     long r = sys_unfiltered(SYS_mlockall, flags & ~MCL_CURRENT, 0, 0, 0, 0, 0);
     if (r != 0) return r;
     reserve_locks = true;
-    bool all = true;
-    mapping_each(lock_open, &all); /* the heap goes on in what is open already */
-    if (!all) lock_used_slices();
+    if (!all_mappings(lock_open, flags)) lock_used_slices(); /* the heap goes on in what is open already */
     return 0;
 }
 

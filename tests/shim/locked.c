@@ -1,5 +1,6 @@
 /* Locks all its memory, before and after it has some: locked FLAGS BLOCKS [MEGABYTES], as nobody and with a limit of so
- * many where they are given. Prints what the kernel answers, and whether what is used is locked and no more. */
+ * many where they are given, and with so many MiB of its own mapped: locked FLAGS BLOCKS MEGABYTES MAPPED. Prints what
+ * the kernel answers, and whether what is used is locked and no more. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,9 @@ int main(int argc, char **argv) {
         rlim_t bytes = (rlim_t)atol(argv[3]) << 20;
         if (setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){bytes, bytes}) != 0 || setuid(65534) != 0) return 1;
     }
+    if (argc > 4 && mmap(NULL, (size_t)atol(argv[4]) << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                         0) == MAP_FAILED)
+        return 1;
     make(0, count);
     int result = mlockall(flags);
     printf("%d", result ? errno : 0);

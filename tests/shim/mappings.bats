@@ -27,6 +27,9 @@ MIB=1048576
         same "$(cat refused)" True
     done
 }
+@test "mallinfo_does_not_count_mappings" {
+    for level in $LEVELS; do expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/mappings" info; done
+}
 @test "threads_that_are_refused_again_and_again_give_all_back" {
     for level in $LEVELS; do
         LIMIT=60 expect 0 "$level" WEIR_MAX_DIRECT=32M WEIR_QUIET=1 WEIR_DUMP_AT=exit "$SHIM_TOOLS/mappings" survive "$(few 20000)"

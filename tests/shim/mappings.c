@@ -3,12 +3,13 @@
  * file of 1 MiB, shared.
  *   mappings keep       the above
  *   mappings fill       and then 1 MiB each until it is refused; prints how many, errno, and whether malloc goes on
- *   mappings cross      goes three times up to 60 MiB and back to none, in steps of 1 MiB, with a step back and forth
- * each mappings reserve    takes blocks of 1 MiB and mappings until both are refused, then small blocks: prints MiB of
- * each mappings survive N  is refused N times by mmap, malloc and mprotect in 4 threads, gives all back, prints
- * "survived"
+ *   mappings cross      goes three times up to 60 MiB and back to none, by 1 MiB, each with a step back and forth
+ *   mappings reserve    takes MiBs by malloc and mmap until both are refused, then small blocks: prints MiB of each
+ *   mappings info       ends well where mallinfo2 does not count a mapping
+ *   mappings survive N  4 threads are refused N times by mmap, malloc and mprotect, give all back; prints "survived"
  */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +97,15 @@ static int cross(void) {
     return 0;
 }
 
+/* malloc's statistics are of malloc. */
+static int info(void) {
+    struct mallinfo2 before = mallinfo2();
+    char *p = map(32 * MIB, PROT_READ | PROT_WRITE);
+    struct mallinfo2 now = mallinfo2();
+    if (!p || now.arena > before.arena + MIB || now.fordblks > before.fordblks + MIB) return 10;
+    return munmap(p, 32 * MIB);
+}
+
 static int reserve(void) {
     int large = 0, small = 0;
     while (malloc(MIB)) large++;
@@ -110,6 +120,7 @@ int main(int argc, char **argv) {
     if (!strcmp(how, "survive")) return survive(argc > 2 ? atol(argv[2]) : 1000);
     if (!strcmp(how, "cross")) return cross();
     if (!strcmp(how, "reserve")) return reserve();
+    if (!strcmp(how, "info")) return info();
     int failed = keep();
     return failed || strcmp(how, "fill") != 0 ? failed : fill();
 }

@@ -76,6 +76,13 @@ can_lock() { [ "$(id -u)" = 0 ] && expect 0 without "$SHIM_TOOLS/locked" 3 20000
     locks 3 10 8
     locks 1 20000 8 # too much
 }
+@test "what_a_user_has_mapped_himself_counts_once" {
+    [ "$(id -u)" = 0 ] || skip "only root can become another user"
+    for level in without $LEVELS; do
+        expect 0 "$level" env WEIR_DUMP_AT=none "$SHIM_TOOLS/locked" 1 10 8 3
+        same "$(sed 's/,.*//' out)" 0
+    done
+}
 @test "flags_of_mlockall_that_do_not_exist_are_refused" { for flags in 0 4 8; do locks $flags 10; done; }
 @test "a_child_of_a_program_that_locks_all_has_nothing_locked" {
     can_lock || skip "locking much memory needs root"

@@ -50,8 +50,15 @@ static size_t baseline_count;
 static size_t sums[PAGES_PLANES];
 static unsigned differences;
 
-static void note_baseline(const struct mapping *m, void *context) {
-    (void)context;
+static void each_mapping(void (*f)(const struct mapping *m)) {
+    struct mapping_reader r;
+    struct mapping m;
+    assert_true(mapping_open(&r));
+    while (mapping_next(&r, &m, NULL, 0)) f(&m);
+    mapping_close(&r);
+}
+
+static void note_baseline(const struct mapping *m) {
     if (baseline_count < BASELINE) baseline[baseline_count++] = *m;
 }
 
@@ -67,8 +74,7 @@ static void look_at(uintptr_t from, uintptr_t end, const struct mapping *m) {
 }
 
 /* What is there since the baseline. */
-static void compare_mapping(const struct mapping *m, void *context) {
-    (void)context;
+static void compare_mapping(const struct mapping *m) {
     for (uintptr_t at = m->start, end; at < m->end; at = end) {
         end = m->end;
         bool old = false;
@@ -86,7 +92,7 @@ static void compare_mapping(const struct mapping *m, void *context) {
 
 static void compare(void) {
     memset(sums, 0, sizeof sums);
-    assert_true(mapping_each(compare_mapping, NULL));
+    each_mapping(compare_mapping);
     assert_int_equal(differences, 0);
     for (enum pages_plane plane = 0; plane < PAGES_PLANES; plane++) assert_int_equal(pages_total(plane), sums[plane]);
 }
@@ -277,7 +283,7 @@ static void the_map_is_the_kernels(void **state) {
         assert_int_equal(pthread_create(&threads[i].id, NULL, run, &threads[i]), 0);
     }
     usleep(20000); /* their stacks are mapped */
-    assert_true(mapping_each(note_baseline, NULL));
+    each_mapping(note_baseline);
     size_t charged = rooms_charged, tables = region_total;
     pthread_barrier_wait(&barrier);
     for (size_t round = 0; round < rounds; round++) {
@@ -378,10 +384,33 @@ static void the_ceiling_refuses(void **state) {
     assert_int_equal(mappings_unmap(p, 8 * mib), 0);
 }
 
+/* The tables may find no room where the pages would: then nothing stays charged. */
+static void what_finds_no_room_in_the_tables_is_not_charged(void **state) {
+    (void)state;
+    const size_t gib = (size_t)1 << 30, mib = (size_t)1 << 20, piece = 128 * mib;
+    char *p = mappings_map(NULL, 16 * gib, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0, NULL);
+    assert_ptr_not_equal(p, MAP_FAILED);
+    unsigned before = refusals, refused = 0;
+    for (size_t at = piece; at < 15 * gib && !refused; at += piece) {
+        size_t used = rooms_charged, tables = region_total;
+        rooms_max = used + mib;
+        int r = mappings_protect(p + at, mib, PROT_READ | PROT_WRITE, -1, NULL);
+        rooms_max = SIZE_MAX;
+        refused += r != 0;
+        assert_int_equal(rooms_charged - used - (region_total - tables), r == 0 ? mib : 0);
+    }
+    assert_int_equal(refused, 1);
+    assert_int_equal(refusals - before, 1);
+    assert_int_equal(mappings_unmap(p, 16 * gib), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_are_as_computed_by_hand), cmocka_unit_test(terabytes_cost_little),
-        cmocka_unit_test(shared_memory_is_mapped),         cmocka_unit_test(the_ceiling_refuses),
+        cmocka_unit_test(numbers_are_as_computed_by_hand),
+        cmocka_unit_test(terabytes_cost_little),
+        cmocka_unit_test(shared_memory_is_mapped),
+        cmocka_unit_test(the_ceiling_refuses),
+        cmocka_unit_test(what_finds_no_room_in_the_tables_is_not_charged),
         cmocka_unit_test(the_map_is_the_kernels),
     };
     rooms_start();

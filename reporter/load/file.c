@@ -50,3 +50,8 @@ bool file_read(int fd, void *to, size_t length, uint64_t offset) {
     }
     return true;
 }
+
+const char *file_base(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 int file_open(const char *path, uint64_t *size, const char **why); /* -1 and why */
+const char *file_base(const char *path);                           /* behind its last slash, or all of it */
 bool file_read(int fd, void *to, size_t length, uint64_t offset);  /* all of it, or false */
 
 #endif

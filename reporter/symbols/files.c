@@ -203,10 +203,6 @@ static bool try_alt_beside(struct object *alt, const char *path, const char *nam
     return found;
 }
 
-static const char *base_of(const char *name) {
-    return strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
-}
-
 char *files_find_alt(struct object *alt, Dwarf *dwarf, const struct object *debug,
                      const struct symbol_options *options) {
     const char *name = NULL, *why = NULL;
@@ -223,7 +219,8 @@ char *files_find_alt(struct object *alt, Dwarf *dwarf, const struct object *debu
         found = try_debug(alt, memory_format("%s%s", options->sysroot, name), wanted, &why);
     else if (!found)
         found = try_alt_beside(alt, debug->path, name, wanted, &why);
-    const char *base = base_of(name), *inside = strstr(name, "/.dwz/"); /* behind it Debian has the machine's folder */
+    const char *base = file_base(name),
+               *inside = strstr(name, "/.dwz/"); /* behind it Debian has the machine's folder */
     for (size_t i = 0; i < options->debug_dir_count && !found; i++) {
         const char *folder = options->debug_dirs[i];
         found = inside && try_debug(alt, memory_format("%s%s", folder, inside), wanted, &why);
@@ -256,7 +253,7 @@ static void add_beside(struct paths *paths, const struct object *object, const c
     if (!object->path) return;
     char *folder = folder_of(object->path);
     if (name[0] != '/') add_path(paths, memory_format("%s/%s", folder, name));
-    add_path(paths, memory_format("%s/%s", folder, base_of(name)));
+    add_path(paths, memory_format("%s/%s", folder, file_base(name)));
     free(folder);
 }
 
@@ -273,7 +270,7 @@ char **files_split_paths(const struct module_files *files, const struct symbol_o
     for (size_t i = 0; i < options->debug_dir_count; i++) {
         if (place) add_path(&paths, memory_format("%s%s", options->debug_dirs[i], place));
         if (!absolute) add_path(&paths, memory_format("%s/%s", options->debug_dirs[i], name));
-        add_path(&paths, memory_format("%s/%s", options->debug_dirs[i], base_of(name)));
+        add_path(&paths, memory_format("%s/%s", options->debug_dirs[i], file_base(name)));
     }
     free(place);
     return paths.list;
@@ -292,7 +289,7 @@ char **files_package_paths(const struct module_files *files, const struct symbol
     add_path(&paths, memory_format("%s/usr/lib/debug%s.dwp", options->sysroot, inside));
     for (size_t i = 0; i < options->debug_dir_count; i++) {
         add_path(&paths, memory_format("%s%s.dwp", options->debug_dirs[i], inside));
-        add_path(&paths, memory_format("%s/%s.dwp", options->debug_dirs[i], base_of(code)));
+        add_path(&paths, memory_format("%s/%s.dwp", options->debug_dirs[i], file_base(code)));
     }
     return paths.list;
 }

@@ -44,8 +44,7 @@ static char *interpreter(const char *path) {
     line[strcspn(line, "\n")] = 0;
     char *word = strtok_r(line + 2, " \t", &rest);
     if (!word) return NULL;
-    const char *base = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
-    if (strcmp(base, "env") != 0) return memory_text(word, strlen(word));
+    if (strcmp(file_base(word), "env") != 0) return memory_text(word, strlen(word));
     char *next = strtok_r(NULL, " \t", &rest);
     while (next && (next[0] == '-' || strchr(next, '='))) next = strtok_r(NULL, " \t", &rest);
     return next ? find(next) : memory_text(word, strlen(word));

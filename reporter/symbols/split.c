@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "reporter/load/file.h"
 #include "reporter/load/memory.h"
 #include "reporter/symbols/dies.h"
 
@@ -205,8 +206,7 @@ static enum outcome open_file(struct split *split, const char *path, uint64_t id
 }
 
 static char *reason(const char *name, const char *what, const char *then) {
-    const char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
-    return memory_format("%s %.255s%s", what, base, then);
+    return memory_format("%s %.255s%s", what, file_base(name), then);
 }
 
 /* First the package: where there is one, it was made of the files that the program was. */

@@ -8,13 +8,12 @@ void *run_take(size_t n, size_t alignment, bool zero);
 void run_give(struct slab *s);
 
 /* One that the thread keeps, see kept.h; NULL: none. */
-/* A block of no bytes that nobody can touch; NULL also where there are NOTHINGS_MAX of them already. */
-#define NOTHINGS_MAX                                                                                                   \
-    1024 /* each costs the kernel three mappings of the 65,530 (vm.max_map_count) that a process has                   \
-          */
-struct slab *run_take_nothing(size_t alignment);
-
 void *run_take_kept(size_t n, bool zero);
+
+/* A block of no bytes that nobody can touch; NULL also where there are NOTHINGS_MAX of them already: each costs the
+ * kernel three mappings of the 65,530 (vm.max_map_count) that a process has. */
+#define NOTHINGS_MAX 1024
+struct slab *run_take_nothing(size_t alignment);
 
 /* The same from the spans set aside for signal handlers; without locks, always zero. */
 void *run_take_in_emergency(size_t n, size_t alignment);

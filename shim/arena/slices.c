@@ -83,17 +83,12 @@ static uint64_t cost_of_probe(void) {
 size_t slices_plan(bool with_sides) {
     static size_t planned; /* asked for twice, probed once */
     if (planned) return planned;
-    planned = WINDOW;
-    if (options.window) {
-        planned = min_size(max_size(round_down(options.window, SMALLEST), SMALLEST), WINDOW);
-    } else {
-        uint64_t cost = region_address_limit() == SIZE_MAX ? cost_of_probe() : 0;
-        if (cost == 0) return planned;
-        dear = true;
-        size_t n = round_down(PROBE / cost * START_BUDGET / (with_sides ? 2 : 1), SMALLEST);
-        planned = min_size(max_size(n, DEAR_MIN), WINDOW / 2);
-    }
-    return planned;
+    if (options.window) return planned = min_size(max_size(round_down(options.window, SMALLEST), SMALLEST), WINDOW);
+    uint64_t cost = region_address_limit() == SIZE_MAX ? cost_of_probe() : 0;
+    if (cost == 0) return planned = WINDOW;
+    dear = true;
+    size_t n = round_down(PROBE / cost * START_BUDGET / (with_sides ? 2 : 1), SMALLEST);
+    return planned = min_size(max_size(n, DEAR_MIN), WINDOW / 2);
 }
 
 /* As much as there is, up to a share of the limit: the program needs address space of its own. */

@@ -8,18 +8,13 @@
 
 #define LONGEST 1024
 
-static const char *terminated(struct text *t) {
-    t->at[min_size(t->length, sizeof t->at - 1)] = 0;
-    return t->at;
-}
-
 static char file[64 * KIB]; /* what was read last, terminated */
 
 static bool read_file(const char *root, const char *path) {
     struct text name = {0};
     text_add(&name, root);
     text_add(&name, path);
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)terminated(&name), O_RDONLY | O_CLOEXEC, 0), n = 0;
+    long fd = sys4(SYS_openat, AT_FDCWD, (long)text_string(&name), O_RDONLY | O_CLOEXEC, 0), n = 0;
     size_t have = 0;
     if (sys_failed(fd)) return false;
     while (have < sizeof file - 1 && (n = sys3(SYS_read, fd, (long)(file + have), (long)(sizeof file - 1 - have))) > 0)
@@ -121,7 +116,7 @@ static uint64_t limit_of(const char *root, bool version_2) {
         text_add(&name, mounted);
         text_add_bytes(&name, below, n);
         text_add(&name, version_2 ? "/memory.max" : "/memory.limit_in_bytes");
-        if (read_file(root, terminated(&name))) least = min_size(least, first_number());
+        if (read_file(root, text_string(&name))) least = min_size(least, first_number());
         if (n == 0) return least;
         while (n > 0 && below[--n] != '/') {
         }

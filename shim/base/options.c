@@ -54,8 +54,21 @@ static bool read_level(const char *s) {
     return false;
 }
 
+/* 1 to 100, and a percent sign. */
+static bool read_percent(const char *s, uint64_t *out) {
+    uint64_t n = 0;
+    for (; *s >= '0' && *s <= '9' && n <= 100; s++) n = n * 10 + (uint64_t)(*s - '0');
+    if (n == 0 || n > 100 || s[0] != '%' || s[1]) return false;
+    *out = n;
+    return true;
+}
+
 static bool read_size(const char *s, uint64_t *out) {
     uint64_t n = 0;
+    if (read_percent(s, &n)) {
+        *out = limits_memory("") / 100 * n;
+        return *out != 0;
+    }
     const char *p = s;
     for (; *p >= '0' && *p <= '9'; p++) {
         if (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n)) return false;
@@ -83,10 +96,6 @@ static bool read_size(const char *s, uint64_t *out) {
         shift = 40;
         p++;
         break;
-    case '%':
-        if (p[1] || n == 0 || n > 100) return false;
-        *out = limits_memory("") / 100 * n;
-        return *out != 0;
     default:
         break;
     }
@@ -106,17 +115,9 @@ static bool read_reserve(const char *s) {
 
 /* Of the ceiling, which may be read later. */
 static bool read_watermark(const char *s, struct watermark *w) {
-    uint64_t n = 0;
-    const char *p = s;
-    for (; *p >= '0' && *p <= '9' && n <= 100; p++) n = n * 10 + (uint64_t)(*p - '0');
-    if (p > s && p[0] == '%' && !p[1]) {
-        if (n == 0 || n > 100) return false;
-        *w = (struct watermark){.percent = n};
-        return true;
-    }
-    uint64_t bytes;
-    if (!read_size(s, &bytes)) return false;
-    *w = (struct watermark){.bytes = bytes};
+    struct watermark read = {0};
+    if (!read_percent(s, &read.percent) && !read_size(s, &read.bytes)) return false;
+    *w = read;
     return true;
 }
 static bool read_high(const char *s) {

@@ -40,6 +40,11 @@ void text_add_hex(struct text *t, uint64_t n) {
     text_add_bytes(t, digits + i, sizeof digits - i);
 }
 
+const char *text_string(struct text *t) {
+    t->at[min_size(t->length, sizeof t->at - 1)] = 0;
+    return t->at;
+}
+
 bool text_number(const char *s, uint64_t *value) {
     uint64_t n = 0;
     if (!*s) return false;

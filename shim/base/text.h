@@ -14,6 +14,9 @@ void text_add_bytes(struct text *t, const char *s, size_t n); /* control charact
 void text_add_number(struct text *t, uint64_t n);
 void text_add_hex(struct text *t, uint64_t n); /* with 0x */
 
+/* The text, terminated; one that is full ends a byte earlier. */
+const char *text_string(struct text *t);
+
 /* Reads a whole decimal number; false on anything else or overflow. */
 bool text_number(const char *s, uint64_t *value);
 

@@ -283,8 +283,7 @@ static struct dump_string thread_name(struct contents *c, uint32_t thread) {
     text_add(&path, "/task/");
     text_add_number(&path, thread);
     text_add(&path, "/comm");
-    path.at[path.length] = 0;
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)path.at, O_RDONLY | O_CLOEXEC, 0);
+    long fd = sys4(SYS_openat, AT_FDCWD, (long)text_string(&path), O_RDONLY | O_CLOEXEC, 0);
     if (sys_failed(fd)) return (struct dump_string){0, 0};
     long n = sys3(SYS_read, fd, (long)name, sizeof name);
     (void)sys1(SYS_close, fd);

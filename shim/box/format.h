@@ -233,16 +233,15 @@ enum dump_stat_id {
     STAT_RESERVED = 25,           /* address space reserved by weir, not memory */
     STAT_MISMATCHES = 26,         /* blocks given back by other functions than they were made for */
     STAT_MODULES_LOST = 27,       /* times that a module found no room in the table */
+    STAT_JUMPS = 28,              /* times that a signal handler left weir by a jump: what it interrupted is given up */
     STAT_MAPPED_PEAK = 29,        /* the most bytes that STAT_MAPPED_USED ever was */
     STAT_ANONYMOUS_COUNT = 30,    /* spans of the program's private, anonymous, writable pages, all charged */
     STAT_ANONYMOUS_USED = 31,     /* their bytes, part of STAT_DIRECT_USED */
     STAT_ANONYMOUS_RESERVED = 32, /* bytes of its private, anonymous pages that are not writable, and not charged */
-    STAT_HIGH_CROSSINGS =
-        33,                  /* times that STAT_DIRECT_USED passed the high watermark after having been below the low */
-    STAT_LOW_CROSSINGS = 34, /* and fell below the low one after that */
-    STAT_INHERITED = 35,     /* live blocks made before this process was forked, not those of DUMP_SITES */
-    STAT_INHERITED_BYTES = 36, /* of their places */
-    STAT_JUMPS = 28            /* times that a signal handler left weir by a jump: what it interrupted is given up */
+    STAT_HIGH_CROSSINGS = 33,     /* STAT_DIRECT_USED passed the high watermark, first or after the low one */
+    STAT_LOW_CROSSINGS = 34,      /* and fell below the low one after that */
+    STAT_INHERITED = 35,          /* live blocks made before this process was forked, not those of DUMP_SITES */
+    STAT_INHERITED_BYTES = 36     /* of their places */
 };
 
 struct dump_stat {

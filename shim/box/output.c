@@ -47,8 +47,7 @@ static void add(struct path *p, const char *s) {
 static void add_number(struct path *p, uint64_t n) {
     struct text t = {0};
     text_add_number(&t, n);
-    t.at[t.length] = 0;
-    add(p, t.at);
+    add(p, text_string(&t));
 }
 
 /* The program's name as part of a file name: no slash, no control character. */

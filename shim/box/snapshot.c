@@ -28,7 +28,6 @@ static void reply(uint32_t pid, uint32_t cookie, const char *path, long error) {
     mem_copy(temporary, name.at, name.length);
     mem_copy(temporary + name.length, ".part", 6);
     text_add(&name, ".reply");
-    name.at[name.length] = 0;
     if (error == 0) {
         text_add(&t, "ok ");
         text_add(&t, path);
@@ -44,7 +43,7 @@ static void reply(uint32_t pid, uint32_t cookie, const char *path, long error) {
     long written = sys3(SYS_write, fd, (long)t.at, (long)t.length);
     (void)sys1(SYS_close, fd);
     if (written == (long)t.length)
-        (void)sys2(SYS_rename, (long)temporary, (long)name.at);
+        (void)sys2(SYS_rename, (long)temporary, (long)text_string(&name));
     else
         (void)sys3(SYS_unlinkat, AT_FDCWD, (long)temporary, 0);
 }

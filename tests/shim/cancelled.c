@@ -19,9 +19,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define TRAP_FLAG       0x100 /* of the flags register */
-#define PAST_REDS(what) "lea -128(%%rsp), %%rsp; pushfq; " what "; popfq; lea 128(%%rsp), %%rsp"
-
 enum { WORKERS = 2, SLOTS = 32, STEPS_MAX = 1000, WARM_MAX = 300 };
 
 static void *volatile slots[WORKERS][SLOTS];
@@ -43,11 +40,7 @@ static size_t size_of(unsigned n) {
 /* --- at an instruction --- */
 
 static void step(bool on) {
-    if (!steps) return;
-    if (on)
-        __asm__ volatile(PAST_REDS("orq %0, (%%rsp)") : : "i"(TRAP_FLAG) : "memory", "cc");
-    else
-        __asm__ volatile(PAST_REDS("andq %0, (%%rsp)") : : "i"(~TRAP_FLAG) : "memory", "cc");
+    if (steps) stepping_trap(on);
 }
 
 /* With the other signals held, so that they come where this returns to. */
@@ -58,7 +51,7 @@ static void on_trap(int number, siginfo_t *info, void *context) {
     (void)info;
     if (at < weir.low || at >= weir.high || steps_left-- > 0) return;
     steps = false;
-    registers[REG_EFL] &= ~TRAP_FLAG;
+    registers[REG_EFL] &= ~STEPPING_FLAG;
     held = 1;
     while (held) sched_yield();
 }

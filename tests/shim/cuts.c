@@ -11,10 +11,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define BLOCKS          64
-#define ONE_IN          60    /* instructions, on average, are let pass before a cut */
-#define TRAP_FLAG       0x100 /* of the flags register */
-#define PAST_REDS(what) "lea -128(%%rsp), %%rsp; pushfq; " what "; popfq; lea 128(%%rsp), %%rsp"
+#define BLOCKS 64
+#define ONE_IN 60 /* instructions, on average, are let pass before a cut */
 
 /* Whose blocks: all live at any moment but the one that is being worked on, which is not in the table. */
 struct table {
@@ -28,11 +26,7 @@ static atomic_int held, stop;
 static __thread bool steps;
 
 static void step(bool on) {
-    if (!steps) return;
-    if (on)
-        __asm__ volatile(PAST_REDS("orq %0, (%%rsp)") : : "i"(TRAP_FLAG) : "memory", "cc");
-    else
-        __asm__ volatile(PAST_REDS("andq %0, (%%rsp)") : : "i"(~TRAP_FLAG) : "memory", "cc");
+    if (steps) stepping_trap(on);
 }
 
 static unsigned next_random(unsigned *state) {

@@ -11,6 +11,22 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
+#define STEPPING_FLAG 0x100 /* of the flags register: a trap behind each instruction */
+
+/* Steps through the program's own instructions from here on, or no longer; below it lies what a leaf function uses. */
+static inline void stepping_trap(bool on) {
+    if (on)
+        __asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; orq %0, (%%rsp); popfq; lea 128(%%rsp), %%rsp"
+                         :
+                         : "i"(STEPPING_FLAG)
+                         : "memory", "cc");
+    else
+        __asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; andq %0, (%%rsp); popfq; lea 128(%%rsp), %%rsp"
+                         :
+                         : "i"(~STEPPING_FLAG)
+                         : "memory", "cc");
+}
+
 /* In the child: stops it, for the parent to see. */
 #define BREAK() __asm__ volatile("int3")
 

@@ -15,8 +15,11 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
                            "\n"
                            "  --top N            N sites in the table and N in detail (default: 10 and 3);\n"
                            "                     with --json the first N sites (default: all)\n"
-                           "  --sort ORDER       bytes (default), blocks or age\n"
-                           "  --full             all sites, frames, whole names, counters, classes, modules\n"
+                           "  --sort ORDER       bytes (default), blocks, age or pinned\n"
+                           "  --memory           where the memory is: rows that add up to what is resident\n"
+                           "                     and to what is charged; the sites that pin free memory\n"
+                           "  --arena            the arena by size class, and how full its slabs are\n"
+                           "  --full             all sites, frames, whole names, counters, modules, memory\n"
                            "  -f, --format FORM  text (default) or json\n"
                            "  --json             the same as -f json\n"
                            "  --debug-dir DIR    where separate debug files are, as in /usr/lib/debug; it\n"
@@ -29,11 +32,23 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
                            "Exit status: 0; 2 usage; 3 a dump could not be read in whole, or the report not\n"
                            "written.\n";
 
-enum { OPTION_TOP = 256, OPTION_SORT, OPTION_FULL, OPTION_JSON, OPTION_DEBUG_DIR, OPTION_SYSROOT, OPTION_HELP };
+enum {
+    OPTION_TOP = 256,
+    OPTION_SORT,
+    OPTION_FULL,
+    OPTION_JSON,
+    OPTION_DEBUG_DIR,
+    OPTION_SYSROOT,
+    OPTION_MEMORY,
+    OPTION_ARENA,
+    OPTION_HELP
+};
 
 static const struct option options[] = {{"top", required_argument, NULL, OPTION_TOP},
                                         {"sort", required_argument, NULL, OPTION_SORT},
                                         {"full", no_argument, NULL, OPTION_FULL},
+                                        {"memory", no_argument, NULL, OPTION_MEMORY},
+                                        {"arena", no_argument, NULL, OPTION_ARENA},
                                         {"json", no_argument, NULL, OPTION_JSON},
                                         {"format", required_argument, NULL, 'f'},
                                         {"debug-dir", required_argument, NULL, OPTION_DEBUG_DIR},
@@ -43,7 +58,7 @@ static const struct option options[] = {{"top", required_argument, NULL, OPTION_
 
 struct parsed {
     struct report_request request;
-    bool top_given, help;
+    bool top_given, order_given, help;
     size_t debug_dir_capacity;
 };
 
@@ -62,8 +77,14 @@ static bool parse_top(struct parsed *parsed, const char *value) {
 static bool parse_word(const char *option, const char *value, const char *const *words, int *chosen) {
     for (*chosen = 0; words[*chosen]; ++*chosen)
         if (strcmp(words[*chosen], value) == 0) return true;
-    view_message("--%s=%s: must be one of: %s, %s%s%s", option, value, words[0], words[1], words[2] ? ", " : "",
-                 words[2] ? words[2] : "");
+    char *list = memory_format("%s", words[0]);
+    for (int i = 1; words[i]; i++) {
+        char *longer = memory_format("%s, %s", list, words[i]);
+        free(list);
+        list = longer;
+    }
+    view_message("--%s=%s: must be one of: %s", option, value, list);
+    free(list);
     return false;
 }
 
@@ -75,7 +96,8 @@ static void add_debug_dir(struct parsed *parsed, const char *folder) {
 }
 
 static bool take_option(struct parsed *parsed, int option, const char *value) {
-    static const char *const orders[] = {"bytes", "blocks", "age", NULL}, *const forms[] = {"text", "json", NULL};
+    static const char *const orders[] = {"bytes", "blocks", "age", "pinned", NULL}, *const forms[] = {"text", "json",
+                                                                                                      NULL};
     int chosen = 0;
     switch (option) {
     case OPTION_TOP:
@@ -83,6 +105,13 @@ static bool take_option(struct parsed *parsed, int option, const char *value) {
     case OPTION_SORT:
         if (!parse_word("sort", value, orders, &chosen)) return false;
         parsed->request.order = (enum merged_order)chosen;
+        parsed->order_given = true;
+        return true;
+    case OPTION_MEMORY:
+        parsed->request.view.memory = true;
+        return true;
+    case OPTION_ARENA:
+        parsed->request.view.arena = true;
         return true;
     case 'f':
         if (!parse_word("format", value, forms, &chosen)) return false;
@@ -143,6 +172,7 @@ int cmd_report(int count, char **arguments) {
     }
     struct view_options *view = &parsed.request.view;
     if (!parsed.top_given && (view->full || parsed.request.json)) view->rows = view->details = VIEW_ALL;
+    if (view->memory && !parsed.order_given) parsed.request.order = BY_PINNED;
     const char *no_colour = getenv("NO_COLOR");
     view->colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
     char *next = suggest(&parsed);

@@ -32,6 +32,13 @@ const struct dump_grown *dump_grown(const struct dump *dump) {
     return dump->sections[DUMP_GROWN].records;
 }
 
+const struct dump_memory *dump_memory_rows(const struct dump *dump) {
+    return dump->sections[DUMP_MEMORY].records;
+}
+const struct dump_unaccounted *dump_unaccounted_ranges(const struct dump *dump) {
+    return dump->sections[DUMP_UNACCOUNTED].records;
+}
+
 struct text dump_text(const struct dump *dump, struct dump_string string) {
     struct text text = {"", 0};
     uint64_t total = dump_count(dump, DUMP_STRINGS);

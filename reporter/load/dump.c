@@ -14,7 +14,7 @@
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 
-#define MAX_SECTIONS      256          /* of all types; the format has 14 and an end */
+#define MAX_SECTIONS      256          /* of all types; the format has 16 and an end */
 #define MAX_SECTION_BYTES (1ull << 30) /* of one that is held in memory */
 #define MAX_PROBLEMS      64           /* a file with more is not worth more lines */
 
@@ -32,13 +32,15 @@ static const struct {
     [DUMP_SEGMENTS] = {"segments", sizeof(struct dump_segment), sizeof(struct dump_segment)},
     [DUMP_FRAMES] = {"frames", sizeof(uint64_t), sizeof(uint64_t)},
     [DUMP_STACKS] = {"stacks", sizeof(struct dump_stack), sizeof(struct dump_stack)},
-    [DUMP_SITES] = {"sites", sizeof(struct dump_site), sizeof(struct dump_site)},
+    [DUMP_SITES] = {"sites", sizeof(struct dump_site), DUMP_SITE_LEAST},
     [DUMP_BLOCKS] = {"blocks", sizeof(struct dump_block), sizeof(struct dump_block)},
     [DUMP_STATS] = {"stats", sizeof(struct dump_stat), sizeof(struct dump_stat)},
-    [DUMP_CLASSES] = {"classes", sizeof(struct dump_class), sizeof(struct dump_class)},
+    [DUMP_CLASSES] = {"classes", sizeof(struct dump_class), DUMP_CLASS_LEAST},
     [DUMP_REFUSALS] = {"refusals", sizeof(struct dump_refusal), DUMP_REFUSAL_LEAST},
     [DUMP_THREADS] = {"threads", sizeof(struct dump_thread), sizeof(struct dump_thread)},
     [DUMP_GROWN] = {"grown", sizeof(struct dump_grown), sizeof(struct dump_grown)},
+    [DUMP_MEMORY] = {"memory", sizeof(struct dump_memory), sizeof(struct dump_memory)},
+    [DUMP_UNACCOUNTED] = {"unaccounted", sizeof(struct dump_unaccounted), sizeof(struct dump_unaccounted)},
 };
 
 const char *section_name(uint32_t type) {

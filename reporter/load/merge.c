@@ -166,6 +166,7 @@ static void add_site(struct merged *merged, size_t number, struct translation *k
     struct merged_site *site = merged_site_of(merged, dump, known, from->stack);
     add_to(&site->blocks, from->blocks);
     add_to(&site->bytes, from->bytes);
+    add_to(&site->pinned, from->pinned);
     add_to(&site->inherited_blocks, from->inherited_blocks);
     add_to(&site->inherited_bytes, from->inherited_bytes);
     add_to(&merged->inherited_blocks, from->inherited_blocks);
@@ -276,6 +277,7 @@ static int compare_sites(const void *left, const void *right, void *order) {
     int result = descending(a->blocks > 0, b->blocks > 0);
     if (!result && *(enum merged_order *)order == BY_BLOCKS) result = descending(a->blocks, b->blocks);
     if (!result && *(enum merged_order *)order == BY_AGE) result = descending(a->oldest_age, b->oldest_age);
+    if (!result && *(enum merged_order *)order == BY_PINNED) result = descending(a->pinned, b->pinned);
     if (!result) result = descending(a->bytes, b->bytes);
     if (!result) result = descending(a->blocks, b->blocks);
     return result ? result : compare_frames(a, b);

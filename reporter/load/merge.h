@@ -51,6 +51,7 @@ struct merged_site {
     enum dump_verdict verdict;
     uint64_t blocks, bytes;
     uint64_t inherited_blocks, inherited_bytes;
+    uint64_t pinned;                 /* bytes, see struct dump_site */
     uint64_t oldest_age, newest_age; /* nanoseconds at the dump; the largest and the smallest of its parts */
     struct sizes sizes;              /* of those blocks that are known one by one */
     uint64_t thread_total;           /* distinct makers, summed over the parts; 16 a part at most */
@@ -98,7 +99,7 @@ struct merged {
     size_t doubt_count, doubt_capacity;
 };
 
-enum merged_order { BY_BYTES, BY_BLOCKS, BY_AGE };
+enum merged_order { BY_BYTES, BY_BLOCKS, BY_AGE, BY_PINNED };
 
 void merged_add(struct merged *merged, struct dump *dump); /* takes it; one that is not usable is only a reason */
 void merged_build(struct merged *merged);                  /* once, after the last add */

@@ -1,4 +1,5 @@
-/* What --full adds: counters, size classes, modules with the reason where names are missing, options, the process. */
+/* What --full adds: counters, modules with the reason where names are missing, options, the process,
+ * where the memory is, the arena. */
 #include <stdlib.h>
 
 #include "reporter/view/escape.h"
@@ -29,6 +30,9 @@ static const char *const stat_names[] = {[STAT_DIRECT_COUNT] = "direct: live blo
                                          [STAT_JUMPS] = "jumps out of malloc or free",
                                          [STAT_INHERITED] = "inherited: live blocks",
                                          [STAT_INHERITED_BYTES] = "inherited: bytes of their places",
+                                         [STAT_RSS_ANON] = "resident: anonymous bytes",
+                                         [STAT_RSS_FILE] = "resident: bytes of files",
+                                         [STAT_RSS_SHMEM] = "resident: bytes of shared memory",
                                          [STAT_PURGED] = "bytes ever given back",
                                          [STAT_REFUSED_BYTES] = "bytes of refused requests",
                                          [STAT_HIGH_CROSSINGS] = "above the high watermark, times",
@@ -75,16 +79,6 @@ static void print_stats(const struct view *view, const struct dump *dump) {
     }
 }
 
-static void print_classes(const struct view *view, const struct dump *dump) {
-    if (!dump_count(dump, DUMP_CLASSES)) return;
-    (void)fprintf(view->out, "\n  SIZE CLASS         SLABS          LIVE      CAPACITY\n");
-    for (uint64_t i = 0; i < dump_count(dump, DUMP_CLASSES); i++) {
-        const struct dump_class *class = &dump_classes(dump)[i];
-        (void)fprintf(view->out, "  %-12s  %10s  %12s  %12s\n", class->size ? units_count(class->size) : "runs, huge",
-                      units_count(class->slabs), units_count(class->live), units_count(class->capacity));
-    }
-}
-
 static void print_modules(const struct view *view, const struct dump *dump) {
     (void)fprintf(view->out, "\n  Modules\n");
     for (uint64_t i = 0; i < dump_count(dump, DUMP_MODULES); i++) {
@@ -115,8 +109,9 @@ void view_full(const struct view *view) {
         const struct dump *dump = view->merged->parts[i].dump;
         print_process(view, dump);
         print_stats(view, dump);
-        print_classes(view, dump);
         print_modules(view, dump);
     }
     print_missing(view);
+    view_memory(view);
+    view_arena(view);
 }

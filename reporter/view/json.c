@@ -81,6 +81,45 @@ static void put_pools(struct json *json, const struct merged *merged) {
     json_close(json, '}');
 }
 
+static void put_memory(struct json *json, const struct merged *merged) {
+    struct memory_sum sum;
+    bool known = view_sum_memory(merged, &sum);
+    json_open(json, "memory", '{');
+    json_open(json, "rows", '[');
+    for (uint32_t kind = 1; known && kind < MEMORY_KINDS; kind++) {
+        json_open(json, NULL, '{');
+        json_string(json, "kind", view_memory_kinds[kind]);
+        json_known(json, "resident", sum.has_kernel, sum.rows[kind].resident);
+        json_number(json, "charged", sum.rows[kind].charged);
+        json_number(json, "parts", sum.rows[kind].count);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    json_known(json, "resident", known && sum.has_kernel, sum.all.resident);
+    json_known(json, "resident_by_kernel", known && sum.has_kernel, sum.kernel);
+    json_known(json, "charged", known, sum.all.charged);
+    json_known(json, "charged_by_counter", known && sum.has_used, sum.used);
+    json_close(json, '}');
+}
+
+static void put_classes(struct json *json, const struct dump *dump) {
+    json_open(json, "classes", '[');
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_CLASSES); i++) {
+        const struct dump_class *class = &dump_classes(dump)[i];
+        json_open(json, NULL, '{');
+        json_known(json, "size", class->size != 0, class->size);
+        json_number(json, "slabs", class->slabs);
+        json_number(json, "live", class->live);
+        json_number(json, "places", class->capacity);
+        json_number(json, "committed", class->committed);
+        json_open(json, "occupancy", '[');
+        for (int j = 0; j < DUMP_OCCUPANCIES; j++) json_number(json, NULL, class->occupancy[j]);
+        json_close(json, ']');
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 static void put_frame(struct json *json, const struct view *view, const struct symbol_frame *symbol,
                       const struct merged_frame *frame) {
     const struct merged_module *module = view->merged->modules[frame->module];
@@ -166,6 +205,7 @@ static void put_site(struct json *json, const struct view *view, const struct me
     json_string(json, "verdict", view_verdict(site->verdict));
     json_number(json, "bytes", site->bytes);
     json_number(json, "blocks", site->blocks);
+    json_number(json, "pinned", site->pinned);
     json_known(json, "smallest", site->sizes.count, site->sizes.smallest);
     json_known(json, "largest", site->sizes.count, site->sizes.largest);
     json_known(json, "sizes", site->sizes.count && !site->sizes.more, site->sizes.count);
@@ -220,6 +260,7 @@ static void put_parts(struct json *json, const struct merged *merged) {
         json_known(json, "sites", !part->older, part->sites);
         json_known(json, "blocks", !part->older, part->blocks);
         json_known(json, "bytes", !part->older, part->bytes);
+        put_classes(json, part->dump);
         json_bool(json, "partial", part->dump->problem_count > 0);
         json_open(json, "reasons", '[');
         put_strings(json, part->dump->problems, part->dump->problem_count);
@@ -249,6 +290,7 @@ void view_json(const struct view *view) {
     put_process(&json, view_first(merged)->dump);
     json_number(&json, "processes", merged->counted);
     put_pools(&json, merged);
+    put_memory(&json, merged);
     put_totals(&json, merged);
     json_open(&json, "sites", '[');
     for (size_t i = 0; i < merged->live_sites && i < view->options.rows; i++) put_site(&json, view, merged->sites[i]);

@@ -207,6 +207,13 @@ static void print_table(const struct view *view) {
                       sites_word(merged->live_sites - rows));
 }
 
+/* In place of the sites. */
+static bool view_rooms(const struct view *view) {
+    if (view->options.memory) view_memory(view);
+    if (view->options.arena) view_arena(view);
+    return view->options.memory || view->options.arena;
+}
+
 void view_text(const struct view *view) {
     view_resolve(view, view->options.details > view->options.rows ? view->options.details : view->options.rows);
     print_title(view);
@@ -214,8 +221,10 @@ void view_text(const struct view *view) {
     print_coverage(view);
     print_partial(view);
     print_parts(view);
-    print_table(view);
-    view_details(view);
-    if (view->options.full) view_full(view);
+    if (!view_rooms(view)) {
+        print_table(view);
+        view_details(view);
+        if (view->options.full) view_full(view);
+    }
     if (view->options.next) (void)fprintf(view->out, "\nNext: %s\n", view->options.next);
 }

@@ -13,6 +13,8 @@ struct view_options {
     size_t rows;    /* of the table (and of the sites in JSON) */
     size_t details; /* sites shown with their frames */
     bool full;      /* nothing is shortened or left out */
+    bool memory;    /* where the memory is, in place of the sites */
+    bool arena;     /* the arena by size class, likewise */
     bool colour;
     const char *next; /* the command that the last line suggests, NULL: none */
 };
@@ -27,7 +29,18 @@ struct view {
 void view_text(const struct view *view);    /* text.c */
 void view_json(const struct view *view);    /* json.c */
 void view_details(const struct view *view); /* details.c: sites with their frames, refusals */
-void view_full(const struct view *view);    /* full.c: classes, modules, counters, options */
+void view_full(const struct view *view);    /* full.c: modules, counters, options */
+void view_memory(const struct view *view);  /* where.c: where the memory is */
+void view_arena(const struct view *view);   /* where.c: the arena by size class */
+
+/* The rows of DUMP_MEMORY over all dumps that count. */
+struct memory_sum {
+    struct dump_memory rows[MEMORY_KINDS], all;
+    uint64_t kernel, used;     /* what the kernel says is resident, what the counter says is charged; bytes */
+    bool has_kernel, has_used; /* of all of them */
+};
+bool view_sum_memory(const struct merged *merged, struct memory_sum *sum); /* false: no dump has any */
+extern const char *const view_memory_kinds[MEMORY_KINDS];                  /* names for programs */
 
 /* Looks up the names of the first sites all at once: text needs to know how many were found before it starts. */
 void view_resolve(const struct view *view, size_t sites);

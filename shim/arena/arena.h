@@ -134,7 +134,7 @@ void arena_thread_ended(bool last);
 /* First thing in a child of fork, see heap_forked. */
 void arena_forked(void);
 
-/* --- looking at everything, without locks: for dumps --- */
+/* --- looking at everything, without locks: for dumps (walk.c) --- */
 
 struct arena_stats {
     uint64_t blocks, bytes;      /* live, as places */
@@ -143,14 +143,38 @@ struct arena_stats {
     uint64_t heaps, parked;
     uint64_t purged;   /* bytes ever given back */
     uint64_t reserved; /* address space */
+    uint64_t sides;    /* bytes charged for entries of tracked blocks */
 };
+
+/* How full a slab is: no block; up to a quarter, half, three quarters of its places; more; all. As Netty's chunks. */
+#define ARENA_OCCUPANCIES 6
 struct arena_class {
     uint64_t slabs, live, capacity;
+    uint64_t committed; /* bytes charged */
+    uint32_t occupancy[ARENA_OCCUPANCIES];
 };
-/* Calls `tracked` for every live tracked block, and adds up. classes[CLASSES] is runs. With an epoch, blocks of slabs
- * where none was made in it are counted, and NULL looks at none at all. */
+
+/* A slab, a run, or what is retained: slices without a block. */
+struct arena_span {
+    const char *start;
+    uint64_t size;      /* bytes, whole slices */
+    uint64_t committed; /* bytes charged, from the start of each slice on */
+    uint64_t live;      /* bytes of live places */
+    bool run;
+};
+
+struct arena_look {
+    uint32_t epoch; /* of slabs where none was made in it, tracked blocks are counted, not looked at */
+    /* Each live tracked block; `pinned`: its share of the bytes of its slab that are free, and cannot go because of it.
+     * NULL: none is looked at. */
+    void (*tracked)(void *context, const void *p, const struct side *side, uint64_t pinned);
+    /* Each span with memory; may be NULL. */
+    void (*span)(void *context, const struct arena_span *span);
+    void *context;
+};
 #define ARENA_ALL_EPOCHS UINT32_MAX
-void arena_walk(struct arena_stats *stats, struct arena_class classes[CLASSES + 1], uint32_t epoch,
-                void (*tracked)(void *context, const void *p, const struct side *side), void *context);
+
+/* Adds up, and calls. classes[CLASSES] is runs. */
+void arena_walk(const struct arena_look *look, struct arena_stats *stats, struct arena_class classes[CLASSES + 1]);
 
 #endif

@@ -433,3 +433,7 @@ size_t slices_next_used(enum slices_zone zone, size_t index, size_t end) {
     const struct zone *z = &zones[zone];
     return z->first + find_bit(zone_bits(&z->free), false, index - z->first, end - z->first);
 }
+size_t slices_next_retained(enum slices_zone zone, size_t index, size_t end) {
+    const struct zone *z = &zones[zone];
+    return z->first + find_bit(zone_bits(&z->dirty), true, index - z->first, end - z->first);
+}

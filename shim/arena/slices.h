@@ -84,6 +84,9 @@ void slices_bounds(enum slices_zone zone, size_t *first, size_t *end);
 /* The first slice from `index` on that is not free, or `end`: what was never used is not even looked at. */
 size_t slices_next_used(enum slices_zone zone, size_t index, size_t end);
 
+/* The same of those that are free and have memory still. */
+size_t slices_next_retained(enum slices_zone zone, size_t index, size_t end);
+
 /* Address space reserved, bytes; bytes ever purged. */
 uint64_t slices_reserved(void);
 uint64_t slices_purged(void);

@@ -35,18 +35,21 @@ static void skip_field(struct mapping_reader *r) {
     }
 }
 
-/* The rest of a line from its first slash on; no other field has one. */
+/* The rest of a line from its first slash or bracket on; no other field has one. */
 static void next_path(struct mapping_reader *r, char *path, size_t size) {
     size_t n = 0;
     for (int c; (c = next_byte(r)) != '\n' && c >= 0;)
-        if (path && (n > 0 || c == '/') && n < size - 1) path[n++] = (char)c;
+        if (path && (n > 0 || c == '/' || c == '[') && n < size - 1) path[n++] = (char)c;
     if (path) path[n] = 0;
 }
 
-bool mapping_open(struct mapping_reader *r) {
-    r->fd = sys4(SYS_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+bool mapping_open_of(struct mapping_reader *r, const char *path) {
+    r->fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
     r->at = r->end = 0;
     return !sys_failed(r->fd);
+}
+bool mapping_open(struct mapping_reader *r) {
+    return mapping_open_of(r, "/proc/self/maps");
 }
 
 bool mapping_next(struct mapping_reader *r, struct mapping *m, char *path, size_t size) {
@@ -54,9 +57,9 @@ bool mapping_next(struct mapping_reader *r, struct mapping *m, char *path, size_
     m->start = next_number(r, &ended_by);
     if (ended_by != '-') return false; /* the end of the file */
     m->end = next_number(r, &ended_by);
-    (void)next_byte(r);
+    m->readable = next_byte(r) == 'r';
     m->writable = next_byte(r) == 'w';
-    (void)next_byte(r);
+    m->executable = next_byte(r) == 'x';
     m->shared = next_byte(r) == 's';
     (void)next_byte(r);
     skip_field(r);
@@ -86,5 +89,5 @@ bool mapping_path(uintptr_t address, char *path, size_t size) {
     mapping_close(&reader);
     if (!found) return false;
     drop_suffix(path);
-    return *path != 0;
+    return *path == '/'; /* not a name of the kernel's */
 }

@@ -1,4 +1,4 @@
-/* What /proc/self/maps says, line by line. */
+/* What /proc/self/maps says, line by line. Any process's, of which there may be a file. */
 #ifndef WEIR_BASE_MAPPING_H
 #define WEIR_BASE_MAPPING_H
 
@@ -6,7 +6,7 @@
 
 struct mapping {
     uintptr_t start, end;
-    bool writable, shared;
+    bool readable, writable, executable, shared;
     bool of_file; /* has an inode: a file, shared memory, /dev/zero */
 };
 
@@ -17,9 +17,10 @@ struct mapping_reader {
 
 /* False: the file cannot be read, and there is nothing to close. */
 bool mapping_open(struct mapping_reader *r);
+bool mapping_open_of(struct mapping_reader *r, const char *path);
 
-/* The next one, in the order of addresses; with `path`, that of its file, terminated, cut off at `size` bytes, and
- * empty where it has none. False: that was the last. */
+/* The next one, in the order of addresses; with `path`, that of its file, or the kernel's word for it ("[stack]"),
+ * terminated, cut off at `size` bytes, and empty where it has none. False: that was the last. */
 bool mapping_next(struct mapping_reader *r, struct mapping *m, char *path, size_t size);
 void mapping_close(struct mapping_reader *r);
 

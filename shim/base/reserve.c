@@ -46,6 +46,19 @@ bool reserve_contains(uintptr_t address) {
     return reserve_overlaps(address, 1);
 }
 
+uintptr_t reserve_part_end(uintptr_t from, uintptr_t end, bool *reserved) {
+    *reserved = false;
+    for (uint32_t i = 0; i < min_size(ranges_used, RANGES_MAX); i++) {
+        struct range r = ranges[i];
+        if (from >= r.start && from < r.end) {
+            *reserved = true;
+            return min_size(r.end, end);
+        }
+        if (r.start > from && r.start < end) end = r.start;
+    }
+    return end;
+}
+
 size_t reserve_total(void) {
     size_t bytes = 0;
     for (uint32_t i = 0; i < min_size(ranges_used, RANGES_MAX); i++) bytes += ranges[i].end - ranges[i].start;

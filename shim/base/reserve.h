@@ -17,6 +17,9 @@ void sys_trim_reserved(char *p, size_t size, char *start, size_t n);
 
 bool reserve_overlaps(uintptr_t address, size_t n);
 bool reserve_contains(uintptr_t address);
+
+/* Of [from, end), the first part that is reserved, or that is not: where it ends, at most `end`. */
+uintptr_t reserve_part_end(uintptr_t from, uintptr_t end, bool *reserved);
 size_t reserve_total(void);
 
 /* The program wants what it gets from now on to be locked. What is opened then is locked as it is touched: not all at

@@ -3,12 +3,16 @@
 #include "shim/base/clock.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
+#include "shim/base/region.h"
 #include "shim/box/modules.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
+#include "shim/ceiling/ceiling.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
+
+_Static_assert(ARENA_OCCUPANCIES == DUMP_OCCUPANCIES, "slabs are told apart as in the format");
 
 #define STRINGS_MIN  (32 * KIB) /* in the library itself; enough for a hundred modules */
 #define LIVE_MIN     (16 * KIB)
@@ -16,7 +20,7 @@
 #define THREADS_MAX  4096u
 
 struct site_sum {
-    uint64_t blocks, bytes, oldest, newest;
+    uint64_t blocks, bytes, oldest, newest, pinned;
     uint32_t threads;
     uint32_t thread[SITE_THREADS];
 };
@@ -36,12 +40,14 @@ static size_t live_size(const struct contents *c) {
 static char strings_here[STRINGS_MIN];
 static uint8_t live_here[LIVE_MIN];
 
-void contents_start(struct contents *c, int fd, char *buffer) {
+void contents_start(struct contents *c, int fd, char *buffer, uint32_t pid) {
     *c = (struct contents){.now = clock_now(),
                            .stacks = state_tracking() ? stack_count() : 0,
                            .strings = strings_here,
                            .strings_size = STRINGS_MIN,
-                           .live = live_here};
+                           .live = live_here,
+                           .pid = pid};
+    memory_begin(&c->memory, pid); /* before anything is mapped for the dump */
     if (c->stacks) c->sites = map(sites_size(c));
     if (live_size(c) > LIVE_MIN)
         c->live = map(live_size(c));
@@ -100,12 +106,13 @@ static void note_thread_of(struct contents *c, struct site_sum *site, uint32_t t
     note_thread(c, thread);
 }
 
-static void add_to_site(struct contents *c, const struct dump_block *b) {
+static void add_to_site(struct contents *c, const struct dump_block *b, uint64_t pinned) {
     struct site_sum *site = &c->sites[b->stack];
     if (site->blocks == 0 || b->time < site->oldest) site->oldest = b->time;
     if (b->time > site->newest) site->newest = b->time;
     site->blocks++;
     site->bytes += b->size;
+    site->pinned += pinned;
     note_thread_of(c, site, b->thread);
 }
 
@@ -121,7 +128,8 @@ static uint32_t grown_at(const struct contents *c, const struct side *side) {
     return stack < c->stacks && SIDE_IS_LIVE(state) && !state_is_inherited(side) ? stack : STACK_UNKNOWN;
 }
 
-static void add_grown(void *context, const void *p, const struct side *side) {
+static void add_grown(void *context, const void *p, const struct side *side, uint64_t pinned) {
+    (void)pinned;
     struct contents *c = context;
     struct dump_grown g = {(uintptr_t)p, side->size, side_grown(side), grown_at(c, side), side->stack};
     bool noted = !c->live || (c->live[g.stack / 8] >> g.stack % 8 & 1);
@@ -133,7 +141,8 @@ static void write_grown(struct contents *c) {
     struct arena_class classes[CLASSES + 1] = {{0}};
     struct arena_stats stats = {0};
     writer_begin(&c->w, DUMP_GROWN, sizeof(struct dump_grown));
-    if (c->grown > 0) arena_walk(&stats, classes, state_own_epoch(), add_grown, c);
+    struct arena_look look = {.epoch = state_own_epoch(), .tracked = add_grown, .context = c};
+    if (c->grown > 0) arena_walk(&look, &stats, classes);
     writer_end(&c->w);
 }
 
@@ -146,7 +155,7 @@ static void count_inherited(struct contents *c, const void *p) {
 }
 
 /* Inherited blocks are their maker's to list; here they count only. */
-static void add_block(void *context, const void *p, const struct side *side) {
+static void add_block(void *context, const void *p, const struct side *side, uint64_t pinned) {
     struct contents *c = context;
     c->tracked++;
     if (state_is_inherited(side)) {
@@ -166,7 +175,7 @@ static void add_block(void *context, const void *p, const struct side *side) {
     }
     c->capacity += b.size;
     if (c->sites)
-        add_to_site(c, &b);
+        add_to_site(c, &b, pinned);
     else
         note_thread(c, b.thread);
 }
@@ -182,10 +191,14 @@ static void write_sites(struct contents *c) {
     for (uint32_t i = 0; c->sites && i < c->live_stacks; i++) {
         const struct site_sum *s = &c->sites[i];
         if (s->blocks == 0) continue;
-        struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, 0, 0};
+        struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, 0, 0, s->pinned};
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);
+}
+
+static void add_span(void *context, const struct arena_span *span) {
+    memory_add_span(&((struct contents *)context)->memory, span);
 }
 
 /* Slabs that were passed over. */
@@ -196,17 +209,28 @@ static void count_older(struct contents *c) {
     c->capacity += c->stats.older_bytes;
 }
 
-void contents_write_blocks(struct contents *c, uint32_t pid) {
+static void end_memory(struct contents *c) {
+    struct ceiling_numbers n = ceiling_numbers();
+    struct memory_sums sums = {.asked = c->capacity,
+                               .places = c->stats.bytes,
+                               .tables = atomic_load_explicit(&region_total, memory_order_relaxed) + c->stats.sides,
+                               .loader = n.loader,
+                               .mappings = n.used - n.heap};
+    memory_end(&c->memory, &sums);
+}
+
+void contents_write_blocks(struct contents *c) {
     bool listed = state_tracking(); /* entries without stacks are for checks alone (WEIR_HARDEN) */
-    c->pid = pid;
     writer_begin(&c->w, DUMP_BLOCKS, sizeof(struct dump_block));
-    arena_walk(&c->stats, c->classes, state_own_epoch(), listed ? add_block : NULL, c);
+    struct arena_look look = {state_own_epoch(), listed ? add_block : NULL, add_span, c};
+    arena_walk(&look, &c->stats, c->classes);
     writer_end(&c->w);
     write_grown(c);
     if (listed) count_older(c);
     if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;
     add_up_capacity(c);
     if (c->sites || !c->stacks) write_sites(c);
+    end_memory(c);
 }
 
 /* --- the rest --- */
@@ -268,7 +292,8 @@ static void write_classes(struct contents *c) {
     for (unsigned i = 0; i <= CLASSES; i++) {
         const struct arena_class *k = &c->classes[i];
         if (k->slabs == 0 && k->live == 0) continue;
-        struct dump_class d = {i < CLASSES ? class_size(i) : 0, k->slabs, k->live, k->capacity};
+        struct dump_class d = {i < CLASSES ? class_size(i) : 0, k->slabs, k->live, k->capacity, k->committed, {0}};
+        mem_copy(d.occupancy, k->occupancy, sizeof d.occupancy);
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);
@@ -299,10 +324,21 @@ static void write_threads(struct contents *c) {
     writer_end(&c->w);
 }
 
+static void write_memory(struct contents *c) {
+    const struct memory *m = &c->memory;
+    writer_begin(&c->w, DUMP_MEMORY, sizeof(struct dump_memory));
+    writer_add(&c->w, m->rows + 1, sizeof m->rows - sizeof m->rows[0]);
+    writer_end(&c->w);
+    writer_begin(&c->w, DUMP_UNACCOUNTED, sizeof(struct dump_unaccounted));
+    if (m->range_count) writer_add(&c->w, m->ranges, m->range_count * sizeof m->ranges[0]);
+    writer_end(&c->w);
+}
+
 void contents_write_rest(struct contents *c) {
     write_stacks(c);
     write_modules(c);
     write_classes(c);
+    write_memory(c);
     write_threads(c);
     writer_begin(&c->w, DUMP_STRINGS, 1);
     writer_add(&c->w, c->strings, c->strings_length);

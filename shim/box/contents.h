@@ -3,6 +3,7 @@
 #define WEIR_BOX_CONTENTS_H
 
 #include "shim/arena/arena.h"
+#include "shim/box/memory.h"
 #include "shim/box/writer.h"
 
 struct site_sum;
@@ -22,15 +23,16 @@ struct contents {
     uint8_t *live;            /* a bit a stack: some block names it; NULL: any may be */
     char *strings;
     size_t strings_length, strings_size;
+    struct memory memory;
     uint32_t threads; /* distinct makers seen */
     uint32_t pid;
 };
 
 /* Address space is asked for as it is needed, and done without where there is none. */
-void contents_start(struct contents *c, int fd, char *buffer);
+void contents_start(struct contents *c, int fd, char *buffer, uint32_t pid);
 void contents_end(struct contents *c);
 struct dump_string contents_string(struct contents *c, const char *s, size_t n);
-void contents_write_blocks(struct contents *c, uint32_t pid);
+void contents_write_blocks(struct contents *c);
 void contents_write_rest(struct contents *c);
 uint64_t contents_stack_count(void);
 uint64_t contents_stacks_lost(void);

@@ -5,7 +5,6 @@
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
 #include "shim/base/options.h"
-#include "shim/base/region.h"
 #include "shim/base/signals.h"
 #include "shim/base/stack.h"
 #include "shim/base/start.h"
@@ -85,9 +84,8 @@ static void write_options(struct contents *c) {
 static void write_stats(struct contents *c) {
     struct ceiling_numbers n = ceiling_numbers();
     struct state_numbers t = state_numbers();
-    uint64_t tables = atomic_load_explicit(&region_total, memory_order_relaxed);
     struct mappings_numbers m = mappings_numbers();
-    uint64_t held = c->stats.bytes + tables;
+    const struct memory *memory = &c->memory;
     const struct dump_stat stats[] = {
         {STAT_DIRECT_COUNT, 0, c->stats.blocks},
         {STAT_DIRECT_CAPACITY, 0, c->capacity},
@@ -98,8 +96,8 @@ static void write_stats(struct contents *c) {
         {STAT_REFUSED_BYTES, 0, n.refused_bytes},
         {STAT_HIGH_CROSSINGS, 0, n.high_crossings},
         {STAT_LOW_CROSSINGS, 0, n.low_crossings},
-        {STAT_CACHED, 0, n.heap - min_size(n.heap, held)},
-        {STAT_TABLES, 0, tables},
+        {STAT_CACHED, 0, memory->rows[MEMORY_CACHED].charged + memory->rows[MEMORY_PINNED].charged},
+        {STAT_TABLES, 0, memory->rows[MEMORY_TABLES].charged},
         {STAT_SLABS, 0, c->stats.slabs},
         {STAT_RUNS, 0, c->stats.runs},
         {STAT_HEAPS, 0, c->stats.heaps},
@@ -124,6 +122,9 @@ static void write_stats(struct contents *c) {
         {STAT_ANONYMOUS_COUNT, 0, m.count},
         {STAT_ANONYMOUS_USED, 0, m.charged},
         {STAT_ANONYMOUS_RESERVED, 0, m.reserved},
+        {STAT_RSS_ANON, 0, memory->rss_anon},
+        {STAT_RSS_FILE, 0, memory->rss_file},
+        {STAT_RSS_SHMEM, 0, memory->rss_shmem},
     };
     writer_begin(&c->w, DUMP_STATS, sizeof stats[0]);
     writer_add(&c->w, stats, sizeof stats);
@@ -212,7 +213,7 @@ struct request {
 };
 
 static void write_sections(struct contents *c, const struct request *r) {
-    contents_write_blocks(c, r->pid); /* first: the others tell of what it saw */
+    contents_write_blocks(c); /* first: the others tell of what it saw */
     write_process(c, r->reason, r->exit_status, r->pid);
     write_options(c);
     write_stats(c);
@@ -229,7 +230,7 @@ static void write_requested(void *argument) {
     output_open(&o, dump_path, r->pid, atomic_load_explicit(&dumps, memory_order_relaxed));
     r->error = sys_failed(o.fd) ? o.fd : 0;
     if (r->error == 0) {
-        contents_start(&c, (int)o.fd, buffer);
+        contents_start(&c, (int)o.fd, buffer, r->pid);
         write_sections(&c, r);
         contents_end(&c);
         r->error = -c.w.error;

@@ -56,7 +56,9 @@ enum dump_section_type {
     DUMP_REFUSALS = 12, /* struct dump_refusal[]: the newest refusals, oldest first */
     DUMP_THREADS = 13,  /* struct dump_thread[] */
     DUMP_GROWN = 14,    /* struct dump_grown[]: the blocks that realloc made larger, or as many of them as were noted */
-    DUMP_END = 0x444e45 /* "END"; no payload */
+    DUMP_MEMORY = 15,   /* struct dump_memory[]: where the process's memory is */
+    DUMP_UNACCOUNTED = 16, /* struct dump_unaccounted[]: what nobody accounts for of it, the largest first */
+    DUMP_END = 0x444e45    /* "END"; no payload */
 };
 
 struct dump_section {
@@ -178,8 +180,10 @@ struct dump_site {
     uint64_t oldest, newest;   /* when the first and the last of them were made */
     uint64_t inherited_blocks; /* live, made before this process was forked; 0 where only their sum is known */
     uint64_t inherited_bytes;
+    uint64_t pinned; /* bytes of its blocks' slabs that are free and stay because blocks are there: their share of it */
 };
-static_assert(sizeof(struct dump_site) == 56, "dump_site is 56 bytes");
+static_assert(sizeof(struct dump_site) == 64, "dump_site is 64 bytes");
+#define DUMP_SITE_LEAST 56 /* bytes of a record without what was appended */
 
 enum dump_verdict { DUMP_UNKNOWN = 0, DUMP_LEAKED = 1, DUMP_INDIRECT = 2, DUMP_POSSIBLE = 3, DUMP_IN_USE = 4 };
 
@@ -241,7 +245,10 @@ enum dump_stat_id {
     STAT_HIGH_CROSSINGS = 33,     /* STAT_DIRECT_USED passed the high watermark, first or after the low one */
     STAT_LOW_CROSSINGS = 34,      /* and fell below the low one after that */
     STAT_INHERITED = 35,          /* live blocks made before this process was forked, not those of DUMP_SITES */
-    STAT_INHERITED_BYTES = 36     /* of their places */
+    STAT_INHERITED_BYTES = 36,    /* of their places */
+    STAT_RSS_ANON = 37,           /* what the kernel says is resident, RssAnon, RssFile and RssShmem of */
+    STAT_RSS_FILE = 38,           /* /proc/PID/status, in bytes; all 0: it does not say */
+    STAT_RSS_SHMEM = 39
 };
 
 struct dump_stat {
@@ -251,13 +258,19 @@ struct dump_stat {
 };
 static_assert(sizeof(struct dump_stat) == 16, "dump_stat is 16 bytes");
 
+/* How full a slab is: no block in it; up to a quarter, a half, three quarters of its places; more; all. */
+#define DUMP_OCCUPANCIES 6
+
 struct dump_class {
     uint64_t size; /* bytes of a place; 0: runs and huge blocks taken together */
     uint64_t slabs;
-    uint64_t live;     /* blocks */
-    uint64_t capacity; /* places committed */
+    uint64_t live;                        /* blocks */
+    uint64_t capacity;                    /* places committed */
+    uint64_t committed;                   /* bytes charged for its slabs, or runs */
+    uint32_t occupancy[DUMP_OCCUPANCIES]; /* slabs by their share of places in use */
 };
-static_assert(sizeof(struct dump_class) == 32, "dump_class is 32 bytes");
+static_assert(sizeof(struct dump_class) == 64, "dump_class is 64 bytes");
+#define DUMP_CLASS_LEAST 32 /* bytes of a record without what was appended */
 
 struct dump_refusal {
     uint64_t time;
@@ -279,6 +292,41 @@ enum dump_operation {
     OP_TABLE = 6,
     OP_MMAP = 7
 };
+
+/* Rows whose `resident` adds up to the kernel's figure, and whose `charged` adds up to STAT_DIRECT_USED. */
+enum dump_memory_kind {
+    MEMORY_NONE = 0,         /* no row */
+    MEMORY_LIVE = 1,         /* live blocks: bytes asked for where that is known, else of their places */
+    MEMORY_ROUNDING = 2,     /* what their places have more */
+    MEMORY_PINNED = 3,       /* free places in slabs that stay because of a block */
+    MEMORY_CACHED = 4,       /* free and retained: slabs, slices and runs without a block */
+    MEMORY_TABLES = 5,       /* weir's own tables */
+    MEMORY_LOADER = 6,       /* charged and kept for ld.so */
+    MEMORY_MAPPINGS = 7,     /* the program's own private, anonymous, writable mappings */
+    MEMORY_RESERVED = 8,     /* those that are not writable */
+    MEMORY_STACKS = 9,       /* of threads */
+    MEMORY_BREAK = 10,       /* below the program break: made before weir, or by what it does not see */
+    MEMORY_FILES = 11,       /* the program and its libraries, other files mapped private; their private copies too */
+    MEMORY_SHARED = 12,      /* shared memory, and files mapped shared */
+    MEMORY_UNACCOUNTED = 13, /* see DUMP_UNACCOUNTED */
+    MEMORY_KINDS = 14
+};
+
+struct dump_memory {
+    uint32_t kind; /* enum dump_memory_kind; unknown ones are rows without a name */
+    uint32_t reserved;
+    uint64_t resident; /* bytes; 0 in all rows: it could not be found out */
+    uint64_t charged;  /* bytes that count against the ceiling */
+    uint64_t count;    /* parts of the address space that it was found in; 0: not counted */
+};
+static_assert(sizeof(struct dump_memory) == 32, "dump_memory is 32 bytes");
+
+struct dump_unaccounted {
+    uint64_t address, size, resident; /* bytes */
+    uint32_t permissions;             /* 4: readable, 2: writable, 1: executable */
+    uint32_t reserved;
+};
+static_assert(sizeof(struct dump_unaccounted) == 32, "dump_unaccounted is 32 bytes");
 
 struct dump_thread {
     uint32_t thread; /* kernel thread id */

@@ -122,6 +122,7 @@ struct ceiling_numbers ceiling_numbers(void) {
     return (struct ceiling_numbers){
         .used = used,
         .heap = used - min_size(used, pages_total(PAGES_CHARGED)),
+        .loader = atomic_load_explicit(&reserve_left, memory_order_relaxed),
         .peak = atomic_load_explicit(&counter.peak, memory_order_relaxed),
         .max = counter.max == UINT64_MAX ? 0 : counter.max,
         .refused = atomic_load_explicit(&counter.refused, memory_order_relaxed),

@@ -58,6 +58,7 @@ void ceiling_open_reserve(bool open);
 struct ceiling_numbers {
     uint64_t used, peak, max; /* bytes; max is 0 where there is no ceiling */
     uint64_t heap;            /* of `used`, what is not the program's own mappings */
+    uint64_t loader;          /* of that, what is still kept for ld.so */
     uint64_t refused, refused_bytes;
     uint64_t high_crossings, low_crossings; /* of the watermarks, upwards and downwards */
 };

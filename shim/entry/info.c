@@ -31,7 +31,7 @@ EXPORT struct mallinfo2 mallinfo2(void) {
     struct arena_stats stats = {0};
     struct arena_class classes[CLASSES + 1] = {{0}};
     start_check();
-    arena_walk(&stats, classes, ARENA_ALL_EPOCHS, NULL, NULL);
+    arena_walk(&(struct arena_look){.epoch = ARENA_ALL_EPOCHS}, &stats, classes);
     size_t used = ceiling_numbers().heap, free_places = 0;
     for (unsigned i = 0; i < CLASSES; i++)
         free_places += classes[i].capacity - min_size(classes[i].live, classes[i].capacity);

@@ -346,8 +346,8 @@ void track_free(void *p, const struct release *by, const void *frame) {
 
 /* --- at the end --- */
 
-static void look_at_live(void *context, const void *p, const struct side *side) {
-    (void)context, (void)side;
+static void look_at_live(void *context, const void *p, const struct side *side, uint64_t pinned) {
+    (void)context, (void)side, (void)pinned;
     struct place place = arena_find(p);
     if (place.tracked) check_end(NULL, &place, NULL);
 }
@@ -367,7 +367,8 @@ void track_look_at_end(void) {
     if (!options.harden || !state_checked() || !is_alone()) return;
     struct arena_stats stats = {0};
     struct arena_class classes[CLASSES + 1] = {0};
-    arena_walk(&stats, classes, ARENA_ALL_EPOCHS, look_at_live, NULL);
+    struct arena_look look = {.epoch = ARENA_ALL_EPOCHS, .tracked = look_at_live};
+    arena_walk(&look, &stats, classes);
     arena_each_delayed(look_at_freed);
 }
 

@@ -139,8 +139,15 @@ static void report(char *path) {
         FILE *nowhere = fopen("/dev/null", "w");
         if (!nowhere) abort();
         merged_build(&merged);
-        merged_sort(&merged, (enum merged_order)random_below(3));
-        struct view view = {nowhere, &merged, symbols_new(&merged, &options), {10, 3, random_below(2), true, "next"}};
+        merged_sort(&merged, (enum merged_order)random_below(4));
+        struct view_options shown = {.rows = 10,
+                                     .details = 3,
+                                     .full = random_below(2),
+                                     .memory = random_below(2),
+                                     .arena = random_below(2),
+                                     .colour = true,
+                                     .next = "next"};
+        struct view view = {nowhere, &merged, symbols_new(&merged, &options), shown};
         view_text(&view);
         view.options.rows = view.options.details = VIEW_ALL;
         view_json(&view);

@@ -23,7 +23,10 @@ static const size_t record_sizes[BUILDER_SECTIONS] = {0,
                                                       sizeof(struct dump_stat),
                                                       sizeof(struct dump_class),
                                                       sizeof(struct dump_refusal),
-                                                      sizeof(struct dump_thread)};
+                                                      sizeof(struct dump_thread),
+                                                      sizeof(struct dump_grown),
+                                                      sizeof(struct dump_memory),
+                                                      sizeof(struct dump_unaccounted)};
 
 size_t builder_record_size(uint32_t type) {
     return record_sizes[type];

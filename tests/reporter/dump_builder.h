@@ -9,7 +9,7 @@
 
 #include "shim/box/format.h"
 
-#define BUILDER_SECTIONS 14
+#define BUILDER_SECTIONS 17
 
 struct buffer {
     char *bytes;

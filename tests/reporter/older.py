@@ -2,8 +2,8 @@
 since, sections that it did not have are left out."""
 import struct, sys
 
-LEAST = {4: 80, 12: 48}  # modules, refusals
-LATER = {14}  # grown
+LEAST = {1: 104, 4: 80, 8: 56, 11: 32, 12: 48}  # process, modules, sites, classes, refusals
+LATER = {14, 15, 16}  # grown, memory, unaccounted
 
 
 def crc32c(data):

@@ -54,7 +54,7 @@ setup() { plain; }
 @test "full_leaves_nothing_out" {
     mkdump --sites 20 --blocks 40 --depth 40 --option WEIR_LEVEL=paranoid a.dump
     expect 0 "$WEIR" report --full a.dump
-    has "$out" "#20  NOT FREED" "WEIR_LEVEL" "SIZE CLASS" "/nowhere/gateway: the file is gone" "direct: bytes charged"
+    has "$out" "#20  NOT FREED" "WEIR_LEVEL" "SLABS BY PLACES" "where the memory is" "/nowhere/gateway: the file is gone" "direct: bytes charged"
     lacks "$out" "more frames" "more sites"
 }
 

@@ -36,8 +36,15 @@ static char *small_dump(size_t *length) {
         (void)builder_add(&builder, DUMP_SITES, &site, sizeof site);
     }
     builder_stat(&builder, STAT_DIRECT_USED, 4096);
-    struct dump_class class = {64, 1, 3, 1024};
+    struct dump_class class = {
+        .size = 64, .slabs = 1, .live = 3, .capacity = 1024, .committed = 65536, .occupancy = {0, 1}};
     (void)builder_add(&builder, DUMP_CLASSES, &class, sizeof class);
+    for (uint32_t kind = MEMORY_LIVE; kind <= MEMORY_KINDS; kind++) { /* one more than is known */
+        struct dump_memory row = {.kind = kind, .resident = 4096, .charged = 8192, .count = 1};
+        (void)builder_add(&builder, DUMP_MEMORY, &row, sizeof row);
+    }
+    struct dump_unaccounted range = {.address = 0x7f0000000000, .size = 8192, .resident = 4096, .permissions = 6};
+    (void)builder_add(&builder, DUMP_UNACCOUNTED, &range, sizeof range);
     struct dump_refusal refusal = {.requested = 1, .operation = OP_MMAP, .frame = 0x1001};
     (void)builder_add(&builder, DUMP_REFUSALS, &refusal, sizeof refusal);
     struct dump_thread thread = {7, 0, builder_string(&builder, "worker", 6)};
@@ -61,7 +68,8 @@ static void show(struct dump *dump, struct outcome *outcome) {
     outcome->blocks = merged.blocks;
     FILE *nowhere = fopen("/dev/null", "w");
     struct symbol_options options = {.sysroot = ""};
-    struct view view = {nowhere, &merged, symbols_new(&merged, &options), {VIEW_ALL, VIEW_ALL, true, false, NULL}};
+    struct view_options shown = {.rows = VIEW_ALL, .details = VIEW_ALL, .full = true};
+    struct view view = {nowhere, &merged, symbols_new(&merged, &options), shown};
     view_text(&view);
     view_json(&view);
     symbols_free(view.symbols);

@@ -351,7 +351,7 @@ print(len(glob.glob("dumps/*")))'
 }
 
 @test "another_signal_is_used_where_one_is_named" {
-    expect 0 paranoid WEIR_DUMP_AT=signal WEIR_SIGNAL=SIGUSR2 perl -e 'kill USR2, $$; select undef, undef, undef, 0.01 until glob "dumps/perl.*"; print "on"'
+    expect 0 paranoid WEIR_DUMP_AT=signal WEIR_SIGNAL=SIGUSR2 perl -e 'kill USR2, $$; select undef, undef, undef, 0.01 until glob "dumps/perl.*.dump"; print "on"'
     same "$(cat out)" on
     same "$(dumps_of perl)" 1
 }

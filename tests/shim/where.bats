@@ -1,0 +1,81 @@
+#!/usr/bin/env bats
+# Where the memory is: rows of every dump that add up to what the kernel says is resident, and to what is charged.
+load helpers
+
+setup_file() { build_tools; }
+setup() { plain; }
+
+# adds_up DUMP: the rows are the kernel's sum within 1 % or 64 KiB (its counters lag, a page or two a thread), and what is
+# charged is the counter's to the byte.
+adds_up() {
+    json 'abs(d["memory"]["resident"] - d["memory"]["resident_by_kernel"]) <= max(65536, d["memory"]["resident_by_kernel"] / 100) and d["memory"]["charged"] == d["memory"]["charged_by_counter"] == d["direct"]["memory_used"] or d["memory"]' "$1" >sums
+    [ "$(cat sums)" = True ] || { echo "does not add up: $1"; cat sums; return 1; }
+}
+
+# Resident and charged bytes of a kind, in MiB, rounded.
+row() { json '[(round(r["resident"] / 2**20), round(r["charged"] / 2**20)) for r in d["memory"]["rows"] if r["kind"] == "'"$1"'"][0]' "$2"; }
+
+@test "memory_is_where_it_was_put" {
+    for level in $LEVELS; do
+        expect 0 "$level" "$SHIM_TOOLS/where" end
+        local dump
+        dump=$(the_dump where)
+        adds_up "$dump"
+        same "$(row live_blocks "$dump")" "(11, 11)" # 10,000 of 500 bytes, one of 6 MiB
+        same "$(row pinned "$dump")" "(15, 15)"      # 30,000 places
+        same "$(row mappings "$dump")" "(7, 16)"
+        same "$(row reserved "$dump")" "(2, 0)"
+        same "$(row thread_stacks "$dump")" "(4, 0)"
+        same "$(row shared "$dump")" "(5, 0)"
+        same "$(json '[r["resident"] > 3 << 20 for r in d["memory"]["rows"] if r["kind"] == "files"] + [r["resident"] < 1 << 20 for r in d["memory"]["rows"] if r["kind"] == "unaccounted"]' "$dump")" "[True, True]"
+        timeout 60 "$WEIR_REPORTER" report --memory --arena "$dump" >text </dev/null 3>&-
+        has text "WHERE THE MEMORY IS" "free places that blocks pin " "the kernel's word, the counter's " "SLABS BY PLACES IN USE"
+        same "$(awk 'length > 80' text)" ""
+        same "$(grep -cE '^ +512 +1?[0-9],[0-9]+ +[23][0-9],' text)" 1 # places used and free of the blocks' class
+    done
+    same "$(sed -n '/PINNED/,$p' text | sed -n 2p | grep -cE '^ +1[45] MiB +10,000 .* allocate_all')" 1
+}
+@test "a_running_programs_memory_adds_up" {
+    for level in $LEVELS; do
+        mkdir -p live
+        rm -f live/* pid
+        mkfifo line
+        env LD_PRELOAD="$WEIR_SHIM" WEIR_LEVEL="$level" WEIR_OUTPUT="$PWD/live/%e.%n.dump" "$SHIM_TOOLS/where" wait <line >pid 3>&- &
+        local child=$!
+        exec 4>line
+        local i
+        for ((i = 0; i < 500; i++)); do [ -s pid ] && break; sleep 0.02; done
+        "$WEIR_REPORTER" dump "$(cat pid)" >path </dev/null 3>&- 4>&-
+        echo >&4
+        exec 4>&-
+        wait "$child"
+        rm line
+        adds_up "$(cat path)"
+        same "$(row thread_stacks "$(cat path)")" "(4, 0)"
+        same "$(row live_blocks "$(cat path)")" "(11, 11)"
+    done
+}
+@test "the_memory_of_real_programs_adds_up" {
+    for level in $LEVELS; do
+        LIMIT=60 expect 0 "$level" python3 -c 'x = [[i] * (i % 50) for i in range(100000)]; del x[::3]'
+        adds_up "$(last_dump python3)"
+        if command -v java >/dev/null; then
+            LIMIT=60 expect 0 "$level" java -Xms64m -version
+            adds_up "$(last_dump java)"
+        fi
+        if command -v node >/dev/null; then
+            LIMIT=60 expect 0 "$level" node -e 'const x = []; for (let i = 0; i < 1e6; i++) x.push({i}); Buffer.alloc(1 << 24, 1)'
+            adds_up "$(last_dump node)"
+        fi
+    done
+}
+@test "a_childs_and_a_guarded_programs_memory_adds_up" {
+    for level in $LEVELS; do
+        expect 0 "$level" python3 -c 'import os; x = [[i] for i in range(100000)]; os._exit(0) if os.fork() == 0 else os.wait()'
+        for dump in dumps/python3*; do adds_up "$dump"; done
+        expect 0 "$level" WEIR_GUARD=1 WEIR_MAX_DIRECT=200M "$SHIM_TOOLS/where" end
+        adds_up "$(the_dump where)"
+        expect 0 "$level" WEIR_HARDEN=1 "$SHIM_TOOLS/where" end
+        adds_up "$(the_dump where)"
+    done
+}

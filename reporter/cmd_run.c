@@ -17,6 +17,7 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "\n"
                            "  --level LEVEL       disabled, simple, advanced, paranoid, 0 to 3   WEIR_LEVEL\n"
                            "  --max-direct SIZE   the ceiling: 512M, 2G, 50%                WEIR_MAX_DIRECT\n"
+                           "  --on-limit ACTION   fail; or reclaim, up to 511 ms              WEIR_ON_LIMIT\n"
                            "  --reserve SIZE      kept for requests of up to 32 KiB            WEIR_RESERVE\n"
                            "  --high-watermark N%  also a size                          WEIR_HIGH_WATERMARK\n"
                            "  --low-watermark N%  also a size                            WEIR_LOW_WATERMARK\n"

@@ -60,6 +60,11 @@ static bool is_action(const char *value) {
     return is_word_of(value, strlen(value), actions);
 }
 
+static bool is_limit_action(const char *value) {
+    static const char *const actions[] = {"fail", "reclaim", NULL};
+    return is_word_of(value, strlen(value), actions);
+}
+
 static bool is_mismatch_action(const char *value) {
     return is_action(value) || strcmp(value, "off") == 0;
 }
@@ -105,6 +110,7 @@ static bool is_folder(const char *value) {
 const struct run_option run_options[] = {
     {"level", "WEIR_LEVEL", is_level, "a level (disabled, simple, advanced, paranoid, or 0 to 3)"},
     {"max-direct", "WEIR_MAX_DIRECT", is_size, "a size (try 512M)"},
+    {"on-limit", "WEIR_ON_LIMIT", is_limit_action, "fail or reclaim"},
     {"reserve", "WEIR_RESERVE", is_reserve, "a size (try 8M)"},
     {"high-watermark", "WEIR_HIGH_WATERMARK", is_size, "a size or a percentage of the ceiling"},
     {"low-watermark", "WEIR_LOW_WATERMARK", is_size, "a size or a percentage of the ceiling"},

@@ -71,8 +71,13 @@ static void *allocate_run(size_t n, size_t alignment, bool zero, struct side **s
     return p;
 }
 
+static void answer(void) {
+    if (tls.heap && heap_is_asked(tls.heap)) heap_answer(tls.heap);
+}
+
 void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side) {
     run_give_late_ones();
+    answer();
     unsigned c = alignment <= 16 && n <= CLASS_MAX ? class_of(n) : aligned_class(n, alignment);
     if (c >= CLASSES) return allocate_run(n > 0 ? n : 1, alignment, zero, side);
     void *p = allocate_place(c, side);
@@ -202,12 +207,16 @@ void arena_release(const struct place *place) {
     default:
         break;
     }
+    answer();
 }
 
 void arena_counted_down(struct slab *s) {
     bool outermost = arena_enter();
     /* Inside a signal handler during a slow path it stays where it is: it has places, and will be used. */
-    if (outermost) heap_counted_down(s);
+    if (outermost) {
+        heap_counted_down(s);
+        answer();
+    }
     arena_leave(outermost);
 }
 

@@ -89,6 +89,13 @@ void *arena_resize(const struct place *place, size_t n);
  * was given back, here or by another thread at the same time. */
 bool arena_reclaim(void);
 
+/* Asks the owners of other threads' heaps for what these retain. Bytes that may come of it, at most: of slabs that they
+ * allocate from, whether a block is in them or not. The same for those who have not answered yet. They never will, it
+ * seems: not waited for again before they have run. */
+size_t arena_ask(void);
+size_t arena_unanswered(void);
+void arena_asked_in_vain(void);
+
 /* --- for a signal handler inside a slow path of its own thread: no heap, no lock that the thread holds --- */
 void *arena_nested_allocate(size_t n, size_t alignment, bool zero);
 void arena_nested_release(const struct place *place);

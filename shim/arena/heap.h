@@ -83,6 +83,12 @@ struct heap *heap_mine(void);
 /* Gives back slabs of the heap that hold no block. */
 void heap_collect(struct heap *h);
 
+/* By the owner, between enter and leave, with nothing of the heap in hand: gives what others ask for (asking.c). */
+void heap_answer(struct heap *h);
+ALWAYS_INLINE bool heap_is_asked(const struct heap *h) {
+    return unlikely(atomic_load_explicit(&((struct heap *)(uintptr_t)h)->asked, memory_order_relaxed) != ASKED_NOT);
+}
+
 /* A heap for one call of a thread that must not own one any more. */
 struct heap *heap_for_a_call(void);
 

@@ -205,6 +205,9 @@ struct kept {
     struct slab *runs[KEPT_CLASSES][KEPT_EACH];
 };
 
+/* IN_VAIN: whoever asked has waited for as long as one waits. */
+enum heap_asked { ASKED_NOT = 0, ASKED, ASKED_IN_VAIN };
+
 struct heap {
     _Atomic(struct slab *) queue; /* slabs with something on `remote`; anyone pushes, the owner takes all */
     _Atomic size_t waiting;       /* bytes of slabs on it whose every place waits to be drained */
@@ -215,6 +218,7 @@ struct heap {
     _Atomic uint32_t parked;
     _Atomic uint32_t busy;    /* a slow path is changing it: useless to a process that is forked off now */
     _Atomic uint32_t process; /* whose thread took it */
+    _Atomic uint32_t asked;   /* enum heap_asked: others want what it retains */
     uint32_t index;
     struct kept kept;
     struct bin bins[]; /* a class; again for tracked blocks, where any are; written by the owning thread only */

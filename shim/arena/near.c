@@ -60,7 +60,7 @@ void *arena_pop_near(size_t n) {
     struct heap *h = tls.heap;
     if (n > CLASS_MAX) return pop_run(n);
     if (tls.limit == 0 || tls.self == NO_HEAP) return NULL; /* a gate is shut, or all is tracked */
-    if (atomic_load_explicit(&h->queue, memory_order_relaxed)) return NULL;
+    if (atomic_load_explicit(&h->queue, memory_order_relaxed) || heap_is_asked(h)) return NULL;
     if (unlikely(atomic_load_explicit(&held_signals_wanted, memory_order_relaxed))) return NULL;
     uintptr_t self = tls.self;
     tls.limit = 0;

@@ -22,6 +22,8 @@ struct options options = {
     .on_watermark = WATERMARK_LOG | WATERMARK_RECLAIM,
 };
 
+static const char *const limit_names[] = {"fail", "reclaim"}; /* as enum option_on_limit, and so on */
+static const char *const error_names[] = {"abort", "report"};
 static const char *const mismatch_names[] = {"report", "abort", "off"};
 static const char *const dump_events[] = {"exit", "signal", "limit"};      /* as DUMP_ON_… */
 static const char *const watermark_actions[] = {"log", "dump", "reclaim"}; /* as WATERMARK_… */
@@ -144,23 +146,24 @@ static bool read_switch(const char *s, bool *out) {
     return true;
 }
 
-static bool read_on_error(const char *s) {
-    if (str_equal(s, "abort"))
-        options.on_error = ON_ERROR_ABORT;
-    else if (str_equal(s, "report"))
-        options.on_error = ON_ERROR_REPORT;
-    else
-        return false;
-    return true;
-}
-
-static bool read_on_mismatch(const char *s) {
-    for (unsigned i = 0; i < ARRAY_LENGTH(mismatch_names); i++) {
-        if (!str_equal(s, mismatch_names[i])) continue;
-        options.on_mismatch = (enum option_on_mismatch)i;
+/* One of a few words; *out is its place among them. */
+static bool read_word(const char *s, const char *const *names, size_t count, unsigned *out) {
+    for (unsigned i = 0; i < count; i++) {
+        if (!str_equal(s, names[i])) continue;
+        *out = i;
         return true;
     }
     return false;
+}
+
+static bool read_on_limit(const char *s) {
+    return read_word(s, limit_names, ARRAY_LENGTH(limit_names), &options.on_limit);
+}
+static bool read_on_error(const char *s) {
+    return read_word(s, error_names, ARRAY_LENGTH(error_names), &options.on_error);
+}
+static bool read_on_mismatch(const char *s) {
+    return read_word(s, mismatch_names, ARRAY_LENGTH(mismatch_names), &options.on_mismatch);
 }
 
 /* A list of names, whose bits they are in this order; or none. */
@@ -310,8 +313,11 @@ static void print_dump_at(struct text *t) {
 static void print_signal(struct text *t) {
     text_add_number(t, (uint64_t)options.signal);
 }
+static void print_on_limit(struct text *t) {
+    text_add(t, limit_names[options.on_limit]);
+}
 static void print_on_error(struct text *t) {
-    text_add(t, options.on_error == ON_ERROR_ABORT ? "abort" : "report");
+    text_add(t, error_names[options.on_error]);
 }
 static void print_on_mismatch(struct text *t) {
     text_add(t, mismatch_names[options.on_mismatch]);
@@ -335,6 +341,7 @@ static const struct option {
      .otherwise = "not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"},
     {"WEIR_MAX_DIRECT", .read = read_max_direct, .print = print_max_direct,
      .otherwise = "not a size (try 512M); no ceiling is set"},
+    {"WEIR_ON_LIMIT", .read = read_on_limit, .print = print_on_limit, .otherwise = "not fail or reclaim; fail is used"},
     {"WEIR_RESERVE", .read = read_reserve, .print = print_reserve, .otherwise = "not a size (try 8M); 0 is used"},
     {"WEIR_HIGH_WATERMARK", .read = read_high, .print = print_high,
      .otherwise = "not a size or a percentage of the ceiling; 90% is used"},

@@ -7,17 +7,19 @@
 
 enum option_level { LEVEL_DISABLED, LEVEL_SIMPLE, LEVEL_ADVANCED, LEVEL_PARANOID };
 enum option_on_error { ON_ERROR_ABORT, ON_ERROR_REPORT };
+enum option_on_limit { ON_LIMIT_FAIL, ON_LIMIT_RECLAIM };
 enum option_on_mismatch { ON_MISMATCH_REPORT, ON_MISMATCH_ABORT, ON_MISMATCH_OFF };
 enum { DUMP_ON_EXIT = 1, DUMP_ON_SIGNAL = 2, DUMP_ON_LIMIT = 4 };
 enum { WATERMARK_LOG = 1, WATERMARK_DUMP = 2, WATERMARK_RECLAIM = 4 };
 
 struct options {
-    enum option_level level;             /* WEIR_LEVEL */
-    uint64_t max_direct;                 /* WEIR_MAX_DIRECT, bytes; UINT64_MAX: no ceiling */
-    enum option_on_error on_error;       /* WEIR_ON_ERROR */
-    enum option_on_mismatch on_mismatch; /* WEIR_ON_MISMATCH */
-    bool pattern;                        /* WEIR_PATTERN */
-    uint64_t reserve;                    /* WEIR_RESERVE, bytes; 0: none */
+    enum option_level level; /* WEIR_LEVEL */
+    uint64_t max_direct;     /* WEIR_MAX_DIRECT, bytes; UINT64_MAX: no ceiling */
+    unsigned on_limit;       /* WEIR_ON_LIMIT, enum option_on_limit */
+    unsigned on_error;       /* WEIR_ON_ERROR, enum option_on_error */
+    unsigned on_mismatch;    /* WEIR_ON_MISMATCH, enum option_on_mismatch */
+    bool pattern;            /* WEIR_PATTERN */
+    uint64_t reserve;        /* WEIR_RESERVE, bytes; 0: none */
     struct watermark {
         uint64_t percent, bytes; /* one of them; the other is 0 */
     } high, low;                 /* WEIR_HIGH_WATERMARK, WEIR_LOW_WATERMARK */

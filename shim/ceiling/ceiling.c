@@ -7,6 +7,7 @@
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/ceiling/pages.h"
+#include "shim/ceiling/reclaim.h"
 
 #include <stdatomic.h>
 
@@ -104,6 +105,12 @@ bool ceiling_charge(size_t bytes) {
         !atomic_compare_exchange_weak_explicit(&counter.used, &used, next, memory_order_relaxed, memory_order_relaxed));
     note_used(next);
     return true;
+}
+
+size_t ceiling_missing(void) {
+    uint64_t used = atomic_load_explicit(&counter.used, memory_order_relaxed), wanted = used + tls.refused_bytes;
+    uint64_t max = tls.large ? counter.max_large : counter.max;
+    return wanted > max ? wanted - max : 0;
 }
 
 void ceiling_charge_anyway(size_t bytes) {
@@ -243,9 +250,7 @@ void ceiling_tell_crossings(void) {
         ceiling_dump();
     }
     if ((crossed & CROSSED_UP) && (options.on_watermark & WATERMARK_RECLAIM)) {
-        bool outermost = arena_enter();
-        if (outermost) (void)arena_reclaim();
-        arena_leave(outermost);
+        reclaim_what_is_retained();
     }
 }
 

@@ -48,6 +48,9 @@ ALWAYS_INLINE void ceiling_look(void) {
 bool ceiling_charge(size_t bytes);
 void ceiling_release(size_t bytes);
 
+/* By how many bytes what was refused last on this thread would pass the limit now. */
+size_t ceiling_missing(void);
+
 /* Counts what is there already, whatever the limit: the kernel's word against ours. */
 void ceiling_charge_anyway(size_t bytes);
 

@@ -7,6 +7,7 @@
 #include "shim/base/sys.h"
 #include "shim/ceiling/ceiling.h"
 #include "shim/ceiling/pages.h"
+#include "shim/ceiling/reclaim.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -50,11 +51,17 @@ static void *refused(void) {
     return FAILED;
 }
 
-/* Charges `n` bytes, and has room in the map for any change of the range; all or nothing. */
-static bool try_to_take(size_t n, struct range r) {
-    if (n > 0 && !charge_take(n)) return false;
-    if (pages_make_room(r.from, r.end - r.from)) return true;
-    charge_give(n);
+struct wish {
+    size_t bytes;
+    struct range range;
+};
+
+/* Charges the bytes, and has room in the map for any change of the range; all or nothing. */
+static bool try_to_take(void *argument) {
+    const struct wish *w = argument;
+    if (w->bytes > 0 && !charge_take(w->bytes)) return false;
+    if (pages_make_room(w->range.from, w->range.end - w->range.from)) return true;
+    charge_give(w->bytes);
     return false;
 }
 
@@ -63,10 +70,11 @@ static bool take(size_t n, struct range r, size_t asked, const void *caller) {
     uint32_t interrupted = tls.refused;
     tls.refused = 0;
     bool before = ceiling_serves(asked);
-    bool taken = try_to_take(n, r);
+    struct wish wish = {n, r};
+    bool taken = try_to_take(&wish);
     if (unlikely(!taken)) {
         bool outermost = arena_enter();
-        taken = outermost && arena_reclaim() && try_to_take(n, r);
+        taken = outermost && reclaim_and_retry(try_to_take, &wish);
         if (!taken) ceiling_refuse(CEILING_MMAP, asked, caller);
         arena_leave(outermost);
     }

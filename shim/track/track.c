@@ -6,6 +6,7 @@
 #include "shim/base/options.h"
 #include "shim/base/sys.h"
 #include "shim/ceiling/ceiling.h"
+#include "shim/ceiling/reclaim.h"
 #include "shim/track/family.h"
 #include "shim/track/foreign.h"
 #include "shim/box/modules.h"
@@ -171,14 +172,29 @@ static void *allocate_from_reserve(const struct request *r) {
     return p;
 }
 
+struct attempt {
+    const struct request *request;
+    void *block;
+};
+
+static bool try_to_allocate(void *argument) {
+    struct attempt *a = argument;
+    a->block = allocate(a->request);
+    return a->block != NULL;
+}
+
+/* At the ceiling. */
+static COLD void *allocate_again(const struct request *r) {
+    struct attempt attempt = {r, NULL};
+    (void)reclaim_and_retry(try_to_allocate, &attempt);
+    return attempt.block;
+}
+
 static void *allocate_outermost(const struct request *r) {
     bool before = ceiling_serves(r->n);
     tls.refused = 0;
     void *p = allocate(r);
-    if (unlikely(!p) && arena_reclaim()) {
-        tls.refused = 0;
-        p = allocate(r);
-    }
+    if (unlikely(!p)) p = allocate_again(r);
     if (unlikely(!p)) p = allocate_from_reserve(r);
     if (unlikely(!p)) ceiling_refuse(r->operation, r->n, r->caller);
     ceiling_served(before);

@@ -1,0 +1,47 @@
+/* See reclaim.h. */
+#include "shim/ceiling/reclaim.h"
+#include "shim/arena/arena.h"
+#include "shim/base/options.h"
+#include "shim/base/sys.h"
+#include "shim/ceiling/ceiling.h"
+
+static bool try_again(bool (*attempt)(void *), void *argument) {
+    tls.refused = 0;
+    return attempt(argument);
+}
+
+/* Signal handlers may come in, and cancellations; the thread's kept memory is others' to have. */
+static void pause_outside(unsigned ms) {
+    struct timespec pause = {0, (long)ms * 1000000};
+    arena_leave(true);
+    (void)sys2(SYS_nanosleep, (long)&pause, 0);
+    bool outermost = arena_enter();
+    ASSERT(outermost);
+    (void)outermost;
+}
+
+static bool wait_for_others(bool (*attempt)(void *), void *argument) {
+    if (arena_ask() < ceiling_missing()) return false;
+    for (unsigned ms = 1; ms <= RECLAIM_PAUSE_MAX; ms *= 2) {
+        pause_outside(ms);
+        (void)arena_reclaim();
+        if (try_again(attempt, argument)) return true;
+        if (!tls.refused || arena_unanswered() < ceiling_missing()) return false;
+    }
+    arena_asked_in_vain();
+    return false;
+}
+
+bool reclaim_and_retry(bool (*attempt)(void *), void *argument) {
+    if (arena_reclaim() && try_again(attempt, argument)) return true;
+    return tls.refused && options.on_limit == ON_LIMIT_RECLAIM && wait_for_others(attempt, argument);
+}
+
+void reclaim_what_is_retained(void) {
+    bool outermost = arena_enter();
+    if (outermost) {
+        (void)arena_reclaim();
+        (void)arena_ask();
+    }
+    arena_leave(outermost);
+}

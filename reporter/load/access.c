@@ -32,6 +32,9 @@ const struct dump_grown *dump_grown(const struct dump *dump) {
     return dump->sections[DUMP_GROWN].records;
 }
 
+const struct dump_mapping *dump_mappings(const struct dump *dump) {
+    return dump->sections[DUMP_MAPPINGS].records;
+}
 const struct dump_memory *dump_memory_rows(const struct dump *dump) {
     return dump->sections[DUMP_MEMORY].records;
 }

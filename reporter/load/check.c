@@ -62,6 +62,10 @@ static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
         const struct dump_thread *thread = (const struct dump_thread *)records + i;
         return string_fits(dump, thread->name) ? NULL : "a name out of range";
     }
+    case DUMP_MAPPINGS: {
+        const struct dump_mapping *mapping = (const struct dump_mapping *)records + i;
+        return index_fits(dump, DUMP_STACKS, mapping->stack) ? NULL : "a stack that does not exist";
+    }
     case DUMP_GROWN: {
         const struct dump_grown *grown = (const struct dump_grown *)records + i;
         bool fits = index_fits(dump, DUMP_STACKS, grown->stack) && index_fits(dump, DUMP_STACKS, grown->made);
@@ -125,7 +129,7 @@ static void check_malloc(struct dump *dump) {
 void dump_check(struct dump *dump) {
     static const uint32_t order[] = {/* what others point to comes first */
                                      DUMP_OPTIONS, DUMP_THREADS,  DUMP_MODULES, DUMP_SEGMENTS, DUMP_FRAMES,
-                                     DUMP_STACKS,  DUMP_REFUSALS, DUMP_SITES,   DUMP_GROWN};
+                                     DUMP_STACKS,  DUMP_REFUSALS, DUMP_SITES,   DUMP_GROWN,    DUMP_MAPPINGS};
     check_process(dump);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
     check_malloc(dump);

@@ -14,7 +14,7 @@
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 
-#define MAX_SECTIONS      256          /* of all types; the format has 16 and an end */
+#define MAX_SECTIONS      256          /* of all types; the format has 17 and an end */
 #define MAX_SECTION_BYTES (1ull << 30) /* of one that is held in memory */
 #define MAX_PROBLEMS      64           /* a file with more is not worth more lines */
 
@@ -40,6 +40,7 @@ static const struct {
     [DUMP_THREADS] = {"threads", sizeof(struct dump_thread), sizeof(struct dump_thread)},
     [DUMP_GROWN] = {"grown", sizeof(struct dump_grown), sizeof(struct dump_grown)},
     [DUMP_MEMORY] = {"memory", sizeof(struct dump_memory), sizeof(struct dump_memory)},
+    [DUMP_MAPPINGS] = {"mappings", sizeof(struct dump_mapping), sizeof(struct dump_mapping)},
     [DUMP_UNACCOUNTED] = {"unaccounted", sizeof(struct dump_unaccounted), sizeof(struct dump_unaccounted)},
 };
 

@@ -13,7 +13,7 @@
 #include "reporter/load/sizes.h"
 #include "shim/box/format.h"
 
-#define DUMP_SECTION_TYPES 17 /* DUMP_PROCESS to DUMP_UNACCOUNTED, by number */
+#define DUMP_SECTION_TYPES 18 /* DUMP_PROCESS to DUMP_MAPPINGS, by number */
 
 struct text { /* bytes of a dump: any bytes, not terminated */
     const char *bytes;
@@ -90,6 +90,7 @@ const struct dump_site *dump_sites(const struct dump *dump);
 const struct dump_class *dump_classes(const struct dump *dump);
 const struct dump_refusal *dump_refusals(const struct dump *dump);
 const struct dump_grown *dump_grown(const struct dump *dump);
+const struct dump_mapping *dump_mappings(const struct dump *dump);
 const struct dump_memory *dump_memory_rows(const struct dump *dump);
 const struct dump_unaccounted *dump_unaccounted_ranges(const struct dump *dump);
 

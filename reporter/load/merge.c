@@ -185,6 +185,14 @@ static void add_site(struct merged *merged, size_t number, struct translation *k
     add_to(&merged->bytes, from->bytes);
 }
 
+static void add_mapping(struct merged *merged, const struct dump *dump, struct translation *known,
+                        const struct dump_mapping *from) {
+    struct merged_site *site = merged_site_of(merged, dump, known, from->stack);
+    add_to(&site->mappings, 1);
+    add_to(&site->mapped, from->charged);
+    if (age(dump, from->time) > site->mapped_age) site->mapped_age = age(dump, from->time);
+}
+
 /* Where the sites were lost but the blocks were not, the blocks say the same. */
 static struct dump_site site_from_blocks(const struct block_summary *summary) {
     return (struct dump_site){.stack = summary->stack,
@@ -231,6 +239,8 @@ static void add_part(struct merged *merged, size_t number) {
         struct dump_site site = site_from_blocks(&dump->summaries[i]);
         add_site(merged, number, &known, &site);
     }
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_MAPPINGS); i++)
+        add_mapping(merged, dump, &known, &dump_mappings(dump)[i]);
     add_inherited(merged, dump);
     merged_add_growths(merged, dump, &known);
     add_refusals(merged, dump, &known);
@@ -283,9 +293,24 @@ static int compare_sites(const void *left, const void *right, void *order) {
     return result ? result : compare_frames(a, b);
 }
 
+static int compare_mappers(const void *left, const void *right) {
+    const struct merged_site *a = *(struct merged_site *const *)left, *b = *(struct merged_site *const *)right;
+    int result = descending(a->mapped, b->mapped);
+    if (!result) result = descending(a->mappings, b->mappings);
+    return result ? result : compare_frames(a, b);
+}
+
+static void sort_mappers(struct merged *merged) {
+    merged->mappers = memory_get(merged->site_count, sizeof(void *));
+    for (size_t i = 0; i < merged->site_count; i++)
+        if (merged->sites[i]->mappings) merged->mappers[merged->mapper_count++] = merged->sites[i];
+    if (merged->mapper_count) qsort(merged->mappers, merged->mapper_count, sizeof(void *), compare_mappers);
+}
+
 void merged_sort(struct merged *merged, enum merged_order order) {
     if (merged->site_count) qsort_r(merged->sites, merged->site_count, sizeof(void *), compare_sites, &order);
     for (size_t i = 0; i < merged->site_count; i++) merged->sites[i]->id = i + 1;
+    sort_mappers(merged);
 }
 
 bool merged_stat(const struct merged *merged, uint32_t id, uint64_t *sum, uint64_t *highest) {
@@ -324,4 +349,5 @@ void merged_free(struct merged *merged) {
     free(merged->parts);
     free(merged->modules);
     free(merged->sites);
+    free(merged->mappers);
 }

@@ -51,7 +51,9 @@ struct merged_site {
     enum dump_verdict verdict;
     uint64_t blocks, bytes;
     uint64_t inherited_blocks, inherited_bytes;
-    uint64_t pinned;                 /* bytes, see struct dump_site */
+    uint64_t pinned; /* bytes, see struct dump_site */
+    uint64_t mappings, mapped,
+        mapped_age;                  /* calls that mapped memory, bytes charged of it, ns since the first of them */
     uint64_t oldest_age, newest_age; /* nanoseconds at the dump; the largest and the smallest of its parts */
     struct sizes sizes;              /* of those blocks that are known one by one */
     uint64_t thread_total;           /* distinct makers, summed over the parts; 16 a part at most */
@@ -91,6 +93,8 @@ struct merged {
     uint64_t blocks, bytes, inherited_blocks, inherited_bytes;
     uint32_t forked_from; /* the one process whose blocks those are; 0: several, or it is not known */
     size_t live_sites;
+    struct merged_site **mappers; /* sites that mapped memory, most bytes first */
+    size_t mapper_count;
     struct merged_refusal *refusals; /* by part, oldest first */
     size_t refusal_count, refusal_capacity;
     char **reasons; /* why the report is partial: "FILE: at byte N …" */

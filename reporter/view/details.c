@@ -166,6 +166,25 @@ static void print_site(const struct view *view, const struct merged_site *site) 
     free(place);
 }
 
+/* "#m1  MAPPED:", so that it is not taken for a row of the blocks. */
+static void print_mapper(const struct view *view, const struct merged_site *site, size_t number) {
+    char *place = NULL, *name = frames_site(view, site, FUNCTION_MOST, &place);
+    if (!view->options.full) (void)escape_fit(place, 32, true);
+    const char *bold = view->options.colour ? "\033[1m" : "", *plain = view->options.colour ? "\033[0m" : "";
+    (void)fprintf(view->out, "\n%s#m%zu  MAPPED:%s %s %s\n", bold, number, plain, name, place);
+    (void)fprintf(view->out, "    %s in %s %s, the first %s ago\n    Mapped at:\n", units_bytes(site->mapped),
+                  units_count(site->mappings), site->mappings == 1 ? "mapping" : "mappings",
+                  units_age(site->mapped_age));
+    print_frames(view, site->frames, site->frame_count, site->flags);
+    free(name);
+    free(place);
+}
+
+void view_mapped(const struct view *view) {
+    for (size_t i = 0; i < view->merged->live_sites && i < view->options.details; i++)
+        print_mapper(view, view->merged->sites[i], i + 1);
+}
+
 static void print_refusal(const struct view *view, const struct merged_refusal *from) {
     const struct dump_refusal *refusal = from->refusal;
     uint64_t now = from->dump->process.dump_time;

@@ -221,6 +221,25 @@ static void put_site(struct json *json, const struct view *view, const struct me
     free(address);
 }
 
+static void put_mappers(struct json *json, const struct view *view) {
+    const struct merged *merged = view->merged;
+    json_open(json, "mappings", '[');
+    for (size_t i = 0; i < merged->mapper_count && i < view->options.rows; i++) {
+        const struct merged_site *site = merged->mappers[i];
+        struct site_name name = naming_of(view->symbols, merged, site);
+        char *address = name.frame ? frames_address(view, name.frame) : NULL;
+        json_open(json, NULL, '{');
+        json_string(json, "name", name.symbol.brief ? name.symbol.brief : address);
+        json_number(json, "bytes", site->mapped);
+        json_number(json, "mappings", site->mappings);
+        json_seconds(json, "oldest_seconds", site->mapped_age);
+        put_stack(json, view, site->frames, site->frame_count, site->flags);
+        json_close(json, '}');
+        free(address);
+    }
+    json_close(json, ']');
+}
+
 static void put_refusal(struct json *json, const struct view *view, const struct merged_refusal *from) {
     const struct dump_refusal *refusal = from->refusal;
     uint64_t now = from->dump->process.dump_time;
@@ -295,6 +314,7 @@ void view_json(const struct view *view) {
     json_open(&json, "sites", '[');
     for (size_t i = 0; i < merged->live_sites && i < view->options.rows; i++) put_site(&json, view, merged->sites[i]);
     json_close(&json, ']');
+    put_mappers(&json, view);
     put_refusals(&json, view);
     put_parts(&json, merged);
     json_bool(&json, "partial", merged->reason_count + merged->doubt_count > 0);

@@ -207,6 +207,32 @@ static void print_table(const struct view *view) {
                       sites_word(merged->live_sites - rows));
 }
 
+/* The sites that mapped memory, as if they were all there are. */
+static void print_mappers(const struct view *view) {
+    struct merged merged = *view->merged;
+    struct view mapped = *view;
+    size_t rows = view->options.rows < merged.mapper_count ? view->options.rows : merged.mapper_count;
+    if (!rows) return;
+    mapped.merged = &merged;
+    merged.sites = merged.mappers;
+    merged.live_sites = merged.mapper_count;
+    view_resolve(&mapped, rows);
+    (void)fprintf(view->out, "\n%s     %9s  %11s  %7s  SITE%s\n", view->options.colour ? "\033[1m" : "", "MAPPED",
+                  "MAPPINGS", "OLDEST", view->options.colour ? "\033[0m" : "");
+    char **labels = labels_make(&mapped, rows, SITE_WIDTH);
+    for (size_t i = 0; i < rows; i++) {
+        const struct merged_site *site = merged.sites[i];
+        (void)fprintf(view->out, "m%-2zu  %9s  %11s  %7s  %s\n", i + 1, units_bytes(site->mapped),
+                      units_count(site->mappings), units_age(site->mapped_age), labels[i]);
+        free(labels[i]);
+    }
+    free(labels);
+    if (rows < merged.live_sites)
+        (void)fprintf(view->out, "     ... and %zu more %s (--top, --full)\n", merged.live_sites - rows,
+                      sites_word(merged.live_sites - rows));
+    view_mapped(&mapped);
+}
+
 /* In place of the sites. */
 static bool view_rooms(const struct view *view) {
     if (view->options.memory) view_memory(view);
@@ -224,6 +250,7 @@ void view_text(const struct view *view) {
     if (!view_rooms(view)) {
         print_table(view);
         view_details(view);
+        print_mappers(view);
         if (view->options.full) view_full(view);
     }
     if (view->options.next) (void)fprintf(view->out, "\nNext: %s\n", view->options.next);

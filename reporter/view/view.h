@@ -29,6 +29,7 @@ struct view {
 void view_text(const struct view *view);    /* text.c */
 void view_json(const struct view *view);    /* json.c */
 void view_details(const struct view *view); /* details.c: sites with their frames, refusals */
+void view_mapped(const struct view *view);  /* details.c: sites that mapped memory, likewise */
 void view_full(const struct view *view);    /* full.c: modules, counters, options */
 void view_memory(const struct view *view);  /* where.c: where the memory is */
 void view_arena(const struct view *view);   /* where.c: the arena by size class */

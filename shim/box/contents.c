@@ -8,6 +8,7 @@
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
 #include "shim/ceiling/ceiling.h"
+#include "shim/ceiling/owners.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -209,6 +210,23 @@ static void count_older(struct contents *c) {
     c->capacity += c->stats.older_bytes;
 }
 
+static void add_mapping(void *context, const struct owner *o) {
+    struct contents *c = context;
+    uint64_t pages = atomic_load_explicit(&((struct owner *)(uintptr_t)o)->pages, memory_order_relaxed);
+    if (o->time <= state_fork_time() || pages == 0) return; /* its parent's to list */
+    uint32_t stack = o->stack < c->stacks ? o->stack : STACK_UNKNOWN;
+    struct dump_mapping m = {o->start, o->size, pages * PAGE, o->time, stack, o->thread};
+    writer_add(&c->w, &m, sizeof m);
+    note_stack(c, stack);
+    note_thread(c, o->thread);
+}
+
+static void write_mappings(struct contents *c) {
+    writer_begin(&c->w, DUMP_MAPPINGS, sizeof(struct dump_mapping));
+    owners_each(add_mapping, c);
+    writer_end(&c->w);
+}
+
 static void end_memory(struct contents *c) {
     struct ceiling_numbers n = ceiling_numbers();
     struct memory_sums sums = {.asked = c->capacity,
@@ -226,6 +244,7 @@ void contents_write_blocks(struct contents *c) {
     arena_walk(&look, &c->stats, c->classes);
     writer_end(&c->w);
     write_grown(c);
+    write_mappings(c);
     if (listed) count_older(c);
     if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;
     add_up_capacity(c);

@@ -58,6 +58,7 @@ enum dump_section_type {
     DUMP_GROWN = 14,    /* struct dump_grown[]: the blocks that realloc made larger, or as many of them as were noted */
     DUMP_MEMORY = 15,   /* struct dump_memory[]: where the process's memory is */
     DUMP_UNACCOUNTED = 16, /* struct dump_unaccounted[]: what nobody accounts for of it, the largest first */
+    DUMP_MAPPINGS = 17,    /* struct dump_mapping[]: the program's own mappings, as far as they are charged */
     DUMP_END = 0x444e45    /* "END"; no payload */
 };
 
@@ -292,6 +293,17 @@ enum dump_operation {
     OP_TABLE = 6,
     OP_MMAP = 7
 };
+
+/* What is charged of a call that mapped memory, made by this process. */
+struct dump_mapping {
+    uint64_t address; /* where it began */
+    uint64_t size;    /* bytes asked for */
+    uint64_t charged; /* bytes that are left of it, private, anonymous and writable */
+    uint64_t time;    /* when it was made */
+    uint32_t stack;
+    uint32_t thread; /* kernel thread id of its maker */
+};
+static_assert(sizeof(struct dump_mapping) == 40, "dump_mapping is 40 bytes");
 
 /* Rows whose `resident` adds up to the kernel's figure, and whose `charged` adds up to STAT_DIRECT_USED. */
 enum dump_memory_kind {

@@ -6,6 +6,7 @@
 #include "shim/base/reserve.h"
 #include "shim/base/sys.h"
 #include "shim/ceiling/ceiling.h"
+#include "shim/ceiling/owners.h"
 #include "shim/ceiling/pages.h"
 #include "shim/ceiling/reclaim.h"
 
@@ -24,8 +25,10 @@
 /* What becomes of pages. */
 struct kind {
     bool ours, charged, mapped;
+    uint32_t owner; /* of charged ones */
 };
 static const struct kind nothing;
+#define SAME_OWNER UINT32_MAX /* as before */
 
 struct range {
     uintptr_t from, end;
@@ -35,7 +38,12 @@ static const struct range none_yet; /* where it will be, the kernel says */
 static bool on;
 
 bool mappings_start(void) {
-    return on = pages_start();
+    bool owners = owners_start();
+    return on = pages_start(owners);
+}
+
+static const void *caller_of(const void *frame) {
+    return frame ? ((const void *const *)frame)[1] : NULL;
 }
 
 /* The program's own calls: a filter of its own answers them as it would without weir. */
@@ -66,7 +74,7 @@ static bool try_to_take(void *argument) {
 }
 
 /* The same; what weir retains goes first. False: refused, and said. `asked`: by the program. */
-static bool take(size_t n, struct range r, size_t asked, const void *caller) {
+static bool take(size_t n, struct range r, size_t asked, const void *frame) {
     uint32_t interrupted = tls.refused;
     tls.refused = 0;
     bool before = ceiling_serves(asked);
@@ -75,7 +83,7 @@ static bool take(size_t n, struct range r, size_t asked, const void *caller) {
     if (unlikely(!taken)) {
         bool outermost = arena_enter();
         taken = outermost && reclaim_and_retry(try_to_take, &wish);
-        if (!taken) ceiling_refuse(CEILING_MMAP, asked, caller);
+        if (!taken) ceiling_refuse(CEILING_MMAP, asked, caller_of(frame));
         arena_leave(outermost);
     }
     ceiling_served(before);
@@ -107,6 +115,7 @@ static void become(uintptr_t at, size_t n, struct kind kind, size_t taken) {
         taken += pages_clear(PAGES_CHARGED, at, n);
     if (taken > needed) charge_give(taken - needed);
     if (needed > taken) ceiling_charge_anyway(needed - taken);
+    if (kind.owner != SAME_OWNER) owners_give(at, n, kind.charged ? kind.owner : 0);
 }
 
 /* As become, of pages that are about to go: their charge is to be given once they are gone. */
@@ -114,6 +123,7 @@ static size_t forget(uintptr_t at, size_t n) {
     (void)pages_make_room(at, n);
     (void)pages_clear(PAGES_OURS, at, n);
     (void)pages_clear(PAGES_MAPPED, at, n);
+    owners_give(at, n, 0);
     return pages_clear(PAGES_CHARGED, at, n);
 }
 
@@ -121,18 +131,24 @@ static void believe(const struct mapping *m, struct range r) {
     uintptr_t from = max_size(m->start, r.from), end = min_size(m->end, r.end);
     if (from >= end) return;
     bool ours = !m->shared && !m->of_file;
-    become(from, end - from, (struct kind){ours, ours && m->writable, !ours}, 0);
+    become(from, end - from, (struct kind){ours, ours && m->writable, !ours, SAME_OWNER}, 0);
 }
 
 /* A call failed and may have done half of what it was to do: the kernel is asked what there is. `taken` is charged for
- * pages that were forgotten. */
-static COLD void ask_kernel(uintptr_t at, size_t n, size_t taken) {
+ * pages that were forgotten, `owner` had them. */
+static COLD void ask_kernel(uintptr_t at, size_t n, size_t taken, uint32_t owner) {
     struct mapping_reader reader;
     struct mapping m;
-    become(at, n, nothing, taken);
-    if (!mapping_open(&reader)) return;
-    while (mapping_next(&reader, &m, NULL, 0)) believe(&m, (struct range){at, at + n});
-    mapping_close(&reader);
+    become(at, n, (struct kind){.owner = SAME_OWNER}, taken);
+    if (owner) owners_give(at, n, owner);
+    if (mapping_open(&reader)) {
+        while (mapping_next(&reader, &m, NULL, 0)) believe(&m, (struct range){at, at + n});
+        mapping_close(&reader);
+    }
+    for (uintptr_t end = at + n, next; (at = pages_find(PAGES_CHARGED, false, at, end)) < end; at = next) {
+        next = pages_find(PAGES_CHARGED, true, at, end);
+        owners_give(at, next - at, 0);
+    }
 }
 
 /* --- mmap, munmap --- */
@@ -145,14 +161,22 @@ static size_t size_of(size_t n, int flags) {
 
 static struct kind kind_of(int protection, int flags) {
     bool ours = (flags & MAP_TYPE) == MAP_PRIVATE && (flags & MAP_ANONYMOUS);
-    return (struct kind){ours, ours && (protection & PROT_WRITE), !ours};
+    return (struct kind){ours, ours && (protection & PROT_WRITE), !ours, 0};
+}
+
+/* The pages are of this kind now, made by who called from there. */
+static void become_new(uintptr_t at, size_t n, struct kind kind, size_t taken, size_t asked, const void *frame) {
+    if (kind.charged) kind.owner = owners_take(asked, frame);
+    owners_resized(kind.owner, at, asked);
+    become(at, n, kind, taken);
+    owners_let_go(kind.owner);
 }
 
 static void *map(void *at, size_t n, int protection, int flags, int fd, long offset) {
     return (void *)answer(CALL(SYS_mmap, (long)at, (long)n, protection, flags, fd, offset));
 }
 
-void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long offset, const void *caller) {
+void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long offset, const void *frame) {
     size_t bytes = size_of(n, flags);
     if (!on || n == 0 || bytes < n || bytes > PAGES_END) return map(at, n, protection, flags, fd, offset);
     struct kind kind = kind_of(protection, flags);
@@ -161,11 +185,11 @@ void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long o
     if (placed && reserve_overlaps((uintptr_t)at, bytes)) return refused();
     size_t there = replaces ? pages_count(PAGES_CHARGED, (uintptr_t)at, bytes) : 0;
     size_t taken = kind.charged ? bytes - there : 0;
-    if (!take(taken, none_yet, n, caller)) return refused();
+    if (!take(taken, none_yet, n, frame)) return refused();
     char *p = map(at, n, protection, flags, fd, offset);
     if (p == FAILED) {
         charge_give(taken);
-        if (replaces) ask_kernel((uintptr_t)at, bytes, 0);
+        if (replaces) ask_kernel((uintptr_t)at, bytes, 0, 0);
         return p;
     }
     if (unlikely(!is_range(p, bytes))) { /* above what the map has: only who asks for such an address gets one */
@@ -173,12 +197,12 @@ void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long o
         return p;
     }
     /* What is in no count may not be there. */
-    if (unlikely(!take(0, (struct range){(uintptr_t)p, (uintptr_t)p + bytes}, n, caller))) {
+    if (unlikely(!take(0, (struct range){(uintptr_t)p, (uintptr_t)p + bytes}, n, frame))) {
         become((uintptr_t)p, bytes, nothing, taken);
         (void)CALL(SYS_munmap, (long)p, (long)bytes, 0, 0, 0, 0);
         return refused();
     }
-    become((uintptr_t)p, bytes, kind, taken);
+    become_new((uintptr_t)p, bytes, kind, taken, n, frame);
     return p;
 }
 
@@ -188,12 +212,14 @@ int mappings_unmap(void *at, size_t n) {
         errno = EINVAL;
         return -1;
     }
+    uint32_t owner = known ? owners_hold((uintptr_t)at) : 0;
     size_t charged = known ? forget((uintptr_t)at, pages_of(n)) : 0;
     long r = answer(CALL(SYS_munmap, (long)at, (long)n, 0, 0, 0, 0));
     if (r != 0 && known)
-        ask_kernel((uintptr_t)at, pages_of(n), charged);
+        ask_kernel((uintptr_t)at, pages_of(n), charged, owner);
     else
         charge_give(charged);
+    owners_let_go(owner);
     return (int)r;
 }
 
@@ -210,73 +236,102 @@ static bool is_mixed(uintptr_t at, size_t n) {
 
 static struct kind kind_at(uintptr_t at) {
     return (struct kind){pages_count(PAGES_OURS, at, PAGE) > 0, pages_count(PAGES_CHARGED, at, PAGE) > 0,
-                         pages_count(PAGES_MAPPED, at, PAGE) > 0};
+                         pages_count(PAGES_MAPPED, at, PAGE) > 0, 0};
 }
 
 static void *remap(void *at, size_t from, size_t to, int flags, void *target) {
     return (void *)answer(CALL(SYS_mremap, (long)at, (long)from, (long)to, flags, (long)target, 0));
 }
 
-void *mappings_remap(void *at, size_t from, size_t to, int flags, void *target, const void *caller) {
-    size_t old = pages_of(from), new = pages_of(to);
-    bool copies = from == 0; /* of shared memory, which is mapped twice then */
-    if (!on || !is_range(at, copies ? PAGE : from) || to == 0 || new > PAGES_END)
-        return remap(at, from, to, flags, target);
-    uintptr_t here = (uintptr_t)at;
-    bool replaces = (flags & MREMAP_FIXED) && is_range(target, to), stays = copies || (flags & MREMAP_DONTUNMAP_);
-    if (reserve_overlaps(here, max_size(old, PAGE)) || (replaces && reserve_overlaps((uintptr_t)target, new))) {
-        errno = EINVAL;
-        return FAILED;
-    }
-    struct kind kind = kind_at(here);
-    bool mixed = is_mixed(here, old);
-    size_t there = replaces ? pages_count(PAGES_CHARGED, (uintptr_t)target, new) : 0,
-           needed = stays ? new : new - min_size(new, old);
-    size_t taken = kind.charged && needed > there ? needed - there : 0;
-    if (!take(taken, none_yet, to, caller)) return refused();
-    size_t forgotten = copies ? 0 : forget(here, old);
-    char *p = remap(at, from, to, flags, target);
+/* It was moved, or became larger or smaller: the bookkeeping of mappings_remap. */
+struct move {
+    uintptr_t here, target;
+    size_t old, new;
+    struct kind kind; /* with an owner that is held */
+    bool mixed, copies, stays, replaces;
+};
+
+static struct move move_of(void *at, size_t old, size_t new, int flags, void *target) {
+    struct move m = {.here = (uintptr_t)at, .target = (uintptr_t)target, .old = old, .new = new, .copies = old == 0};
+    m.stays = m.copies || (flags & MREMAP_DONTUNMAP_);
+    m.replaces = (flags & MREMAP_FIXED) && is_range(target, new);
+    m.kind = kind_at(m.here);
+    m.mixed = is_mixed(m.here, old);
+    return m;
+}
+
+static void *moved(const struct move *m, void *p, size_t taken, size_t forgotten, size_t to, const void *frame) {
     if (p == FAILED) {
         charge_give(taken);
-        if (!copies) ask_kernel(here, old, forgotten);
-        if (replaces) ask_kernel((uintptr_t)target, new, 0);
+        if (!m->copies) ask_kernel(m->here, m->old, forgotten, m->kind.owner);
+        if (m->replaces) ask_kernel(m->target, m->new, 0, 0);
         return p;
     }
-    if (unlikely(!is_range(p, new))) {
+    if (unlikely(!is_range(p, m->new))) {
         charge_give(taken + forgotten);
         return p;
     }
     /* It has moved already: without room it is in no count. */
-    (void)take(0, (struct range){(uintptr_t)p, (uintptr_t)p + new}, to, caller);
-    if (unlikely(mixed)) {
-        ask_kernel((uintptr_t)p, new, taken + forgotten);
-        if (stays) ask_kernel(here, old, 0);
+    (void)take(0, (struct range){(uintptr_t)p, (uintptr_t)p + m->new}, to, frame);
+    if (unlikely(m->mixed)) {
+        ask_kernel((uintptr_t)p, m->new, taken + forgotten, m->kind.owner);
+        if (m->stays) ask_kernel(m->here, m->old, 0, m->kind.owner);
         return p;
     }
-    if (stays && !copies) {
-        become(here, old, kind, forgotten);
+    if (m->stays && !m->copies) {
+        become(m->here, m->old, m->kind, forgotten);
         forgotten = 0;
     }
-    become((uintptr_t)p, new, kind, taken + forgotten);
+    owners_resized(m->kind.owner, (uintptr_t)p, to);
+    become((uintptr_t)p, m->new, m->kind, taken + forgotten);
+    return p;
+}
+
+void *mappings_remap(void *at, size_t from, size_t to, int flags, void *target, const void *frame) {
+    size_t old = pages_of(from), new = pages_of(to);
+    if (!on || !is_range(at, from ? from : PAGE) || to == 0 || new > PAGES_END)
+        return remap(at, from, to, flags, target);
+    struct move m = move_of(at, old, new, flags, target);
+    if (reserve_overlaps(m.here, max_size(old, PAGE)) || (m.replaces && reserve_overlaps(m.target, new))) {
+        errno = EINVAL;
+        return FAILED;
+    }
+    size_t there = m.replaces ? pages_count(PAGES_CHARGED, m.target, new) : 0,
+           needed = m.stays ? new : new - min_size(new, old);
+    size_t taken = m.kind.charged && needed > there ? needed - there : 0;
+    if (!take(taken, none_yet, to, frame)) return refused();
+    m.kind.owner = owners_hold(m.here);
+    size_t forgotten = m.copies ? 0 : forget(m.here, old);
+    void *p = moved(&m, remap(at, from, to, flags, target), taken, forgotten, to, frame);
+    owners_let_go(m.kind.owner);
     return p;
 }
 
 /* --- mprotect --- */
 
 /* Calls f for each span of our pages in the range; the sum of what it returns. */
-static size_t each_of_ours(uintptr_t at, size_t n, size_t (*f)(uintptr_t from, size_t n)) {
+static size_t each_of_ours(uintptr_t at, size_t n, size_t (*f)(uintptr_t from, size_t n, uint32_t owner),
+                           uint32_t owner) {
     size_t sum = 0;
     for (uintptr_t end = at + n, next; (at = pages_find(PAGES_OURS, true, at, end)) < end; at = next) {
         next = pages_find(PAGES_OURS, false, at, end);
-        sum += f(at, next - at);
+        sum += f(at, next - at, owner);
     }
     return sum;
 }
-static size_t uncharged(uintptr_t at, size_t n) {
+static size_t uncharged(uintptr_t at, size_t n, uint32_t owner) {
+    (void)owner;
     return n - pages_count(PAGES_CHARGED, at, n);
 }
-static size_t set_charged(uintptr_t at, size_t n) {
-    return pages_set(PAGES_CHARGED, at, n);
+/* Those that are not yet. */
+static size_t set_charged(uintptr_t at, size_t n, uint32_t owner) {
+    size_t sum = 0;
+    for (uintptr_t end = at + n, next; (at = pages_find(PAGES_CHARGED, false, at, end)) < end; at = next) {
+        next = pages_find(PAGES_CHARGED, true, at, end);
+        sum += pages_set(PAGES_CHARGED, at, next - at);
+        owners_give(at, next - at, owner);
+    }
+    return sum;
 }
 
 static int protect(void *at, size_t n, int protection, int key) {
@@ -284,13 +339,13 @@ static int protect(void *at, size_t n, int protection, int key) {
                                : CALL(SYS_pkey_mprotect, (long)at, (long)n, protection, key, 0, 0));
 }
 
-int mappings_protect(void *at, size_t n, int protection, int key, const void *caller) {
+int mappings_protect(void *at, size_t n, int protection, int key, const void *frame) {
     uintptr_t from = (uintptr_t)at;
     size_t bytes = pages_of(n);
     if (!on || !is_range(at, n)) return protect(at, n, protection, key);
     bool writable = protection & PROT_WRITE;
-    size_t taken = writable ? each_of_ours(from, bytes, uncharged) : 0, given = 0;
-    if (taken > 0 && !take(taken, (struct range){from, from + bytes}, n, caller)) {
+    size_t taken = writable ? each_of_ours(from, bytes, uncharged, 0) : 0, given = 0;
+    if (taken > 0 && !take(taken, (struct range){from, from + bytes}, n, frame)) {
         errno = ENOMEM;
         return -1;
     }
@@ -300,11 +355,15 @@ int mappings_protect(void *at, size_t n, int protection, int key, const void *ca
     }
     int r = protect(at, n, protection, key);
     if (r != 0) {
-        if (taken + given > 0) ask_kernel(from, bytes, taken + given);
+        if (taken + given > 0) ask_kernel(from, bytes, taken + given, 0);
         return r;
     }
+    if (given > 0) owners_give(from, bytes, 0);
     if (writable && taken > 0) {
-        size_t changed = each_of_ours(from, bytes, set_charged);
+        uint32_t owner = owners_take(n, frame);
+        owners_resized(owner, from, n);
+        size_t changed = each_of_ours(from, bytes, set_charged, owner);
+        owners_let_go(owner);
         if (changed > taken) ceiling_charge_anyway(changed - taken);
         if (changed < taken) charge_give(taken - changed);
     }
@@ -318,29 +377,29 @@ static uintptr_t move_break(uintptr_t to) {
     return (uintptr_t)CALL(SYS_brk, (long)to, 0, 0, 0, 0, 0);
 }
 
-static bool set_break(uintptr_t from, uintptr_t to, const void *caller) {
+static bool set_break(uintptr_t from, uintptr_t to, const void *frame) {
     uintptr_t a = pages_of(from), b = pages_of(to);
     bool grows = on && b > a, shrinks = on && b < a;
-    if (grows && (b > PAGES_END || !take(b - a, (struct range){a, b}, to - from, caller))) return false;
+    if (grows && (b > PAGES_END || !take(b - a, (struct range){a, b}, to - from, frame))) return false;
     size_t forgotten = shrinks ? forget(b, a - b) : 0;
     bool done = move_break(to) == to;
-    if (grows && done) become(a, b - a, (struct kind){true, true, false}, b - a);
+    if (grows && done) become_new(a, b - a, (struct kind){true, true, false, 0}, b - a, to - from, frame);
     if (grows && !done) charge_give(b - a);
-    if (shrinks && !done) ask_kernel(b, a - b, forgotten);
+    if (shrinks && !done) ask_kernel(b, a - b, forgotten, 0);
     if (shrinks && done) charge_give(forgotten);
     return done;
 }
 
-int mappings_brk(void *end, const void *caller) {
-    if (set_break(move_break(0), (uintptr_t)end, caller)) return 0;
+int mappings_brk(void *end, const void *frame) {
+    if (set_break(move_break(0), (uintptr_t)end, frame)) return 0;
     errno = ENOMEM;
     return -1;
 }
 
-void *mappings_sbrk(long change, const void *caller) {
+void *mappings_sbrk(long change, const void *frame) {
     uintptr_t from = move_break(0), to = from + (uintptr_t)change;
     if (change == 0) return (void *)from;
-    if ((change > 0) != (to > from) || !set_break(from, to, caller)) return refused();
+    if ((change > 0) != (to > from) || !set_break(from, to, frame)) return refused();
     return (void *)from;
 }
 

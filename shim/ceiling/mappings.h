@@ -13,14 +13,15 @@
 /* Once. False: there is no address space for the map, and nothing is followed. */
 bool mappings_start(void);
 
-/* As the functions of libc; -1, also for an address, with errno set. `caller`: for messages. */
-void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long offset, const void *caller);
+/* As the functions of libc; -1, also for an address, with errno set. `frame`: of the entry, so that it is known who
+ * called it; NULL: nobody is. */
+void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long offset, const void *frame);
 int mappings_unmap(void *at, size_t n);
-void *mappings_remap(void *at, size_t from, size_t to, int flags, void *target, const void *caller);
+void *mappings_remap(void *at, size_t from, size_t to, int flags, void *target, const void *frame);
 /* `key`: of pkey_mprotect; -1: mprotect. */
-int mappings_protect(void *at, size_t n, int protection, int key, const void *caller);
-int mappings_brk(void *end, const void *caller);
-void *mappings_sbrk(long change, const void *caller);
+int mappings_protect(void *at, size_t n, int protection, int key, const void *frame);
+int mappings_brk(void *end, const void *frame);
+void *mappings_sbrk(long change, const void *frame);
 void *mappings_attach(int id, const void *at, int flags);
 int mappings_detach(const void *at);
 

@@ -1,8 +1,9 @@
 /* See pages.h.
  *
  * An entry of a node: bits 0 to 2 say that all pages of the piece are set in a plane, but those whose bit in the bitmap
- * is set; above bit 32 stands where the bitmaps are, in units of a page, 0: there are none. So a bitmap's bits are
- * exceptions from the entry's. */
+ * is set; from bit 3 on stands the owner of all pages that have none of their own; above bit 32 where the bitmaps are,
+ * in units of a page, 0: there are none. So a bitmap's bits are exceptions from the entry's. Owners of their own are
+ * exceptions, too; where a piece's table of them is stands behind all entries of the node, 0: it has none. */
 #include "shim/ceiling/pages.h"
 #include "shim/base/region.h"
 
@@ -15,6 +16,12 @@
 #define NODES       (1u << (47 - NODE_SHIFT))
 #define WORDS       (PIECE / PAGE / 64)
 #define TABLE       (WORDS * sizeof(uint64_t)) /* bytes of a bitmap */
+
+#define OWNER_SHIFT 3
+#define OWNER_FIELD ((uint64_t)PAGES_OWNER_MAX << OWNER_SHIFT)
+#define OWNER_PAGES (PIECE / PAGE * sizeof(uint32_t) / PAGE) /* of a table of owners */
+#define OWNER_INDEX (NODE_PIECES * sizeof(uint32_t))         /* bytes, behind a node's entries */
+#define OWNER_NONE  UINT32_MAX                               /* in it; 0: the entry's */
 
 typedef _Atomic uint64_t word;
 
@@ -31,8 +38,11 @@ static _Atomic size_t used; /* pages of `tables`; the first is nobody's */
 static _Atomic(word *) nodes[NODES];
 static _Atomic size_t totals[PAGES_PLANES], peaks[PAGES_PLANES];
 
-bool pages_start(void) {
+static bool has_owners;
+
+bool pages_start(bool owners) {
     used = 1;
+    has_owners = owners;
     return region_reserve(&tables, GIB / 2, false); /* enough for 5 TiB in which no two pieces are alike */
 }
 
@@ -54,7 +64,7 @@ static word *entry_of(uintptr_t address, bool make) {
     _Atomic(word *) *node = &nodes[address >> NODE_SHIFT];
     word *n = atomic_load_explicit(node, memory_order_acquire);
     if (!n && make) {
-        size_t page = take_pages(NODE_PIECES * sizeof(uint64_t) / PAGE);
+        size_t page = take_pages((NODE_PIECES * sizeof(uint64_t) + (has_owners ? OWNER_INDEX : 0)) / PAGE);
         if (page == 0) return NULL;
         /* Two threads may come at once: what the second has taken is lost. */
         if (atomic_compare_exchange_strong_explicit(node, &n, table_at(page), memory_order_acq_rel,
@@ -187,6 +197,98 @@ size_t pages_set(enum pages_plane plane, uintptr_t from, size_t n) {
 }
 size_t pages_clear(enum pages_plane plane, uintptr_t from, size_t n) {
     return change(from, n, (struct change){plane, false});
+}
+
+/* --- owners --- */
+
+typedef _Atomic uint32_t owner_word;
+
+/* The piece's table; NULL: it has none, and is to have none, or there is no memory. */
+static owner_word *owners_of(uintptr_t address, bool make) {
+    word *node = atomic_load_explicit(&nodes[address >> NODE_SHIFT], memory_order_acquire);
+    if (!node || !has_owners) return NULL;
+    owner_word *place = (owner_word *)(void *)(node + NODE_PIECES) + (address >> PIECE_SHIFT & (NODE_PIECES - 1));
+    uint32_t page = atomic_load_explicit(place, memory_order_acquire), fresh;
+    if (page == 0 && make && (fresh = (uint32_t)take_pages(OWNER_PAGES)) != 0 &&
+        atomic_compare_exchange_strong_explicit(place, &page, fresh, memory_order_acq_rel, memory_order_acquire))
+        page = fresh;
+    return page ? (owner_word *)(void *)table_at(page) : NULL;
+}
+static uint32_t owner_of_all(uint64_t entry) {
+    return (uint32_t)(entry >> OWNER_SHIFT) & PAGES_OWNER_MAX;
+}
+
+/* What pages had before, told when it ends. */
+struct run {
+    uint32_t owner;
+    size_t pages;
+    void (*lost)(uint32_t owner, size_t pages);
+};
+
+static void add_to_run(struct run *r, uint32_t owner, size_t pages) {
+    if (owner == r->owner) {
+        r->pages += pages;
+        return;
+    }
+    if (r->owner && r->pages) r->lost(r->owner, r->pages);
+    r->owner = owner;
+    r->pages = pages;
+}
+
+static void own_whole(word *entry, owner_word *owners, uint32_t owner, struct run *r) {
+    uint64_t e = atomic_load_explicit(entry, memory_order_acquire);
+    uint32_t before = owner_of_all(e);
+    size_t exceptions = 0;
+    for (size_t i = 0; owners && i < PIECE / PAGE; i++) {
+        uint32_t own = atomic_load_explicit(&owners[i], memory_order_relaxed);
+        if (own == 0) continue;
+        exceptions++;
+        if (own != OWNER_NONE) add_to_run(r, own, 1);
+        atomic_store_explicit(&owners[i], 0, memory_order_relaxed);
+    }
+    add_to_run(r, before, PIECE / PAGE - exceptions);
+    while (!atomic_compare_exchange_weak_explicit(entry, &e, (e & ~OWNER_FIELD) | (uint64_t)owner << OWNER_SHIFT,
+                                                  memory_order_acq_rel, memory_order_acquire)) {
+    }
+}
+
+static void own_part(uint32_t all, owner_word *owners, struct part p, uint32_t owner, struct run *r) {
+    uint32_t now = owner == all ? 0 : owner ? owner : OWNER_NONE;
+    size_t first = (p.from & (PIECE - 1)) / PAGE;
+    for (size_t i = 0; i < (p.end - p.from) / PAGE; i++) {
+        uint32_t own = atomic_load_explicit(&owners[first + i], memory_order_relaxed);
+        add_to_run(r, own == 0 ? all : own == OWNER_NONE ? 0 : own, 1);
+        if (own != now) atomic_store_explicit(&owners[first + i], now, memory_order_relaxed);
+    }
+}
+
+size_t pages_own(uintptr_t from, size_t n, uint32_t owner, void (*lost)(uint32_t owner, size_t pages)) {
+    struct run r = {.lost = lost};
+    size_t owned = 0;
+    for (struct part p = {from, from}; p.end < from + n;) {
+        p = first_part(p.end, from + n);
+        word *entry = entry_of(p.from, owner != 0);
+        if (!entry) continue;
+        uint32_t all = owner_of_all(atomic_load_explicit(entry, memory_order_acquire));
+        owner_word *owners = owners_of(p.from, !is_whole(p) && owner != all);
+        if (is_whole(p))
+            own_whole(entry, owners, owner, &r);
+        else if (owners)
+            own_part(all, owners, p, owner, &r);
+        else if (owner != all)
+            continue;
+        owned += (p.end - p.from) / PAGE;
+    }
+    add_to_run(&r, 0, 0);
+    return owned;
+}
+
+uint32_t pages_owner(uintptr_t at) {
+    const word *entry = entry_of(at, false);
+    uint64_t e = entry ? atomic_load_explicit(entry, memory_order_acquire) : 0;
+    owner_word *owners = owners_of(at, false);
+    uint32_t own = owners ? atomic_load_explicit(&owners[(at & (PIECE - 1)) / PAGE], memory_order_relaxed) : 0;
+    return own == 0 ? owner_of_all(e) : own == OWNER_NONE ? 0 : own;
 }
 
 /* --- looks --- */

@@ -19,8 +19,8 @@ enum pages_plane {
 
 #define PAGES_END ((uintptr_t)1 << 47) /* of what a program can map */
 
-/* Once. False: no address space for the tables. */
-bool pages_start(void);
+/* Once. `owners`: pages will have some. False: no address space for the tables. */
+bool pages_start(bool owners);
 
 /* Room in the tables for any change of these pages. False: memory was refused. Addresses and sizes here are bytes, and
  * multiples of a page; ranges end at PAGES_END at the latest. */
@@ -29,6 +29,12 @@ bool pages_make_room(uintptr_t from, size_t n);
 /* Bytes whose bit was changed by this. Where there is no room in the tables a piece stays as it is. */
 size_t pages_set(enum pages_plane plane, uintptr_t from, size_t n);
 size_t pages_clear(enum pages_plane plane, uintptr_t from, size_t n);
+
+/* Pages have an owner each: a number from 1 to PAGES_OWNER_MAX, or none, 0. Gives these pages to one; their number,
+ * which is less where there was no room in the tables. `lost` is told what others had of them. */
+#define PAGES_OWNER_MAX ((1u << 29) - 1)
+size_t pages_own(uintptr_t from, size_t n, uint32_t owner, void (*lost)(uint32_t owner, size_t pages));
+uint32_t pages_owner(uintptr_t at);
 
 /* Bytes whose bit is set. */
 size_t pages_count(enum pages_plane plane, uintptr_t from, size_t n);

@@ -6,6 +6,7 @@
 #include "shim/base/options.h"
 #include "shim/base/sys.h"
 #include "shim/ceiling/ceiling.h"
+#include "shim/ceiling/owners.h"
 #include "shim/ceiling/reclaim.h"
 #include "shim/track/family.h"
 #include "shim/track/foreign.h"
@@ -33,6 +34,8 @@ static void on_misuse(enum slab_misuse what, const void *block) {
         atomic_store_explicit(&place.side->state, SIDE_NEVER, memory_order_relaxed);
 }
 
+static uint32_t stack_of_mapping(const void *frame);
+
 bool track_start(void) {
     slab_misused = on_misuse;
     ceiling_describe_code = module_describe;
@@ -42,6 +45,7 @@ bool track_start(void) {
     if ((!traced && !options.harden) || !tables) return tables;
     state_set_checked(stacks_start(arena_plan(true)) && (!traced || unwind_start()));
     state_set_tracking(traced && state_checked());
+    if (state_tracking()) owners_stack = stack_of_mapping;
     return state_checked();
 }
 
@@ -100,6 +104,13 @@ static uint32_t take_stack(const void *frame) {
     uint32_t cache = h ? h->index : STACKS_NO_CACHE, id = trace(frame, cache);
     if (unlikely(id == STACK_UNKNOWN) && may_find_room()) id = trace(frame, cache);
     return id;
+}
+
+static uint32_t stack_of_mapping(const void *frame) {
+    bool outermost = arena_enter();
+    uint32_t stack = outermost && frame ? take_stack(frame) : STACK_UNKNOWN;
+    leave(outermost);
+    return stack;
 }
 
 /* What is asked for, and by whom. */

@@ -26,7 +26,8 @@ static const size_t record_sizes[BUILDER_SECTIONS] = {0,
                                                       sizeof(struct dump_thread),
                                                       sizeof(struct dump_grown),
                                                       sizeof(struct dump_memory),
-                                                      sizeof(struct dump_unaccounted)};
+                                                      sizeof(struct dump_unaccounted),
+                                                      sizeof(struct dump_mapping)};
 
 size_t builder_record_size(uint32_t type) {
     return record_sizes[type];

@@ -43,6 +43,8 @@ static char *small_dump(size_t *length) {
         struct dump_memory row = {.kind = kind, .resident = 4096, .charged = 8192, .count = 1};
         (void)builder_add(&builder, DUMP_MEMORY, &row, sizeof row);
     }
+    struct dump_mapping mapping = {.address = 0x7f0000000000, .size = 8192, .charged = 4096, .stack = 1, .thread = 7};
+    (void)builder_add(&builder, DUMP_MAPPINGS, &mapping, sizeof mapping);
     struct dump_unaccounted range = {.address = 0x7f0000000000, .size = 8192, .resident = 4096, .permissions = 6};
     (void)builder_add(&builder, DUMP_UNACCOUNTED, &range, sizeof range);
     struct dump_refusal refusal = {.requested = 1, .operation = OP_MMAP, .frame = 0x1001};

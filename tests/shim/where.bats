@@ -71,11 +71,29 @@ row() { json '[(round(r["resident"] / 2**20), round(r["charged"] / 2**20)) for r
 }
 @test "a_childs_and_a_guarded_programs_memory_adds_up" {
     for level in $LEVELS; do
-        expect 0 "$level" python3 -c 'import os; x = [[i] for i in range(100000)]; os._exit(0) if os.fork() == 0 else os.wait()'
+        expect 0 "$level" python3 -c 'import os; x = [[i] for i in range(100000)]; os.fork() == 0 or os.wait(); os._exit(0)'
         for dump in dumps/python3*; do adds_up "$dump"; done
         expect 0 "$level" WEIR_GUARD=1 WEIR_MAX_DIRECT=200M "$SHIM_TOOLS/where" end
         adds_up "$(the_dump where)"
         expect 0 "$level" WEIR_HARDEN=1 "$SHIM_TOOLS/where" end
         adds_up "$(the_dump where)"
     done
+}
+@test "mappings_are_listed_with_who_made_them" {
+    expect 0 paranoid "$SHIM_TOOLS/where" end
+    # 16 MiB by map_all; what was made unwritable is nobody's any more
+    same "$(json '[(m["bytes"] >> 20, m["mappings"], [f["function"] for f in m["frames"][:2]]) for m in d["mappings"]]' "$(the_dump where)")" "[(16, 1, ['map', 'map_all'])]"
+    timeout 60 "$WEIR_REPORTER" report "$(the_dump where)" >text </dev/null 3>&-
+    has text "MAPPED     MAPPINGS   OLDEST  SITE" "#m1  MAPPED: map" "16 MiB in 1 mapping"
+    same "$(awk 'length > 80' text)" ""
+    expect 0 disabled "$SHIM_TOOLS/where" end
+    same "$(json 'd["mappings"]' "$(the_dump where)")" "[]"
+    # A dump at the ceiling tells who holds it.
+    expect 0 paranoid WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/mappings" fill
+    json '[d["mappings"][0]["bytes"] > 40 << 20, d["mappings"][0]["mappings"] > 40, sum(m["bytes"] for m in d["mappings"]) == d["direct"]["mappings_used"]]' "$(find dumps -name 'mappings.*.1.dump')" >seen
+    same "$(cat seen)" "[True, True, True]"
+    # What a fork has copied is its parent's to list.
+    expect 0 paranoid python3 -c 'import mmap, os; m = mmap.mmap(-1, 9 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS); os.fork() == 0 or os.wait(); os._exit(0)'
+    for dump in dumps/python3*; do json 'max([m["bytes"] for m in d["mappings"]], default=0) >= 9 << 20' "$dump"; done | sort >listed
+    same "$(cat listed)" $'False\nTrue'
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "reporter/commands.h"
+#include "reporter/load/memory.h"
 #include "reporter/load/signals.h"
 #include "reporter/reply.h"
 #include "reporter/view/escape.h"
@@ -96,68 +97,67 @@ static enum reply_state wait_for(const struct asked *asked, const struct reply *
     return REPLY_NONE;
 }
 
-static int print_path(const struct proc *proc, const char *path) {
-    char *reachable = reply_path(proc, path);
-    char *shown = isatty(STDOUT_FILENO) ? escape_string(reachable) : reachable;
+static int print_path(const char *path) {
+    char *shown = isatty(STDOUT_FILENO) ? escape_string(path) : memory_text(path, strlen(path));
     bool written = printf("%s\n", shown) > 0 && fflush(stdout) == 0;
     if (!written) view_message("the path cannot be written: %s", strerror(errno));
-    if (shown != reachable) free(shown);
-    free(reachable);
+    free(shown);
     return written ? EXIT_FINE : EXIT_UNREADABLE;
 }
 
-static int ask(const struct asked *asked, const struct proc *proc) {
+/* The dump's path, freed by the caller; NULL: there is none, which was said. */
+static char *ask(const struct asked *asked, const struct proc *proc) {
     struct reply reply;
     uint32_t cookie = 0;
     const char *why = NULL;
-    char *text = NULL;
-    int status = EXIT_UNREADABLE;
+    char *text = NULL, *path = NULL;
     while (!(cookie & 0x7fffffff))
         if (getrandom(&cookie, sizeof cookie, 0) != sizeof cookie) cookie = (uint32_t)getpid();
     cookie &= 0x7fffffff;
     if (!reply_prepare(&reply, proc, cookie, &why)) {
         view_message("%d: its answer could not be reached: %s", (int)asked->pid, why);
-        return status;
+        return NULL;
     }
     if (!send_signal(asked, cookie)) {
         view_message("%d: it cannot be asked: %s", (int)asked->pid, strerror(errno));
         reply_close(&reply);
-        return status;
+        return NULL;
     }
     enum reply_state state = wait_for(asked, &reply, proc, &text, &why);
     if (state == REPLY_OK)
-        status = print_path(proc, text);
+        path = reply_path(proc, text);
     else
         view_message("%d: %s", (int)asked->pid, text ? text : why);
     free(text);
     reply_close(&reply);
-    return status;
+    return path;
 }
 
-static int dump(struct asked *asked) {
+char *dump_ask(pid_t pid, double timeout) {
+    struct asked asked = {.pid = pid, .timeout = timeout};
     struct proc proc;
     const char *why = NULL;
-    asked->pidfd = (int)syscall(SYS_pidfd_open, asked->pid, 0);
-    if (asked->pidfd < 0 && errno != ENOSYS) {
-        view_message("%d: %s", (int)asked->pid,
+    asked.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (asked.pidfd < 0 && errno != ENOSYS) {
+        view_message("%d: %s", (int)pid,
                      errno == EINVAL  ? "it is a thread, not a process"
                      : errno == ESRCH ? "there is no such process"
                                       : strerror(errno));
-        return EXIT_UNREADABLE;
+        return NULL;
     }
-    int status = EXIT_UNREADABLE;
-    bool seen = proc_look(&proc, asked->pid, &why);
-    if (seen) why = refusal(&proc, asked);
+    char *path = NULL;
+    bool seen = proc_look(&proc, pid, &why);
+    if (seen) why = refusal(&proc, &asked);
     if (why)
-        view_message("%d: %s", (int)asked->pid, why);
+        view_message("%d: %s", (int)pid, why);
     else
-        status = ask(asked, &proc);
+        path = ask(&asked, &proc);
     proc_free(&proc);
-    if (asked->pidfd >= 0) (void)close(asked->pidfd);
-    return status;
+    if (asked.pidfd >= 0) (void)close(asked.pidfd);
+    return path;
 }
 
-static bool parse_pid(const char *text, pid_t *pid) {
+bool dump_parse_pid(const char *text, pid_t *pid) {
     char *end = NULL;
     long number = strtol(text, &end, 10);
     *pid = (pid_t)number;
@@ -172,7 +172,8 @@ static bool parse_seconds(const char *text, double *timeout) {
 
 int cmd_dump(int count, char **arguments) {
     static char name[] = "weir dump";
-    struct asked asked = {.timeout = 10};
+    double timeout = DUMP_TIMEOUT;
+    pid_t pid = 0;
     arguments[0] = name;
     for (int option = 0; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
         if (option == 'h') {
@@ -180,13 +181,16 @@ int cmd_dump(int count, char **arguments) {
             return fflush(stdout) == 0 ? EXIT_FINE : EXIT_UNREADABLE;
         }
         if (option != 't') return EXIT_USAGE;
-        if (parse_seconds(optarg, &asked.timeout)) continue;
+        if (parse_seconds(optarg, &timeout)) continue;
         view_message("--timeout=%s: not a number of seconds", optarg);
         return EXIT_USAGE;
     }
-    if (optind != count - 1 || !parse_pid(arguments[optind], &asked.pid)) {
+    if (optind != count - 1 || !dump_parse_pid(arguments[optind], &pid)) {
         view_message("dump: one process number is wanted (weir dump --help)");
         return EXIT_USAGE;
     }
-    return dump(&asked);
+    char *path = dump_ask(pid, timeout);
+    int status = path ? print_path(path) : EXIT_UNREADABLE;
+    free(path);
+    return status;
 }

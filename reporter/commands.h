@@ -2,6 +2,9 @@
 #ifndef WEIR_COMMANDS_H
 #define WEIR_COMMANDS_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 enum exit_status {
     EXIT_FINE = 0,
     EXIT_USAGE = 2,      /* of every command but run */
@@ -14,5 +17,12 @@ enum exit_status {
 int cmd_run(int count, char **arguments);
 int cmd_report(int count, char **arguments);
 int cmd_dump(int count, char **arguments);
+int cmd_doctor(int count, char **arguments);
+
+/* What others share with dump: asks a running program for one, and waits so many seconds. Its path, freed by the
+ * caller; NULL: there is none, which was said. */
+#define DUMP_TIMEOUT 10
+char *dump_ask(pid_t pid, double timeout);
+bool dump_parse_pid(const char *text, pid_t *pid);
 
 #endif

@@ -13,6 +13,7 @@ static const char help[] = "weir: pools, caps and audits the memory of programs 
                            "  weir run [options] [--] PROGRAM ARGS   run a program under weir, then sum up\n"
                            "  weir report [options] DUMP...|DIR      decode dumps\n"
                            "  weir dump PID                          ask a running program for a dump\n"
+                           "  weir doctor [PID]                      why it might not work here; an audit\n"
                            "\n"
                            "  weir COMMAND --help                    the options of a command\n"
                            "  weir --version\n"
@@ -23,7 +24,7 @@ static const char help[] = "weir: pools, caps and audits the memory of programs 
 static const struct {
     const char *name;
     int (*run)(int count, char **arguments);
-} commands[] = {{"run", cmd_run}, {"report", cmd_report}, {"dump", cmd_dump}};
+} commands[] = {{"run", cmd_run}, {"report", cmd_report}, {"dump", cmd_dump}, {"doctor", cmd_doctor}};
 
 /* With a standard descriptor closed, the first file opened would take its number and be written to. What takes it here
  * refuses to be written, and is closed again in a program that is run. */

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -19,6 +20,13 @@ struct run_option {
 };
 extern const struct run_option run_options[];
 extern const size_t run_option_count;
+
+/* A size as options have it: bytes, with K, M, G or T, or a percentage. False: it is none. */
+struct run_size {
+    uint64_t number; /* bytes, or percent */
+    bool percent;
+};
+bool run_size(const char *value, struct run_size *size);
 
 /* Sets the variable; false, and said, where the value is bad. */
 bool run_set(const struct run_option *option, const char *value);

@@ -33,18 +33,26 @@ static bool is_level(const char *value) {
     return is_number(value, 0, 3) ? !value[1] : is_word_of(value, strlen(value), levels);
 }
 
-static bool is_size(const char *value) {
+bool run_size(const char *value, struct run_size *size) {
     static const char units[] = "kKmMgGtT";
     char *end = NULL;
     errno = 0;
     if (*value < '0' || *value > '9') return false;
     unsigned long long number = strtoull(value, &end, 10);
     if (errno || !number) return false;
-    if (strcmp(end, "%") == 0) return number <= 100;
+    *size = (struct run_size){.number = number, .percent = strcmp(end, "%") == 0};
+    if (size->percent) return number <= 100;
     const char *unit = *end ? strchr(units, *end) : NULL;
     if (*end && (!unit || end[1])) return false;
     unsigned shift = unit ? 10 * ((unsigned)(unit - units) / 2 + 1) : 0;
-    return number <= (UINT64_MAX >> 1) >> shift;
+    if (number > (UINT64_MAX >> 1) >> shift) return false;
+    size->number = number << shift;
+    return true;
+}
+
+static bool is_size(const char *value) {
+    struct run_size size;
+    return run_size(value, &size);
 }
 
 static bool is_depth(const char *value) {

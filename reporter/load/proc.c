@@ -13,7 +13,7 @@
 
 #define MOST (64u << 20) /* of one file: maps of a program with a million mappings */
 
-static char *read_all(const char *path, size_t *length) {
+char *proc_read_file(const char *path, size_t *length) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     char *bytes = NULL;
     size_t capacity = 0;
@@ -41,7 +41,7 @@ static char *read_all(const char *path, size_t *length) {
 char *proc_read(pid_t pid, const char *file, size_t *length) {
     char path[96];
     (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
-    return read_all(path, length);
+    return proc_read_file(path, length);
 }
 
 /* The value of a line "Name:\tvalue" of a status file; NULL: there is none. */
@@ -68,7 +68,7 @@ static uint64_t blocked_by_all(pid_t pid) {
         size_t length = 0;
         if (entry->d_name[0] == '.') continue;
         (void)snprintf(path, sizeof path, "/proc/%d/task/%s/status", (int)pid, entry->d_name);
-        char *status = read_all(path, &length);
+        char *status = proc_read_file(path, &length);
         if (status) all &= mask(status, "SigBlk");
         free(status);
     }

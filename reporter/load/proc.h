@@ -18,7 +18,9 @@ struct proc {
     char state;               /* R, S, T, Z … */
 };
 
-char *proc_read(pid_t pid, const char *file, size_t *length); /* NULL and errno */
+/* Terminated, freed by the caller; NULL and errno. */
+char *proc_read(pid_t pid, const char *file, size_t *length); /* /proc/PID/file */
+char *proc_read_file(const char *path, size_t *length);
 
 /* False: `why` says what could not be read. */
 bool proc_look(struct proc *proc, pid_t pid, const char **why);

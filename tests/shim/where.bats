@@ -46,11 +46,15 @@ row() { json '[(round(r["resident"] / 2**20), round(r["charged"] / 2**20)) for r
         local i
         for ((i = 0; i < 500; i++)); do [ -s pid ] && break; sleep 0.02; done
         "$WEIR_REPORTER" dump "$(cat pid)" >path </dev/null 3>&- 4>&-
+        "$WEIR_REPORTER" doctor "$(cat pid)" >said </dev/null 3>&- 4>&-
         echo >&4
         exec 4>&-
         wait "$child"
         rm line
         adds_up "$(cat path)"
+        has said "AUDIT, BYTES " " level $level, up " "of this process"
+        lacks said "off"
+        same "$(ls live)" $'where.1.dump\nwhere.3.dump' # the doctor's is gone, the last one is from the end
         same "$(row thread_stacks "$(cat path)")" "(4, 0)"
         same "$(row live_blocks "$(cat path)")" "(11, 11)"
     done

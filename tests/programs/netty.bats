@@ -1,0 +1,91 @@
+#!/usr/bin/env bats
+# A JVM and Netty, as they are: their limits and weir's, their counters and weir's, and a server under load.
+load ../lib/weir
+
+NETTY=/usr/share/java/netty-buffer.jar:/usr/share/java/netty-common.jar:/usr/share/java/netty-transport.jar:/usr/share/java/netty-resolver.jar
+
+setup_file() {
+    [ -e /usr/share/java/netty-transport.jar ] || skip "libnetty-java is not installed"
+    export CLASSES=$BATS_FILE_TMPDIR/classes
+    javac -cp "$NETTY" -d "$CLASSES" "$BATS_TEST_DIRNAME/Netty.java"
+}
+
+# Without the options Netty 4.1 may not free its buffers by itself from Java 9 on; with so small a heap it would not pool.
+netty() {
+    java -Xmx64m -XX:+UseSerialGC -XX:-UsePerfData -cp "$CLASSES:$NETTY" --add-opens java.base/java.nio=ALL-UNNAMED \
+        --add-opens java.base/jdk.internal.misc=ALL-UNNAMED -Dio.netty.tryReflectionSetAccessible=true \
+        -Dio.netty.allocator.numDirectArenas=1 "$@"
+}
+limited() { netty -Dio.netty.maxDirectMemory=41943040 Netty limit; }
+echoes() { netty Netty echo; }
+export NETTY
+export -f netty limited echoes
+
+# with LEVEL [NAME=VALUE...] -- CMD...: as run_program, with more settings; leaves with.out, with.err, with.status, with.dumps.
+with() {
+    local level=$1 settings=()
+    shift
+    while [ "$1" != -- ]; do settings+=("$1"); shift; done
+    shift
+    cd "$BATS_TEST_TMPDIR" || return 1
+    run_program "$PWD/with" 60 "$level" /usr/bin/env "${settings[@]}" /bin/bash -c '"$@"' case "$@"
+}
+json() { "$WEIR_REPORTER" report --json "$2" 2>/dev/null </dev/null 3>&- | /usr/bin/python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
+# The virtual machine's: it allocates on a thread of its own, its launcher's process has but one more.
+the_dump() { find with.dumps -name 'java.*.dump' | sort | tail -n 1; }
+
+@test "netty_refuses_at_its_own_limit_and_weir_shows_its_chunks" {
+    with paranoid -- limited
+    [ "$(cat with.out)" = "OutOfDirectMemoryError used 37748736" ]
+    # By their real size: one chunk of 16 MiB for the six, one of 20 MiB.
+    run json '[(s["blocks"], s["smallest"], s["largest"]) for s in d["sites"] if s["bytes"] >= 16 << 20]' "$(the_dump)"
+    [ "$output" = "[(2, 16777216, 20971520)]" ] || { echo "$output"; false; }
+}
+@test "a_ceiling_below_nettys_limit_is_survived_a_hundred_times" {
+    for level in disabled paranoid; do
+        with "$level" WEIR_MAX_DIRECT=256M WEIR_RESERVE=32M WEIR_QUIET=1 -- netty -Dio.netty.maxDirectMemory=1073741824 Netty ceiling
+        [ "$(cat with.status)" = 0 ]
+        [ "$(cat with.out)" = "caught 100, at most several buffers" ]
+        run json 'd["direct"]["refused"] >= 100, d["direct"]["peak"] <= 256 << 20' "$(the_dump)"
+        [ "$output" = "(True, True)" ]
+        ! compgen -G 'hs_err*'
+    done
+}
+@test "direct_and_mapped_pools_move_as_the_jvms_own" {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    mkdir dumps
+    mkfifo line
+    (
+        shim=$WEIR_SHIM
+        plain_environment "$PWD"
+        close_fds_of_bats
+        export LD_PRELOAD=$shim WEIR_LEVEL=paranoid WEIR_OUTPUT="$PWD/dumps/%e.%n.dump"
+        netty Netty pools
+    ) <line >out 2>err 3>&- &
+    local child=$! said
+    exec 4>line
+    for said in before direct mapped; do
+        for ((i = 0; i < 1000; i++)); do grep -q "^$said " out && break; sleep 0.02; done
+        "$WEIR_REPORTER" dump "$(head -n 1 out)" >"$said" </dev/null 3>&- 4>&-
+        echo >&4
+    done
+    exec 4>&-
+    wait "$child"
+    # The JVM's words: what, direct bytes, mapped bytes.
+    [ "$(awk '/^direct/ { print $2 }' out)" = $((32 << 20)) ]
+    [ "$(awk '/^mapped/ { print $3 }' out)" = $((8 << 20)) ]
+    sites='sum(s["bytes"] for s in d["sites"] if s["largest"] == 4 << 20)'
+    run json "$sites" "$(cat before)"
+    [ "$output" = 0 ]
+    run json "$sites" "$(cat direct)"
+    [ "$output" = $((32 << 20)) ]
+    # A file that is mapped moves the mapped pool, and not the direct one.
+    local mapped_before mapped_after
+    mapped_before=$(json 'd["mapped"]["memory_used"]' "$(cat direct)")
+    mapped_after=$(json 'd["mapped"]["memory_used"]' "$(cat mapped)")
+    [ $((mapped_after - mapped_before)) = $((8 << 20)) ]
+    run json "$sites" "$(cat mapped)"
+    [ "$output" = $((32 << 20)) ]
+}
+@test "a_netty_server_loses_nothing_at_disabled" { same_as_without disabled java echoes; }
+@test "a_netty_server_loses_nothing_at_paranoid" { same_as_without paranoid java echoes; }

@@ -249,6 +249,8 @@ void contents_write_blocks(struct contents *c) {
     if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;
     add_up_capacity(c);
     if (c->sites || !c->stacks) write_sites(c);
+    if (c->sites) sys_munmap(c->sites, sites_size(c)); /* it would count in what is resident */
+    c->sites = NULL;
     end_memory(c);
 }
 

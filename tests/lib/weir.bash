@@ -47,9 +47,10 @@ run_program() {
     )
 }
 
-# dumps_are_readable FOLDER PROGRAM: one of them must be PROGRAM's; each must be readable: ten of the largest are decoded, which keeps a test of a thousand processes short.
+# dumps_are_readable FOLDER PROGRAM: one of them must be PROGRAM's; each must be readable, and say where the memory is: ten
+# of the largest are decoded, which keeps a test of a thousand processes short.
 dumps_are_readable() {
-    local dumps=$1 program=$2 file bad=0
+    local dumps=$1 program=$2 file bad=0 read=()
     [[ $WEIR_SHIM == */libweir.so ]] || return 0
     if ! compgen -G "$dumps/$program*" >/dev/null; then
         echo "no dump of $program was left; there are: $(find "$dumps" -printf '%f ' | head -c 300)"
@@ -57,11 +58,14 @@ dumps_are_readable() {
     fi
     [ -x "$WEIR_REPORTER" ] || return 0
     while read -r file; do
-        if ! timeout -k 5 60 "$WEIR_REPORTER" report --json "$dumps/$file" >"$dumps/.json" 2>"$dumps/.err" </dev/null 3>&-; then
+        if ! timeout -k 5 60 "$WEIR_REPORTER" report --json "$dumps/$file" >"$dumps/.$file.json" 2>"$dumps/.err" </dev/null 3>&-; then
             echo "weir report --json $file failed: $(head -c 500 "$dumps/.err")"
             bad=1
+        else
+            read+=("$dumps/.$file.json")
         fi
     done < <(ls -S "$dumps" | head -n 10)
+    [ ${#read[@]} = 0 ] || /usr/bin/python3 "$WEIR_ROOT/tests/lib/adds_up.py" "${read[@]}" || bad=1
     return $bad
 }
 

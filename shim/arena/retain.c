@@ -149,9 +149,8 @@ static size_t purge_word(struct zone *z, size_t word, bool all) {
         size_t n = 1;
         while (i + n < 64 && (take >> (i + n) & 1)) n++;
         struct slab *s = &arena_slabs[z->first + word * 64 + i];
-        size_t given = purge_span(s, n);
-        bytes += given;
-        if (given == 0) still_dirty |= (n == 64 ? ~0ull : ((1ull << n) - 1)) << i;
+        bytes += purge_span(s, n);
+        for (size_t j = 0; j < n; j++) still_dirty |= (uint64_t)slice_is_dirty(&s[j]) << (i + j);
         i += n;
     }
     lock_take(LOCK_SLICES);

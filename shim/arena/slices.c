@@ -391,10 +391,6 @@ bool slices_take_at(struct slab *s, size_t count) {
     return ok;
 }
 
-static bool is_dirty(const struct slab *s) {
-    return s->slice.committed > 0 || s->slice.side_pages > 0;
-}
-
 void slices_give(struct slab *s, size_t count) {
     size_t index = slab_index(s);
     struct zone *z = zone_of_slice(index);
@@ -404,11 +400,11 @@ void slices_give(struct slab *s, size_t count) {
     for (size_t i = 0; i < count; i++) {
         s[i].kind = KIND_NONE;
         slab_set_owner_word(&s[i], NO_OWNER);
-        any_dirty |= is_dirty(&s[i]);
+        any_dirty |= slice_is_dirty(&s[i]);
     }
     lock_take(LOCK_SLICES);
     for (size_t i = 0; any_dirty && i < count; i++)
-        if (is_dirty(&s[i])) set_range(zone_bits(&z->dirty), at + i, 1);
+        if (slice_is_dirty(&s[i])) set_range(zone_bits(&z->dirty), at + i, 1);
     set_range(zone_bits(&z->free), at, count);
     zone_freed(z, at, count);
     lock_give(LOCK_SLICES);

@@ -35,6 +35,11 @@ ALWAYS_INLINE void zone_set_word(uint64_t *map, size_t word, uint64_t v) {
     __atomic_store_n(&map[word], v, __ATOMIC_RELAXED);
 }
 
+/* It has memory, or its side array has: charged, and to be given back once the slice is free. */
+ALWAYS_INLINE bool slice_is_dirty(const struct slab *s) {
+    return s->slice.committed > 0 || s->slice.side_pages > 0;
+}
+
 /* Slices [at, at + count) of the zone, by their place in it, are free again, and dirty where `dirty` says so. Under the
  * lock. */
 void zone_freed(struct zone *z, size_t at, size_t count);

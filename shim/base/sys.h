@@ -5,6 +5,7 @@
 #define WEIR_BASE_SYS_H
 
 #include "shim/base/base.h"
+#include "shim/base/fault.h"
 #include "shim/base/filter.h"
 #include "shim/base/reserve.h"
 
@@ -31,6 +32,7 @@ ALWAYS_INLINE long sys_unfiltered(long n, long a, long b, long c, long d, long e
 }
 long sys_filtered(long n, long a, long b, long c, long d, long e, long f);
 ALWAYS_INLINE long sys6(long n, long a, long b, long c, long d, long e, long f) {
+    if (unlikely(fault_any) && fault_is_next(n)) return -12; /* ENOMEM */
     return unlikely(filter_any) ? sys_filtered(n, a, b, c, d, e, f) : sys_unfiltered(n, a, b, c, d, e, f);
 }
 #endif

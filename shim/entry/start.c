@@ -3,6 +3,7 @@
  * only; the constructor then arms what needs libc: the exit hook, the dump signal, the thread hook. */
 #include "shim/entry/start.h"
 #include "shim/base/clock.h"
+#include "shim/base/fault.h"
 #include "shim/base/options.h"
 #include "shim/base/start.h"
 #include "shim/base/symbols.h"
@@ -81,6 +82,7 @@ static void start_rooms(void) {
     (void)mappings_start();
     if (state_checked()) new_tell_apart();
     say_that_all_is_tracked();
+    fault_start();
 }
 
 /* A program may bring its own malloc, and any module another one that comes first. Then weir serves nobody, unless that

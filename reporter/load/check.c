@@ -56,6 +56,7 @@ static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
     }
     case DUMP_REFUSALS: {
         const struct dump_refusal *refusal = (const struct dump_refusal *)records + i;
+        if (refusal->stack && !index_fits(dump, DUMP_STACKS, refusal->stack)) return "a stack that does not exist";
         return frame_fits(dump, refusal->frame) ? NULL : "a module that does not exist";
     }
     case DUMP_THREADS: {

@@ -205,16 +205,30 @@ static struct dump_site site_from_blocks(const struct block_summary *summary) {
                               .inherited_bytes = summary->inherited_bytes};
 }
 
+static struct merged_refusal refusal_of(struct merged *merged, const struct dump *dump, struct translation *known,
+                                        const struct dump_refusal *from) {
+    static struct merged_frame frames[MERGED_FRAMES_MAX];
+    struct merged_refusal refusal = {.dump = dump, .refusal = from};
+    if (from->stack) {
+        refusal.frame_count = merged_frames(merged, dump, known, from->stack, frames);
+        if (refusal.frame_count) refusal.flags = dump_stacks(dump)[from->stack].flags;
+    }
+    if (!refusal.frame_count && DUMP_FRAME_OFFSET(from->frame)) {
+        uint32_t module = translate(merged, dump, known, DUMP_FRAME_MODULE(from->frame));
+        frames[0] = (struct merged_frame){DUMP_FRAME_OFFSET(from->frame), module, 0};
+        refusal.frame_count = 1;
+    }
+    refusal.frames = memory_get(refusal.frame_count, sizeof *frames);
+    if (refusal.frame_count) memcpy(refusal.frames, frames, refusal.frame_count * sizeof *frames);
+    return refusal;
+}
+
 static void add_refusals(struct merged *merged, const struct dump *dump, struct translation *known) {
     size_t count = (size_t)dump_count(dump, DUMP_REFUSALS);
     merged->refusals = memory_more(merged->refusals, &merged->refusal_capacity, merged->refusal_count + count,
                                    sizeof *merged->refusals);
-    for (size_t i = 0; i < count; i++) {
-        const struct dump_refusal *refusal = &dump_refusals(dump)[i];
-        uint32_t module = translate(merged, dump, known, DUMP_FRAME_MODULE(refusal->frame));
-        struct merged_frame frame = {DUMP_FRAME_OFFSET(refusal->frame), module, 0};
-        merged->refusals[merged->refusal_count++] = (struct merged_refusal){dump, refusal, frame};
-    }
+    for (size_t i = 0; i < count; i++)
+        merged->refusals[merged->refusal_count++] = refusal_of(merged, dump, known, &dump_refusals(dump)[i]);
 }
 
 /* What was counted as a whole. */
@@ -345,6 +359,7 @@ void merged_free(struct merged *merged) {
     for (size_t i = 0; i < merged->doubt_count; i++) free(merged->doubts[i]);
     free(merged->doubts);
     free(merged->reasons);
+    for (size_t i = 0; i < merged->refusal_count; i++) free(merged->refusals[i].frames);
     free(merged->refusals);
     free(merged->parts);
     free(merged->modules);

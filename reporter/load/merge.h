@@ -77,7 +77,9 @@ struct part {
 struct merged_refusal {
     const struct dump *dump;
     const struct dump_refusal *refusal;
-    struct merged_frame frame;
+    struct merged_frame *frames; /* of its stack, or its caller alone */
+    uint32_t frame_count;
+    uint32_t flags; /* DUMP_STACK_… */
 };
 
 struct merged {

@@ -194,11 +194,7 @@ static void print_refusal(const struct view *view, const struct merged_refusal *
                   refusal->thread);
     if (view->merged->counted > 1) (void)fprintf(view->out, " of [%u]", from->dump->process.pid);
     (void)fputc('\n', view->out);
-    if (!from->frame.offset) return;
-    struct symbol_chain chain = symbols_at(view->symbols, from->frame);
-    struct symbol_frame unknown = {0};
-    if (!chain.count) print_symbol(view, &unknown, &from->frame);
-    for (size_t i = 0; i < chain.count; i++) print_symbol(view, &chain.frames[i], &from->frame);
+    if (from->frame_count) print_frames(view, from->frames, from->frame_count, from->flags);
 }
 
 static void print_refusals(const struct view *view) {

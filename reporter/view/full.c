@@ -77,6 +77,10 @@ static void print_stats(const struct view *view, const struct dump *dump) {
         uint64_t value = 0;
         if (dump_stat(dump, id, &value)) (void)fprintf(view->out, "  %-32s %s\n", stat_names[id], units_count(value));
     }
+    uint64_t time = 0, now = dump->process.dump_time;
+    if (dump_stat(dump, STAT_DIRECT_PEAK_TIME, &time) && time <= now)
+        (void)fprintf(view->out, "  %-32s %s ago\n", "direct: highest charge, reached",
+                      units_age(time > dump->process.start_time ? now - time : view_uptime(dump)));
 }
 
 static void print_modules(const struct view *view, const struct dump *dump) {

@@ -59,6 +59,14 @@ static void put_pools(struct json *json, const struct merged *merged) {
     put_sum(json, merged, "memory_used", STAT_DIRECT_USED);
     bool known = merged_stat(merged, STAT_DIRECT_PEAK, &sum, &highest);
     json_known(json, "peak", known, highest);
+    const struct dump *dump = view_first(merged)->dump;
+    uint64_t peak_time = 0; /* of one process only */
+    bool has_time = merged->counted == 1 && dump_stat(dump, STAT_DIRECT_PEAK_TIME, &peak_time);
+    uint64_t peak_age = peak_time > dump->process.start_time ? dump->process.dump_time - peak_time : view_uptime(dump);
+    if (has_time && peak_time <= dump->process.dump_time)
+        json_seconds(json, "peak_age_seconds", peak_age);
+    else
+        json_string(json, "peak_age_seconds", NULL);
     put_max(json, merged);
     put_sum(json, merged, "refused", STAT_DIRECT_REFUSED);
     put_sum(json, merged, "refused_bytes", STAT_REFUSED_BYTES);
@@ -252,9 +260,7 @@ static void put_refusal(struct json *json, const struct view *view, const struct
     json_number(json, "used", refusal->used);
     json_number(json, "max", refusal->max);
     json_number(json, "thread", refusal->thread);
-    json_open(json, "frames", '[');
-    if (from->frame.offset) put_chain(json, view, &from->frame);
-    json_close(json, ']');
+    put_stack(json, view, from->frames, from->frame_count, from->flags);
     json_close(json, '}');
 }
 

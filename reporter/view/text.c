@@ -4,6 +4,7 @@
 
 #include "reporter/load/memory.h"
 #include "reporter/view/escape.h"
+#include "reporter/view/frames.h"
 #include "reporter/view/labels.h"
 #include "reporter/view/units.h"
 #include "reporter/view/view.h"
@@ -110,6 +111,21 @@ static void print_direct(const struct view *view) {
     (void)fprintf(view->out, ", refused %s; cached %s\n", has_refused ? units_count(refused) : "?",
                   short_or(has_cached, cached));
     print_mappings(view);
+}
+
+/* A dump that was made at the ceiling begins with why. */
+static void print_limit(const struct view *view) {
+    const struct merged *merged = view->merged;
+    if (merged->counted != 1 || !merged->refusal_count || view_first(merged)->dump->process.reason != DUMP_AT_LIMIT)
+        return;
+    const struct merged_refusal *last = &merged->refusals[merged->refusal_count - 1];
+    struct merged_site asked = {.frames = last->frames, .frame_count = last->frame_count};
+    char *place = NULL, *name = frames_site(view, &asked, NAME_WIDTH, &place);
+    (void)fprintf(view->out, "at the ceiling %s of %s refused, used %s; asked for by %s\n",
+                  view_operation(last->refusal->operation), units_bytes(last->refusal->requested),
+                  units_short(last->refusal->used), name);
+    free(place);
+    free(name);
 }
 
 static void print_inherited(const struct view *view) {
@@ -244,6 +260,7 @@ void view_text(const struct view *view) {
     view_resolve(view, view->options.details > view->options.rows ? view->options.details : view->options.rows);
     print_title(view);
     print_direct(view);
+    print_limit(view);
     print_coverage(view);
     print_partial(view);
     print_parts(view);

@@ -122,6 +122,12 @@ static void note_stack(struct contents *c, uint32_t stack) {
     if (c->live) c->live[stack / 8] |= (uint8_t)(1u << stack % 8);
 }
 
+uint32_t contents_live_stack(struct contents *c, uint32_t stack) {
+    if (stack >= c->stacks) return STACK_UNKNOWN;
+    note_stack(c, stack);
+    return stack;
+}
+
 /* Where realloc made the block larger; STACK_UNKNOWN: it did not, or not in this process. */
 static uint32_t grown_at(const struct contents *c, const struct side *side) {
     uint32_t stack = side->latest_stack;
@@ -214,10 +220,9 @@ static void add_mapping(void *context, const struct owner *o) {
     struct contents *c = context;
     uint64_t pages = atomic_load_explicit(&((struct owner *)(uintptr_t)o)->pages, memory_order_relaxed);
     if (o->time <= state_fork_time() || pages == 0) return; /* its parent's to list */
-    uint32_t stack = o->stack < c->stacks ? o->stack : STACK_UNKNOWN;
+    uint32_t stack = contents_live_stack(c, o->stack);
     struct dump_mapping m = {o->start, o->size, pages * PAGE, o->time, stack, o->thread};
     writer_add(&c->w, &m, sizeof m);
-    note_stack(c, stack);
     note_thread(c, o->thread);
 }
 

@@ -34,6 +34,8 @@ void contents_end(struct contents *c);
 struct dump_string contents_string(struct contents *c, const char *s, size_t n);
 void contents_write_blocks(struct contents *c);
 void contents_write_rest(struct contents *c);
+/* A stack that the dump names, by its id; 0 for one that it cannot have. Before contents_write_rest. */
+uint32_t contents_live_stack(struct contents *c, uint32_t stack);
 uint64_t contents_stack_count(void);
 uint64_t contents_stacks_lost(void);
 

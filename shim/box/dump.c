@@ -91,6 +91,7 @@ static void write_stats(struct contents *c) {
         {STAT_DIRECT_CAPACITY, 0, c->capacity},
         {STAT_DIRECT_USED, 0, n.used},
         {STAT_DIRECT_PEAK, 0, n.peak},
+        {STAT_DIRECT_PEAK_TIME, 0, n.peak_time},
         {STAT_DIRECT_MAX, 0, n.max},
         {STAT_DIRECT_REFUSED, 0, n.refused},
         {STAT_REFUSED_BYTES, 0, n.refused_bytes},
@@ -144,7 +145,8 @@ static void write_refusals(struct contents *c) {
                                  .thread = r->thread,
                                  .operation = r->operation,
                                  .frame = r->frame,
-                                 .committed = r->committed};
+                                 .committed = r->committed,
+                                 .stack = contents_live_stack(c, r->stack)};
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);

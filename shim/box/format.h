@@ -249,7 +249,9 @@ enum dump_stat_id {
     STAT_INHERITED_BYTES = 36,    /* of their places */
     STAT_RSS_ANON = 37,           /* what the kernel says is resident, RssAnon, RssFile and RssShmem of */
     STAT_RSS_FILE = 38,           /* /proc/PID/status, in bytes; all 0: it does not say */
-    STAT_RSS_SHMEM = 39
+    STAT_RSS_SHMEM = 39,
+    STAT_DIRECT_PEAK_TIME =
+        40 /* when STAT_DIRECT_PEAK was first reached; coarser than ns by some ms; 0: at the start */
 };
 
 struct dump_stat {
@@ -280,8 +282,10 @@ struct dump_refusal {
     uint32_t operation; /* enum dump_operation */
     uint64_t frame;     /* the caller, as in DUMP_FRAMES */
     uint64_t committed; /* bytes that were to be committed for it; 0: not known */
+    uint32_t stack;     /* of the request; 0: none was taken */
+    uint32_t reserved;
 };
-static_assert(sizeof(struct dump_refusal) == 56, "dump_refusal is 56 bytes");
+static_assert(sizeof(struct dump_refusal) == 64, "dump_refusal is 64 bytes");
 #define DUMP_REFUSAL_LEAST 48 /* bytes of a record without what was appended */
 
 enum dump_operation {

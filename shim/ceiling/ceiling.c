@@ -17,12 +17,13 @@ bool (*charge_take)(size_t bytes);
 void (*charge_give)(size_t bytes);
 void (*ceiling_describe_code)(struct text *t, const void *code);
 uint64_t (*ceiling_frame_of_code)(const void *code);
+uint32_t (*ceiling_stack)(const void *frame);
 void (*ceiling_describe_process)(struct text *t);
 void (*ceiling_dump)(void);
 
 static struct {
     _Atomic uint64_t used ALIGNED(64);
-    _Atomic uint64_t peak;
+    _Atomic uint64_t peak, peak_time;
     uint64_t max, max_large; /* for requests that may have what WEIR_RESERVE keeps, and for others */
     uint64_t high, low;
     _Atomic bool above; /* of the watermarks, the one that was crossed last is the high one */
@@ -84,8 +85,12 @@ static COLD void note_crossing(bool upwards) {
 /* So much is in use now, and was not before. */
 static void note_used(uint64_t used) {
     uint64_t peak = atomic_load_explicit(&counter.peak, memory_order_relaxed);
-    while (used > peak && !atomic_compare_exchange_weak_explicit(&counter.peak, &peak, used, memory_order_relaxed,
-                                                                 memory_order_relaxed)) {
+    while (used > peak) {
+        if (!atomic_compare_exchange_weak_explicit(&counter.peak, &peak, used, memory_order_relaxed,
+                                                   memory_order_relaxed))
+            continue;
+        atomic_store_explicit(&counter.peak_time, clock_coarse(), memory_order_relaxed);
+        break;
     }
     if (unlikely(used > counter.high)) note_crossing(true);
 }
@@ -131,6 +136,7 @@ struct ceiling_numbers ceiling_numbers(void) {
         .heap = used - min_size(used, pages_total(PAGES_CHARGED)),
         .loader = atomic_load_explicit(&reserve_left, memory_order_relaxed),
         .peak = atomic_load_explicit(&counter.peak, memory_order_relaxed),
+        .peak_time = atomic_load_explicit(&counter.peak_time, memory_order_relaxed),
         .max = counter.max == UINT64_MAX ? 0 : counter.max,
         .refused = atomic_load_explicit(&counter.refused, memory_order_relaxed),
         .refused_bytes = atomic_load_explicit(&counter.refused_bytes, memory_order_relaxed),
@@ -195,7 +201,13 @@ static bool is_due(_Atomic uint64_t *next, uint64_t now, uint64_t period) {
                                                                  memory_order_relaxed);
 }
 
-static void refuse(enum ceiling_operation operation, size_t n, const void *caller, bool by_ceiling) {
+static const void *caller_of(const void *frame) {
+    return frame ? ((const void *const *)frame)[1] : NULL;
+}
+
+/* `stack`: of the request, where one can be taken. */
+static void refuse(enum ceiling_operation operation, size_t n, const void *frame, bool by_ceiling, uint32_t stack) {
+    const void *caller = caller_of(frame);
     uint64_t now = clock_now();
     struct ceiling_refusal r = {.time = now,
                                 .requested = n,
@@ -205,7 +217,8 @@ static void refuse(enum ceiling_operation operation, size_t n, const void *calle
                                 .thread = sys_gettid(),
                                 .operation = (uint32_t)operation,
                                 .caller = caller,
-                                .frame = ceiling_frame_of_code(caller)};
+                                .frame = ceiling_frame_of_code(caller),
+                                .stack = stack};
     uint64_t number = atomic_fetch_add_explicit(&counter.refused, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&counter.refused_bytes, r.requested, memory_order_relaxed);
     ring[number % CEILING_REFUSALS] = r;
@@ -217,12 +230,13 @@ static void refuse(enum ceiling_operation operation, size_t n, const void *calle
     if (ceiling_dump && is_due(&counter.next_dump, now, CEILING_DUMP_PERIOD)) ceiling_dump();
 }
 
-void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *caller) {
-    if (tls.refused && operation != CEILING_QUIET) refuse(operation, n, caller, true);
+void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *frame) {
+    if (tls.refused && operation != CEILING_QUIET)
+        refuse(operation, n, frame, true, ceiling_stack && frame ? ceiling_stack(frame) : 0);
 }
 
-void ceiling_refuse_in_handler(enum ceiling_operation operation, size_t n, const void *caller) {
-    if (operation != CEILING_QUIET) refuse(operation, n, caller, tls.refused != 0);
+void ceiling_refuse_in_handler(enum ceiling_operation operation, size_t n, const void *frame) {
+    if (operation != CEILING_QUIET) refuse(operation, n, frame, tls.refused != 0, 0);
 }
 
 static void say_crossing(const char *words) {

@@ -60,6 +60,7 @@ void ceiling_open_reserve(bool open);
 
 struct ceiling_numbers {
     uint64_t used, peak, max; /* bytes; max is 0 where there is no ceiling */
+    uint64_t peak_time;       /* when `used` was at its peak first, CLOCK_MONOTONIC, coarse, ns; 0: at the start */
     uint64_t heap;            /* of `used`, what is not the program's own mappings */
     uint64_t loader;          /* of that, what is still kept for ld.so */
     uint64_t refused, refused_bytes;
@@ -69,11 +70,11 @@ struct ceiling_numbers ceiling_numbers(void);
 
 /* A request of n bytes by the program is refused: counts it, remembers it, and says so on standard error, at most ten
  * times a second. Only when the ceiling was why (tls.refused); the kernel's own refusals are between it and the
- * program. */
-void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *caller);
+ * program. `frame`: of the entry that was called, NULL: it is not known. On the outermost slow path. */
+void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *frame);
 
 /* The same in a signal handler that interrupted weir, where what is set aside for those may be used up, too. */
-void ceiling_refuse_in_handler(enum ceiling_operation operation, size_t n, const void *caller);
+void ceiling_refuse_in_handler(enum ceiling_operation operation, size_t n, const void *frame);
 
 /* The newest refusals, oldest first: up to `max` of them into out; their number. */
 struct ceiling_refusal {
@@ -83,6 +84,7 @@ struct ceiling_refusal {
     uint32_t operation;
     const void *caller;
     uint64_t frame; /* what ceiling_frame_of_code said of it then */
+    uint32_t stack; /* of the request; 0: none was taken */
 };
 size_t ceiling_refusals(struct ceiling_refusal *out, size_t max);
 #define CEILING_REFUSALS ((size_t)64)
@@ -92,6 +94,9 @@ size_t ceiling_refusals(struct ceiling_refusal *out, size_t max);
 struct text;
 extern void (*ceiling_describe_code)(struct text *t, const void *code);
 extern uint64_t (*ceiling_frame_of_code)(const void *code);
+
+/* Set where stacks are kept: the id of that of who called the entry whose frame this is. On the outermost slow path. */
+extern uint32_t (*ceiling_stack)(const void *frame);
 extern void (*ceiling_describe_process)(struct text *t);
 
 /* Set by the room that writes dumps: called at a refusal, at most once a minute. */

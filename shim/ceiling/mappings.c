@@ -42,10 +42,6 @@ bool mappings_start(void) {
     return on = pages_start(owners);
 }
 
-static const void *caller_of(const void *frame) {
-    return frame ? ((const void *const *)frame)[1] : NULL;
-}
-
 /* The program's own calls: a filter of its own answers them as it would without weir. */
 static long answer(long result) {
     if (!sys_failed(result)) return result;
@@ -83,7 +79,7 @@ static bool take(size_t n, struct range r, size_t asked, const void *frame) {
     if (unlikely(!taken)) {
         bool outermost = arena_enter();
         taken = outermost && reclaim_and_retry(try_to_take, &wish);
-        if (!taken) ceiling_refuse(CEILING_MMAP, asked, caller_of(frame));
+        if (!taken) ceiling_refuse(CEILING_MMAP, asked, frame);
         arena_leave(outermost);
     }
     ceiling_served(before);

@@ -34,6 +34,7 @@ static void on_misuse(enum slab_misuse what, const void *block) {
         atomic_store_explicit(&place.side->state, SIDE_NEVER, memory_order_relaxed);
 }
 
+static uint32_t take_stack(const void *frame);
 static uint32_t stack_of_mapping(const void *frame);
 
 bool track_start(void) {
@@ -45,7 +46,10 @@ bool track_start(void) {
     if ((!traced && !options.harden) || !tables) return tables;
     state_set_checked(stacks_start(arena_plan(true)) && (!traced || unwind_start()));
     state_set_tracking(traced && state_checked());
-    if (state_tracking()) owners_stack = stack_of_mapping;
+    if (state_tracking()) {
+        owners_stack = stack_of_mapping;
+        ceiling_stack = take_stack;
+    }
     return state_checked();
 }
 
@@ -207,7 +211,7 @@ static void *allocate_outermost(const struct request *r) {
     void *p = allocate(r);
     if (unlikely(!p)) p = allocate_again(r);
     if (unlikely(!p)) p = allocate_from_reserve(r);
-    if (unlikely(!p)) ceiling_refuse(r->operation, r->n, r->caller);
+    if (unlikely(!p)) ceiling_refuse(r->operation, r->n, r->frame);
     ceiling_served(before);
     return p;
 }
@@ -226,7 +230,7 @@ static COLD void *allocate_nested(const struct request *r, bool *outermost) {
         return allocate_outermost(r);
     }
     if (look) p = arena_nested_allocate(r->n, r->alignment, r->zero);
-    if (unlikely(!p)) ceiling_refuse_in_handler(r->operation, r->n, r->caller);
+    if (unlikely(!p)) ceiling_refuse_in_handler(r->operation, r->n, r->frame);
     tls.refused = interrupted_refused;
     return p;
 }

@@ -34,8 +34,8 @@
 #define STEPS_DONE 500 /* calls of a thread between two comparisons */
 
 static _Atomic unsigned refusals;
-void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *caller) {
-    (void)operation, (void)n, (void)caller;
+void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *frame) {
+    (void)operation, (void)n, (void)frame;
     refusals++;
 }
 size_t ceiling_missing(void) {

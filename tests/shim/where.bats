@@ -98,7 +98,7 @@ row() { json '[(round(r["resident"] / 2**20), round(r["charged"] / 2**20)) for r
     same "$(cat seen)" "[True, True, True]"
     timeout 60 "$WEIR_REPORTER" report "$(find dumps -name 'mappings.*.1.dump')" >text </dev/null 3>&-
     has text "at the ceiling mmap of 1.0 MiB refused, used 6" "; asked for by map"
-    same "$(json '[f["function"] for f in d["refusals"][0]["frames"][:2]] + [d["direct"]["peak_age_seconds"] < 10]' "$(find dumps -name 'mappings.*.1.dump')")" "['map', 'main', True]"
+    same "$(json '[f["function"] for f in d["refusals"][0]["frames"][:2]] + [d["direct"]["peak_age_seconds"] < 10]' "$(find dumps -name 'mappings.*.1.dump')")" "['map', 'fill', True]"
     # What a fork has copied is its parent's to list.
     expect 0 paranoid python3 -c 'import mmap, os; m = mmap.mmap(-1, 9 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS); os.fork() == 0 or os.wait(); os._exit(0)'
     for dump in dumps/python3*; do json 'max([m["bytes"] for m in d["mappings"]], default=0) >= 9 << 20' "$dump"; done | sort >listed

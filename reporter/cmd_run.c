@@ -16,6 +16,9 @@
 static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under libweir.so and sums up.\n"
                            "\n"
                            "  --level LEVEL       disabled, simple, advanced, paranoid, 0 to 3   WEIR_LEVEL\n"
+                           "  --sample-bytes SIZE one byte in so many is drawn             WEIR_SAMPLE_BYTES\n"
+                           "  --sample-blocks N   and one block in so many, of any size   WEIR_SAMPLE_BLOCKS\n"
+                           "  --sample-rate N     at most so many samples a second          WEIR_SAMPLE_RATE\n"
                            "  --max-direct SIZE   the ceiling: 512M, 2G, 50%                WEIR_MAX_DIRECT\n"
                            "  --on-limit ACTION   fail; or reclaim, up to 511 ms              WEIR_ON_LIMIT\n"
                            "  --reserve SIZE      kept for requests of up to 32 KiB            WEIR_RESERVE\n"
@@ -126,16 +129,6 @@ static bool name_run(struct run *run) {
     return setenv("WEIR_RUN", run->id, 1) == 0;
 }
 
-/* Said once here, for all processes of the run: the shim keeps quiet about it where it sees WEIR_RUN. */
-static void say_that_all_is_tracked(void) {
-    const char *level = getenv("WEIR_LEVEL"), *quiet = getenv("WEIR_QUIET");
-    bool simple = !level || strcmp(level, "simple") == 0 || strcmp(level, "1") == 0;
-    if (quiet && strcmp(quiet, "1") == 0) return;
-    if (!simple && strcmp(level, "advanced") != 0 && strcmp(level, "2") != 0) return;
-    view_message("level %s does not sample yet: every block is tracked, as at paranoid",
-                 simple ? "simple" : "advanced");
-}
-
 static bool is_possible(const struct run *run) {
     if (!run->program.sanitizer) return true;
     view_message("%s: is built with %s, which must be the only allocator; it cannot be preloaded", run->arguments[0],
@@ -162,7 +155,6 @@ int cmd_run(int count, char **arguments) {
         forget(&run);
         return EXIT_FAILED;
     }
-    say_that_all_is_tracked();
     status = run_child(&run);
     if (status != EXIT_FINE) {
         if (run.folder) (void)rmdir(run.folder);

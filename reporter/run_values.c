@@ -11,8 +11,9 @@
 #include "reporter/run.h"
 #include "reporter/view/view.h"
 
-#define LONGEST   2048 /* of a path, as in the shim */
-#define MAX_DEPTH 128
+#define LONGEST           2048 /* of a path, as in the shim */
+#define MAX_DEPTH         128
+#define SAMPLE_BYTES_MOST ((uint64_t)1 << 40)
 
 static bool is_number(const char *value, uint64_t least, uint64_t most) {
     char *end = NULL;
@@ -53,6 +54,17 @@ bool run_size(const char *value, struct run_size *size) {
 static bool is_size(const char *value) {
     struct run_size size;
     return run_size(value, &size);
+}
+
+static bool is_sample_size(const char *value) {
+    struct run_size size;
+    return run_size(value, &size) && !size.percent && size.number >= 2 && size.number <= SAMPLE_BYTES_MOST;
+}
+static bool is_sample_blocks(const char *value) {
+    return is_number(value, 1, 1000000);
+}
+static bool is_sample_rate(const char *value) {
+    return is_number(value, 1, 1000000);
 }
 
 static bool is_depth(const char *value) {
@@ -117,6 +129,9 @@ static bool is_folder(const char *value) {
 
 const struct run_option run_options[] = {
     {"level", "WEIR_LEVEL", is_level, "a level (disabled, simple, advanced, paranoid, or 0 to 3)"},
+    {"sample-bytes", "WEIR_SAMPLE_BYTES", is_sample_size, "a size from 2 to 1T (try 64K)"},
+    {"sample-blocks", "WEIR_SAMPLE_BLOCKS", is_sample_blocks, "a number from 1 to 1000000"},
+    {"sample-rate", "WEIR_SAMPLE_RATE", is_sample_rate, "a number from 1 to 1000000"},
     {"max-direct", "WEIR_MAX_DIRECT", is_size, "a size (try 512M)"},
     {"on-limit", "WEIR_ON_LIMIT", is_limit_action, "fail or reclaim"},
     {"reserve", "WEIR_RESERVE", is_reserve, "a size (try 8M)"},

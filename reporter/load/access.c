@@ -3,6 +3,10 @@
 
 #include "reporter/load/dump.h"
 
+bool dump_is_sampled(const struct dump *dump) {
+    return dump->process.level == DUMP_SIMPLE || dump->process.level == DUMP_ADVANCED;
+}
+
 const struct dump_option *dump_options(const struct dump *dump) {
     return dump->sections[DUMP_OPTIONS].records;
 }

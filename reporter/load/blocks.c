@@ -1,5 +1,6 @@
 /* The blocks of a dump: a million of them are 40 MB, so they are passed through in pieces and added up by stack. What
  * was added up counts only when the checksum at the end agrees. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,10 @@ static void add_block(struct dump *dump, const struct dump_block *block) {
             summary->inherited_bytes = UINT64_MAX;
         return;
     }
+    double weight = block->weight > 0 ? (double)block->weight : 1;
+    double size = (double)block->size;
+    samples_add(&summary->block_samples, &dump->drawing, size, 1, weight);
+    samples_add(&summary->byte_samples, &dump->drawing, size, size, weight);
     summary->blocks++;
     if (__builtin_add_overflow(summary->bytes, block->size, &summary->bytes)) summary->bytes = UINT64_MAX;
     if (block->time < summary->oldest) summary->oldest = block->time;
@@ -55,6 +60,16 @@ static void add_block(struct dump *dump, const struct dump_block *block) {
     count_thread(summary, block->thread);
 }
 
+#define WEIGHT_MOST 1e18f
+
+/* What the block names that cannot be, or NULL. */
+static const char *wrong(const struct dump *dump, const struct dump_block *block) {
+    if (block->stack >= dump_count(dump, DUMP_STACKS)) return "a stack that does not exist";
+    if (block->verdict > DUMP_IN_USE) return "an unknown verdict";
+    bool weighs = block->weight == 0 || (block->weight >= 1 && block->weight <= WEIGHT_MOST);
+    return weighs ? NULL : "an impossible weight";
+}
+
 /* Adds up one piece; false at the first record that is wrong. */
 static bool add_piece(struct dump *dump, const char *piece, size_t records, uint64_t first) {
     const struct section *section = &dump->sections[DUMP_BLOCKS];
@@ -62,14 +77,13 @@ static bool add_piece(struct dump *dump, const char *piece, size_t records, uint
     for (size_t i = 0; i < records; i++) {
         struct dump_block block = {0};
         memcpy(&block, piece + i * section->stride, known);
-        bool dangling = block.stack >= dump_count(dump, DUMP_STACKS);
-        if (!dangling && block.verdict <= DUMP_IN_USE) {
+        const char *what = wrong(dump, &block);
+        if (!what) {
             add_block(dump, &block);
             continue;
         }
         unsigned long long record = first + i, place = section->position + record * section->stride;
-        dump_problem(dump, "at byte %llu (section blocks): record %llu names %s", place, record,
-                     dangling ? "a stack that does not exist" : "an unknown verdict");
+        dump_problem(dump, "at byte %llu (section blocks): record %llu names %s", place, record, what);
         return false;
     }
     return true;
@@ -94,6 +108,16 @@ static bool add_all(struct dump *dump, char *piece, uint32_t *crc) {
     return true;
 }
 
+static void note_drawing(struct dump *dump) {
+    uint64_t bytes = 0, blocks = 0, thinned = 0;
+    if (!dump_is_sampled(dump) || !dump_stat(dump, STAT_SAMPLE_BYTES, &bytes) ||
+        !dump_stat(dump, STAT_SAMPLE_BLOCKS, &blocks))
+        return;
+    (void)dump_stat(dump, STAT_SAMPLE_THINNED_NOW, &thinned);
+    dump->drawing.interval = ldexp((double)bytes, thinned < 64 ? (int)thinned : 64);
+    dump->drawing.extra = blocks ? (double)bytes / (double)blocks : 0;
+}
+
 void dump_blocks(struct dump *dump) {
     struct section *section = &dump->sections[DUMP_BLOCKS];
     uint32_t crc = 0;
@@ -106,6 +130,7 @@ void dump_blocks(struct dump *dump) {
                      (unsigned long long)section->position, section->stride);
         return;
     }
+    note_drawing(dump);
     dump->summary_of = memory_get((size_t)dump_count(dump, DUMP_STACKS), sizeof *dump->summary_of);
     char *piece = memory_get(PIECE, 1);
     bool whole = add_all(dump, piece, &crc);

@@ -9,7 +9,8 @@ static void add(struct merged *merged, uint64_t blocks, const char *words) {
     if (!blocks) return;
     merged->doubts = memory_more(merged->doubts, &merged->doubt_capacity, merged->doubt_count + 1, sizeof(char *));
     merged->doubts[merged->doubt_count++] =
-        memory_format("%llu of %llu blocks: %s", (unsigned long long)blocks, (unsigned long long)merged->blocks, words);
+        memory_format("%llu of %llu %sblocks: %s", (unsigned long long)blocks, (unsigned long long)merged->blocks,
+                      merged->sampled ? "sampled " : "", words);
 }
 
 static bool has_nameless_frame(const struct merged *merged, const struct merged_site *site) {

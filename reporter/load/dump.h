@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "reporter/load/estimate.h"
 #include "reporter/load/sizes.h"
 #include "shim/box/format.h"
 
@@ -37,6 +38,7 @@ struct section {
 /* What the live blocks of one stack say that its site does not. */
 struct block_summary {
     uint64_t blocks, bytes, oldest, newest;
+    struct samples block_samples, byte_samples;
     struct sizes sizes;
     uint64_t inherited_blocks, inherited_bytes;
     uint64_t verdicts[DUMP_IN_USE + 1]; /* blocks, by verdict */
@@ -58,6 +60,7 @@ struct dump {
     struct dump_header header;
     struct dump_process process;
     struct section sections[DUMP_SECTION_TYPES];
+    struct drawing drawing;
     char **problems; /* "at byte N (section X): what is wrong" */
     size_t problem_count, problem_capacity;
     uint32_t *summary_of; /* by stack id: index into summaries plus one */
@@ -95,6 +98,7 @@ const struct dump_memory *dump_memory_rows(const struct dump *dump);
 const struct dump_unaccounted *dump_unaccounted_ranges(const struct dump *dump);
 
 struct text dump_text(const struct dump *dump, struct dump_string string); /* empty where it is unknown */
+bool dump_is_sampled(const struct dump *dump); /* not all of its blocks were tracked, but some that were drawn */
 bool dump_stat(const struct dump *dump, uint32_t id, uint64_t *value);
 struct text dump_thread_name(const struct dump *dump, uint32_t thread);
 struct text dump_option_value(const struct dump *dump, const char *name);

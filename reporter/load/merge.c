@@ -160,6 +160,20 @@ static uint64_t age(const struct dump *dump, uint64_t time) {
     return time < dump->process.dump_time ? dump->process.dump_time - time : 0;
 }
 
+/* Where the blocks were lost, nothing is known of what they stood for. */
+static void add_samples(struct merged *merged, struct merged_site *site, const struct dump_site *from,
+                        const struct block_summary *summary) {
+    struct samples blocks = {.seen = (double)from->blocks}, bytes = {.seen = (double)from->bytes};
+    if (summary) {
+        blocks = summary->block_samples;
+        bytes = summary->byte_samples;
+    }
+    samples_join(&site->block_samples, &blocks);
+    samples_join(&site->byte_samples, &bytes);
+    samples_join(&merged->block_samples, &blocks);
+    samples_join(&merged->byte_samples, &bytes);
+}
+
 static void add_site(struct merged *merged, size_t number, struct translation *known, const struct dump_site *from) {
     struct part *part = &merged->parts[number];
     const struct dump *dump = part->dump;
@@ -172,6 +186,7 @@ static void add_site(struct merged *merged, size_t number, struct translation *k
     add_to(&merged->inherited_blocks, from->inherited_blocks);
     add_to(&merged->inherited_bytes, from->inherited_bytes);
     if (!from->blocks) return;
+    add_samples(merged, site, from, dump_summary(dump, from->stack));
     add_to(&site->thread_total, from->threads);
     if (age(dump, from->oldest) > site->oldest_age) site->oldest_age = age(dump, from->oldest);
     if (age(dump, from->newest) < site->newest_age) site->newest_age = age(dump, from->newest);
@@ -255,6 +270,7 @@ static void add_part(struct merged *merged, size_t number) {
     }
     for (uint64_t i = 0; i < dump_count(dump, DUMP_MAPPINGS); i++)
         add_mapping(merged, dump, &known, &dump_mappings(dump)[i]);
+    merged->sampled = merged->sampled || dump_is_sampled(dump);
     add_inherited(merged, dump);
     merged_add_growths(merged, dump, &known);
     add_refusals(merged, dump, &known);
@@ -280,9 +296,13 @@ void merged_build(struct merged *merged) {
     for (size_t i = 0; i < merged->site_count; i++) {
         struct merged_site *site = merged->sites[i];
         merged->live_sites += site->blocks > 0;
+        site->all_blocks = samples_estimate(&site->block_samples);
+        site->all_bytes = samples_estimate(&site->byte_samples);
         merged_sort_growths(site);
         if (site->thread_count) qsort(site->threads, site->thread_count, sizeof *site->threads, compare_threads);
     }
+    merged->all_blocks = samples_estimate(&merged->block_samples);
+    merged->all_bytes = samples_estimate(&merged->byte_samples);
     merged_find_doubts(merged);
 }
 
@@ -296,14 +316,19 @@ static int compare_frames(const struct merged_site *a, const struct merged_site 
     return a->frame_count < b->frame_count ? -1 : a->frame_count > b->frame_count;
 }
 
+static int lower(const struct estimate *a, const struct estimate *b) {
+    if (a->low != b->low) return a->low < b->low ? 1 : -1;
+    return a->value < b->value ? 1 : a->value > b->value ? -1 : 0;
+}
+
 static int compare_sites(const void *left, const void *right, void *order) {
     const struct merged_site *a = *(struct merged_site *const *)left, *b = *(struct merged_site *const *)right;
     int result = descending(a->blocks > 0, b->blocks > 0);
-    if (!result && *(enum merged_order *)order == BY_BLOCKS) result = descending(a->blocks, b->blocks);
+    if (!result && *(enum merged_order *)order == BY_BLOCKS) result = lower(&a->all_blocks, &b->all_blocks);
     if (!result && *(enum merged_order *)order == BY_AGE) result = descending(a->oldest_age, b->oldest_age);
     if (!result && *(enum merged_order *)order == BY_PINNED) result = descending(a->pinned, b->pinned);
-    if (!result) result = descending(a->bytes, b->bytes);
-    if (!result) result = descending(a->blocks, b->blocks);
+    if (!result) result = lower(&a->all_bytes, &b->all_bytes);
+    if (!result) result = lower(&a->all_blocks, &b->all_blocks);
     return result ? result : compare_frames(a, b);
 }
 

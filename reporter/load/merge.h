@@ -49,7 +49,9 @@ struct merged_site {
     uint32_t frame_count;
     uint32_t flags; /* DUMP_STACK_… of all its stacks */
     enum dump_verdict verdict;
-    uint64_t blocks, bytes;
+    uint64_t blocks, bytes;                     /* those that were tracked */
+    struct samples block_samples, byte_samples; /* what they stand for */
+    struct estimate all_blocks, all_bytes;
     uint64_t inherited_blocks, inherited_bytes;
     uint64_t pinned; /* bytes, see struct dump_site */
     uint64_t mappings, mapped,
@@ -93,6 +95,9 @@ struct merged {
     size_t site_count, site_capacity; /* those with live blocks that this process made come first after merged_sort */
     struct merged_site *site_table;
     uint64_t blocks, bytes, inherited_blocks, inherited_bytes;
+    struct samples block_samples, byte_samples;
+    struct estimate all_blocks, all_bytes;
+    bool sampled;         /* some part is */
     uint32_t forked_from; /* the one process whose blocks those are; 0: several, or it is not known */
     size_t live_sites;
     struct merged_site **mappers; /* sites that mapped memory, most bytes first */
@@ -105,7 +110,7 @@ struct merged {
     size_t doubt_count, doubt_capacity;
 };
 
-enum merged_order { BY_BYTES, BY_BLOCKS, BY_AGE, BY_PINNED };
+enum merged_order { BY_BYTES, BY_BLOCKS, BY_AGE, BY_PINNED }; /* what is estimated by the lower end of its range */
 
 void merged_add(struct merged *merged, struct dump *dump); /* takes it; one that is not usable is only a reason */
 void merged_build(struct merged *merged);                  /* once, after the last add */

@@ -48,9 +48,9 @@ static void print_growths(const struct view *view, const struct merged_site *sit
     size_t shown = view->options.full || site->growth_count <= GROWTHS_SHOWN ? site->growth_count : GROWTHS_SHOWN;
     for (size_t i = 0; i < shown; i++) {
         const struct merged_growth *growth = &site->growths[i];
-        (void)fprintf(view->out, "    Grown, %s in %s %s, %s ago, at:\n", units_bytes(growth->bytes),
-                      units_count(growth->blocks), growth->blocks == 1 ? "block" : "blocks",
-                      units_age(growth->newest_age));
+        (void)fprintf(view->out, "    Grown, %s in %s %s%s, %s ago, at:\n", units_bytes(growth->bytes),
+                      units_count(growth->blocks), view->merged->sampled ? "sample" : "block",
+                      growth->blocks == 1 ? "" : "s", units_age(growth->newest_age));
         print_frames(view, growth->frames, growth->frame_count, growth->flags);
     }
     if (shown < site->growth_count)
@@ -60,7 +60,8 @@ static void print_growths(const struct view *view, const struct merged_site *sit
 /* 4740 (worker, 100 blocks); the word only where it is the first number, no number where there is but one thread. */
 static char *maker_text(const struct site_thread *thread, bool first, bool only) {
     char *name = escape_fit(escape_text(dump_thread_name(thread->dump, thread->thread)), 16, false);
-    const char *unit = !first ? "" : thread->blocks == 1 ? " block" : " blocks";
+    const char *word = dump_is_sampled(thread->dump) ? " sample" : " block";
+    char *unit = memory_format("%s%s", first ? word : "", first && thread->blocks != 1 ? "s" : "");
     char *text = NULL;
     if (!only)
         text = memory_format("%u (%s%s%s%s)", thread->thread, name, name[0] ? ", " : "", units_count(thread->blocks),
@@ -68,6 +69,7 @@ static char *maker_text(const struct site_thread *thread, bool first, bool only)
     else
         text = memory_format("%u%s%s%s", thread->thread, name[0] ? " (" : "", name, name[0] ? ")" : "");
     free(name);
+    free(unit);
     return text;
 }
 
@@ -117,12 +119,15 @@ static const char *verdict_title(enum dump_verdict verdict) {
     return "NOT FREED";
 }
 
+static uint64_t average(const struct merged_site *site) {
+    return site->all_blocks.value > 0 ? (uint64_t)(site->all_bytes.value / site->all_blocks.value) : 0;
+}
+
 /* 20 B; 72 B to 1.0 KiB in 5 sizes. The average only where nothing better is known. */
 static char *size_text(const struct merged_site *site) {
     const struct sizes *sizes = &site->sizes;
-    if (sizes->count == 0 && site->blocks > 1)
-        return memory_format("%s on average", units_bytes(site->bytes / site->blocks));
-    if (sizes->count < 2) return memory_format("%s", units_bytes(site->bytes / site->blocks));
+    if (sizes->count == 0 && site->blocks > 1) return memory_format("%s on average", units_bytes(average(site)));
+    if (sizes->count < 2) return memory_format("%s", units_bytes(average(site)));
     const char *smallest = units_bytes(sizes->smallest), *largest = units_bytes(sizes->largest);
     if (strcmp(smallest, largest) == 0)
         return memory_format("%s in %s%u sizes", smallest, sizes->more ? "over " : "", sizes->count);
@@ -134,20 +139,32 @@ static void print_amount(const struct view *view, const struct merged_site *site
     bool one_age = strcmp(oldest, newest) == 0;
     char *size = size_text(site);
     char *made = memory_format("made %s%s%s ago", oldest, one_age ? "" : " to ", one_age ? "" : newest);
-    int width =
-        fprintf(view->out, "    %s %s of %s,", units_count(site->blocks), site->blocks == 1 ? "block" : "blocks", size);
+    int width = 0;
+    if (samples_are_exact(&site->block_samples)) {
+        width = fprintf(view->out, "    %s %s of %s,", units_count(site->blocks),
+                        site->blocks == 1 ? "block" : "blocks", size);
+    } else {
+        const struct estimate *bytes = &site->all_bytes, *blocks = &site->all_blocks;
+        (void)fprintf(view->out, "    ~%s [%s..%s]", units_bytes((uint64_t)bytes->value),
+                      units_bytes((uint64_t)bytes->low), units_bytes((uint64_t)bytes->high));
+        (void)fprintf(view->out, " in ~%s blocks [%s..%s],\n", units_count((uint64_t)(blocks->value + 0.5)),
+                      units_count((uint64_t)blocks->low), units_count((uint64_t)(blocks->high + 0.5)));
+        width = fprintf(view->out, "    %s %s of %s,", units_count(site->blocks),
+                        site->blocks == 1 ? "sample" : "samples", size);
+    }
     (void)fprintf(view->out, "%s%s\n", (size_t)width + 1 + strlen(made) > LINE_WIDTH ? "\n    " : " ", made);
     free(size);
     free(made);
     if (view->options.full)
-        (void)fprintf(view->out, "    %s bytes in all, the largest block %s\n", units_count(site->bytes),
+        (void)fprintf(view->out, "    %s bytes in all%s, the largest block %s\n", units_count(site->bytes),
+                      view->merged->sampled ? " samples" : "",
                       site->sizes.count ? units_count(site->sizes.largest) : "?");
 }
 
 static void print_site(const struct view *view, const struct merged_site *site) {
     char *place = NULL, *name = frames_site(view, site, FUNCTION_MOST, &place);
-    char *a_block = memory_format("%s a block%s", units_bytes(site->bytes / site->blocks),
-                                  site->sizes.count > 1 ? " on average" : "");
+    char *a_block =
+        memory_format("%s a block%s", units_bytes(average(site)), site->sizes.count > 1 ? " on average" : "");
     size_t taken = 19 + strlen(a_block) + 4 + escape_width(name);
     bool is_line = *place && place[strlen(place) - 1] != ')'; /* else it says why there is none, from its beginning */
     if (!view->options.full) (void)escape_fit(place, taken < LINE_WIDTH - 12 ? LINE_WIDTH - taken : 12, is_line);

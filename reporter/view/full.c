@@ -44,6 +44,14 @@ static const char *const stat_names[] = {[STAT_DIRECT_COUNT] = "direct: live blo
                                          [STAT_MAPPED_CAPACITY] = "mapped: bytes asked for",
                                          [STAT_MAPPED_USED] = "mapped: bytes",
                                          [STAT_MAPPED_PEAK] = "mapped: most bytes ever",
+                                         [STAT_SAMPLE_BYTES] = "one byte in so many is drawn",
+                                         [STAT_SAMPLE_BLOCKS] = "and one block in so many",
+                                         [STAT_SAMPLES] = "samples ever",
+                                         [STAT_SAMPLES_LOST] = "samples that found no memory",
+                                         [STAT_SAMPLE_THINNED] = "drawn less, powers of two, at most",
+                                         [STAT_SAMPLE_THINNED_NOW] = "the same, in the end",
+                                         [STAT_PLACES] = "direct: bytes of the live places",
+                                         [STAT_SAMPLED_PLACES] = "what samples stand for of those",
                                          [STAT_RESERVED] = "address space reserved"};
 
 static void print_text(const struct view *view, const char *name, struct text text) {

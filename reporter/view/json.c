@@ -1,5 +1,6 @@
 /* The report as one JSON object. The names are a promise: members may be added, none is renamed or removed. What is not
  * known is null, never a made-up number. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -204,6 +205,23 @@ static void put_threads(struct json *json, const struct merged_site *site) {
     json_number(json, "thread_count", site->thread_total);
 }
 
+static uint64_t rounded(double value) {
+    return value < 0x1p63 ? (uint64_t)(value + 0.5) : (uint64_t)1 << 63;
+}
+
+/* Estimates, with their ranges, where blocks were drawn; else what is exact. */
+static void put_amounts(struct json *json, const struct merged *merged, const struct estimate *bytes,
+                        const struct estimate *blocks, uint64_t samples) {
+    json_number(json, "bytes", rounded(bytes->value));
+    json_number(json, "blocks", rounded(blocks->value));
+    if (!merged->sampled) return;
+    json_number(json, "bytes_low", (uint64_t)fmin(bytes->low, 0x1p63));
+    json_number(json, "bytes_high", rounded(ceil(bytes->high)));
+    json_number(json, "blocks_low", (uint64_t)fmin(blocks->low, 0x1p63));
+    json_number(json, "blocks_high", rounded(ceil(blocks->high)));
+    json_number(json, "samples", samples);
+}
+
 static void put_site(struct json *json, const struct view *view, const struct merged_site *site) {
     struct site_name name = naming_of(view->symbols, view->merged, site);
     char *address = name.frame ? frames_address(view, name.frame) : NULL;
@@ -211,8 +229,7 @@ static void put_site(struct json *json, const struct view *view, const struct me
     json_number(json, "id", site->id);
     json_string(json, "name", name.symbol.brief ? name.symbol.brief : address);
     json_string(json, "verdict", view_verdict(site->verdict));
-    json_number(json, "bytes", site->bytes);
-    json_number(json, "blocks", site->blocks);
+    put_amounts(json, view->merged, &site->all_bytes, &site->all_blocks, site->blocks);
     json_number(json, "pinned", site->pinned);
     json_known(json, "smallest", site->sizes.count, site->sizes.smallest);
     json_known(json, "largest", site->sizes.count, site->sizes.largest);
@@ -298,11 +315,33 @@ static void put_parts(struct json *json, const struct merged *merged) {
 static void put_totals(struct json *json, const struct merged *merged) {
     json_open(json, "totals", '{');
     json_number(json, "sites", merged->live_sites);
-    json_number(json, "blocks", merged->blocks);
-    json_number(json, "bytes", merged->bytes);
+    put_amounts(json, merged, &merged->all_bytes, &merged->all_blocks, merged->blocks);
     put_sum(json, merged, "untracked_blocks", STAT_UNTRACKED_LIVE);
     json_number(json, "inherited_blocks", merged->inherited_blocks);
     json_number(json, "inherited_bytes", merged->inherited_bytes);
+    json_close(json, '}');
+}
+
+static void put_highest(struct json *json, const struct merged *merged, const char *name, uint32_t stat) {
+    uint64_t sum = 0, highest = 0;
+    bool known = merged_stat(merged, stat, &sum, &highest);
+    json_known(json, name, known, highest);
+}
+
+/* How blocks were drawn; null where none were. */
+static void put_sampling(struct json *json, const struct merged *merged) {
+    if (!merged->sampled) {
+        json_string(json, "sampling", NULL);
+        return;
+    }
+    json_open(json, "sampling", '{');
+    put_highest(json, merged, "bytes", STAT_SAMPLE_BYTES);
+    put_highest(json, merged, "blocks", STAT_SAMPLE_BLOCKS);
+    put_sum(json, merged, "samples_ever", STAT_SAMPLES);
+    put_sum(json, merged, "samples_lost", STAT_SAMPLES_LOST);
+    put_highest(json, merged, "thinned", STAT_SAMPLE_THINNED);
+    put_sum(json, merged, "places", STAT_PLACES);
+    put_sum(json, merged, "sampled_places", STAT_SAMPLED_PLACES);
     json_close(json, '}');
 }
 
@@ -317,6 +356,7 @@ void view_json(const struct view *view) {
     put_pools(&json, merged);
     put_memory(&json, merged);
     put_totals(&json, merged);
+    put_sampling(&json, merged);
     json_open(&json, "sites", '[');
     for (size_t i = 0; i < merged->live_sites && i < view->options.rows; i++) put_site(&json, view, merged->sites[i]);
     json_close(&json, ']');

@@ -11,6 +11,7 @@
 
 #define NAME_WIDTH 24
 #define SITE_WIDTH 41
+#define SITE_LEAST 19 /* beside ranges and samples */
 
 static const char *sites_word(size_t count) {
     return count == 1 ? "site" : "sites";
@@ -46,14 +47,26 @@ static const char *levels(const struct merged *merged) {
     return view_level(level);
 }
 
+/* " [209..252]", in the unit of what it is of. */
+static char *brief_range(const struct estimate *e) {
+    uint64_t value = (uint64_t)e->value;
+    return memory_format(" [%s..%s]", units_bytes_as(value, e->low), units_bytes_as(value, e->high));
+}
+
 /* "Nothing" is said only where it could have been seen. */
 static char *result_of(const struct merged *merged) {
     bool known = !merged->reason_count;
     for (size_t i = 0; i < merged->part_count; i++)
         known = known && merged->parts[i].dump->process.level != DUMP_DISABLED;
-    if (merged->live_sites)
-        return memory_format("not freed %s%s at %zu %s", merged->reason_count ? "at least " : "",
-                             units_bytes(merged->bytes), merged->live_sites, sites_word(merged->live_sites));
+    if (merged->live_sites) {
+        char *range = samples_are_exact(&merged->byte_samples) ? memory_text("", 0) : brief_range(&merged->all_bytes);
+        char *result = memory_format("not freed %s%s%s%s at %zu %s", merged->reason_count ? "at least " : "",
+                                     *range ? "~" : "", units_bytes((uint64_t)merged->all_bytes.value), range,
+                                     merged->live_sites, sites_word(merged->live_sites));
+        free(range);
+        return result;
+    }
+    if (known && merged->sampled) return memory_format("every sampled block was freed");
     return memory_format("%s", known ? "every tracked block was freed" : "what was not freed is not known");
 }
 
@@ -139,13 +152,51 @@ static void print_inherited(const struct view *view) {
     (void)fprintf(view->out, " %s not listed (%s)\n", one ? "is" : "are", units_bytes(merged->inherited_bytes));
 }
 
+/* Of all that the arena holds, which is known, the part that the samples stand for; not where a fork has left some. */
+static void print_explained(const struct view *view) {
+    const struct merged *merged = view->merged;
+    uint64_t places = 0, sampled = 0, blocks = 0, highest = 0;
+    for (size_t i = 0; i < merged->part_count; i++)
+        if (!merged->parts[i].older && merged->parts[i].dump->process.fork_time) return;
+    if (!merged_stat(merged, STAT_PLACES, &places, &highest) || !places ||
+        !merged_stat(merged, STAT_SAMPLED_PLACES, &sampled, &highest) ||
+        !merged_stat(merged, STAT_DIRECT_COUNT, &blocks, &highest))
+        return;
+    (void)fprintf(view->out, "sampled stacks explain %.0f %% of %s in %s live %s\n",
+                  100.0 * (double)sampled / (double)places, units_short(places), units_count(blocks),
+                  blocks == 1 ? "block" : "blocks");
+}
+
+/* With probability 95 % there is one sample at least of a site three times as large as what there is a mean of one in.
+ */
+#define UNSEEN 3
+static uint64_t times(uint64_t n, uint64_t by) {
+    return n > UINT64_MAX / by ? UINT64_MAX : n * by;
+}
+static void print_unseen(const struct view *view) {
+    const struct merged *merged = view->merged;
+    uint64_t bytes = 0, blocks = 0, thinned = 0, lost = 0, sum = 0, highest = 0;
+    if (merged_stat(merged, STAT_SAMPLE_BYTES, &sum, &bytes) && merged_stat(merged, STAT_SAMPLE_BLOCKS, &sum, &blocks))
+        (void)fprintf(view->out, "may be unseen: sites of fewer than %s blocks and %s\n",
+                      units_count(times(blocks, UNSEEN)), units_bytes(times(bytes, UNSEEN)));
+    if (merged_stat(merged, STAT_SAMPLE_THINNED, &sum, &thinned) && thinned && thinned < 64)
+        (void)fprintf(view->out, "sampled up to %s times less at times (WEIR_SAMPLE_RATE); ranges know of it\n",
+                      units_count((uint64_t)1 << thinned));
+    if (merged_stat(merged, STAT_SAMPLES_LOST, &lost, &highest) && lost)
+        (void)fprintf(view->out, "%s %s no memory; estimates are too low by so many\n", units_count(lost),
+                      lost == 1 ? "sample found" : "samples found");
+}
+
 static void print_coverage(const struct view *view) {
     const struct merged *merged = view->merged;
     size_t with = 0, opened = 0;
     uint64_t untracked = 0, highest = 0;
     symbols_tally(view->symbols, &with, &opened);
-    bool some_not = merged_stat(merged, STAT_UNTRACKED_LIVE, &untracked, &highest) && untracked;
-    if (!merged->blocks && some_not)
+    bool some_not = merged_stat(merged, STAT_UNTRACKED_LIVE, &untracked, &highest) && untracked && !merged->sampled;
+    if (merged->sampled)
+        (void)fprintf(view->out, "sampled %s live %s", units_count(merged->blocks),
+                      merged->blocks == 1 ? "block" : "blocks");
+    else if (!merged->blocks && some_not)
         (void)fprintf(view->out, "none of %s live blocks tracked", units_count(untracked));
     else
         (void)fprintf(view->out, "%s live %s tracked", units_count(merged->blocks),
@@ -153,6 +204,10 @@ static void print_coverage(const struct view *view) {
     if (merged->blocks && some_not) (void)fprintf(view->out, ", %s not", units_count(untracked));
     if (opened) (void)fprintf(view->out, "; symbols for %zu of %zu modules", with, opened);
     (void)fputc('\n', view->out);
+    if (merged->sampled) {
+        print_explained(view);
+        print_unseen(view);
+    }
     if (merged->inherited_blocks) print_inherited(view);
 }
 
@@ -180,7 +235,8 @@ static void print_part(const struct view *view, const struct part *part) {
     if (part->older)
         (void)fprintf(view->out, ", older, not counted");
     else
-        (void)fprintf(view->out, ", %s in %s blocks", units_bytes(part->bytes), units_count(part->blocks));
+        (void)fprintf(view->out, ", %s in %s %s", units_bytes(part->bytes), units_count(part->blocks),
+                      dump_is_sampled(dump) ? "samples" : "blocks");
     (void)fprintf(view->out, "%s\n    %s\n", dump->problem_count ? ", partial" : "", path);
     free(name);
     free(path);
@@ -204,17 +260,37 @@ static const char *column_title(const struct merged *merged) {
     return "NOT FREED";
 }
 
+static void print_exact_row(const struct view *view, const struct merged_site *site, const char *label) {
+    (void)fprintf(view->out, "%3zu  %9s  %11s  %7s  %s\n", site->id, units_bytes(site->bytes),
+                  units_count(site->blocks), units_age(site->oldest_age), label);
+}
+
+static void print_sampled_row(const struct view *view, const struct merged_site *site, const char *label) {
+    const struct estimate *e = &site->all_bytes;
+    bool exact = samples_are_exact(&site->byte_samples) && samples_are_exact(&site->block_samples);
+    uint64_t value = (uint64_t)e->value;
+    char *range = exact ? memory_format("exact")
+                        : memory_format("%s .. %s", units_bytes_as(value, e->low), units_bytes_as(value, e->high));
+    (void)fprintf(view->out, "%3zu  %9s  %-14s %s%10s  %7s  %6s  %s\n", site->id, units_bytes(value), range,
+                  exact ? " " : "~", units_count((uint64_t)(site->all_blocks.value + 0.5)), units_count(site->blocks),
+                  units_age(site->oldest_age), label);
+    free(range);
+}
+
 static void print_table(const struct view *view) {
     const struct merged *merged = view->merged;
     size_t rows = view->options.rows < merged->live_sites ? view->options.rows : merged->live_sites;
     if (!rows) return;
-    (void)fprintf(view->out, "\n%s  #  %9s  %11s  %7s  SITE%s\n", view->options.colour ? "\033[1m" : "",
-                  column_title(merged), "BLOCKS", "OLDEST", view->options.colour ? "\033[0m" : "");
-    char **labels = labels_make(view, rows, SITE_WIDTH);
+    const char *bold = view->options.colour ? "\033[1m" : "", *plain = view->options.colour ? "\033[0m" : "";
+    if (merged->sampled)
+        (void)fprintf(view->out, "\n%s  #  %9s  %-14s  %10s  %7s  %6s  SITE%s\n", bold, column_title(merged),
+                      "95% RANGE", "BLOCKS", "SAMPLES", "OLDEST", plain);
+    else
+        (void)fprintf(view->out, "\n%s  #  %9s  %11s  %7s  SITE%s\n", bold, column_title(merged), "BLOCKS", "OLDEST",
+                      plain);
+    char **labels = labels_make(view, rows, merged->sampled ? SITE_LEAST : SITE_WIDTH);
     for (size_t i = 0; i < rows; i++) {
-        const struct merged_site *site = merged->sites[i];
-        (void)fprintf(view->out, "%3zu  %9s  %11s  %7s  %s\n", site->id, units_bytes(site->bytes),
-                      units_count(site->blocks), units_age(site->oldest_age), labels[i]);
+        (merged->sampled ? print_sampled_row : print_exact_row)(view, merged->sites[i], labels[i]);
         free(labels[i]);
     }
     free(labels);

@@ -1,6 +1,7 @@
 /* Numbers as people read them; see units.h. */
 #include "reporter/view/units.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +31,16 @@ const char *units_bytes(uint64_t bytes) {
     double value = 0;
     int unit = scale(bytes, &value);
     (void)snprintf(text, WIDTH, "%.*f %s", unit && value < 9.95 ? 1 : 0, value, units[unit]);
+    return text;
+}
+
+const char *units_bytes_as(uint64_t value, double bytes) {
+    char *text = next_text();
+    double scaled = 0;
+    int unit = scale(value, &scaled);
+    if (bytes >= 9999.5 * ldexp(1, 10 * unit)) return units_short((uint64_t)fmin(bytes, 0x1p63));
+    for (int i = 0; i < unit; i++) bytes /= 1024;
+    (void)snprintf(text, WIDTH, "%.*f", !unit || bytes >= 9.95 ? 0 : bytes >= 0.995 ? 1 : 2, bytes);
     return text;
 }
 

@@ -6,6 +6,7 @@
 #include "shim/arena/heap.h"
 #include "shim/arena/kept.h"
 #include "shim/arena/run.h"
+#include "shim/arena/sample.h"
 #include "shim/arena/slices.h"
 #include "shim/base/lock.h"
 
@@ -14,9 +15,11 @@
 void (*arena_watch_thread)(void);
 
 bool arena_start(const struct arena_wishes *w) {
-    if (!slices_start(w->track_all, w->guard)) return false;
+    bool samples = !w->track_all && w->sample.bytes > 0;
+    if (!slices_start(w->track_all || samples, w->guard)) return false;
     arena.tracks_all = w->track_all && slices_has_sides();
-    if (!heap_start(arena.tracks_all)) return false;
+    if (!heap_start(slices_has_sides())) return false;
+    if (samples && slices_has_sides()) sample_start(&w->sample);
     slabs_start(w->careful || arena.small, w->check);
     arena.runs_near = kept_start() && !w->careful && !arena.tracks_all;
     if (w->delay && arena.tracks_all) delay_start();
@@ -28,8 +31,8 @@ bool arena_is_used(void) {
     return heap_count() > 0;
 }
 
-size_t arena_plan(bool track_all) {
-    return slices_plan(track_all);
+size_t arena_plan(bool tracks) {
+    return slices_plan(tracks);
 }
 size_t arena_dear_size(void) {
     return slices_are_dear() ? arena.slices << SLICE_SHIFT : 0;
@@ -50,10 +53,10 @@ static unsigned aligned_class(size_t n, size_t alignment) {
     return c;
 }
 
-static void *allocate_place(unsigned class, struct side **side) {
+static void *allocate_place(unsigned class, struct side **side, struct heap_draw *draw) {
     struct heap *mine = heap_mine(), *h = mine ? mine : heap_for_a_call();
     if (!h) return NULL;
-    void *p = heap_take(h, class, side != NULL);
+    void *p = heap_take(h, class, side != NULL, draw);
     if (!mine) heap_park(h);
     if (!p || !side) return p;
     struct slab *s = slab_head(slab_of(p));
@@ -61,13 +64,15 @@ static void *allocate_place(unsigned class, struct side **side) {
     return p;
 }
 
+static struct side *track_run(struct slab *s) {
+    s->run.tracked = true;
+    return &s->run.side;
+}
+
 static void *allocate_run(size_t n, size_t alignment, bool zero, struct side **side) {
     heap_tick();
     void *p = run_take(n, alignment, zero);
-    if (!p || !side) return p;
-    struct slab *s = slab_of(p);
-    s->run.tracked = true;
-    *side = &s->run.side;
+    if (p && side) *side = track_run(slab_of(p));
     return p;
 }
 
@@ -75,14 +80,42 @@ static void answer(void) {
     if (tls.heap && heap_is_asked(tls.heap)) heap_answer(tls.heap);
 }
 
+static unsigned class_for(size_t n, size_t alignment) {
+    return alignment <= 16 && n <= CLASS_MAX ? class_of(n) : aligned_class(n, alignment);
+}
+
 void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side) {
     run_give_late_ones();
     answer();
-    unsigned c = alignment <= 16 && n <= CLASS_MAX ? class_of(n) : aligned_class(n, alignment);
+    unsigned c = class_for(n, alignment);
     if (c >= CLASSES) return allocate_run(n > 0 ? n : 1, alignment, zero, side);
-    void *p = allocate_place(c, side);
+    void *p = allocate_place(c, side, NULL);
     if (p && zero) mem_zero(p, n);
     return p;
+}
+
+void *arena_allocate_or_draw(size_t n, size_t alignment, bool zero, struct draw *draw, bool *drawn,
+                             struct side **side) {
+    run_give_late_ones();
+    answer();
+    unsigned c = class_for(n, alignment);
+    struct heap_draw heap_draw = {.drawn = false};
+    void *p;
+    if (c >= CLASSES) {
+        p = allocate_run(n > 0 ? n : 1, alignment, zero, NULL);
+        *drawn = p && sample_take_run(n, draw);
+        if (*drawn) *side = track_run(slab_of(p));
+        return p;
+    }
+    p = allocate_place(c, NULL, &heap_draw);
+    *drawn = heap_draw.drawn;
+    *draw = heap_draw.draw;
+    if (p && zero) mem_zero(p, n);
+    return p;
+}
+
+struct side *arena_draw_grown(const struct place *place, size_t n, struct draw *draw) {
+    return sample_on && sample_take_run(n, draw) ? track_run(slab_of(place->start)) : NULL;
 }
 
 void *arena_allocate_nothing(size_t alignment, struct side **side) {
@@ -133,6 +166,7 @@ void arena_thread_ended(bool last) {
 
 void arena_forked(void) {
     heap_forked();
+    sample_forked();
 }
 
 /* --- finding --- */
@@ -184,6 +218,10 @@ struct place arena_find(const void *p) {
 
 /* --- giving --- */
 
+void arena_be_careful(const struct place *place) {
+    atomic_fetch_or_explicit(&place->slab->owner, OWNER_CAREFUL, memory_order_relaxed);
+}
+
 char *arena_delay(const struct place *place) {
     return place->kind == PLACE_SLOT ? delay_place(place->start, place->size) : place->start;
 }
@@ -223,8 +261,7 @@ void arena_counted_down(struct slab *s) {
 void *arena_resize(const struct place *place, size_t n) {
     heap_tick();
     if (place->kind == PLACE_RUN) return n > CLASS_MAX && place->size > 0 ? run_resize(place->slab, n) : NULL;
-    /* In place while at least half of it stays in use. */
-    return n <= place->size && n >= place->size / 2 ? place->start : NULL;
+    return arena_stays(place->size, n) ? place->start : NULL;
 }
 
 /* --- a signal handler inside a slow path --- */

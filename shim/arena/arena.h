@@ -9,19 +9,23 @@
 
 #include "shim/arena/held.h"
 
+struct sample_wishes {
+    uint64_t bytes, blocks, rate; /* R, R / C, and samples a second; 0 bytes: nothing is sampled */
+};
 struct arena_wishes {
-    bool track_all; /* the direct table stays empty, so that every allocation takes the slow path */
-    bool careful;   /* so does every free */
-    bool guard;     /* a slice that cannot be touched follows every slab and run */
-    bool check;     /* lists of free places are looked at as a whole before they are handed out again */
-    bool delay;     /* what is given back is used again late, see delay.h; only with track_all */
+    bool track_all;              /* the direct table stays empty, so that every allocation takes the slow path */
+    bool careful;                /* so does every free */
+    bool guard;                  /* a slice that cannot be touched follows every slab and run */
+    bool check;                  /* lists of free places are looked at as a whole before they are handed out again */
+    bool delay;                  /* what is given back is used again late, see delay.h; only with track_all */
+    struct sample_wishes sample; /* some blocks are tracked, by draws; not with track_all */
 };
 /* Once, before anything else. False: no address space at all. */
 bool arena_start(const struct arena_wishes *wishes);
-size_t arena_plan(bool track_all); /* bytes of address space that it will ask for; may be called before it starts */
-size_t arena_dear_size(void);      /* of an arena that is small because address space costs much here; 0: it is not */
-bool arena_can_track(void);        /* there was address space for the entries */
-bool arena_is_used(void);          /* some thread has asked for a small block */
+size_t arena_plan(bool tracks); /* bytes of address space that it will ask for; may be called before it starts */
+size_t arena_dear_size(void);   /* of an arena that is small because address space costs much here; 0: it is not */
+bool arena_can_track(void);     /* there was address space for the entries */
+bool arena_is_used(void);       /* some thread has asked for a small block */
 
 /* --- between enter and leave --- */
 
@@ -65,14 +69,31 @@ ALWAYS_INLINE bool arena_is_interrupted(void) {
     return arena_is_inside() || arena_gate_is_shut();
 }
 
+struct place;
+
 /* A block of at least n bytes, aligned to `alignment` (a power of two, 16 at least). `zero`: it is all zero. With
  * `side` it lies among tracked blocks and *side is its entry, for the caller to fill. */
 void *arena_allocate(size_t n, size_t alignment, bool zero, struct side **side);
 
+/* By what a block was drawn to be tracked, see sample.h. */
+struct draw {
+    uint8_t class; /* or SAMPLE_CERTAIN */
+    uint8_t thinned;
+};
+
+/* The same for a block that nobody tracks, unless it is drawn. Then *drawn, and a run is there with its entry, while
+ * nothing else is: NULL, and the caller is to ask for a tracked one. */
+void *arena_allocate_or_draw(size_t n, size_t alignment, bool zero, struct draw *draw, bool *drawn, struct side **side);
+
+/* An untracked run has grown to n bytes: its entry, where it is drawn; else NULL. */
+struct side *arena_draw_grown(const struct place *place, size_t n, struct draw *draw);
+
 /* A block of no bytes, which nobody can touch. NULL also where there are many of them already. */
 void *arena_allocate_nothing(size_t alignment, struct side **side);
 
-struct place;
+/* All frees of blocks of the place's slab take the slow path from here on. The place is somebody's, so the slab stays.
+ */
+void arena_be_careful(const struct place *place);
 
 /* Where the place is to wait until it may be used again (delayed reuse), the start of the one whose wait is over by
  * that, NULL: none's; else its own start. */
@@ -80,6 +101,11 @@ char *arena_delay(const struct place *place);
 
 /* Gives a block back. Only what arena_find has found to be a live place. */
 void arena_release(const struct place *place);
+
+/* Whether realloc to n bytes leaves a block in a place of `size` bytes: while at least half of it stays in use. */
+ALWAYS_INLINE bool arena_stays(size_t size, size_t n) {
+    return n <= size && n >= size / 2;
+}
 
 /* Tries to make the block hold n bytes where it is, or by moving its pages; NULL: neither, and the block is as it was.
  */
@@ -95,6 +121,29 @@ bool arena_reclaim(void);
 size_t arena_ask(void);
 size_t arena_unanswered(void);
 void arena_asked_in_vain(void);
+/* --- sampling --- */
+
+#define SAMPLE_CERTAIN 255u /* in place of a class: taken whatever a draw had said */
+
+/* Of being drawn so, in units of 2^-62. */
+uint64_t sample_probability(struct draw draw);
+
+/* Whether realloc to n bytes would have left it in place, had it not been drawn. */
+bool sample_would_stay(struct draw draw, const struct place *place, size_t n);
+
+/* A sample was made; one was freed, or more was noted of it; one found no memory, and is not tracked. */
+void sample_count_taken(void);
+void sample_count(void);
+void sample_count_lost(void);
+
+/* More than what WEIR_SAMPLE_RATE allows was counted just now: what can be left out should be. */
+bool sample_is_spent(void);
+
+struct sample_numbers {
+    uint64_t taken, lost;           /* by this process */
+    uint32_t thinned, most_thinned; /* now, and ever; see sample.h */
+};
+struct sample_numbers sample_numbers(void);
 
 /* --- for a signal handler inside a slow path of its own thread: no heap, no lock that the thread holds --- */
 void *arena_nested_allocate(size_t n, size_t alignment, bool zero);

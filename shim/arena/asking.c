@@ -19,7 +19,7 @@ static size_t retained(struct heap *h) {
     size_t bytes = 0;
     for (unsigned c = 0; c < CLASSES; c++) {
         bytes += charged_currently(h, false, c);
-        if (arena.tracks_all) bytes += charged_currently(h, true, c);
+        if (slices_has_sides()) bytes += charged_currently(h, true, c);
     }
     return bytes;
 }

@@ -1,6 +1,7 @@
 /* Heaps: allocation's slow path, and what their owners give back. See heap.h; what other threads give back is in
  * remote.c, threads that come and go are in parking.c. */
 #include "shim/arena/heap.h"
+#include "shim/arena/sample.h"
 #include "shim/base/clock.h"
 
 #include <stdatomic.h>
@@ -31,6 +32,10 @@ static void set_current(struct heap *h, bool tracked, unsigned class, struct sla
 
 void heap_publish(struct heap *h) {
     for (unsigned c = 0; class_size(c) <= SMALL_MAX; c++) publish(h, c, heap_bin(h, false, c)->current);
+}
+
+void heap_publish_class(struct heap *h, unsigned class) {
+    publish(h, class, heap_bin(h, false, class)->current);
 }
 
 /* --- loans --- */
@@ -205,27 +210,31 @@ static struct slab *take_loan(struct heap *h, unsigned class, bool tracked) {
     return s;
 }
 
-/* A place of the slab, which is the class's current one; NULL: there is none any more. */
-static void *take_from(struct heap *h, struct slab *s, unsigned class, bool tracked) {
-    void *p = slab_pop(s);
-    if (p) return p;
+/* The slab, which is the class's current one, has something on `free`; false: there is nothing any more. */
+static bool fill_up(struct heap *h, struct slab *s, unsigned class, bool tracked) {
+    if (s->free != &slab_nil) return true;
     if (!s->local_free) {
-        if (s->class != class) return NULL;
+        if (s->class != class) return false;
         end_loans(h, tracked, s); /* it is about to grow */
     }
     heap_tick();
-    return slab_refill(s) ? slab_pop(s) : NULL;
+    return slab_refill(s);
 }
 
-void *heap_take(struct heap *h, unsigned class, bool tracked) {
+static void *take_or_draw(struct slab *s, struct heap_draw *draw) {
+    if (sample_is_stale(s)) sample_redraw(s);
+    draw->drawn = sample_is_due(s) && sample_take(s, &draw->draw);
+    return draw->drawn ? NULL : slab_pop(s);
+}
+
+void *heap_take(struct heap *h, unsigned class, bool tracked, struct heap_draw *draw) {
     struct bin *bin = heap_bin(h, tracked, class);
     if (atomic_load_explicit(&h->queue, memory_order_relaxed)) (void)heap_drain(h);
     struct slab *s = bin->current;
     if (!s && !bin->list) s = take_loan(h, class, tracked);
     for (bool another = false;; another = true) {
         if (s) {
-            void *p = take_from(h, s, class, tracked);
-            if (p) return p;
+            if (fill_up(h, s, class, tracked)) return draw ? take_or_draw(s, draw) : slab_pop(s);
             if (s->class == class) {
                 end_loans(h, tracked, s);
                 fall_asleep(s);
@@ -245,7 +254,7 @@ void *heap_take_listed(struct heap *h, unsigned class) {
     end_loans(h, false, s);
     fall_asleep(s);
     set_current(h, false, class, next);
-    return slab_refill(next) ? slab_pop(next) : NULL;
+    return slab_refill(next) && !sample_is_due(next) ? slab_pop(next) : NULL;
 }
 
 /* --- giving --- */

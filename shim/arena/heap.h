@@ -2,6 +2,7 @@
 #ifndef WEIR_ARENA_HEAP_H
 #define WEIR_ARENA_HEAP_H
 
+#include "shim/arena/arena.h"
 #include "shim/arena/slices.h"
 
 /* Loans: a class that has no slab yet takes places of the next power of two's slab, as long as that one has places and
@@ -18,11 +19,17 @@ ALWAYS_INLINE struct heap *slab_owner(const struct slab *s) {
 
 /* --- heap.c: taking and giving on the owner's thread --- */
 
-/* A place of the class, from the thread's heap. NULL: refused. */
-void *heap_take(struct heap *h, unsigned class, bool tracked);
+/* For a place that is tracked where it is drawn. */
+struct heap_draw {
+    bool drawn;
+    struct draw draw;
+};
+
+/* A place of the class, from the thread's heap. NULL: refused, or drawn. Without `draw` marks are passed over. */
+void *heap_take(struct heap *h, unsigned class, bool tracked, struct heap_draw *draw);
 
 /* The same for untracked blocks where the current slab has nothing left and another one waits on the list; NULL: that
- * is not so, and nothing was done. */
+ * is not so, and nothing was done, or its first place is due. */
 void *heap_take_listed(struct heap *h, unsigned class);
 
 /* Takes a place back, on the owner's thread or any other. */
@@ -50,8 +57,9 @@ void heap_unlist(struct slab *s);
 /* The slab is not allocated from any more. */
 void heap_retire_current(struct heap *h, bool tracked, unsigned class);
 
-/* Fills the thread's direct table from a heap that has just become its own. */
+/* Fills the thread's direct table from a heap that has just become its own; of one class, what a fork took out. */
 void heap_publish(struct heap *h);
+void heap_publish_class(struct heap *h, unsigned class);
 
 /* --- remote.c: what other threads give back --- */
 
@@ -137,8 +145,10 @@ ALWAYS_INLINE size_t slab_grown(const struct slab *s) { /* bytes of the places t
 }
 
 /* Looks at the whole of local_free, which is not empty, cuts off what is not a list of free places, and tells. How many
- * places it holds. */
-uint32_t slab_check(struct slab *s);
+ * places it holds. On the way it marks what is drawn, where it looks at all: the place that `left` others come before
+ * (SLAB_NO_MARKS: none), and so on. */
+#define SLAB_NO_MARKS UINT64_MAX
+uint32_t slab_check(struct slab *s, uint64_t left);
 
 /* A mark for the second word of places that a look has met: no other look of late has used it. */
 uint64_t slab_next_mark(void);

@@ -61,6 +61,19 @@ ALWAYS_INLINE void link_set(struct link *b, const struct link *next) {
     b->word = (uintptr_t)next ^ LINK_MIX(b);
 }
 
+/* On `free` a link may have a mark: its place was drawn, see sample.h. No address has the bit, so that a marked link
+ * leads out of the slab for the fast path. (Not the highest one, a double's sign.) */
+#define LINK_MARK ((uintptr_t)1 << 56)
+ALWAYS_INLINE bool link_is_marked(const struct link *b) {
+    return ((uintptr_t)link_next(b) & LINK_MARK) != 0;
+}
+ALWAYS_INLINE struct link *link_follow(const struct link *b) {
+    return (struct link *)((uintptr_t)link_next(b) & ~LINK_MARK);
+}
+ALWAYS_INLINE void link_set_marked(struct link *b, const struct link *next, bool mark) {
+    link_set(b, (const struct link *)((uintptr_t)next | (mark ? LINK_MARK : 0)));
+}
+
 /* By which functions a block is made, and by which it is to be given back. */
 enum family {
     FAMILY_UNKNOWN = 0, /* nothing is said of it */
@@ -72,22 +85,24 @@ enum family {
 
 /* What is remembered of a tracked block. 32 bytes; index i of a slab's side array belongs to place i. Written by the
  * maker before the pointer is returned, by whoever reallocates or frees it then. Times are CLOCK_MONOTONIC, coarser
- * than its nanoseconds: 9 years fit. */
+ * than its nanoseconds: 9 years fit. Thread ids are below 2^22 (PID_MAX_LIMIT). */
 struct side {
     _Atomic uint32_t state;   /* enum side_state */
     uint32_t stack;           /* id of the creation stack */
-    uint32_t thread : 24;     /* kernel thread id of the maker, which is below 2^22 */
-    uint32_t family : 4;      /* enum family */
+    uint32_t thread : 22;     /* kernel thread id of the maker */
+    uint32_t family : 3;      /* enum family */
     uint32_t is_link_map : 1; /* of a module that frames name: its free tells that the module is unloaded */
+    uint32_t thinned : 5;     /* it was drawn by, see sample.h */
     uint32_t latest_stack;    /* id of the stack of its free; while it lives, of when realloc made it larger; 0: none */
     uint64_t size : 48;       /* bytes asked for */
     uint64_t grown_high : 16; /* when realloc made it larger, in 2^26 ns: the upper half */
-    uint64_t time : 48;       /* when it was made, in 2^10 ns */
+    uint64_t time : 40;       /* when it was made, in 2^18 ns */
+    uint64_t drawn : 8;       /* class of the place that it would have, were it not tracked; SAMPLE_CERTAIN */
     uint64_t grown_low : 16;  /* the lower half */
 };
 _Static_assert(sizeof(struct side) == 32, "struct side is 32 bytes");
 
-#define SIDE_TIME_SHIFT  10
+#define SIDE_TIME_SHIFT  18
 #define SIDE_GROWN_SHIFT 26
 
 ALWAYS_INLINE uint64_t side_time(const struct side *s) {
@@ -115,7 +130,7 @@ enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY, 
 #    define WINDOW_SHIFT 40 /* builds for valgrind and ThreadSanitizer, which have less address space, say less */
 #endif
 #define OWNER_TRACKED 0x200u /* places have side entries */
-#define OWNER_CAREFUL 0x400u /* every free takes the slow path (WEIR_ZERO_ON_FREE, a small arena) */
+#define OWNER_CAREFUL 0x400u /* every free takes the slow path (WEIR_ZERO_ON_FREE, a small arena, a link map) */
 #define OWNER_BITS    0x7ffu
 #define NO_OWNER      ((uintptr_t)0)         /* slices that are no slab: runs, tails, free ones */
 #define NO_HEAP       ((uintptr_t)INT32_MIN) /* an address of the kernel's half: compares with no owner */
@@ -165,6 +180,7 @@ struct slab {
                 uint64_t counts; /* both, for one store or load */
             };
             struct slab *next, *previous; /* the bin's list */
+            uint64_t left;                /* places yet to be put on `free` before the next one that is drawn */
         };
         struct run run; /* RUN */
         char line[64];
@@ -183,8 +199,10 @@ struct slab {
     _Atomic uint8_t rest; /* enum slab_rest; written by the owner */
     uint32_t head;        /* TAIL: slices back to the head */
     struct slice slice;
-    bool grows_fast; /* in larger steps, see slab.c */
-    uint8_t epoch;   /* of the last tracked block made here: its state's low bits; written by its maker, before that */
+    bool grows_fast;  /* in larger steps, see slab.c */
+    uint8_t thinned;  /* by which the marks on `free` were drawn, see sample.h; the owner's */
+    uint8_t drawn_in; /* sample_epoch then */
+    uint8_t epoch;    /* of the last tracked block made here: its state's low bits; written by its maker, before that */
 } ALIGNED(128);
 _Static_assert(sizeof(struct slab) == 128, "a descriptor is two cache lines");
 _Static_assert(offsetof(struct slab, owner) == 64, "others' fields begin on line 1");
@@ -248,6 +266,10 @@ struct tls {
     uint16_t purges;                           /* this thread's part in lock_page.purging */
     uint64_t signals;                          /* HELD_SIGNALS: the thread's own mask */
     uint64_t looks;                            /* at lists, see slab.c */
+    uint64_t random;                           /* its draws, see sample.c */
+    uint64_t run_distance;                     /* to the next run that is drawn; 0: not drawn yet */
+    uint32_t random_process;                   /* that it draws for */
+    uint32_t draws;                            /* counts them where there are fewer of them, see sample.c */
     uint32_t nested;                           /* allocations while weir was interrupted */
     uint32_t refused;                          /* the ceiling refused since this was cleared */
     uint64_t refused_bytes, refused_used;      /* what it refused, and what was in use then */

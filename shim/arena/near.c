@@ -2,6 +2,7 @@
 #include "shim/arena/near.h"
 #include "shim/arena/heap.h"
 #include "shim/arena/run.h"
+#include "shim/arena/sample.h"
 
 /* Once a list, which is often enough for memory that was freed to go back while all allocations are fast ones. */
 static NOINLINE void tick(void) {
@@ -26,7 +27,9 @@ static NOINLINE void *pop_run(size_t n) {
     if (!arena.runs_near || n >= RUN_HIGH) return NULL;
     bool outermost = arena_enter();
     if (outermost) run_give_late_ones();
-    void *p = outermost ? run_take_kept(n, false) : NULL;
+    uint64_t passes = sample_on && outermost ? sample_passes_run(n) : 0;
+    void *p = outermost && (!sample_on || passes) ? run_take_kept(n, false) : NULL;
+    if (p) tls.run_distance -= passes;
     if (held_cancels_behind(1, 0) && p) {
         run_give(slab_of(p));
         p = NULL;
@@ -45,7 +48,7 @@ static NOINLINE void *give_up(void *p) {
 
 static NOINLINE bool push_run(void *p) {
     struct slab *s = slab_of(p);
-    if (!arena.runs_near || !s || s->kind != KIND_RUN || slab_start(s) != p) return false;
+    if (!arena.runs_near || !s || s->kind != KIND_RUN || slab_start(s) != p || s->run.tracked) return false;
     bool outermost = arena_enter();
     if (outermost) {
         run_give(s);
@@ -54,6 +57,13 @@ static NOINLINE bool push_run(void *p) {
     }
     arena_leave(outermost);
     return outermost;
+}
+
+/* The slab's first place is drawn. A child of fork finds none in the direct table, and draws its lists anew. */
+ALWAYS_INLINE bool is_due(struct heap *h, struct slab *s, size_t n) {
+    if (unlikely(n <= SMALL_MAX && tls.direct[(n + 15) >> 4] != s)) heap_publish_class(h, class_of(n));
+    if (unlikely(sample_is_stale(s))) sample_redraw(s);
+    return sample_is_due(s);
 }
 
 void *arena_pop_near(size_t n) {
@@ -68,11 +78,12 @@ void *arena_pop_near(size_t n) {
     tls.within++;
     atomic_signal_fence(memory_order_seq_cst);
     struct slab *s = heap_bin(h, false, class_of(n))->current;
-    void *p = s ? slab_pop(s) : NULL;
+    bool due = sample_on && s && is_due(h, s, n);
+    void *p = s && !due ? slab_pop(s) : NULL;
     /* The list that took over the last place is empty now: the other one takes its place before it is asked for. */
     bool refilled = s && s->free == &slab_nil && s->local_free && slab_refill(s);
-    if (refilled && !p) p = slab_pop(s);
-    if (!p && s) p = next_listed(h, class_of(n));
+    if (refilled && !p && !(due = sample_is_due(s))) p = slab_pop(s);
+    if (!p && s && !due) p = next_listed(h, class_of(n));
     atomic_signal_fence(memory_order_seq_cst);
     tls.self = self;
     tls.limit = SMALL_MAX + 1;

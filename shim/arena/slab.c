@@ -1,5 +1,6 @@
 /* One slab: making it, extending it, taking places from its lists. The owner's thread only. */
 #include "shim/arena/heap.h"
+#include "shim/arena/sample.h"
 #include "shim/base/charge.h"
 
 #include <stdatomic.h>
@@ -44,6 +45,7 @@ struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool anothe
         s[i].head = (uint32_t)i;
     }
     s->kind = KIND_SLAB;
+    sample_slab(s);
     slab_set_owner_word(s, (uintptr_t)h | (tracked ? OWNER_TRACKED : 0) | (all_careful ? OWNER_CAREFUL : 0));
     return s;
 }
@@ -93,12 +95,18 @@ static bool extend(struct slab *s) {
         uint32_t least = s->size < EXTEND ? (uint32_t)(EXTEND / s->size) : 1;
         if (count <= least || !commit(s, from, count = least)) return false; /* the ceiling is near */
     }
-    char *p = slab_start(s) + from_bytes;
+    char *first = slab_start(s) + from_bytes, *p = first;
     s->free = (struct link *)(void *)p;
     for (uint32_t i = 1; i < count; i++, p += s->size) {
         link_set((struct link *)(void *)p, (struct link *)(void *)(p + s->size));
     }
     link_set((struct link *)(void *)p, NULL);
+    uint64_t marked = sample_begin(s);
+    for (; marked < count; marked += 1 + sample_distance(s)) {
+        struct link *b = (struct link *)(void *)(first + marked * s->size);
+        link_set_marked(b, link_next(b), true);
+    }
+    s->left = marked - count;
     atomic_store_explicit(&s->capacity, from + count, memory_order_relaxed);
     s->used += count;
     return true;
@@ -118,7 +126,7 @@ static NOINLINE struct link *cut(struct slab *s, struct link *before, enum slab_
 
 /* A pointer into a block: that one goes, the list goes on. */
 static NOINLINE struct link *skip(struct slab *s, struct link *before, const struct link *bad) {
-    struct link *next = link_next(bad);
+    struct link *next = link_follow(bad);
     if (before)
         link_set(before, next);
     else
@@ -145,7 +153,7 @@ static NOINLINE uint32_t check_slowly(struct slab *s) {
             seen[place >> 6] |= bit;
             n++;
             before = b;
-            b = link_next(b);
+            b = link_follow(b); /* the quick look may have marked it */
         }
     }
     return n;
@@ -157,25 +165,57 @@ uint64_t slab_next_mark(void) {
     return ((uint64_t)(uintptr_t)&tls << 20 ^ ++tls.looks) * 0x9e3779b97f4a7c15u;
 }
 
-static uint32_t check_quickly(struct slab *s) {
-    uint64_t mark = slab_next_mark();
-    uint64_t reciprocal = s->reciprocal, size = s->size, bytes = slab_grown(s);
+/* Looks at no more than `most` places from *at on, which is the last one of them then. How many they were; `most` + 1:
+ * one is not as it should be. */
+ALWAYS_INLINE uint64_t look_at(const struct slab *s, struct link **at, uint64_t mark, uint64_t most) {
+    uint64_t reciprocal = s->reciprocal, size = s->size, bytes = slab_grown(s), left = most;
     const char *start = slab_start(s);
-    uint32_t n = 0;
-    for (struct link *b = s->local_free; b; b = link_next(b), n++) {
+    for (struct link *b = *at, *next;; b = next) {
         uint64_t offset = (uint64_t)((const char *)b - start);
         if (unlikely(offset >= bytes) || unlikely((((offset >> 4) * reciprocal) >> 31) * size != offset) ||
             unlikely(b[1].word == mark))
-            return check_slowly(s);
+            return most + 1;
         b[1].word = mark;
+        if (unlikely(--left == 0) || !(next = link_next(b))) {
+            *at = b;
+            return most - left;
+        }
     }
-    return n;
+}
+
+/* One more than a slab has, so that a list that leads back is always noticed. */
+#define PLACES_MAX (SLICE / 16 + 1)
+
+static uint32_t check_quickly(struct slab *s) {
+    struct link *b = s->local_free;
+    uint64_t seen = look_at(s, &b, slab_next_mark(), PLACES_MAX);
+    return likely(seen < PLACES_MAX) ? (uint32_t)seen : check_slowly(s);
+}
+
+/* The same, and marks what is drawn: the place that `left` others come before, and so on. */
+static uint32_t check_and_draw(struct slab *s, uint64_t left) {
+    uint64_t mark = slab_next_mark(), n = 0;
+    for (struct link *b = s->local_free, *next;; b = next) {
+        uint64_t most = min_size(left, PLACES_MAX) + 1, seen = look_at(s, &b, mark, most);
+        if (unlikely(seen > most)) return check_slowly(s);
+        n += seen;
+        next = link_next(b);
+        if (seen > left) { /* b is the one */
+            link_set_marked(b, next, true);
+            left += 1 + sample_distance(s);
+        }
+        left -= seen;
+        if (!next) break;
+    }
+    s->left = left;
+    return (uint32_t)n;
 }
 
 /* Tracked places have states, which every free looks at. Without the check at least no link may lead out of the slab.
  */
-uint32_t slab_check(struct slab *s) {
-    if (likely(checks_lists) && !(slab_owner_word(s) & OWNER_TRACKED)) return check_quickly(s);
+uint32_t slab_check(struct slab *s, uint64_t left) {
+    if (likely(checks_lists) && !(slab_owner_word(s) & OWNER_TRACKED))
+        return left == SLAB_NO_MARKS ? check_quickly(s) : check_and_draw(s, left);
     if (likely(slab_in_same_span(s->local_free, slab_start(s)))) return slab_capacity(s) - slab_used(s);
     (void)cut(s, NULL, SLAB_OVERWRITTEN, s->local_free);
     return 0;
@@ -206,7 +246,7 @@ bool slab_is_all_free(const struct slab *s, struct link *remote) {
 
 bool slab_holds_nothing(struct slab *s) {
     uint32_t capacity = slab_capacity(s), n = slab_free_length(s);
-    if (n < capacity && s->local_free) n += slab_check(s);
+    if (n < capacity && s->local_free) n += slab_check(s, SLAB_NO_MARKS);
     if (likely(n == capacity) && atomic_load_explicit(&s->remote, memory_order_relaxed) == 0) return true;
     s->asleep = 0;
     s->used = slab_free_length(s) + capacity - n; /* it was counted down by more than came home */
@@ -216,7 +256,8 @@ bool slab_holds_nothing(struct slab *s) {
 bool slab_refill(struct slab *s) {
     ASSERT(s->free == &slab_nil);
     if (!s->local_free) return extend(s);
-    if (unlikely(slab_check(s) == 0)) return extend(s); /* what was on it is lost */
+    uint64_t left = sample_begin(s);
+    if (unlikely(slab_check(s, left) == 0)) return extend(s); /* what was on it is lost */
     /* In this order, since a fork in another thread may fall between: its child then lacks the list, no more. */
     struct link *list = s->local_free;
     s->used = slab_capacity(s);
@@ -224,13 +265,14 @@ bool slab_refill(struct slab *s) {
     s->local_free = NULL;
     atomic_signal_fence(memory_order_seq_cst);
     s->free = list;
+    if (left != SLAB_NO_MARKS && unlikely(!checks_lists)) sample_redraw(s);
     return true;
 }
 
 void *slab_pop(struct slab *s) {
     struct link *b = s->free;
     if (b == &slab_nil) return NULL;
-    struct link *next = link_next(b);
+    struct link *next = link_follow(b);
     if (next == NULL) {
         s->free = &slab_nil;
     } else if (likely(slab_in_same_span(next, b))) {
@@ -245,7 +287,7 @@ void *slab_pop(struct slab *s) {
 uint32_t slab_free_length(const struct slab *s) {
     uint32_t n = 0;
     const struct link *start = (const void *)slab_start(s);
-    for (const struct link *p = s->free; p && p != &slab_nil && n <= slab_capacity(s); p = link_next(p), n++)
+    for (const struct link *p = s->free; p && p != &slab_nil && n <= slab_capacity(s); p = link_follow(p), n++)
         if (!slab_in_same_span(p, start)) break;
     return n;
 }

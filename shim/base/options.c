@@ -10,6 +10,9 @@
 
 struct options options = {
     .level = LEVEL_SIMPLE,
+    .sample_bytes = 64 * KIB,
+    .sample_blocks = 128,
+    .sample_rate = 10000,
     .max_direct = UINT64_MAX,
     .check = true,
     .depth = 64,
@@ -133,10 +136,28 @@ static bool read_window(const char *s) {
     return read_size(s, &options.window);
 }
 
+static bool read_number(const char *s, uint64_t most, uint64_t *out) {
+    uint64_t n;
+    if (!text_number(s, &n) || n < 1 || n > most) return false;
+    *out = n;
+    return true;
+}
 static bool read_depth(const char *s) {
     uint64_t n;
-    if (!text_number(s, &n) || n < 1 || n > OPTION_DEPTH_MAX) return false;
+    if (!read_number(s, OPTION_DEPTH_MAX, &n)) return false;
     options.depth = (unsigned)n;
+    return true;
+}
+static bool read_sample_blocks(const char *s) {
+    return read_number(s, OPTION_SAMPLE_BLOCKS_MAX, &options.sample_blocks);
+}
+static bool read_sample_rate(const char *s) {
+    return read_number(s, OPTION_SAMPLE_RATE_MAX, &options.sample_rate);
+}
+static bool read_sample_bytes(const char *s) {
+    uint64_t n;
+    if (read_percent(s, &n) || !read_size(s, &n) || n < 2 || n > OPTION_SAMPLE_BYTES_MAX) return false;
+    options.sample_bytes = n;
     return true;
 }
 
@@ -301,6 +322,15 @@ static void print_window(struct text *t) {
     else
         text_add_number(t, options.window);
 }
+static void print_sample_bytes(struct text *t) {
+    text_add_number(t, options.sample_bytes);
+}
+static void print_sample_blocks(struct text *t) {
+    text_add_number(t, options.sample_blocks);
+}
+static void print_sample_rate(struct text *t) {
+    text_add_number(t, options.sample_rate);
+}
 static void print_depth(struct text *t) {
     text_add_number(t, options.depth);
 }
@@ -339,6 +369,12 @@ static const struct option {
     {"WEIR_QUIET", .flag = &options.quiet, .otherwise = "not 0 or 1; messages are printed"},
     {"WEIR_LEVEL", .read = read_level, .print = print_level,
      .otherwise = "not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"},
+    {"WEIR_SAMPLE_BYTES", .read = read_sample_bytes, .print = print_sample_bytes,
+     .otherwise = "not a size from 2 to 1T (try 64K); 64K is used"},
+    {"WEIR_SAMPLE_BLOCKS", .read = read_sample_blocks, .print = print_sample_blocks,
+     .otherwise = "not a number from 1 to 1000000; 128 is used"},
+    {"WEIR_SAMPLE_RATE", .read = read_sample_rate, .print = print_sample_rate,
+     .otherwise = "not a number from 1 to 1000000; 10000 is used"},
     {"WEIR_MAX_DIRECT", .read = read_max_direct, .print = print_max_direct,
      .otherwise = "not a size (try 512M); no ceiling is set"},
     {"WEIR_ON_LIMIT", .read = read_on_limit, .print = print_on_limit, .otherwise = "not fail or reclaim; fail is used"},

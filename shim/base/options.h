@@ -14,6 +14,9 @@ enum { WATERMARK_LOG = 1, WATERMARK_DUMP = 2, WATERMARK_RECLAIM = 4 };
 
 struct options {
     enum option_level level; /* WEIR_LEVEL */
+    uint64_t sample_bytes;   /* WEIR_SAMPLE_BYTES, 2 to OPTION_SAMPLE_BYTES_MAX */
+    uint64_t sample_blocks;  /* WEIR_SAMPLE_BLOCKS, 1 to OPTION_SAMPLE_BLOCKS_MAX */
+    uint64_t sample_rate;    /* WEIR_SAMPLE_RATE, a second, 1 to OPTION_SAMPLE_RATE_MAX */
     uint64_t max_direct;     /* WEIR_MAX_DIRECT, bytes; UINT64_MAX: no ceiling */
     unsigned on_limit;       /* WEIR_ON_LIMIT, enum option_on_limit */
     unsigned on_error;       /* WEIR_ON_ERROR, enum option_on_error */
@@ -40,7 +43,10 @@ struct options {
 };
 extern struct options options;
 
-#define OPTION_DEPTH_MAX 128u
+#define OPTION_DEPTH_MAX         128u
+#define OPTION_SAMPLE_BYTES_MAX  ((uint64_t)1 << 40)
+#define OPTION_SAMPLE_BLOCKS_MAX 1000000u
+#define OPTION_SAMPLE_RATE_MAX   1000000u
 
 void options_read(void);
 

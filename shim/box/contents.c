@@ -1,6 +1,7 @@
 /* Blocks, sites, stacks, modules; see contents.h. */
 #include "shim/box/contents.h"
 #include "shim/base/clock.h"
+#include "shim/base/random.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/base/region.h"
@@ -161,6 +162,16 @@ static void count_inherited(struct contents *c, const void *p) {
     c->capacity += size;
 }
 
+/* How many blocks it stands for, and so many places. */
+static void weigh(struct contents *c, struct dump_block *b, const void *p, const struct side *side) {
+    const struct draw draw = {side->drawn, side->thinned};
+    uint64_t size = draw.class < CLASSES ? class_size(draw.class) : arena_find(p).size;
+    uint64_t probability = sample_probability(draw);
+    uint32_t bits = float_of_inverse(probability);
+    if (probability < PROBABILITY_ONE) mem_copy(&b->weight, &bits, sizeof bits);
+    c->places += probability_divide(size, probability);
+}
+
 /* Inherited blocks are their maker's to list; here they count only. */
 static void add_block(void *context, const void *p, const struct side *side, uint64_t pinned) {
     struct contents *c = context;
@@ -173,6 +184,7 @@ static void add_block(void *context, const void *p, const struct side *side, uin
     uint64_t time = max_size(side_time(side), state_fork_time());
     uint32_t stack = side->stack < c->stacks ? side->stack : STACK_UNKNOWN;
     struct dump_block b = {(uintptr_t)p, side->size, time, stack, side->thread, DUMP_UNKNOWN, 0};
+    weigh(c, &b, p, side);
     writer_add(&c->w, &b, sizeof b);
     note_stack(c, stack);
     uint32_t grown = grown_at(c, side);

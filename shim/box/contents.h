@@ -16,6 +16,7 @@ struct contents {
     uint64_t grown;           /* of those, made larger by realloc */
     uint64_t inherited;       /* of those, made before the process was forked */
     uint64_t inherited_bytes; /* of their places */
+    uint64_t places;          /* bytes of the places that tracked blocks stand for, inherited ones excepted */
     uint64_t capacity;        /* bytes of live blocks: asked for where they are listed, else the place's */
     uint32_t stacks;          /* ids below it are known */
     uint32_t live_stacks;     /* ids below it are written: of those behind, no block is listed */

@@ -43,12 +43,18 @@ void dump_start(void) {
     }
 }
 
+static uint32_t level(void) {
+    if (!state_tracking()) return DUMP_DISABLED;
+    if (state_checked()) return DUMP_PARANOID;
+    return options.level == LEVEL_ADVANCED ? DUMP_ADVANCED : DUMP_SIMPLE;
+}
+
 static void write_process(struct contents *c, enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
     struct dump_process p = {
         .pid = pid,
         .parent_pid = parent_pid,
         .reason = reason,
-        .level = state_tracking() ? DUMP_PARANOID : DUMP_DISABLED,
+        .level = level(),
         .exit_status = exit_status,
         .number = atomic_load_explicit(&dumps, memory_order_relaxed),
         .page_size = PAGE,
@@ -86,6 +92,8 @@ static void write_stats(struct contents *c) {
     struct state_numbers t = state_numbers();
     struct mappings_numbers m = mappings_numbers();
     const struct memory *memory = &c->memory;
+    struct sample_numbers sampled = sample_numbers();
+    bool samples = level() == DUMP_SIMPLE || level() == DUMP_ADVANCED;
     const struct dump_stat stats[] = {
         {STAT_DIRECT_COUNT, 0, c->stats.blocks},
         {STAT_DIRECT_CAPACITY, 0, c->capacity},
@@ -126,9 +134,20 @@ static void write_stats(struct contents *c) {
         {STAT_RSS_ANON, 0, memory->rss_anon},
         {STAT_RSS_FILE, 0, memory->rss_file},
         {STAT_RSS_SHMEM, 0, memory->rss_shmem},
+        {STAT_PLACES, 0, c->stats.bytes},
+    };
+    const struct dump_stat sampling[] = {
+        {STAT_SAMPLE_BYTES, 0, options.sample_bytes},
+        {STAT_SAMPLE_BLOCKS, 0, options.sample_blocks},
+        {STAT_SAMPLES, 0, sampled.taken},
+        {STAT_SAMPLES_LOST, 0, sampled.lost},
+        {STAT_SAMPLE_THINNED, 0, sampled.most_thinned},
+        {STAT_SAMPLE_THINNED_NOW, 0, sampled.thinned},
+        {STAT_SAMPLED_PLACES, 0, c->places},
     };
     writer_begin(&c->w, DUMP_STATS, sizeof stats[0]);
     writer_add(&c->w, stats, sizeof stats);
+    if (samples) writer_add(&c->w, sampling, sizeof sampling);
     writer_end(&c->w);
 }
 

@@ -79,6 +79,7 @@ struct dump_string {
 
 enum dump_reason { DUMP_AT_EXIT = 1, DUMP_AT_SIGNAL = 2, DUMP_AT_LIMIT = 3, DUMP_AT_EXEC = 4 };
 
+/* What was tracked, not what was asked for: at simple and advanced blocks were drawn, by what STAT_SAMPLE_… say. */
 enum dump_level { DUMP_DISABLED = 0, DUMP_SIMPLE = 1, DUMP_ADVANCED = 2, DUMP_PARANOID = 3 };
 
 #define DUMP_STATUS_UNKNOWN 0xffffffffu
@@ -87,7 +88,7 @@ struct dump_process {
     uint32_t pid;
     uint32_t parent_pid;
     uint32_t reason;      /* enum dump_reason */
-    uint32_t level;       /* enum dump_level: what was tracked, not what was asked for */
+    uint32_t level;       /* enum dump_level */
     uint32_t exit_status; /* 0 to 255, DUMP_STATUS_UNKNOWN while it runs or where exit() hides it */
     uint32_t number;      /* dumps of this process so far, this one included */
     uint32_t page_size;
@@ -195,7 +196,7 @@ struct dump_block {
     uint32_t stack;
     uint32_t thread;  /* kernel thread id of its maker */
     uint32_t verdict; /* enum dump_verdict */
-    uint32_t flags;   /* zero */
+    float weight;     /* 1 / p, where the block was tracked with probability p: so many it stands for; 0: itself */
 };
 static_assert(sizeof(struct dump_block) == 40, "dump_block is 40 bytes");
 
@@ -250,8 +251,15 @@ enum dump_stat_id {
     STAT_RSS_ANON = 37,           /* what the kernel says is resident, RssAnon, RssFile and RssShmem of */
     STAT_RSS_FILE = 38,           /* /proc/PID/status, in bytes; all 0: it does not say */
     STAT_RSS_SHMEM = 39,
-    STAT_DIRECT_PEAK_TIME =
-        40 /* when STAT_DIRECT_PEAK was first reached; coarser than ns by some ms; 0: at the start */
+    STAT_DIRECT_PEAK_TIME = 40,   /* when STAT_DIRECT_PEAK was first reached, some ms late; 0: at the start */
+    STAT_SAMPLE_BYTES = 48,       /* R: a block in a place of s bytes was drawn with p = 1 - exp(-(s + R / N) / R) */
+    STAT_SAMPLE_BLOCKS = 49,      /* N */
+    STAT_SAMPLES = 50,            /* blocks ever drawn */
+    STAT_SAMPLES_LOST = 51,       /* that were drawn, and found no memory among tracked blocks */
+    STAT_SAMPLE_THINNED = 52,     /* R was 2 to this power times what it is, at most: so WEIR_SAMPLE_RATE wanted it */
+    STAT_SAMPLE_THINNED_NOW = 55, /* the same, as of the dump */
+    STAT_PLACES = 53,             /* bytes of the places of STAT_DIRECT_COUNT */
+    STAT_SAMPLED_PLACES = 54      /* of those, an estimate from the blocks that were drawn */
 };
 
 struct dump_stat {

@@ -150,10 +150,26 @@ static uint32_t add(struct module *m, const struct image *image) {
     return n;
 }
 
-/* ld.so frees a link map when it unloads its module, with whatever malloc everybody has: then weir sees it go. */
+/* ld.so frees a link map when it unloads its module, with whatever malloc everybody has: then weir sees it go. Where
+ * nobody tracks it, all frees of its slab take the slow path from here on, and are looked at. */
 static void watch(const struct link_map *map) {
     struct place place = arena_find(map);
-    if (place.tracked && place.exact && place.exists) place.side->is_link_map = true;
+    if (!place.exact || !place.exists) return;
+    if (place.tracked)
+        place.side->is_link_map = true;
+    else if (place.kind == PLACE_SLOT)
+        arena_be_careful(&place);
+}
+
+void modules_note_free(const void *p) {
+    const struct link_map *map = p;
+    for (uint32_t id = atomic_load_explicit(bucket_of(map->l_addr), memory_order_acquire); id > 0;
+         id = entry(id - 1)->older) {
+        if (entry(id - 1)->map == map) {
+            modules_unloaded();
+            return;
+        }
+    }
 }
 
 static uint32_t look(const struct dl_find_object *found, uint32_t generation) {
@@ -189,7 +205,7 @@ uint32_t module_of(const void *code) {
     if (_dl_find_object((void *)(uintptr_t)code, &found) != 0) return MODULE_NONE;
     uint32_t generation = atomic_load_explicit(&module_generation, memory_order_acquire);
     /* Where blocks have no entries, nobody sees a link map go. */
-    uint32_t id = state_checked() ? find(&found, generation) : MODULE_NONE;
+    uint32_t id = state_tracking() || state_checked() ? find(&found, generation) : MODULE_NONE;
     if (id != MODULE_NONE) return id;
     if (lock_held_here(LOCK_MODULES)) return MODULE_NONE; /* a signal handler inside this very function */
     arena_within();

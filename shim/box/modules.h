@@ -45,6 +45,9 @@ uint64_t modules_lost(void);
 void modules_unloaded(void);
 extern _Atomic uint32_t module_generation;
 
+/* A block that nobody tracks is given back: it may be the link map of a module. */
+void modules_note_free(const void *p);
+
 /* "name+0x1a2b3", for a code address and for a frame as in DUMP_FRAMES. */
 struct text;
 void module_describe(struct text *t, const void *code);

@@ -62,7 +62,7 @@ static NOINLINE void *realloc_slow(void *p, size_t n) {
     start_check();
     size_t size = p ? arena_place_size(p) : 0;
     if (size > 0 && n > 0) {
-        if (n <= size && n >= size / 2) return p;
+        if (arena_stays(size, n)) return p;
         void *new = move(p, size, n);
         if (new) return new;
     }

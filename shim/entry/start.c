@@ -33,16 +33,6 @@ static void describe_process(struct text *t) {
     text_add(t, "]");
 }
 
-static void say_that_all_is_tracked(void) {
-    if (options.level != LEVEL_SIMPLE && options.level != LEVEL_ADVANCED) return;
-    if (options.run) return; /* `weir run` has said so, once for all its processes */
-    struct text t = {0};
-    text_add(&t, "weir: level ");
-    text_add(&t, options.level == LEVEL_SIMPLE ? "simple" : "advanced");
-    text_add(&t, " does not sample yet: every block is tracked, as at paranoid");
-    message_send(&t);
-}
-
 static void say_that_space_is_dear(void) {
     if (arena_dear_size() == 0) return;
     struct text t = {0};
@@ -65,13 +55,15 @@ static void start_rooms(void) {
     dump_start();
     state_start();
     bool tracking = track_start();
-    const struct arena_wishes wishes = {state_checked(), options.zero_on_free, options.guard, options.check,
-                                        options.harden};
+    struct arena_wishes wishes = {state_checked(), options.zero_on_free, options.guard,
+                                  options.check,   options.harden,       {0}};
+    if (state_tracking() && !state_checked())
+        wishes.sample = (struct sample_wishes){options.sample_bytes, options.sample_blocks, options.sample_rate};
     if (!arena_start(&wishes)) {
         struct text t = {0};
         text_add(&t, "weir: no address space for the arena; every allocation will fail");
         message_send(&t);
-    } else if (!tracking || (state_checked() && !arena_can_track())) {
+    } else if (!tracking || ((state_tracking() || state_checked()) && !arena_can_track())) {
         state_set_tracking(false);
         state_set_checked(false);
         struct text t = {0};
@@ -81,7 +73,6 @@ static void start_rooms(void) {
     say_that_space_is_dear();
     (void)mappings_start();
     if (state_checked()) new_tell_apart();
-    say_that_all_is_tracked();
     fault_start();
 }
 

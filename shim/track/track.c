@@ -16,6 +16,7 @@
 #include "shim/track/report.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
+#include "shim/track/request.h"
 #include "shim/track/unwind.h"
 
 #include <errno.h>
@@ -44,13 +45,16 @@ bool track_start(void) {
     bool tables = modules_start();
     bool traced = options.level != LEVEL_DISABLED;
     if ((!traced && !options.harden) || !tables) return tables;
-    state_set_checked(stacks_start(arena_plan(true)) && (!traced || unwind_start()));
-    state_set_tracking(traced && state_checked());
+    tables = stacks_start(arena_plan(true)) && (!traced || unwind_start());
+    /* What hardens has entries of all blocks. */
+    bool sampled = traced && options.level != LEVEL_PARANOID && !options.harden;
+    state_set_tracking(traced && tables);
+    state_set_checked(!sampled && tables);
     if (state_tracking()) {
         owners_stack = stack_of_mapping;
         ceiling_stack = take_stack;
     }
-    return state_checked();
+    return tables;
 }
 
 /* What is cancelled before its end is watched would take its heap along. */
@@ -63,7 +67,7 @@ static COLD void leave_and_watch(bool outermost) {
 }
 
 /* Both allocating and freeing (for its backtrace) may give the thread a heap. */
-static void leave(bool outermost) {
+void track_leave(bool outermost) {
     if (unlikely(!tls.watched && tls.heap && arena_watch_thread))
         leave_and_watch(outermost);
     else
@@ -80,11 +84,16 @@ static bool is_left(const void *frame) {
 
 /* --- allocating --- */
 
+/* Sampling tracks some blocks only. */
+static bool samples(void) {
+    return state_tracking() && !state_checked();
+}
+
 static uint32_t my_thread(void) {
     uint32_t owner = atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
     if (unlikely(tls.thread == 0 || tls.thread_owner != owner)) {
         long id = sys0(SYS_gettid);
-        tls.thread = sys_failed(id) ? 0 : (uint32_t)id & 0xffffff;
+        tls.thread = sys_failed(id) ? 0 : (uint32_t)id & 0x3fffff;
         tls.thread_owner = owner;
     }
     return tls.thread;
@@ -103,7 +112,7 @@ static uint32_t trace(const void *frame, uint32_t cache) {
     return state_tracking() ? unwind(frame, cache) : unwind_caller(frame, cache);
 }
 
-static uint32_t take_stack(const void *frame) {
+uint32_t track_take_stack(const void *frame) {
     const struct heap *h = heap_mine();
     uint32_t cache = h ? h->index : STACKS_NO_CACHE, id = trace(frame, cache);
     if (unlikely(id == STACK_UNKNOWN) && may_find_room()) id = trace(frame, cache);
@@ -112,30 +121,22 @@ static uint32_t take_stack(const void *frame) {
 
 static uint32_t stack_of_mapping(const void *frame) {
     bool outermost = arena_enter();
-    uint32_t stack = outermost && frame ? take_stack(frame) : STACK_UNKNOWN;
-    leave(outermost);
+    uint32_t stack = outermost && frame ? track_take_stack(frame) : STACK_UNKNOWN;
+    track_leave(outermost);
     return stack;
 }
 
-/* What is asked for, and by whom. */
-struct request {
-    size_t n, alignment;
-    bool zero;
-    enum family family;
-    enum ceiling_operation operation;
-    const struct side *origin; /* of a block that moves: it stays what it was, made where and when it was made */
-    const void *caller, *frame;
-};
-
-static void fill(const struct place *place, const struct request *r, uint32_t stack) {
+static void fill(const struct place *place, const struct request *r, uint32_t stack, struct draw draw) {
     struct side *side = place->side;
     uint32_t state = state_live(place->slab);
     side->stack = stack;
-    side->thread = my_thread() & 0xffffff;
-    side->family = (uint32_t)r->family & 15;
+    side->thread = my_thread() & 0x3fffff;
+    side->family = (uint32_t)r->family & 7;
     side->is_link_map = false;
     side->size = r->n & 0xffffffffffff;
-    side->time = clock_coarse() >> SIDE_TIME_SHIFT & 0xffffffffffff; /* some ms behind, at a quarter of the price */
+    side->time = clock_coarse() >> SIDE_TIME_SHIFT & 0xffffffffff; /* some ms behind, at a quarter of the price */
+    side->drawn = draw.class;
+    side->thinned = draw.thinned & 31u;
     side_set_grown(side, STACK_UNKNOWN, 0);
     if (r->origin) {
         side->stack = r->origin->stack;
@@ -157,25 +158,63 @@ static void check_free_place(const char *entry, const struct place *place, size_
     report_damage(MISUSE_AFTER_FREE, entry, place, at, caller);
 }
 
-/* Bytes more than were asked for, so that there is a pattern behind every block that has no guard there. */
-static size_t end_room(size_t n) {
+size_t track_end_room(size_t n) {
     return options.harden && n < CLASS_MAX;
 }
 
-static void *allocate(const struct request *r) {
-    if (!state_checked()) return arena_allocate(r->n, r->alignment, r->zero, NULL);
-    uint32_t stack = take_stack(r->frame);
+static void *allocate_tracked(const struct request *r, struct draw draw) {
+    uint32_t stack = track_take_stack(r->frame);
     struct side *side;
     bool by_class = r->n <= CLASS_MAX; /* is zeroed here, where the pattern was looked at */
     char *p = options.harden && r->n == 0 ? arena_allocate_nothing(r->alignment, &side) : NULL;
-    if (!p) p = arena_allocate(r->n + end_room(r->n), r->alignment, r->zero && !by_class, &side);
+    if (!p) p = arena_allocate(r->n + track_end_room(r->n), r->alignment, r->zero && !by_class, &side);
     if (!p) return NULL;
     struct place place = arena_find(p);
     check_free_place("malloc", &place, sizeof(struct link), r->caller);
     if (r->zero && by_class) mem_zero(p, r->n);
     pattern_end(&place, r->n); /* first: the thread may end between the two */
-    fill(&place, r, stack);
+    fill(&place, r, stack, draw);
     return p;
+}
+
+void track_begin(const struct place *place, const struct request *r, struct draw draw) {
+    uint32_t stack = track_take_stack(r->frame);
+    pattern_end(place, r->n);
+    fill(place, r, stack, draw);
+    sample_count_taken();
+}
+
+/* A sample that finds no memory among tracked blocks is none: the program gets its block. */
+static void *allocate_sample(const struct request *r, struct draw draw) {
+    void *p = allocate_tracked(r, draw);
+    if (likely(p != NULL)) {
+        if (r->origin)
+            sample_count();
+        else
+            sample_count_taken();
+        return p;
+    }
+    p = arena_allocate(r->n, r->alignment, r->zero, NULL);
+    if (p) sample_count_lost();
+    return p;
+}
+
+static void *allocate_or_sample(const struct request *r) {
+    struct draw draw;
+    struct side *side;
+    bool drawn;
+    void *p = arena_allocate_or_draw(r->n, r->alignment, r->zero, &draw, &drawn, &side);
+    if (likely(!drawn)) return p;
+    if (!p) return allocate_sample(r, draw);
+    struct place place = arena_find(p);
+    track_begin(&place, r, draw);
+    return p;
+}
+
+static void *allocate(const struct request *r) {
+    if (state_checked()) return allocate_tracked(r, (struct draw){SAMPLE_CERTAIN, 0});
+    if (!samples()) return arena_allocate(r->n, r->alignment, r->zero, NULL);
+    return r->origin ? allocate_sample(r, r->draw) : allocate_or_sample(r);
 }
 
 /* The ceiling refused. ld.so has a little set aside, untracked: it does not survive a refusal. */
@@ -242,7 +281,7 @@ static COLD void take_back(void *p) {
     arena_release(&place);
 }
 
-static void *allocate_or_refuse(const struct request *r) {
+void *track_allocate_or_refuse(const struct request *r) {
     if (unlikely(r->n > PTRDIFF_MAX || r->alignment > PTRDIFF_MAX)) {
         errno = ENOMEM;
         return NULL;
@@ -252,7 +291,7 @@ static void *allocate_or_refuse(const struct request *r) {
         void *p = likely(outermost) ? allocate_outermost(r) : allocate_nested(r, &outermost);
         bool cancelled = held_cancels_behind(1, 0);
         if (cancelled && p) take_back(p);
-        leave(outermost);
+        track_leave(outermost);
         if (cancelled) continue; /* the thread goes on after all */
         if (unlikely(!p)) errno = ENOMEM;
         return p;
@@ -261,25 +300,24 @@ static void *allocate_or_refuse(const struct request *r) {
 
 void *track_allocate(size_t n, size_t alignment, bool zero, enum ceiling_operation operation, const void *caller,
                      const void *frame) {
-    struct request r = {n, alignment, zero, FAMILY_MALLOC, operation, NULL, caller, frame};
-    return allocate_or_refuse(&r);
+    struct request r = {n, alignment, zero, FAMILY_MALLOC, operation, NULL, {SAMPLE_CERTAIN, 0}, caller, frame};
+    return track_allocate_or_refuse(&r);
 }
 
 void *track_new(size_t n, size_t alignment, enum family family, enum ceiling_operation operation, const void *caller,
                 const void *frame) {
-    struct request r = {n, alignment, false, family, operation, NULL, caller, frame};
-    return allocate_or_refuse(&r);
+    struct request r = {n, alignment, false, family, operation, NULL, {SAMPLE_CERTAIN, 0}, caller, frame};
+    return track_allocate_or_refuse(&r);
 }
 
 /* --- giving back --- */
 
-static void misuse(enum misuse what, const char *entry, const void *p, const struct place *place, const void *caller) {
+void track_misuse(enum misuse what, const char *entry, const void *p, const struct place *place, const void *caller) {
     state_count_bad_free();
     report_misuse(what, entry, p, place, caller);
 }
 
-/* True when p is the start of a place that may hold a live block; else it was reported, or was another allocator's. */
-static bool check(const char *entry, const void *p, const struct place *place, const void *caller) {
+bool track_check(const char *entry, const void *p, const struct place *place, const void *caller) {
     enum misuse what = MISUSE_NEVER_MADE;
     switch (place->kind) {
     case PLACE_FOREIGN:
@@ -294,8 +332,15 @@ static bool check(const char *entry, const void *p, const struct place *place, c
         if (place->exact && place->kind == PLACE_EMERGENCY) what = MISUSE_DOUBLE_FREE;
         if (!place->exact && place->exists) what = MISUSE_INTERIOR;
     }
-    misuse(what, entry, p, place, caller);
+    track_misuse(what, entry, p, place, caller);
     return false;
+}
+
+/* Where not all is tracked a free is to cost little: its caller alone is noted. */
+static uint32_t stack_of_free(const void *frame) {
+    if (!samples()) return track_take_stack(frame);
+    const struct heap *h = heap_mine();
+    return unwind_caller(frame, h ? h->index : STACKS_NO_CACHE);
 }
 
 /* Marks a tracked block as freed; false: it was not live. One exchange, so that of two frees one loses. */
@@ -307,7 +352,8 @@ static bool mark_freed(struct side *side, const void *frame, bool nested) {
         return false;
     }
     if (unlikely(side->is_link_map)) modules_unloaded();
-    side->latest_stack = nested ? STACK_UNKNOWN : take_stack(frame);
+    side->latest_stack = nested ? STACK_UNKNOWN : stack_of_free(frame);
+    sample_count();
     return true;
 }
 
@@ -317,7 +363,7 @@ static bool is_freed_already(const struct place *place) {
            (void *)place->slab->local_free == place->start;
 }
 
-static void check_end(const char *entry, const struct place *place, const void *caller) {
+void track_check_end(const char *entry, const struct place *place, const void *caller) {
     size_t at = pattern_end_damage(place, place->side->size);
     if (likely(at == PATTERN_INTACT)) return;
     state_count_bad_free();
@@ -328,13 +374,14 @@ static void check_end(const char *entry, const struct place *place, const void *
 static bool end_block(const struct place *place, const struct release *by, const void *caller, const void *frame,
                       bool nested) {
     if (place->tracked ? !mark_freed(place->side, frame, nested) : is_freed_already(place)) {
-        misuse(MISUSE_DOUBLE_FREE, by->entry, place->start, place, caller);
+        track_misuse(MISUSE_DOUBLE_FREE, by->entry, place->start, place, caller);
         return false;
     }
     if (place->tracked) {
         family_check(place, by, caller, place->side->latest_stack);
-        check_end(by->entry, place, caller);
+        track_check_end(by->entry, place, caller);
     }
+    if (!place->tracked && samples()) modules_note_free(place->start);
     if (options.zero_on_free) mem_zero(place->start, place->size);
     if (place->tracked) pattern_free(place);
     return true;
@@ -356,7 +403,7 @@ void track_free(void *p, const struct release *by, const void *frame) {
     if (!p) return;
     struct place place = arena_find(p);
     const void *caller = ((void *const *)frame)[1];
-    if (unlikely(!check(by->entry, p, &place, caller))) {
+    if (unlikely(!track_check(by->entry, p, &place, caller))) {
         if (place.kind == PLACE_FOREIGN && foreign_is_libcs(p)) {
             state_count_foreign_free();
             foreign_free(p);
@@ -372,7 +419,7 @@ void track_free(void *p, const struct release *by, const void *frame) {
         else
             arena_nested_release(&place);
     }
-    leave(outermost);
+    track_leave(outermost);
 }
 
 /* --- at the end --- */
@@ -380,7 +427,7 @@ void track_free(void *p, const struct release *by, const void *frame) {
 static void look_at_live(void *context, const void *p, const struct side *side, uint64_t pinned) {
     (void)context, (void)side, (void)pinned;
     struct place place = arena_find(p);
-    if (place.tracked) check_end(NULL, &place, NULL);
+    if (place.tracked) track_check_end(NULL, &place, NULL);
 }
 
 static void look_at_freed(const void *p) {
@@ -407,100 +454,7 @@ size_t track_usable_size(const void *p, const void *caller) {
     if (!p) return 0;
     struct place place = arena_find(p);
     if (place.kind == PLACE_FOREIGN && foreign_is_libcs(p)) return foreign_usable_size(p);
-    if (!check("malloc_usable_size", p, &place, caller)) return 0;
+    if (!track_check("malloc_usable_size", p, &place, caller)) return 0;
     /* What may be written without harm to the pattern. */
     return place.tracked && options.pattern ? place.side->size : place.size;
-}
-
-/* --- realloc --- */
-
-static void *resize(const struct place *place, size_t n, const void *frame) {
-    if (!arena_enter()) {
-        arena_leave(false);
-        return NULL;
-    }
-    tls.refused = 0;
-    /* A run that shrinks where it is gives its end away at once. */
-    if (options.zero_on_free && place->kind == PLACE_RUN && n < place->size && n > CLASS_MAX)
-        mem_zero(place->start + n, place->size - n);
-    bool before = ceiling_serves(n);
-    void *p = arena_resize(place, n + end_room(n));
-    ceiling_served(before);
-    if (p && place->tracked) {
-        struct place now = arena_find(p);
-        if (n > now.side->size) side_set_grown(now.side, take_stack(frame), clock_coarse());
-        pattern_end(&now, n);
-        now.side->size = n & 0xffffffffffff;
-        now.side->family = FAMILY_MALLOC;
-    }
-    arena_leave(true);
-    return p;
-}
-
-static void *reallocate_foreign(void *p, size_t n, const void *caller, const void *frame) {
-    size_t old = foreign_usable_size(p);
-    void *new = track_allocate(n, 16, false, CEILING_REALLOC, caller, frame);
-    if (!new) return NULL;
-    mem_copy(new, p, min_size(old, n));
-    foreign_free(p);
-    return new;
-}
-
-/* By realloc, where all there was to say has been said. */
-static const struct release by_realloc = {.entry = "realloc"};
-
-/* The tracked block is live. What else may be wrong with it is reported. */
-static bool check_tracked(void *p, const struct place *place, const void *caller, const void *frame) {
-    static const struct release by = {.entry = "realloc", .family = FAMILY_MALLOC, .resized = true};
-    if (!SIDE_IS_LIVE(atomic_load_explicit(&place->side->state, memory_order_acquire))) {
-        misuse(MISUSE_DOUBLE_FREE, "realloc", p, place, caller);
-        return false;
-    }
-    if (unlikely(place->side->family != FAMILY_MALLOC)) {
-        bool outermost = arena_enter();
-        family_check(place, &by, caller, outermost ? take_stack(frame) : STACK_UNKNOWN);
-        leave(outermost);
-    }
-    check_end("realloc", place, caller);
-    pattern_end(place, place->side->size); /* said once */
-    return true;
-}
-
-static void *reallocate(void *p, size_t n, const void *caller, const void *frame, bool *cancelled) {
-    if (!p) return track_allocate(n, 16, false, CEILING_REALLOC, caller, frame);
-    if (n == 0) {
-        static const struct release by = {.entry = "realloc", .family = FAMILY_MALLOC};
-        track_free(p, &by, frame);
-        return NULL;
-    }
-    struct place place = arena_find(p);
-    if (!check("realloc", p, &place, caller)) {
-        if (place.kind == PLACE_FOREIGN && foreign_is_libcs(p)) return reallocate_foreign(p, n, caller, frame);
-        errno = ENOMEM; /* of unknown size: nothing could be copied */
-        return NULL;
-    }
-    if ((place.tracked && !check_tracked(p, &place, caller, frame)) || n > PTRDIFF_MAX) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    void *new = resize(&place, n, frame);
-    if (new) return new;
-    struct request r = {n, 16, false, FAMILY_MALLOC, CEILING_REALLOC, place.tracked ? place.side : NULL, caller, frame};
-    new = allocate_or_refuse(&r);
-    if (!new) return NULL;
-    mem_copy(new, p, min_size(place.tracked ? place.side->size : place.size, n));
-    *cancelled = held_cancels_behind(0, 1);
-    track_free(*cancelled ? new : p, &by_realloc, frame);
-    return new;
-}
-
-/* A cancellation that comes before the old block is gone finds it as it was. */
-void *track_reallocate(void *p, size_t n, const void *caller, const void *frame) {
-    for (;;) {
-        bool cancelled = false;
-        arena_within();
-        void *new = reallocate(p, n, caller, frame, &cancelled);
-        arena_not_within();
-        if (!cancelled) return new; /* else the thread goes on after all */
-    }
 }

@@ -19,6 +19,8 @@ plain() {
     cd "$BATS_TEST_TMPDIR" || return 1
 }
 
+same() { [ "$1" = "$2" ] || { printf "seen:\n%s\nwanted:\n%s\n" "$1" "$2"; return 1; }; }
+
 mkdump() { "$TOOLS/mkdump" "$@"; }
 
 # expect STATUS COMMAND...: runs it, with standard output in $out and standard error in $err.

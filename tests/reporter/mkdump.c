@@ -12,6 +12,7 @@
  *     --base OFFSET --spread N           the frames of --sites lie in these N bytes of the first module
  *     --set S:RECORD:OFFSET:SIZE=VALUE   bytes of a record, before the checksums
  *     --option NAME=VALUE                an option in force
+ *     --weight W --stat ID=VALUE         blocks from here on stand for W each; a counter
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 struct parameters {
     struct builder builder;
     uint64_t blocks, sites, depth, refusals, size, base, spread;
+    float weight;
     bool with_stacks;
     const char *sets[32];
     size_t set_count;
@@ -68,7 +70,8 @@ static void add_site(struct parameters *parameters, size_t stack, uint64_t block
                                    .size = parameters->size ? parameters->size : 16 + (number * 37 + i) % 4096,
                                    .time = now - (i % 7000 + 1) * second,
                                    .stack = (uint32_t)stack,
-                                   .thread = 4711 + (uint32_t)(i % 2)};
+                                   .thread = 4711 + (uint32_t)(i % 2),
+                                   .weight = parameters->weight};
         (void)builder_add(builder, DUMP_BLOCKS, &block, sizeof block);
         if (block.time < builder->process.fork_time) {
             site.inherited_blocks++;
@@ -246,6 +249,12 @@ static void take(struct parameters *parameters, char option, const char *value) 
     case 'O':
         add_option(builder, value);
         return;
+    case 'g':
+        parameters->weight = strtof(value, NULL);
+        return;
+    case 'c':
+        builder_stat(builder, (uint32_t)number, strtoull(strchr(value, '=') + 1, NULL, 0));
+        return;
     case 'T': {
         struct dump_thread thread = {.thread = 4711, .name = string_of(builder, value)};
         (void)builder_add(builder, DUMP_THREADS, &thread, sizeof thread);
@@ -263,7 +272,8 @@ static const struct option options[] = {
     {"max", 1, NULL, 'x'},       {"exit", 1, NULL, 'e'},        {"reason", 1, NULL, 'a'},   {"fork", 0, NULL, 'f'},
     {"extra", 1, NULL, 'w'},     {"omit", 1, NULL, 'o'},        {"no-end", 0, NULL, 'E'},   {"set", 1, NULL, 'S'},
     {"option", 1, NULL, 'O'},    {"thread", 1, NULL, 'T'},      {"base", 1, NULL, 'B'},     {"spread", 1, NULL, 'W'},
-    {"inherited", 1, NULL, 'i'}, {"forked-from", 1, NULL, 'F'}, {NULL, 0, NULL, 0}};
+    {"inherited", 1, NULL, 'i'}, {"forked-from", 1, NULL, 'F'}, {"weight", 1, NULL, 'g'},   {"stat", 1, NULL, 'c'},
+    {NULL, 0, NULL, 0}};
 
 int main(int count, char **arguments) {
     static struct parameters parameters = {.blocks = 12, .sites = 3, .depth = 4};

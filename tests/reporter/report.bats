@@ -16,6 +16,65 @@ setup() { plain; }
     lacks "$out" "~" ".." "SAMPLES" "leaked" "LEAK"
 }
 
+# 412 blocks of 4 KiB drawn with one in 10, 41 of 60,000 bytes, 3 of 64 bytes with one in 114, and one realloc has moved.
+sampled_dump() {
+    mkdump --level 1 --stat 48=65536 --stat 49=128 --stat 50=900 --stat 53=28000000 --stat 54=27000000 \
+        --module /nowhere/gateway --blocks 412 --weight 14.737 --size 4096 --stack 0:0x1005 \
+        --blocks 41 --weight 1.645 --size 60000 --stack 0:0x2005 --blocks 3 --weight 114.28 --size 64 --stack 0:0x3005 \
+        --blocks 1 --weight 0 --size 200 --stack 0:0x4005 --stat 15=9000 --size 0 --blocks 457 "$@" a.dump
+}
+
+@test "the_first_screen_of_samples_has_estimates_ranges_and_sample_counts" {
+    sampled_dump
+    expect 0 "$WEIR" report a.dump
+    same "$(head -n 15 .out)" 'gateway[4711]  level simple, up 2h 03m     not freed ~28 MiB [25..30] at 4 sites
+direct memory  used 496.0M, no max, peak 496.0M, refused 0; cached 3.1M
+sampled 457 live blocks; symbols for 0 of 1 modules
+sampled stacks explain 96 % of 26.7M in 457 live blocks
+may be unseen: sites of fewer than 384 blocks and 192 KiB
+
+  #  NOT FREED  95% RANGE           BLOCKS  SAMPLES  OLDEST  SITE
+  1     24 MiB  22 .. 26       ~     6,072      412      6m  gateway+0x1005
+  2    3.9 MiB  3.2 .. 4.8     ~        67       41     41s  gateway+0x2005
+  3     21 KiB  4.5 .. 62      ~       343        3      3s  gateway+0x3005
+  4      200 B  200 .. 66.5K   ~         1        1      1s  gateway+0x4005
+
+#1  NOT FREED: gateway+0x1005 (the file is gone), 4.0 KiB a block
+    ~24 MiB [22 MiB..26 MiB] in ~6,072 blocks [5,519..6,666],
+    412 samples of 4.0 KiB, made 6m to 1s ago'
+    expect 0 "$WEIR" report --json a.dump
+    same "$(json '[(s["bytes"], s["samples"], s["bytes_low"] < s["bytes"] < s["bytes_high"], s["blocks_low"] <= s["blocks"] <= s["blocks_high"]) for s in d["sites"]][0]' .out)" "(24869455, 412, True, True)"
+    same "$(json '(d["totals"]["samples"], d["sampling"]["samples_ever"], d["sampling"]["thinned"])' .out)" "(457, 900, None)"
+}
+
+@test "sites_are_sorted_by_the_lower_end_of_their_ranges" {
+    # One sample of 1,000 bytes that stands for 120 is less certain than 40 known blocks of that size.
+    mkdump --level 1 --stat 48=65536 --stat 49=128 --module /nowhere/x --blocks 1 --weight 120 --size 1000 --stack 0:0x1005 \
+        --blocks 40 --weight 0 --stack 0:0x2005 a.dump
+    expect 0 "$WEIR" report --json a.dump
+    same "$(json '[s["bytes"] for s in d["sites"]]' .out)" "[40000, 120000]"
+    expect 0 "$WEIR" report --json --sort blocks a.dump
+    same "$(json '[s["blocks"] for s in d["sites"]]' .out)" "[40, 120]"
+}
+
+@test "what_a_rate_may_not_have_seen_is_said" {
+    sampled_dump --stat 52=3 --stat 51=2
+    expect 0 "$WEIR" report a.dump
+    has "$out" "sampled up to 8 times less at times (WEIR_SAMPLE_RATE); ranges know of it" \
+        "2 samples found no memory; estimates are too low by so many"
+    mkdump --level 1 --stat 48=65536 --stat 49=128 --sites 0 --blocks 0 a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "every sampled block was freed" "may be unseen: sites of fewer than 384 blocks and 192 KiB"
+}
+
+@test "an_impossible_weight_drops_the_blocks" {
+    for weight in 0.5 -2 nan inf 1e30; do
+        mkdump --level 1 --stat 48=65536 --stat 49=128 --blocks 6 --weight $weight a.dump
+        expect 3 "$WEIR" report a.dump
+        has "$out" "record 0 names an impossible weight"
+    done
+}
+
 @test "without_a_ceiling_it_says_no_max" {
     mkdump a.dump
     expect 0 "$WEIR" report a.dump

@@ -7,7 +7,7 @@ OUT   := $(BUILD)/tests/reporter
 WARN   := -Wall -Wextra -Wshadow -Wconversion
 FLAGS  := -std=gnu11 -g -I. -D_GNU_SOURCE -DWEIR_VERSION='"test"' $(WARN)
 CHECKS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-LIBS   := -ldw -lelf -liberty -llzma -lzstd
+LIBS   := -ldw -lelf -liberty -llzma -lzstd -lm
 
 ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/view/*.c)) reporter/report.c
 HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h) shim/box/format.h tests/reporter/tests.mk

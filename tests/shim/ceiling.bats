@@ -138,7 +138,7 @@ ends_with_its_own_error() {
 @test "git_at_the_ceiling_ends_with_its_own_error" {
     mkdir r
     (cd r && HOME=$PWD && git init -q . && seq 200000 >f && git add f && git -c user.name=x -c user.email=x commit -qm x) >/dev/null 2>&1
-    ends_with_its_own_error 128 'fatal: Out of memory|bad object|unable to' git -C r log -p -1
+    ends_with_its_own_error 128 'fatal: Out of memory|out of memory|bad object|unable to' git -C r log -p -1
 }
 @test "gcc_at_the_ceiling_ends_with_its_own_error" {
     seq 1 300 | sed 's/.*/int f&(int a) { return a * & + (int)sizeof("&"); }/' >a.c

@@ -2,7 +2,7 @@
 load ../lib/weir
 
 SHIM_TOOLS=$WEIR_ROOT/${WEIR_BUILD:-build}/tests/shim
-LEVELS="disabled paranoid"
+LEVELS=${LEVELS:-disabled simple paranoid}
 
 build_tools() {
     shim_is_built || return 1

@@ -26,8 +26,13 @@ complains() {
     for value in "" 4 all Paranoid "paranoid "; do
         expect 3 "$value" "$SHIM_TOOLS/ends" exit
         same "$(head -n 1 err)" "weir: WEIR_LEVEL=$value: not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"
-        same "$(json 'blocks(12345)' "$(the_dump ends)")" 1
+        same "$(json 'd["process"]["level"]' "$(the_dump ends)")" simple
     done
+}
+@test "a_bad_sampling_is_named" {
+    for value in "" 0 1 2T 5% x -1; do complains "WEIR_SAMPLE_BYTES=$value" "not a size from 2 to 1T (try 64K); 64K is used"; done
+    for value in "" 0 1000001 1K x; do complains "WEIR_SAMPLE_BLOCKS=$value" "not a number from 1 to 1000000; 128 is used"; done
+    for value in "" 0 1000001 none; do complains "WEIR_SAMPLE_RATE=$value" "not a number from 1 to 1000000; 10000 is used"; done
 }
 @test "a_bad_window_is_named" { for value in "" 0 64X -1; do complains "WEIR_WINDOW=$value" "not a size (try 64G); as much as costs little is reserved"; done; }
 @test "a_bad_depth_is_named" { for value in "" 0 129 x 1x; do complains "WEIR_DEPTH=$value" "not a number from 1 to 128; 64 is used"; done; }

@@ -38,14 +38,18 @@ static void misused(enum slab_misuse what, const void *block) {
     rooms_corrupted++;
 }
 
-void rooms_start(void) {
+void rooms_start_sampling(const struct sample_wishes *sample) {
     charge_take = take;
     charge_give = give;
     slab_misused = misused;
     start_read();
     lock_start();
     clock_start();
-    if (!arena_start(&(struct arena_wishes){.check = true})) abort();
+    if (!arena_start(&(struct arena_wishes){.check = true, .sample = *sample})) abort();
+}
+
+void rooms_start(void) {
+    rooms_start_sampling(&(struct sample_wishes){0});
 }
 
 void *rooms_take(size_t n) {

@@ -9,6 +9,7 @@ extern _Atomic size_t rooms_max;         /* the ceiling */
 extern _Atomic unsigned rooms_corrupted; /* times that the arena complained */
 
 void rooms_start(void);
+void rooms_start_sampling(const struct sample_wishes *sample);
 
 /* malloc and free as the entries have them, without tracking. */
 void *rooms_take(size_t n);

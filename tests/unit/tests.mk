@@ -13,15 +13,19 @@ FLAGS += -DNDEBUG -O2
 endif
 
 ROOMS   := $(sort $(wildcard shim/base/*.c shim/arena/*.c)) tests/unit/rooms.c
-HEADERS := $(wildcard shim/base/*.h shim/arena/*.h shim/ceiling/*.h shim/ceiling/mappings.h tests/unit/*.h) tests/unit/tests.mk
+HEADERS := $(wildcard shim/base/*.h shim/arena/*.h shim/ceiling/*.h shim/ceiling/mappings.h reporter/load/estimate.h tests/unit/*.h) tests/unit/tests.mk
 OBJECTS := $(ROOMS:%.c=$(OUT)/plain/%.o)
 
-all: $(OUT)/unit_classes $(OUT)/unit_slices $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races $(OUT)/unit_mappings $(OUT)/unit_limits
+all: $(OUT)/unit_classes $(OUT)/unit_slices $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races $(OUT)/unit_mappings $(OUT)/unit_limits $(OUT)/unit_sample
 
 MAPPINGS := shim/ceiling/pages.c shim/ceiling/owners.c shim/ceiling/reclaim.c shim/ceiling/mappings.c
 
 $(OUT)/unit_mappings: $(OUT)/plain/tests/unit/unit_mappings.o $(OBJECTS) $(MAPPINGS:%.c=$(OUT)/plain/%.o)
 	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread
+
+# What is drawn, and what the reporter makes of it.
+$(OUT)/unit_sample: $(OUT)/plain/tests/unit/unit_sample.o $(OUT)/plain/reporter/load/estimate.o $(OBJECTS)
+	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread -lm
 
 $(OUT)/unit_%: $(OUT)/plain/tests/unit/unit_%.o $(OBJECTS)
 	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread

@@ -1,0 +1,39 @@
+/* What blocks that were drawn tell of all there are. A block that was tracked with probability p stands for 1 / p:
+ * itself, and 1 / p - 1 that were not seen. */
+#ifndef WEIR_LOAD_ESTIMATE_H
+#define WEIR_LOAD_ESTIMATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Sums over blocks, of which each has a value v (1, or its bytes), and was tracked with p = 1 / w. */
+struct samples {
+    double seen;     /* of v */
+    double unseen;   /* of v (w - 1) */
+    double variance; /* of v^2 w (w - 1): of the estimate */
+    double reach;    /* the largest v / -ln(1 - p): what goes unseen in the mean before one is seen */
+};
+
+/* How blocks are drawn as of now: of such a one, of n bytes, p = 1 - exp(-(n + extra) / interval). Of intervals that
+ * were longer once there are samples, and of the last one perhaps not yet. 0: all are tracked. */
+struct drawing {
+    double interval, extra; /* bytes */
+};
+
+/* A block of n bytes, of which `value` is counted. The weight is 1 and more, and finite. */
+void samples_add(struct samples *samples, const struct drawing *drawing, double n, double value, double weight);
+void samples_join(struct samples *samples, const struct samples *others);
+
+/* With its range: in 95 of 100 cases the truth lies in it. */
+struct estimate {
+    double value, low, high;
+};
+struct estimate samples_estimate(const struct samples *samples);
+static inline bool samples_are_exact(const struct samples *samples) {
+    return samples->reach <= 0;
+}
+
+/* The x below which a gamma distribution of that shape, and of scale 1, lies with probability p. */
+double gamma_quantile(double shape, double p);
+
+#endif

@@ -1,0 +1,138 @@
+/* realloc's slow path; see track.h. */
+#include "shim/base/clock.h"
+#include "shim/base/options.h"
+#include "shim/box/stacks.h"
+#include "shim/track/family.h"
+#include "shim/track/foreign.h"
+#include "shim/track/pattern.h"
+#include "shim/track/request.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+/* What it is drawn by from here on. Where realloc would have moved the block, had nobody tracked it, or has let its run
+ * grow, all of its like have been drawn again, see arena/sample.h. */
+static struct draw draw_after(const struct place *place, size_t n) {
+    struct draw draw = {place->side->drawn, place->side->thinned};
+    if (draw.class == SAMPLE_CERTAIN || sample_would_stay(draw, place, n)) return draw;
+    return (struct draw){SAMPLE_CERTAIN, 0};
+}
+
+static void resized(const struct place *place, void *p, size_t n, const void *frame) {
+    struct draw draw = draw_after(place, n);
+    struct place now = arena_find(p);
+    if (n > now.side->size && !sample_is_spent()) {
+        side_set_grown(now.side, track_take_stack(frame), clock_coarse());
+        sample_count();
+    }
+    pattern_end(&now, n);
+    now.side->size = n & 0xffffffffffff;
+    now.side->family = FAMILY_MALLOC;
+    now.side->drawn = draw.class;
+    now.side->thinned = draw.thinned & 31u;
+}
+
+/* A run that nobody tracks has grown where it is, which is as good as a larger one that is made. */
+static void draw_grown(void *p, const struct request *r) {
+    struct place place = arena_find(p);
+    struct draw draw;
+    place.side = arena_draw_grown(&place, r->n, &draw);
+    place.tracked = place.side != NULL;
+    if (place.tracked) track_begin(&place, r, draw);
+}
+
+static void *resize(const struct place *place, const struct request *r) {
+    size_t n = r->n;
+    if (!arena_enter()) {
+        arena_leave(false);
+        return NULL;
+    }
+    tls.refused = 0;
+    /* A run that shrinks where it is gives its end away at once. */
+    if (options.zero_on_free && place->kind == PLACE_RUN && n < place->size && n > CLASS_MAX)
+        mem_zero(place->start + n, place->size - n);
+    bool before = ceiling_serves(n);
+    void *p = arena_resize(place, n + track_end_room(n));
+    ceiling_served(before);
+    if (p && place->tracked)
+        resized(place, p, n, r->frame);
+    else if (p && place->kind == PLACE_RUN && n > place->size)
+        draw_grown(p, r);
+    arena_leave(true);
+    return p;
+}
+
+static void *reallocate_foreign(void *p, size_t n, const void *caller, const void *frame) {
+    size_t old = foreign_usable_size(p);
+    void *new = track_allocate(n, 16, false, CEILING_REALLOC, caller, frame);
+    if (!new) return NULL;
+    mem_copy(new, p, min_size(old, n));
+    foreign_free(p);
+    return new;
+}
+
+/* By realloc, where all there was to say has been said. */
+static const struct release by_realloc = {.entry = "realloc"};
+
+/* The tracked block is live. What else may be wrong with it is reported. */
+static bool check_tracked(void *p, const struct place *place, const void *caller, const void *frame) {
+    static const struct release by = {.entry = "realloc", .family = FAMILY_MALLOC, .resized = true};
+    if (!SIDE_IS_LIVE(atomic_load_explicit(&place->side->state, memory_order_acquire))) {
+        track_misuse(MISUSE_DOUBLE_FREE, "realloc", p, place, caller);
+        return false;
+    }
+    if (unlikely(place->side->family != FAMILY_MALLOC)) {
+        bool outermost = arena_enter();
+        family_check(place, &by, caller, outermost ? track_take_stack(frame) : STACK_UNKNOWN);
+        track_leave(outermost);
+    }
+    track_check_end("realloc", place, caller);
+    pattern_end(place, place->side->size); /* said once */
+    return true;
+}
+
+static void *reallocate(void *p, size_t n, const void *caller, const void *frame, bool *cancelled) {
+    if (!p) return track_allocate(n, 16, false, CEILING_REALLOC, caller, frame);
+    if (n == 0) {
+        static const struct release by = {.entry = "realloc", .family = FAMILY_MALLOC};
+        track_free(p, &by, frame);
+        return NULL;
+    }
+    struct place place = arena_find(p);
+    if (!track_check("realloc", p, &place, caller)) {
+        if (place.kind == PLACE_FOREIGN && foreign_is_libcs(p)) return reallocate_foreign(p, n, caller, frame);
+        errno = ENOMEM; /* of unknown size: nothing could be copied */
+        return NULL;
+    }
+    if ((place.tracked && !check_tracked(p, &place, caller, frame)) || n > PTRDIFF_MAX) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    struct request r = {.n = n,
+                        .alignment = 16,
+                        .family = FAMILY_MALLOC,
+                        .operation = CEILING_REALLOC,
+                        .origin = place.tracked ? place.side : NULL,
+                        .caller = caller,
+                        .frame = frame};
+    if (place.tracked) r.draw = draw_after(&place, n);
+    void *new = resize(&place, &r);
+    if (new) return new;
+    new = track_allocate_or_refuse(&r);
+    if (!new) return NULL;
+    mem_copy(new, p, min_size(place.tracked ? place.side->size : place.size, n));
+    *cancelled = held_cancels_behind(0, 1);
+    track_free(*cancelled ? new : p, &by_realloc, frame);
+    return new;
+}
+
+/* A cancellation that comes before the old block is gone finds it as it was. */
+void *track_reallocate(void *p, size_t n, const void *caller, const void *frame) {
+    for (;;) {
+        bool cancelled = false;
+        arena_within();
+        void *new = reallocate(p, n, caller, frame, &cancelled);
+        arena_not_within();
+        if (!cancelled) return new; /* else the thread goes on after all */
+    }
+}

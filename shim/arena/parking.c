@@ -1,6 +1,7 @@
 /* Threads that come and go: heaps are made, parked when their threads end, adopted by the next ones. See heap.h. */
 #include "shim/arena/heap.h"
 #include "shim/arena/kept.h"
+#include "shim/arena/sample.h"
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
@@ -152,7 +153,9 @@ static bool collect(struct heap *h, bool keep) {
     bool kept = false;
     kept_give_back(h);
     (void)heap_drain(h);
-    for (unsigned i = 0; i < heap_bins; i++) kept |= collect_bin(h, i >= CLASSES, i % CLASSES, keep);
+    /* Samples are few: the next thread may not need the memory of this one's. */
+    for (unsigned i = 0; i < heap_bins; i++)
+        kept |= collect_bin(h, i >= CLASSES, i % CLASSES, keep && !(sample_on && i >= CLASSES));
     return kept;
 }
 

@@ -109,6 +109,7 @@ static bool may_find_room(void) {
 
 /* At level disabled the one frame that every entry knows. */
 static uint32_t trace(const void *frame, uint32_t cache) {
+    if (samples()) return unwind_seldom(frame);
     return state_tracking() ? unwind(frame, cache) : unwind_caller(frame, cache);
 }
 
@@ -338,9 +339,7 @@ bool track_check(const char *entry, const void *p, const struct place *place, co
 
 /* Where not all is tracked a free is to cost little: its caller alone is noted. */
 static uint32_t stack_of_free(const void *frame) {
-    if (!samples()) return track_take_stack(frame);
-    const struct heap *h = heap_mine();
-    return unwind_caller(frame, h ? h->index : STACKS_NO_CACHE);
+    return samples() ? unwind_caller(frame, STACKS_NO_CACHE) : track_take_stack(frame);
 }
 
 /* Marks a tracked block as freed; false: it was not live. One exchange, so that of two frees one loses. */

@@ -59,6 +59,14 @@ static struct region recents;
 static struct recent spare;
 static _Atomic uint32_t spare_taken; /* by the process that this is: a fork leaves it behind */
 
+/* Where few blocks are tracked, the first so many are everybody's: 20 KiB a thread would be more than the samples are.
+ */
+#define SHARED_BITS 5
+static struct shared {
+    _Atomic uint32_t taken; /* as spare_taken */
+    uintptr_t user;         /* the thread whose walk is remembered; its holder's */
+} shared[1 << SHARED_BITS];
+
 bool unwind_start(void) {
     step_start();
     return rules_start() && region_reserve(&recents, HEAPS_MAX * RECENT_STRIDE, false);
@@ -70,15 +78,14 @@ static struct recent *recent_of(uint32_t cache) {
     return (struct recent *)(void *)(recents.base + at);
 }
 
-static struct recent *take_spare(void) {
+static bool take(_Atomic uint32_t *taken) {
     uint32_t me = atomic_load_explicit(&lock_page.owner, memory_order_relaxed), by = 0;
-    while (!atomic_compare_exchange_strong_explicit(&spare_taken, &by, me, memory_order_acquire, memory_order_relaxed))
-        if (by == me) return NULL;
-    spare.length = 0;
-    return &spare;
+    while (!atomic_compare_exchange_strong_explicit(taken, &by, me, memory_order_acquire, memory_order_relaxed))
+        if (by == me) return false;
+    return true;
 }
-static void give_spare(void) {
-    atomic_store_explicit(&spare_taken, 0, memory_order_release);
+static void give(_Atomic uint32_t *taken) {
+    atomic_store_explicit(taken, 0, memory_order_release);
 }
 
 static uint64_t mix(uint64_t hash, uint64_t frame) {
@@ -225,10 +232,22 @@ static uint32_t unwind_with(struct recent *r, const void *frame_address, uint32_
 uint32_t unwind(const void *frame_address, uint32_t cache) {
     struct recent *r = recent_of(cache);
     if (likely(r != NULL)) return unwind_with(r, frame_address, cache);
-    r = take_spare();
-    if (!r) return STACK_UNKNOWN;
-    uint32_t id = unwind_with(r, frame_address, cache);
-    give_spare();
+    if (!take(&spare_taken)) return STACK_UNKNOWN;
+    spare.length = 0;
+    uint32_t id = unwind_with(&spare, frame_address, cache);
+    give(&spare_taken);
+    return id;
+}
+
+uint32_t unwind_seldom(const void *frame_address) {
+    uintptr_t me = thread_pointer();
+    uint32_t i = (uint32_t)(me * 0x9e3779b97f4a7c15u >> (64 - SHARED_BITS));
+    struct recent *r = recent_of(i);
+    if (!r || !take(&shared[i].taken)) return unwind(frame_address, STACKS_NO_CACHE);
+    if (shared[i].user != me) r->length = 0, r->low = r->high = 0;
+    shared[i].user = me;
+    uint32_t id = unwind_with(r, frame_address, STACKS_NO_CACHE);
+    give(&shared[i].taken);
     return id;
 }
 

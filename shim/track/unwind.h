@@ -12,6 +12,9 @@ bool unwind_start(void);
  * frame pointer) is given. Frames inside libweir.so are left out. `cache` is the index of the thread's heap. */
 uint32_t unwind(const void *frame_address, uint32_t cache);
 
+/* The same where that is seldom: threads share what memory it takes. */
+uint32_t unwind_seldom(const void *frame_address);
+
 /* The same of that caller alone, which needs no start. */
 uint32_t unwind_caller(const void *frame_address, uint32_t cache);
 

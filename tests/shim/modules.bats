@@ -26,6 +26,17 @@ exchanged() { # exchanged FIRST SECOND
 @test "libraries_at_one_address_are_told_apart" { exchanged plugin_one plugin_two; }
 @test "libraries_at_one_address_without_a_build_id_are_told_apart" { exchanged bare_one bare_two; }
 
+# A module's link map is a block as others are, and of the ones here about half are drawn.
+@test "libraries_at_one_address_are_told_apart_where_blocks_are_sampled" {
+    for try in {1..10}; do
+        expect 0 simple WEIR_SAMPLE_BYTES=2K WEIR_SAMPLE_BLOCKS=1000000 "$SHIM_TOOLS/modules" exchange "$SHIM_TOOLS/plugin_one.so" "$SHIM_TOOLS/plugin_two.so"
+        silent
+        same "$(json "{f['function'] for s in d['sites'] if s['largest'] == 2001 for f in s['frames'][:1]} - {'make_one'}" "$(the_dump modules)")" "set()"
+        same "$(json "{f['function'] for s in d['sites'] if s['largest'] == 2002 for f in s['frames'][:1]} - {'make_two'}" "$(the_dump modules)")" "set()"
+    done
+    same "$(json "sum(s['samples'] for s in d['sites'] if s['largest'] in (2001, 2002)) > 0" "$(the_dump modules)")" True
+}
+
 replaced() { # replaced KIND WHY
     cp "$SHIM_TOOLS/$1_one.so" one.so
     cp "$SHIM_TOOLS/$1_two.so" two.so

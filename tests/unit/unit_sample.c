@@ -175,7 +175,7 @@ static void periods_are_not_seen(void **unused) {
             rooms_give(take(48, &draw, &drawn));
             drawn_of_first += drawn && i % period == 0;
         }
-        double expected = n / period * p_of(48), off = (drawn_of_first - expected) / sqrt(expected);
+        double expected = (double)n / period * p_of(48), off = (drawn_of_first - expected) / sqrt(expected);
         if (fabs(off) > 4) fail_msg("period %u: %u, not %.0f", period, drawn_of_first, expected);
     }
 }

@@ -35,7 +35,6 @@ static void on_misuse(enum slab_misuse what, const void *block) {
         atomic_store_explicit(&place.side->state, SIDE_NEVER, memory_order_relaxed);
 }
 
-static uint32_t take_stack(const void *frame);
 static uint32_t stack_of_mapping(const void *frame);
 
 bool track_start(void) {
@@ -52,7 +51,7 @@ bool track_start(void) {
     state_set_checked(!sampled && tables);
     if (state_tracking()) {
         owners_stack = stack_of_mapping;
-        ceiling_stack = take_stack;
+        ceiling_stack = track_take_stack;
     }
     return tables;
 }

@@ -30,6 +30,7 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "  --output TEMPLATE   where dumps go: %e program, %p pid,           WEIR_OUTPUT\n"
                            "                      %n number, %t time\n"
                            "  --dump-at LIST      exit, signal, limit; or none                 WEIR_DUMP_AT\n"
+                           "  --leaks LIST        exit (default), signal; or off                 WEIR_LEAKS\n"
                            "  --signal SIGNAL     the dump signal                               WEIR_SIGNAL\n"
                            "  --box-dir DIR       where the answer to weir dump is left        WEIR_BOX_DIR\n"
                            "  --on-error ACTION   at a bad free: abort or report              WEIR_ON_ERROR\n"
@@ -126,7 +127,8 @@ static bool name_run(struct run *run) {
     unsigned char random[8];
     if (getrandom(random, sizeof random, 0) != sizeof random) return false;
     for (size_t i = 0; i < sizeof random; i++) (void)snprintf(run->id + 2 * i, 3, "%02x", random[i]);
-    return setenv("WEIR_RUN", run->id, 1) == 0;
+    /* Whoever waits for the end wants to know what is leaked then. */
+    return setenv("WEIR_RUN", run->id, 1) == 0 && setenv("WEIR_LEAKS", "exit", 0) == 0;
 }
 
 static bool is_possible(const struct run *run) {

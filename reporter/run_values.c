@@ -102,6 +102,10 @@ static bool is_event_list(const char *value) {
     static const char *const events[] = {"exit", "signal", "limit", NULL};
     return is_list_of(value, events);
 }
+static bool is_leak_list(const char *value) {
+    static const char *const events[] = {"exit", "signal", NULL};
+    return strcmp(value, "off") == 0 || is_list_of(value, events);
+}
 static bool is_action_list(const char *value) {
     static const char *const actions[] = {"log", "dump", "reclaim", NULL};
     return is_list_of(value, actions);
@@ -142,6 +146,7 @@ const struct run_option run_options[] = {
     {"depth", "WEIR_DEPTH", is_depth, "a number from 1 to 128"},
     {"output", "WEIR_OUTPUT", is_template, "a file name (%e %p %n %t and %% may stand in it)"},
     {"dump-at", "WEIR_DUMP_AT", is_event_list, "a list of exit, signal, limit, or none"},
+    {"leaks", "WEIR_LEAKS", is_leak_list, "a list of exit, signal, or off"},
     {"signal", "WEIR_SIGNAL", is_signal, "a signal that may be used (try SIGRTMAX-1)"},
     {"box-dir", "WEIR_BOX_DIR", is_folder, "the absolute path of a folder"},
     {"on-error", "WEIR_ON_ERROR", is_action, "abort or report"},

@@ -86,3 +86,12 @@ const struct block_summary *dump_summary(const struct dump *dump, uint32_t stack
     if (!dump->summary_of || stack >= dump_count(dump, DUMP_STACKS) || !dump->summary_of[stack]) return NULL;
     return &dump->summaries[dump->summary_of[stack] - 1];
 }
+
+const struct block_summary *dump_next_summary(const struct dump *dump, const struct block_summary *summary) {
+    return summary->next ? &dump->summaries[summary->next - 1] : NULL;
+}
+
+bool dump_is_judged(const struct dump *dump) {
+    uint64_t known = 0;
+    return dump_stat(dump, STAT_SCANNED, &known) && known && dump->summary_of;
+}

@@ -12,17 +12,19 @@
 
 #define PIECE (1u << 20)
 
-static struct block_summary *summary_for(struct dump *dump, uint32_t stack) {
-    uint32_t *index = &dump->summary_of[stack];
-    if (!*index) {
-        dump->summaries =
-            memory_more(dump->summaries, &dump->summary_capacity, dump->summary_count + 1, sizeof *dump->summaries);
-        struct block_summary *fresh = &dump->summaries[dump->summary_count++];
-        fresh->stack = stack;
-        fresh->oldest = UINT64_MAX;
-        *index = (uint32_t)dump->summary_count;
-    }
-    return &dump->summaries[*index - 1];
+static struct block_summary *summary_for(struct dump *dump, uint32_t stack, enum dump_verdict verdict) {
+    uint32_t first = dump->summary_of[stack];
+    for (uint32_t i = first; i; i = dump->summaries[i - 1].next)
+        if (dump->summaries[i - 1].verdict == verdict) return &dump->summaries[i - 1];
+    dump->summaries =
+        memory_more(dump->summaries, &dump->summary_capacity, dump->summary_count + 1, sizeof *dump->summaries);
+    struct block_summary *fresh = &dump->summaries[dump->summary_count++];
+    fresh->stack = stack;
+    fresh->verdict = verdict;
+    fresh->oldest = UINT64_MAX;
+    fresh->next = first;
+    dump->summary_of[stack] = (uint32_t)dump->summary_count;
+    return fresh;
 }
 
 static void count_thread(struct block_summary *summary, uint32_t thread) {
@@ -40,7 +42,7 @@ static void count_thread(struct block_summary *summary, uint32_t thread) {
 }
 
 static void add_block(struct dump *dump, const struct dump_block *block) {
-    struct block_summary *summary = summary_for(dump, block->stack);
+    struct block_summary *summary = summary_for(dump, block->stack, (enum dump_verdict)block->verdict);
     if (dump->process.fork_time && block->time < dump->process.fork_time) {
         summary->inherited_blocks++;
         if (__builtin_add_overflow(summary->inherited_bytes, block->size, &summary->inherited_bytes))
@@ -56,7 +58,6 @@ static void add_block(struct dump *dump, const struct dump_block *block) {
     if (block->time < summary->oldest) summary->oldest = block->time;
     if (block->time > summary->newest) summary->newest = block->time;
     sizes_add(&summary->sizes, block->size);
-    summary->verdicts[block->verdict]++;
     count_thread(summary, block->thread);
 }
 

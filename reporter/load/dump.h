@@ -35,14 +35,15 @@ struct section {
 
 #define SUMMARY_THREADS 16
 
-/* What the live blocks of one stack say that its site does not. */
+/* What the live blocks of one stack and one verdict say that its site does not. */
 struct block_summary {
     uint64_t blocks, bytes, oldest, newest;
     struct samples block_samples, byte_samples;
     struct sizes sizes;
     uint64_t inherited_blocks, inherited_bytes;
-    uint64_t verdicts[DUMP_IN_USE + 1]; /* blocks, by verdict */
+    enum dump_verdict verdict; /* of all of them; those of the stack that have another one are apart */
     uint32_t stack;
+    uint32_t next;         /* of the stack: index plus one, 0: the last */
     uint32_t threads;      /* used entries below */
     uint64_t more_threads; /* blocks made by threads that found no entry */
     struct {
@@ -103,7 +104,12 @@ bool dump_stat(const struct dump *dump, uint32_t id, uint64_t *value);
 struct text dump_thread_name(const struct dump *dump, uint32_t thread);
 struct text dump_option_value(const struct dump *dump, const char *name);
 
-const struct block_summary *dump_summary(const struct dump *dump, uint32_t stack); /* NULL: no block of it */
+/* The first of the stack, NULL: no block of it; the next one. */
+const struct block_summary *dump_summary(const struct dump *dump, uint32_t stack);
+const struct block_summary *dump_next_summary(const struct dump *dump, const struct block_summary *summary);
+
+/* Live blocks were judged. */
+bool dump_is_judged(const struct dump *dump);
 
 /* The steps of dump_open, one file each. */
 void dump_check(struct dump *dump);  /* check.c */

@@ -101,18 +101,23 @@ static uint32_t translate(struct merged *merged, const struct dump *dump, struct
     return known->number[index] - 1;
 }
 
-static struct merged_site *site_with(struct merged *merged, struct merged_frame *frames, uint32_t count) {
+/* `frames` has room for one more, which tells verdicts apart: it is no frame. */
+static struct merged_site *site_with(struct merged *merged, struct merged_frame *frames, uint32_t count,
+                                     enum dump_verdict verdict) {
     struct merged_site *site = NULL;
-    HASH_FIND(hh, merged->site_table, frames, count * sizeof *frames, site);
+    size_t key = (count + (size_t)1) * sizeof *frames;
+    frames[count] = (struct merged_frame){verdict, UINT32_MAX, 0};
+    HASH_FIND(hh, merged->site_table, frames, key, site);
     if (site) return site;
     site = memory_get(1, sizeof *site);
-    site->frames = memory_get(count, sizeof *frames);
-    if (count) memcpy(site->frames, frames, count * sizeof *frames);
+    site->frames = memory_get(count + (size_t)1, sizeof *frames);
+    memcpy(site->frames, frames, key);
     site->frame_count = count;
+    site->verdict = verdict;
     site->newest_age = UINT64_MAX;
     merged->sites = memory_more(merged->sites, &merged->site_capacity, merged->site_count + 1, sizeof(void *));
     merged->sites[merged->site_count++] = site;
-    HASH_ADD_KEYPTR(hh, merged->site_table, site->frames, count * sizeof *frames, site);
+    HASH_ADD_KEYPTR(hh, merged->site_table, site->frames, key, site);
     return site;
 }
 
@@ -130,23 +135,15 @@ uint32_t merged_frames(struct merged *merged, const struct dump *dump, struct tr
 }
 
 struct merged_site *merged_site_of(struct merged *merged, const struct dump *dump, struct translation *known,
-                                   uint32_t id) {
-    static struct merged_frame frames[MERGED_FRAMES_MAX];
-    struct merged_site *site = site_with(merged, frames, merged_frames(merged, dump, known, id, frames));
+                                   uint32_t id, enum dump_verdict verdict) {
+    static struct merged_frame frames[MERGED_FRAMES_MAX + 1];
+    struct merged_site *site = site_with(merged, frames, merged_frames(merged, dump, known, id, frames), verdict);
     site->flags |= id < dump_count(dump, DUMP_STACKS) ? dump_stacks(dump)[id].flags : DUMP_STACK_NONE;
     return site;
 }
 
-static enum dump_verdict worst(const struct block_summary *summary) {
-    for (enum dump_verdict verdict = DUMP_LEAKED; verdict <= DUMP_IN_USE; verdict++)
-        if (summary->verdicts[verdict]) return verdict;
-    return DUMP_UNKNOWN;
-}
-
 static void add_threads(struct merged_site *site, const struct dump *dump, const struct block_summary *summary) {
     if (!summary) return;
-    enum dump_verdict verdict = worst(summary);
-    if (site->verdict == DUMP_UNKNOWN || (verdict != DUMP_UNKNOWN && verdict < site->verdict)) site->verdict = verdict;
     sizes_join(&site->sizes, &summary->sizes);
     site->threads = memory_more(site->threads, &site->thread_capacity, site->thread_count + summary->threads,
                                 sizeof *site->threads);
@@ -172,12 +169,16 @@ static void add_samples(struct merged *merged, struct merged_site *site, const s
     samples_join(&site->byte_samples, &bytes);
     samples_join(&merged->block_samples, &blocks);
     samples_join(&merged->byte_samples, &bytes);
+    if (site->verdict == DUMP_LEAKED || site->verdict == DUMP_INDIRECT) samples_join(&merged->leaked_samples, &bytes);
+    if (site->verdict == DUMP_POSSIBLE) samples_join(&merged->possible_samples, &bytes);
 }
 
-static void add_site(struct merged *merged, size_t number, struct translation *known, const struct dump_site *from) {
+static void add_site(struct merged *merged, size_t number, struct translation *known, const struct dump_site *from,
+                     const struct block_summary *summary) {
     struct part *part = &merged->parts[number];
     const struct dump *dump = part->dump;
-    struct merged_site *site = merged_site_of(merged, dump, known, from->stack);
+    enum dump_verdict verdict = summary ? summary->verdict : DUMP_UNKNOWN;
+    struct merged_site *site = merged_site_of(merged, dump, known, from->stack, verdict);
     add_to(&site->blocks, from->blocks);
     add_to(&site->bytes, from->bytes);
     add_to(&site->pinned, from->pinned);
@@ -186,11 +187,11 @@ static void add_site(struct merged *merged, size_t number, struct translation *k
     add_to(&merged->inherited_blocks, from->inherited_blocks);
     add_to(&merged->inherited_bytes, from->inherited_bytes);
     if (!from->blocks) return;
-    add_samples(merged, site, from, dump_summary(dump, from->stack));
+    add_samples(merged, site, from, summary);
     add_to(&site->thread_total, from->threads);
     if (age(dump, from->oldest) > site->oldest_age) site->oldest_age = age(dump, from->oldest);
     if (age(dump, from->newest) < site->newest_age) site->newest_age = age(dump, from->newest);
-    add_threads(site, dump, dump_summary(dump, from->stack));
+    add_threads(site, dump, summary);
     if (site->last_part != number + 1) site->parts++;
     site->last_part = (uint32_t)number + 1;
     part->sites++;
@@ -202,7 +203,7 @@ static void add_site(struct merged *merged, size_t number, struct translation *k
 
 static void add_mapping(struct merged *merged, const struct dump *dump, struct translation *known,
                         const struct dump_mapping *from) {
-    struct merged_site *site = merged_site_of(merged, dump, known, from->stack);
+    struct merged_site *site = merged_site_of(merged, dump, known, from->stack, DUMP_UNKNOWN);
     add_to(&site->mappings, 1);
     add_to(&site->mapped, from->charged);
     if (age(dump, from->time) > site->mapped_age) site->mapped_age = age(dump, from->time);
@@ -259,15 +260,38 @@ static void add_inherited(struct merged *merged, const struct dump *dump) {
     add_to(&merged->inherited_bytes, bytes);
 }
 
+/* What pins a slab is of all blocks of a stack: the verdict of most of them has it. */
+static void add_pinned(struct merged *merged, const struct dump *dump, struct translation *known,
+                       const struct dump_site *from) {
+    const struct block_summary *most = dump_summary(dump, from->stack);
+    for (const struct block_summary *s = most; s; s = dump_next_summary(dump, s))
+        if (s->bytes > most->bytes) most = s;
+    if (most && from->pinned)
+        add_to(&merged_site_of(merged, dump, known, from->stack, most->verdict)->pinned, from->pinned);
+}
+
+static void add_sites(struct merged *merged, size_t number, struct translation *known) {
+    const struct dump *dump = merged->parts[number].dump;
+    bool judged = dump_is_judged(dump), by_block = judged || !dump_has(dump, DUMP_SITES);
+    merged->judged = merged->judged || judged;
+    for (size_t i = 0; by_block && i < dump->summary_count; i++) {
+        struct dump_site site = site_from_blocks(&dump->summaries[i]);
+        add_site(merged, number, known, &site, &dump->summaries[i]);
+    }
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_SITES); i++) {
+        const struct dump_site *site = &dump_sites(dump)[i];
+        if (by_block)
+            add_pinned(merged, dump, known, site);
+        else
+            add_site(merged, number, known, site, dump_summary(dump, site->stack));
+    }
+}
+
 static void add_part(struct merged *merged, size_t number) {
     const struct dump *dump = merged->parts[number].dump;
     struct translation known = {.count = (size_t)dump_count(dump, DUMP_MODULES)};
     known.number = memory_get(known.count, sizeof *known.number);
-    for (uint64_t i = 0; i < dump_count(dump, DUMP_SITES); i++) add_site(merged, number, &known, &dump_sites(dump)[i]);
-    for (size_t i = 0; !dump_has(dump, DUMP_SITES) && i < dump->summary_count; i++) {
-        struct dump_site site = site_from_blocks(&dump->summaries[i]);
-        add_site(merged, number, &known, &site);
-    }
+    add_sites(merged, number, &known);
     for (uint64_t i = 0; i < dump_count(dump, DUMP_MAPPINGS); i++)
         add_mapping(merged, dump, &known, &dump_mappings(dump)[i]);
     merged->sampled = merged->sampled || dump_is_sampled(dump);
@@ -296,6 +320,8 @@ void merged_build(struct merged *merged) {
     for (size_t i = 0; i < merged->site_count; i++) {
         struct merged_site *site = merged->sites[i];
         merged->live_sites += site->blocks > 0;
+        merged->leaked_sites += site->blocks > 0 && (site->verdict == DUMP_LEAKED || site->verdict == DUMP_INDIRECT);
+        merged->possible_sites += site->blocks > 0 && site->verdict == DUMP_POSSIBLE;
         site->all_blocks = samples_estimate(&site->block_samples);
         site->all_bytes = samples_estimate(&site->byte_samples);
         merged_sort_growths(site);
@@ -303,6 +329,8 @@ void merged_build(struct merged *merged) {
     }
     merged->all_blocks = samples_estimate(&merged->block_samples);
     merged->all_bytes = samples_estimate(&merged->byte_samples);
+    merged->leaked = samples_estimate(&merged->leaked_samples);
+    merged->possible = samples_estimate(&merged->possible_samples);
     merged_find_doubts(merged);
 }
 
@@ -321,9 +349,17 @@ static int lower(const struct estimate *a, const struct estimate *b) {
     return a->value < b->value ? 1 : a->value > b->value ? -1 : 0;
 }
 
+/* What is worse comes first. */
+static int rank(enum dump_verdict verdict) {
+    static const int ranks[] = {
+        [DUMP_LEAKED] = 0, [DUMP_INDIRECT] = 1, [DUMP_POSSIBLE] = 2, [DUMP_UNKNOWN] = 3, [DUMP_IN_USE] = 4};
+    return ranks[verdict];
+}
+
 static int compare_sites(const void *left, const void *right, void *order) {
     const struct merged_site *a = *(struct merged_site *const *)left, *b = *(struct merged_site *const *)right;
     int result = descending(a->blocks > 0, b->blocks > 0);
+    if (!result && *(enum merged_order *)order != BY_PINNED) result = rank(a->verdict) - rank(b->verdict);
     if (!result && *(enum merged_order *)order == BY_BLOCKS) result = lower(&a->all_blocks, &b->all_blocks);
     if (!result && *(enum merged_order *)order == BY_AGE) result = descending(a->oldest_age, b->oldest_age);
     if (!result && *(enum merged_order *)order == BY_PINNED) result = descending(a->pinned, b->pinned);
@@ -350,6 +386,12 @@ void merged_sort(struct merged *merged, enum merged_order order) {
     if (merged->site_count) qsort_r(merged->sites, merged->site_count, sizeof(void *), compare_sites, &order);
     for (size_t i = 0; i < merged->site_count; i++) merged->sites[i]->id = i + 1;
     sort_mappers(merged);
+}
+
+bool merged_all_judged(const struct merged *merged) {
+    for (size_t i = 0; i < merged->part_count; i++)
+        if (!merged->parts[i].older && !dump_is_judged(merged->parts[i].dump)) return false;
+    return true;
 }
 
 bool merged_stat(const struct merged *merged, uint32_t id, uint64_t *sum, uint64_t *highest) {

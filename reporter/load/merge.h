@@ -97,6 +97,10 @@ struct merged {
     uint64_t blocks, bytes, inherited_blocks, inherited_bytes;
     struct samples block_samples, byte_samples;
     struct estimate all_blocks, all_bytes;
+    bool judged; /* some part is; then these are sums over what is leaked, directly or not, and over what may be */
+    struct samples leaked_samples, possible_samples; /* bytes */
+    struct estimate leaked, possible;
+    size_t leaked_sites, possible_sites;
     bool sampled;         /* some part is */
     uint32_t forked_from; /* the one process whose blocks those are; 0: several, or it is not known */
     size_t live_sites;
@@ -126,12 +130,14 @@ struct translation {
 /* The frames of a stack, at most MERGED_FRAMES_MAX; their number. */
 uint32_t merged_frames(struct merged *merged, const struct dump *dump, struct translation *known, uint32_t id,
                        struct merged_frame *frames);
+/* Blocks of one stack that were judged differently are sites of their own. */
 struct merged_site *merged_site_of(struct merged *merged, const struct dump *dump, struct translation *known,
-                                   uint32_t id);
+                                   uint32_t id, enum dump_verdict verdict);
 void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known);
 void merged_sort_growths(struct merged_site *site);
 void merged_find_doubts(struct merged *merged); /* doubts.c */
 
+bool merged_all_judged(const struct merged *merged); /* every part that counts is */
 bool merged_stat(const struct merged *merged, uint32_t id, uint64_t *sum, uint64_t *highest); /* false: not known */
 
 #endif

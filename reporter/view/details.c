@@ -107,8 +107,9 @@ static void print_threads(const struct view *view, const struct merged_site *sit
 static const char *verdict_title(enum dump_verdict verdict) {
     switch (verdict) {
     case DUMP_LEAKED:
-    case DUMP_INDIRECT:
         return "LEAK";
+    case DUMP_INDIRECT:
+        return "LEAK (of what leaked blocks led to)";
     case DUMP_POSSIBLE:
         return "POSSIBLE LEAK";
     case DUMP_IN_USE:

@@ -229,6 +229,7 @@ static void put_site(struct json *json, const struct view *view, const struct me
     json_number(json, "id", site->id);
     json_string(json, "name", name.symbol.brief ? name.symbol.brief : address);
     json_string(json, "verdict", view_verdict(site->verdict));
+    json_bool(json, "indirect", site->verdict == DUMP_INDIRECT);
     put_amounts(json, view->merged, &site->all_bytes, &site->all_blocks, site->blocks);
     json_number(json, "pinned", site->pinned);
     json_known(json, "smallest", site->sizes.count, site->sizes.smallest);
@@ -285,6 +286,30 @@ static void put_refusals(struct json *json, const struct view *view) {
     json_open(json, "refusals", '[');
     for (size_t i = 0; i < view->merged->refusal_count; i++) put_refusal(json, view, &view->merged->refusals[i]);
     json_close(json, ']');
+}
+
+/* Of all live blocks, tracked or not: exact; null where they were not judged. */
+static void put_verdicts(struct json *json, const struct merged *merged) {
+    static const struct {
+        const char *name;
+        uint32_t blocks, bytes;
+    } verdicts[] = {{"leaked", STAT_LEAKED_COUNT, STAT_LEAKED_BYTES},
+                    {"leaked_indirectly", STAT_INDIRECT_COUNT, STAT_INDIRECT_BYTES},
+                    {"possible", STAT_POSSIBLE_COUNT, STAT_POSSIBLE_BYTES},
+                    {"in_use", STAT_REACHED_COUNT, STAT_REACHED_BYTES}};
+    json_open(json, "verdicts", '{');
+    json_bool(json, "judged", merged->judged && merged_all_judged(merged));
+    for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++) {
+        json_open(json, verdicts[i].name, '{');
+        put_sum(json, merged, "blocks", verdicts[i].blocks);
+        put_sum(json, merged, "bytes", verdicts[i].bytes);
+        json_close(json, '}');
+    }
+    put_sum(json, merged, "threads_not_held", STAT_SCAN_NOT_HELD);
+    put_sum(json, merged, "nanoseconds", STAT_SCAN_TIME);
+    put_sum(json, merged, "bytes_of_roots", STAT_SCAN_ROOTS);
+    put_sum(json, merged, "bytes_of_blocks", STAT_SCAN_BLOCKS);
+    json_close(json, '}');
 }
 
 static void put_strings(struct json *json, char *const *lines, size_t count) {
@@ -356,6 +381,7 @@ void view_json(const struct view *view) {
     put_pools(&json, merged);
     put_memory(&json, merged);
     put_totals(&json, merged);
+    put_verdicts(&json, merged);
     put_sampling(&json, merged);
     json_open(&json, "sites", '[');
     for (size_t i = 0; i < merged->live_sites && i < view->options.rows; i++) put_site(&json, view, merged->sites[i]);

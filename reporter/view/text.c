@@ -53,19 +53,31 @@ static char *brief_range(const struct estimate *e) {
     return memory_format(" [%s..%s]", units_bytes_as(value, e->low), units_bytes_as(value, e->high));
 }
 
+static char *amount_of(const struct merged *merged, const char *what, const struct samples *samples,
+                       const struct estimate *estimate, size_t sites) {
+    char *range = samples_are_exact(samples) ? memory_text("", 0) : brief_range(estimate);
+    char *result =
+        memory_format("%s %s%s%s%s at %zu %s", what, merged->reason_count ? "at least " : "", *range ? "~" : "",
+                      units_bytes((uint64_t)estimate->value), range, sites, sites_word(sites));
+    free(range);
+    return result;
+}
+
 /* "Nothing" is said only where it could have been seen. */
 static char *result_of(const struct merged *merged) {
     bool known = !merged->reason_count;
-    for (size_t i = 0; i < merged->part_count; i++)
-        known = known && merged->parts[i].dump->process.level != DUMP_DISABLED;
-    if (merged->live_sites) {
-        char *range = samples_are_exact(&merged->byte_samples) ? memory_text("", 0) : brief_range(&merged->all_bytes);
-        char *result = memory_format("not freed %s%s%s%s at %zu %s", merged->reason_count ? "at least " : "",
-                                     *range ? "~" : "", units_bytes((uint64_t)merged->all_bytes.value), range,
-                                     merged->live_sites, sites_word(merged->live_sites));
-        free(range);
-        return result;
+    for (size_t i = 0; i < merged->part_count; i++) {
+        const struct part *part = &merged->parts[i];
+        known = known && (part->older || part->dump->process.level != DUMP_DISABLED);
     }
+    if (merged->leaked_sites)
+        return amount_of(merged, "leaked", &merged->leaked_samples, &merged->leaked, merged->leaked_sites);
+    if (merged->possible_sites)
+        return amount_of(merged, "maybe leaked", &merged->possible_samples, &merged->possible, merged->possible_sites);
+    if (known && merged->judged && merged_all_judged(merged))
+        return memory_format("%s", merged->sampled ? "no sampled block leaked" : "nothing leaked");
+    if (merged->live_sites)
+        return amount_of(merged, "not freed", &merged->byte_samples, &merged->all_bytes, merged->live_sites);
     if (known && merged->sampled) return memory_format("every sampled block was freed");
     return memory_format("%s", known ? "every tracked block was freed" : "what was not freed is not known");
 }
@@ -187,6 +199,32 @@ static void print_unseen(const struct view *view) {
                       lost == 1 ? "sample found" : "samples found");
 }
 
+static const char *amount(const struct merged *merged, uint32_t blocks_stat, uint32_t bytes_stat, char *text,
+                          size_t size) {
+    uint64_t blocks = 0, bytes = 0, highest = 0;
+    (void)merged_stat(merged, blocks_stat, &blocks, &highest);
+    (void)merged_stat(merged, bytes_stat, &bytes, &highest);
+    (void)snprintf(text, size, "%s (%s)", units_count(blocks), units_short(bytes));
+    return text;
+}
+
+/* Of all live blocks, tracked or not: exact. */
+static void print_verdicts(const struct view *view) {
+    const struct merged *merged = view->merged;
+    char leaked[64], indirect[64], possible[64], reached[64];
+    uint64_t time = 0, most = 0;
+    if (!merged->judged) return;
+    (void)fprintf(view->out, "of all blocks  leaked %s, by those %s, maybe %s, in use %s\n",
+                  amount(merged, STAT_LEAKED_COUNT, STAT_LEAKED_BYTES, leaked, sizeof leaked),
+                  amount(merged, STAT_INDIRECT_COUNT, STAT_INDIRECT_BYTES, indirect, sizeof indirect),
+                  amount(merged, STAT_POSSIBLE_COUNT, STAT_POSSIBLE_BYTES, possible, sizeof possible),
+                  amount(merged, STAT_REACHED_COUNT, STAT_REACHED_BYTES, reached, sizeof reached));
+    (void)merged_stat(merged, STAT_SCAN_NOT_HELD, &time, &most);
+    if (most)
+        (void)fprintf(view->out, "%s %s could not be held: what seems leaked is called maybe\n", units_count(most),
+                      most == 1 ? "thread" : "threads");
+}
+
 static void print_coverage(const struct view *view) {
     const struct merged *merged = view->merged;
     size_t with = 0, opened = 0;
@@ -209,6 +247,7 @@ static void print_coverage(const struct view *view) {
         print_unseen(view);
     }
     if (merged->inherited_blocks) print_inherited(view);
+    print_verdicts(view);
 }
 
 /* At most three problems on the screen; all with --full. */
@@ -254,10 +293,24 @@ static void print_parts(const struct view *view) {
         (void)fprintf(view->out, "  ... and %zu more (--full)\n", merged->part_count - shown);
 }
 
-static const char *column_title(const struct merged *merged) {
-    for (size_t i = 0; i < merged->live_sites; i++)
-        if (merged->sites[i]->verdict != DUMP_UNKNOWN) return "BYTES";
-    return "NOT FREED";
+/* Rows of one verdict have a title of their own. */
+static const char *column_title(const struct merged_site *site) {
+    static const char *const titles[] = {[DUMP_UNKNOWN] = "NOT FREED",
+                                         [DUMP_LEAKED] = "LEAKED",
+                                         [DUMP_INDIRECT] = "BY THOSE",
+                                         [DUMP_POSSIBLE] = "MAYBE",
+                                         [DUMP_IN_USE] = "IN USE"};
+    return titles[site->verdict];
+}
+
+static void print_titles(const struct view *view, const struct merged_site *site) {
+    const char *bold = view->options.colour ? "\033[1m" : "", *plain = view->options.colour ? "\033[0m" : "";
+    if (view->merged->sampled)
+        (void)fprintf(view->out, "\n%s  #  %9s  %-14s  %10s  %7s  %6s  SITE%s\n", bold, column_title(site), "95% RANGE",
+                      "BLOCKS", "SAMPLES", "OLDEST", plain);
+    else
+        (void)fprintf(view->out, "\n%s  #  %9s  %11s  %7s  SITE%s\n", bold, column_title(site), "BLOCKS", "OLDEST",
+                      plain);
 }
 
 static void print_exact_row(const struct view *view, const struct merged_site *site, const char *label) {
@@ -281,15 +334,9 @@ static void print_table(const struct view *view) {
     const struct merged *merged = view->merged;
     size_t rows = view->options.rows < merged->live_sites ? view->options.rows : merged->live_sites;
     if (!rows) return;
-    const char *bold = view->options.colour ? "\033[1m" : "", *plain = view->options.colour ? "\033[0m" : "";
-    if (merged->sampled)
-        (void)fprintf(view->out, "\n%s  #  %9s  %-14s  %10s  %7s  %6s  SITE%s\n", bold, column_title(merged),
-                      "95% RANGE", "BLOCKS", "SAMPLES", "OLDEST", plain);
-    else
-        (void)fprintf(view->out, "\n%s  #  %9s  %11s  %7s  SITE%s\n", bold, column_title(merged), "BLOCKS", "OLDEST",
-                      plain);
     char **labels = labels_make(view, rows, merged->sampled ? SITE_LEAST : SITE_WIDTH);
     for (size_t i = 0; i < rows; i++) {
+        if (i == 0 || merged->sites[i]->verdict != merged->sites[i - 1]->verdict) print_titles(view, merged->sites[i]);
         (merged->sampled ? print_sampled_row : print_exact_row)(view, merged->sites[i], labels[i]);
         free(labels[i]);
     }

@@ -29,6 +29,7 @@ static const char *const limit_names[] = {"fail", "reclaim"}; /* as enum option_
 static const char *const error_names[] = {"abort", "report"};
 static const char *const mismatch_names[] = {"report", "abort", "off"};
 static const char *const dump_events[] = {"exit", "signal", "limit"};      /* as DUMP_ON_… */
+static const char *const leak_events[] = {"exit", "signal"};               /* as LEAKS_AT_… */
 static const char *const watermark_actions[] = {"log", "dump", "reclaim"}; /* as WATERMARK_… */
 static const char *const level_names[] = {"disabled", "simple", "advanced", "paranoid"};
 
@@ -205,6 +206,9 @@ static bool read_list(const char *s, const char *const *names, size_t count, uns
 static bool read_dump_at(const char *s) {
     return read_list(s, dump_events, ARRAY_LENGTH(dump_events), &options.dump_at);
 }
+static bool read_leaks(const char *s) {
+    return read_list(str_equal(s, "off") ? "none" : s, leak_events, ARRAY_LENGTH(leak_events), &options.leaks);
+}
 static bool read_on_watermark(const char *s) {
     return read_list(s, watermark_actions, ARRAY_LENGTH(watermark_actions), &options.on_watermark);
 }
@@ -340,6 +344,9 @@ static void print_output(struct text *t) {
 static void print_dump_at(struct text *t) {
     print_list(t, dump_events, ARRAY_LENGTH(dump_events), options.dump_at);
 }
+static void print_leaks(struct text *t) {
+    print_list(t, leak_events, ARRAY_LENGTH(leak_events), options.leaks);
+}
 static void print_signal(struct text *t) {
     text_add_number(t, (uint64_t)options.signal);
 }
@@ -392,6 +399,8 @@ static const struct option {
      .otherwise = "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"},
     {"WEIR_DUMP_AT", .read = read_dump_at, .print = print_dump_at,
      .otherwise = "not a list of exit, signal, limit, or none; exit,signal,limit is used"},
+    {"WEIR_LEAKS", .read = read_leaks, .print = print_leaks,
+     .otherwise = "not a list of exit, signal, or off; off is used"},
     {"WEIR_SIGNAL", .read = read_signal, .print = print_signal,
      .otherwise = "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
     {"WEIR_ON_ERROR", .read = read_on_error, .print = print_on_error,

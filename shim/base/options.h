@@ -10,6 +10,7 @@ enum option_on_error { ON_ERROR_ABORT, ON_ERROR_REPORT };
 enum option_on_limit { ON_LIMIT_FAIL, ON_LIMIT_RECLAIM };
 enum option_on_mismatch { ON_MISMATCH_REPORT, ON_MISMATCH_ABORT, ON_MISMATCH_OFF };
 enum { DUMP_ON_EXIT = 1, DUMP_ON_SIGNAL = 2, DUMP_ON_LIMIT = 4 };
+enum { LEAKS_AT_EXIT = 1, LEAKS_AT_SIGNAL = 2 };
 enum { WATERMARK_LOG = 1, WATERMARK_DUMP = 2, WATERMARK_RECLAIM = 4 };
 
 struct options {
@@ -35,6 +36,7 @@ struct options {
     bool deepbind;               /* WEIR_DEEPBIND */
     bool quiet;                  /* WEIR_QUIET */
     unsigned depth;              /* WEIR_DEPTH, frames, 1 to OPTION_DEPTH_MAX */
+    unsigned leaks;              /* WEIR_LEAKS, LEAKS_AT_… */
     unsigned dump_at;            /* WEIR_DUMP_AT, DUMP_ON_… */
     int signal;                  /* WEIR_SIGNAL, number; 0: none */
     const char *output;          /* WEIR_OUTPUT, a template */

@@ -33,6 +33,12 @@ size_t resident_bytes(struct resident_reader *r, uintptr_t from, size_t n) {
     return present * PAGE;
 }
 
+bool resident_is_kept(struct resident_reader *r, uintptr_t at) {
+    at = round_down(at, PAGE);
+    if (at < r->from || at >= r->from + r->count * PAGE) read_at(r, at);
+    return r->count == 0 || r->pages[(at - r->from) / PAGE] >> 62 != 0; /* present, or swapped out */
+}
+
 void resident_close(struct resident_reader *r) {
     (void)sys1(SYS_close, r->fd);
 }

@@ -21,6 +21,8 @@ bool resident_open(struct resident_reader *r, const char *path);
 
 /* Bytes of [from, from + n) that are resident, in whole pages: both are rounded to their pages. */
 size_t resident_bytes(struct resident_reader *r, uintptr_t from, size_t n);
+/* Whether the page has something of its own, in memory or in swap. */
+bool resident_is_kept(struct resident_reader *r, uintptr_t at);
 void resident_close(struct resident_reader *r);
 
 #endif

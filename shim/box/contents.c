@@ -184,6 +184,7 @@ static void add_block(void *context, const void *p, const struct side *side, uin
     uint64_t time = max_size(side_time(side), state_fork_time());
     uint32_t stack = side->stack < c->stacks ? side->stack : STACK_UNKNOWN;
     struct dump_block b = {(uintptr_t)p, side->size, time, stack, side->thread, DUMP_UNKNOWN, 0};
+    if (c->verdicts.known) b.verdict = dump_verdicts->of(p);
     weigh(c, &b, p, side);
     writer_add(&c->w, &b, sizeof b);
     note_stack(c, stack);

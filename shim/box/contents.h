@@ -4,6 +4,7 @@
 
 #include "shim/arena/arena.h"
 #include "shim/box/memory.h"
+#include "shim/box/verdicts.h"
 #include "shim/box/writer.h"
 
 struct site_sum;
@@ -25,6 +26,7 @@ struct contents {
     char *strings;
     size_t strings_length, strings_size;
     struct memory memory;
+    struct verdicts verdicts;
     uint32_t threads; /* distinct makers seen */
     uint32_t pid;
 };

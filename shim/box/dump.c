@@ -87,6 +87,28 @@ static void write_options(struct contents *c) {
     writer_end(&c->w);
 }
 
+/* Apart from the others, since there are none where nobody looked. */
+static size_t add_verdicts(const struct verdicts *v, struct dump_stat *stats) {
+    const struct dump_stat all[] = {
+        {STAT_SCANNED, 0, v->known},
+        {STAT_SCAN_TIME, 0, v->time},
+        {STAT_SCAN_ROOTS, 0, v->root_bytes},
+        {STAT_SCAN_BLOCKS, 0, v->block_bytes},
+        {STAT_SCAN_NOT_HELD, 0, v->threads_not_held},
+        {STAT_LEAKED_COUNT, 0, v->blocks[DUMP_LEAKED]},
+        {STAT_LEAKED_BYTES, 0, v->bytes[DUMP_LEAKED]},
+        {STAT_INDIRECT_COUNT, 0, v->blocks[DUMP_INDIRECT]},
+        {STAT_INDIRECT_BYTES, 0, v->bytes[DUMP_INDIRECT]},
+        {STAT_POSSIBLE_COUNT, 0, v->blocks[DUMP_POSSIBLE]},
+        {STAT_POSSIBLE_BYTES, 0, v->bytes[DUMP_POSSIBLE]},
+        {STAT_REACHED_COUNT, 0, v->blocks[DUMP_IN_USE]},
+        {STAT_REACHED_BYTES, 0, v->bytes[DUMP_IN_USE]},
+    };
+    size_t n = !v->wanted ? 0 : v->known ? ARRAY_LENGTH(all) : 1;
+    mem_copy(stats, all, n * sizeof all[0]);
+    return n;
+}
+
 static void write_stats(struct contents *c) {
     struct ceiling_numbers n = ceiling_numbers();
     struct state_numbers t = state_numbers();
@@ -145,9 +167,12 @@ static void write_stats(struct contents *c) {
         {STAT_SAMPLE_THINNED_NOW, 0, sampled.thinned},
         {STAT_SAMPLED_PLACES, 0, c->places},
     };
+    struct dump_stat verdicts[16];
+    size_t n_verdicts = add_verdicts(&c->verdicts, verdicts);
     writer_begin(&c->w, DUMP_STATS, sizeof stats[0]);
     writer_add(&c->w, stats, sizeof stats);
     if (samples) writer_add(&c->w, sampling, sizeof sampling);
+    writer_add(&c->w, verdicts, n_verdicts * sizeof verdicts[0]);
     writer_end(&c->w);
 }
 
@@ -231,10 +256,15 @@ struct request {
     enum dump_reason reason;
     uint32_t exit_status, pid;
     long error;
+    uintptr_t stack; /* of the program, as far as it is in use */
 };
 
+const struct verdicts_by *dump_verdicts;
+
 static void write_sections(struct contents *c, const struct request *r) {
+    if (dump_verdicts) dump_verdicts->begin(&c->verdicts, r->reason, r->stack);
     contents_write_blocks(c); /* first: the others tell of what it saw */
+    if (dump_verdicts) dump_verdicts->end(&c->verdicts);
     write_process(c, r->reason, r->exit_status, r->pid);
     write_options(c);
     write_stats(c);
@@ -263,8 +293,12 @@ static void write_requested(void *argument) {
     if (r->error != 0) complain(dump_path, r->error);
 }
 
-long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
-    struct request r = {reason, exit_status, pid, -1 /* EPERM */};
+/* The registers that a caller may have something in are saved in this frame. */
+#define FRAME_ROOM 512
+NOINLINE long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
+    uintptr_t stack = (uintptr_t)__builtin_frame_address(0) - FRAME_ROOM;
+    struct request r = {reason, exit_status, pid, -1 /* EPERM */, stack};
+    __builtin_unwind_init();
     if (!dump_is_permitted()) return r.error; /* said when the filter was set */
     uint64_t before;
     bool held = signals_hold(&before);

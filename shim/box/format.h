@@ -259,7 +259,20 @@ enum dump_stat_id {
     STAT_SAMPLE_THINNED = 52,     /* R was 2 to this power times what it is, at most: so WEIR_SAMPLE_RATE wanted it */
     STAT_SAMPLE_THINNED_NOW = 55, /* the same, as of the dump */
     STAT_PLACES = 53,             /* bytes of the places of STAT_DIRECT_COUNT */
-    STAT_SAMPLED_PLACES = 54      /* of those, an estimate from the blocks that were drawn */
+    STAT_SAMPLED_PLACES = 54,     /* of those, an estimate from the blocks that were drawn */
+    STAT_SCANNED = 60,        /* 1: live blocks were judged, 0: that was wanted, and could not be done; else absent */
+    STAT_SCAN_TIME = 61,      /* ns */
+    STAT_SCAN_ROOTS = 62,     /* bytes of roots that were read */
+    STAT_SCAN_BLOCKS = 63,    /* bytes of blocks */
+    STAT_SCAN_NOT_HELD = 64,  /* threads that could not be held: what they point to is not all known */
+    STAT_LEAKED_COUNT = 65,   /* live blocks, tracked or not, that nothing leads to */
+    STAT_LEAKED_BYTES = 66,   /* of those: asked for where they are tracked, else of their places; likewise below */
+    STAT_INDIRECT_COUNT = 67, /* that only leaked ones lead to */
+    STAT_INDIRECT_BYTES = 68,
+    STAT_POSSIBLE_COUNT = 69, /* that something leads to which may be no pointer; all, where it is not certain */
+    STAT_POSSIBLE_BYTES = 70,
+    STAT_REACHED_COUNT = 71, /* that the program can reach */
+    STAT_REACHED_BYTES = 72
 };
 
 struct dump_stat {

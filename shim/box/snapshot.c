@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 /* Tells who asked by `weir dump`: a file DIR/weir.PID.COOKIE.reply, renamed into place so that it is whole. */
 static void reply(uint32_t pid, uint32_t cookie, const char *path, long error) {
@@ -89,9 +90,14 @@ static void take_snapshot(enum dump_reason reason, uint32_t cookie) {
 
 static void (*wake_first)(void);
 
+void (*snapshot_park)(void *context);
+_Atomic bool snapshot_parking;
+_Atomic uint32_t snapshot_parked;
+
 static void on_signal(int number, siginfo_t *info, void *context) {
     (void)number;
-    (void)context;
+    if (unlikely(atomic_load_explicit(&snapshot_parking, memory_order_acquire)) && info->si_code == SI_TKILL)
+        snapshot_park(context);
     /* A vfork child runs in its parent's memory: the parent gets signals of its own. */
     arena_within();
     wake_first();
@@ -111,4 +117,16 @@ void snapshot_start(void (*wake)(void)) {
     if (options.signal == 0 || !(options.dump_at & DUMP_ON_SIGNAL)) return;
     if (sigaction(options.signal, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return;
     (void)sigaction(options.signal, &mine, NULL);
+}
+
+/* What the kernel has; libc's functions may be the program's own by now. */
+bool snapshot_handles(void) {
+    struct {
+        void (*handler)(int number, siginfo_t *info, void *context);
+        unsigned long flags;
+        void (*restorer)(void);
+        uint64_t mask;
+    } now;
+    return options.signal != 0 && sys4(SYS_rt_sigaction, options.signal, 0, (long)&now, 8) == 0 &&
+           now.handler == on_signal;
 }

@@ -4,9 +4,18 @@
 
 #include "shim/base/base.h"
 
+#include <stdatomic.h>
+
 /* Takes the dump signal where it is at its default, and dumps at the ceiling, as WEIR_DUMP_AT says. From the
  * constructor. */
 /* `wake` is called first: a child of fork may be asked before it has called anything else of weir's. */
 void snapshot_start(void (*wake)(void));
+
+/* For whoever holds threads by the dump signal (scan/park.c): what the handler calls in a thread that was sent it while
+ * `snapshot_parking`, with the signal's context; how many of them it has. Whether the signal still is weir's. */
+extern void (*snapshot_park)(void *context);
+extern _Atomic bool snapshot_parking;
+extern _Atomic uint32_t snapshot_parked;
+bool snapshot_handles(void);
 
 #endif

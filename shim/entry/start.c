@@ -17,6 +17,7 @@
 #include "shim/ceiling/ceiling.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/new.h"
+#include "shim/scan/scan.h"
 #include "shim/track/foreign.h"
 #include "shim/ceiling/mappings.h"
 
@@ -73,6 +74,7 @@ static void start_rooms(void) {
     say_that_space_is_dear();
     (void)mappings_start();
     if (state_checked()) new_tell_apart();
+    scan_start();
     fault_start();
 }
 

@@ -1,0 +1,100 @@
+/* See mark.h. A block is put on the stack once a plane at most, so that the stack has room for all. */
+#include "shim/scan/mark.h"
+#include "shim/base/sys.h"
+
+#define LEFT_OUT_MAX 1024
+
+static char **stack;
+static size_t stack_size, waiting; /* blocks */
+static struct range { uintptr_t from, end; } left_out[LEFT_OUT_MAX];
+static size_t left_out_count;
+static uint64_t bytes_seen;
+
+bool mark_begin(void) {
+    left_out_count = waiting = bytes_seen = 0;
+    stack_size = blocks_count() + 1;
+    stack = sys_mmap(NULL, stack_size * sizeof *stack, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+    return stack != NULL;
+}
+
+void mark_end(void) {
+    if (stack) sys_munmap(stack, stack_size * sizeof *stack);
+    stack = NULL;
+}
+
+bool mark_is_at(uintptr_t address) {
+    return stack && address - (uintptr_t)stack < stack_size * sizeof *stack;
+}
+
+uint64_t mark_bytes(void) {
+    return bytes_seen;
+}
+
+/* Of more than there is room for, the last one grows: what lies between is left out, too. */
+void mark_leave_out(uintptr_t from, uintptr_t end) {
+    if (left_out_count == LEFT_OUT_MAX)
+        left_out[LEFT_OUT_MAX - 1].end = end;
+    else
+        left_out[left_out_count++] = (struct range){from, end};
+}
+
+/* The first address of the range that cannot be read; its end: there is none. */
+static const struct range *first_left_out(uintptr_t from, uintptr_t end) {
+    size_t low = 0, high = left_out_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (left_out[middle].end <= from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < left_out_count && left_out[low].from < end ? &left_out[low] : NULL;
+}
+
+static bool is_taken(const char *start, enum blocks_plane plane) {
+    for (enum blocks_plane p = BLOCKS_REACHED; p < plane; p++)
+        if (blocks_bit(p, start)) return true;
+    return false;
+}
+
+static void look(const uint64_t *words, size_t count, enum blocks_plane plane, const char *origin) {
+    struct block block;
+    char *past;
+    for (size_t i = 0; i < count; i++) {
+        uintptr_t word = words[i];
+        if (word - arena.base >= arena.slices << SLICE_SHIFT) continue;
+        bool found = blocks_find(word, &block, &past);
+        if (past && plane != BLOCKS_INDIRECT) (void)blocks_set(BLOCKS_PAST, past);
+        if (!found || block.start == origin || is_taken(block.start, plane) || blocks_set(plane, block.start)) continue;
+        stack[waiting++] = block.start;
+    }
+}
+
+static void look_into(const struct block *block, enum blocks_plane plane, const char *origin) {
+    uintptr_t at = (uintptr_t)block->start, end = at + round_down(block->size, 8);
+    bytes_seen += block->size;
+    while (at < end) {
+        const struct range *hole = left_out_count ? first_left_out(at, end) : NULL;
+        uintptr_t stop = hole && hole->from > at ? hole->from : hole ? at : end;
+        if (stop > at) look((const uint64_t *)at, (stop - at) / 8, plane, origin);
+        at = hole ? hole->end : end;
+    }
+}
+
+static void look_at_all(enum blocks_plane plane, const char *origin) {
+    while (waiting > 0) {
+        struct block block;
+        char *past;
+        if (blocks_find((uintptr_t)stack[--waiting], &block, &past)) look_into(&block, plane, origin);
+    }
+}
+
+void mark_words(const uint64_t *words, size_t count, enum blocks_plane plane) {
+    look(words, count, plane, NULL);
+    look_at_all(plane, NULL);
+}
+
+void mark_from(const struct block *block, enum blocks_plane plane) {
+    look_into(block, plane, block->start);
+    look_at_all(plane, block->start);
+}

@@ -1,0 +1,25 @@
+/* Marking: which blocks memory leads to. A word leads to the block that it points into; words are where the processor
+ * keeps pointers, at multiples of 8. */
+#ifndef WEIR_SCAN_MARK_H
+#define WEIR_SCAN_MARK_H
+
+#include "shim/scan/blocks.h"
+
+/* False: no memory for the blocks that wait to be looked at. */
+bool mark_begin(void);
+void mark_end(void);
+bool mark_is_at(uintptr_t address); /* what waits lies there: no root */
+
+/* The part of the arena that cannot be read, which a program may have made so: by address, before any marking. */
+void mark_leave_out(uintptr_t from, uintptr_t end);
+
+/* The blocks that these words lead to are in the plane now, and what those lead to, and so on. What is reached, or
+ * possible, is never put in a later plane. */
+void mark_words(const uint64_t *words, size_t count, enum blocks_plane plane);
+
+/* As if a word led to it; itself it is put in no plane. */
+void mark_from(const struct block *block, enum blocks_plane plane);
+
+uint64_t mark_bytes(void); /* looked at, of blocks */
+
+#endif

@@ -1,0 +1,89 @@
+/* See scan.h. Roots, then what is only possibly pointed to, then what leaked blocks lead to: each block is judged by
+ * the first that gets to it. */
+#include "shim/scan/scan.h"
+#include "shim/base/clock.h"
+#include "shim/base/options.h"
+#include "shim/box/dump.h"
+#include "shim/box/verdicts.h"
+#include "shim/scan/blocks.h"
+#include "shim/scan/mark.h"
+#include "shim/scan/park.h"
+#include "shim/scan/roots.h"
+
+static bool certain; /* nobody could have held a pointer where it was not seen */
+
+static bool has_any(const struct block *b, enum blocks_plane last) {
+    for (enum blocks_plane p = BLOCKS_REACHED; p <= last; p++)
+        if (blocks_bit(p, b->start)) return true;
+    return false;
+}
+
+static void see_possible(void *context, const struct block *b) {
+    (void)context;
+    if (has_any(b, BLOCKS_POSSIBLE) || !blocks_bit(BLOCKS_PAST, b->start)) return;
+    (void)blocks_set(BLOCKS_POSSIBLE, b->start);
+    mark_from(b, BLOCKS_POSSIBLE);
+}
+
+/* A block that another leaked one leads to is leaked indirectly; of a cycle the first is named. */
+static void see_leaked(void *context, const struct block *b) {
+    (void)context;
+    if (!has_any(b, BLOCKS_INDIRECT)) mark_from(b, BLOCKS_INDIRECT);
+}
+
+static enum dump_verdict verdict(const void *p) {
+    const struct block b = {(char *)(uintptr_t)p, 0};
+    if (!blocks_bit(BLOCKS_LIVE, p)) return DUMP_UNKNOWN; /* younger than the scan */
+    if (blocks_bit(BLOCKS_REACHED, p)) return DUMP_IN_USE;
+    if (!certain || has_any(&b, BLOCKS_POSSIBLE)) return DUMP_POSSIBLE;
+    return blocks_bit(BLOCKS_INDIRECT, p) ? DUMP_INDIRECT : DUMP_LEAKED;
+}
+
+static void add_up(void *context, const struct block *b) {
+    struct verdicts *v = context;
+    enum dump_verdict is = verdict(b->start);
+    v->blocks[is]++;
+    v->bytes[is] += b->size;
+}
+
+static bool is_wanted(enum dump_reason reason) {
+    return (reason == DUMP_AT_EXIT && (options.leaks & LEAKS_AT_EXIT)) ||
+           (reason == DUMP_AT_SIGNAL && (options.leaks & LEAKS_AT_SIGNAL));
+}
+
+static bool look(struct verdicts *v, uintptr_t stack) {
+    if (!blocks_begin() || !mark_begin()) return false;
+    v->root_bytes = roots_mark(stack);
+    if (v->root_bytes == 0) return false;
+    blocks_each(see_possible, NULL);
+    blocks_each(see_leaked, NULL);
+    v->block_bytes = mark_bytes();
+    return true;
+}
+
+static void begin(struct verdicts *v, enum dump_reason reason, uintptr_t stack) {
+    uint64_t start = clock_now();
+    *v = (struct verdicts){0};
+    if (!is_wanted(reason)) return;
+    v->wanted = true;
+    if (reason == DUMP_AT_EXIT) v->threads_not_held = park_others();
+    certain = reason == DUMP_AT_EXIT && v->threads_not_held == 0;
+    v->known = look(v, stack);
+    mark_end();
+    if (v->known)
+        blocks_each(add_up, v);
+    else
+        blocks_end();
+    v->time = clock_now() - start;
+}
+
+static void end(struct verdicts *v) {
+    if (v->known) blocks_end();
+}
+
+void scan_start(void) {
+    static const struct verdicts_by by = {begin, verdict, end};
+    if (options.leaks == 0) return;
+    park_start();
+    dump_verdicts = &by;
+}

@@ -127,8 +127,10 @@ static bool name_run(struct run *run) {
     unsigned char random[8];
     if (getrandom(random, sizeof random, 0) != sizeof random) return false;
     for (size_t i = 0; i < sizeof random; i++) (void)snprintf(run->id + 2 * i, 3, "%02x", random[i]);
-    /* Whoever waits for the end wants to know what is leaked then. */
-    return setenv("WEIR_RUN", run->id, 1) == 0 && setenv("WEIR_LEAKS", "exit", 0) == 0;
+    /* Whoever waits for the end wants to know what is leaked then; where nothing is tracked, there would be no names. */
+    const char *level = getenv("WEIR_LEVEL");
+    bool tracks = !level || (strcmp(level, "disabled") != 0 && strcmp(level, "0") != 0);
+    return setenv("WEIR_RUN", run->id, 1) == 0 && (!tracks || setenv("WEIR_LEAKS", "exit", 0) == 0);
 }
 
 static bool is_possible(const struct run *run) {

@@ -59,6 +59,11 @@ void heap_retire_current(struct heap *h, bool tracked, unsigned class) {
 
 /* --- a bin's list --- */
 
+/* One store: others may look. */
+static void set_counts(struct slab *s, uint32_t used, uint32_t asleep) {
+    __atomic_store_n(&s->counts, used | (uint64_t)asleep << 32, __ATOMIC_RELAXED);
+}
+
 static void list_add(struct bin *bin, struct slab *s) {
     ASSERT(slab_rest(s) != REST_LISTED);
     s->previous = NULL;
@@ -94,16 +99,13 @@ static struct slab *list_take(struct bin *bin) {
         if (!(atomic_load_explicit(&s->remote, memory_order_seq_cst) & (REMOTE_CLAIMED | REMOTE_GIVEN))) break;
         atomic_store_explicit(&s->rest, REST_LISTED, memory_order_release);
     }
-    if (s) unlink_listed(bin, s);
+    if (!s) return NULL;
+    unlink_listed(bin, s);
+    set_counts(s, slab_used(s), 0);
     return s;
 }
 
 /* --- sleep --- */
-
-/* One store: others may look. */
-static void set_counts(struct slab *s, uint32_t used, uint32_t asleep) {
-    __atomic_store_n(&s->counts, used | (uint64_t)asleep << 32, __ATOMIC_RELAXED);
-}
 
 static bool is_tight(void) {
     uint64_t until = atomic_load_explicit(&tight_until, memory_order_relaxed);
@@ -119,18 +121,24 @@ static uint32_t wake_count(const struct slab *s) {
     return share <= 1 || is_tight() ? 1 : share < WAKE_MAX ? share : WAKE_MAX;
 }
 
+/* The slab rests: its counts tell when so many more places are free, or at its next waypoint. */
+static void count_on(struct slab *s, uint32_t frees) {
+    uint32_t used = slab_used(s), waypoint = slab_note_waypoint(s), left = frees < waypoint ? frees : waypoint;
+    if (left > used) left = used;
+    set_counts(s, left, used - left);
+}
+
 static void wake(struct slab *s) {
-    set_counts(s, slab_used(s), 0);
+    count_on(s, UINT32_MAX);
     list_add(bin_of(s), s);
 }
 
 /* The slab sleeps on until enough places are free. The owner's first free after it fell asleep is a slow one, too: what
  * others gave back meanwhile is collected then, since the thread may sleep for long from there on. */
 static void sleep_on(struct slab *s, uint32_t free) {
-    uint32_t used = slab_capacity(s) - free, wanted = wake_count(s), left = free == 0 ? 1 : wanted - free;
-    ASSERT(free < wanted && left > 0);
-    if (left > used) left = used;
-    set_counts(s, left, used - left);
+    uint32_t wanted = wake_count(s);
+    ASSERT(free < wanted);
+    count_on(s, free == 0 ? 1 : wanted - free);
 }
 
 /* The slab has no place to hand out. Who sees it asleep sees its last capacity. */
@@ -140,8 +148,12 @@ static void fall_asleep(struct slab *s) {
     atomic_store_explicit(&s->rest, REST_ASLEEP, memory_order_release);
 }
 
-void heap_freed_asleep(struct slab *s) {
-    if (slab_rest(s) != REST_ASLEEP) return;
+void heap_freed_resting(struct slab *s) {
+    if (slab_rest(s) == REST_NOT) return;
+    if (slab_rest(s) == REST_LISTED) {
+        count_on(s, UINT32_MAX);
+        return;
+    }
     uint32_t free = slab_capacity(s) - slab_used(s);
     if (free >= wake_count(s))
         wake(s);
@@ -163,7 +175,7 @@ static void wake_if_any_is_free(struct slab *s) {
 }
 
 static void wake_if_down(struct slab *s) {
-    if ((int32_t)s->used <= 0) heap_freed_asleep(s);
+    if ((int32_t)s->used <= 0) heap_freed_resting(s);
 }
 
 void heap_wake_missed(struct heap *h) {
@@ -280,8 +292,8 @@ void heap_counted_down(struct slab *s) {
         /* Others may have waited for this block only; the thread may sleep from here on. */
         if (atomic_load_explicit(&tls.heap->queue, memory_order_relaxed)) (void)heap_drain(tls.heap);
         if (!is_down(s)) return;
-        heap_freed_asleep(s);
     }
+    heap_freed_resting(s);
     /* A signal handler may have filled it up again. */
     if (slab_used(s) == 0 && s->free == &slab_nil) heap_emptied(s);
 }

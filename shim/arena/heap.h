@@ -45,8 +45,8 @@ void heap_wake_all(struct heap *h);
 /* A free that counted down to 0 was cut off before it could wake its slab. */
 void heap_wake_missed(struct heap *h);
 
-/* After places of a slab came back: if it sleeps, it wakes, or counts on. */
-void heap_freed_asleep(struct slab *s);
+/* After places of a slab came back: if it rests, it counts on; if it sleeps, it may wake. */
+void heap_freed_resting(struct slab *s);
 
 /* A slab of any heap that this thread runs holds no block any more. */
 void heap_emptied(struct slab *s);
@@ -150,8 +150,9 @@ ALWAYS_INLINE size_t slab_grown(const struct slab *s) { /* bytes of the places t
 #define SLAB_NO_MARKS UINT64_MAX
 uint32_t slab_check(struct slab *s, uint64_t left);
 
-/* A mark for the second word of places that a look has met: no other look of late has used it. */
-uint64_t slab_next_mark(void);
+/* Notes where local_free begins, if that is a waypoint (see slab.c). How many places are to be freed until the next
+ * one; UINT32_MAX: none is wanted. */
+uint32_t slab_note_waypoint(struct slab *s);
 
 /* Whether every place is on one of its lists; else its counts are set right. */
 bool slab_holds_nothing(struct slab *s);

@@ -24,7 +24,7 @@
  *
  *   used + asleep == capacity - length(local_free)      always, but inside a free
  *   used + asleep == 0                                  all places free, none waiting on remote: the slab may go
- *   asleep == 0                                         unless rest is REST_ASLEEP
+ *   asleep == 0                                         where rest is REST_NOT
  */
 #ifndef WEIR_ARENA_LAYOUT_H
 #define WEIR_ARENA_LAYOUT_H
@@ -167,6 +167,8 @@ struct slice {
     bool guards;        /* nobody can touch it (WEIR_GUARD) */
 };
 
+#define WAYPOINTS 6
+
 struct slab {
     union {
         /* Line 0: the owner's alone, but that others read the counts while the slab rests. */
@@ -179,8 +181,11 @@ struct slab {
                 };
                 uint64_t counts; /* both, for one store or load */
             };
-            struct slab *next, *previous; /* the bin's list */
-            uint64_t left;                /* places yet to be put on `free` before the next one that is drawn */
+            struct slab *next, *previous;  /* the bin's list */
+            uint64_t left;                 /* places yet to be put on `free` before the next one that is drawn */
+            uint16_t waypoints[WAYPOINTS]; /* places of local_free, in 16 bytes from the slab's start; see slab.c */
+            uint8_t waypoint_count, waypoint_shift;
+            uint16_t refilled; /* places that `free` held when it came about */
         };
         struct run run; /* RUN */
         char line[64];
@@ -188,7 +193,7 @@ struct slab {
     /* Line 1: what everyone reads who frees, and what others write. An owner that allocates does not touch it. */
     _Atomic uintptr_t owner;   /* see OWNER_…; relaxed loads and stores, which are plain moves */
     _Atomic uint64_t remote;   /* see REMOTE_…; 0 in what is no slab */
-    struct slab *remote_next;  /* on the owner's queue; written by whoever set REMOTE_QUEUED */
+    struct slab *remote_next;  /* on the owner's queue; written by whoever set REMOTE_QUEUED, as remote_last is */
     uint32_t size;             /* bytes of a place */
     uint32_t reciprocal;       /* ceil(2^31 / (size / 16)): place of an offset = ((offset >> 4) * reciprocal) >> 31 */
     uint32_t reserved;         /* places that fit */
@@ -203,6 +208,7 @@ struct slab {
     uint8_t thinned;  /* by which the marks on `free` were drawn, see sample.h; the owner's */
     uint8_t drawn_in; /* sample_epoch then */
     uint8_t epoch;    /* of the last tracked block made here: its state's low bits; written by its maker, before that */
+    uint16_t remote_last; /* the first that came on `remote`, and so the last of it: as waypoints */
 } ALIGNED(128);
 _Static_assert(sizeof(struct slab) == 128, "a descriptor is two cache lines");
 _Static_assert(offsetof(struct slab, owner) == 64, "others' fields begin on line 1");
@@ -238,6 +244,8 @@ struct heap {
     _Atomic uint32_t process; /* whose thread took it */
     _Atomic uint32_t asked;   /* enum heap_asked: others want what it retains */
     uint32_t index;
+    uint32_t slabs; /* how many it has; written by the owner, as `looks` is */
+    uint64_t looks; /* at lists, see slab.c */
     struct kept kept;
     struct bin bins[]; /* a class; again for tracked blocks, where any are; written by the owning thread only */
 };
@@ -265,7 +273,6 @@ struct tls {
     bool cut;                                  /* a fast path may have been: slabs may have missed to wake */
     uint16_t purges;                           /* this thread's part in lock_page.purging */
     uint64_t signals;                          /* HELD_SIGNALS: the thread's own mask */
-    uint64_t looks;                            /* at lists, see slab.c */
     uint64_t random;                           /* its draws, see sample.c */
     uint64_t run_distance;                     /* to the next run that is drawn; 0: not drawn yet */
     uint32_t random_process;                   /* that it draws for */

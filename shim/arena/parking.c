@@ -133,7 +133,7 @@ static bool collect_bin(struct heap *h, bool tracked, unsigned class, bool keep)
     struct bin *bin = heap_bin(h, tracked, class);
     struct slab *s = bin->current, *next;
     bool kept = false;
-    if (s && s->class == class && s->used == slab_free_length(s) && slab_holds_nothing(s)) {
+    if (s && s->class == class && s->used <= s->refilled && s->used == slab_free_length(s) && slab_holds_nothing(s)) {
         kept = keep && slab_grown(s) <= SLAB_STEP_MAX;
         if (!kept) {
             heap_retire_current(h, tracked, class);
@@ -142,7 +142,7 @@ static bool collect_bin(struct heap *h, bool tracked, unsigned class, bool keep)
     }
     for (s = bin->list; s; s = next) { /* emptied where it could not be given back at once: inside a signal handler */
         next = s->next;
-        if (s->used > 0 || !slab_holds_nothing(s)) continue;
+        if (slab_used(s) > 0 || !slab_holds_nothing(s)) continue;
         heap_unlist(s);
         slab_give_back(s);
     }

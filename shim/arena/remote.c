@@ -130,6 +130,7 @@ void heap_give_remotely(struct slab *s, void *p) {
     if (!(old & REMOTE_QUEUED)) {
         /* The place that was just given counts as used until the owner drains it, so the slab and its owner stay
          * what they are. */
+        s->remote_last = (uint16_t)((size_t)((char *)p - slab_start(s)) >> 4);
         enqueue(slab_owner(s), s);
     }
     /* The slab may be gone by now, or another one; heaps stay. The claim finds out, being for just this list. (While
@@ -139,38 +140,18 @@ void heap_give_remotely(struct slab *s, void *p) {
     if (h) waits_now(h, s, bytes, new);
 }
 
-/* The place came up before, among the first n of the list. (Its mark may be what it holds by chance.) */
-static NOINLINE bool is_met_again(const struct link *list, const struct link *b, uint32_t n) {
-    for (; n > 0; n--, list = link_next(list))
-        if (list == b) return true;
-    return false;
-}
-
-/* Puts the remote list's `count` places on local_free, where they are looked at before they are handed out. Here no
- * link may lead out of the slab, or to a place that came home already: the rest is lost then. */
-static void splice(struct slab *s, struct link *list, uint32_t count) {
-    /* Tracked places have states, and a pattern where the mark would be. */
-    uint64_t mark = slab_owner_word(s) & OWNER_TRACKED ? 0 : slab_next_mark();
-    struct link *tail = list;
-    uint32_t n = 1;
-    if (mark) tail[1].word = mark;
-    for (; n < count; n++) {
-        struct link *next = link_next(tail);
-        if (unlikely(!next || !slab_in_same_span(next, tail))) {
-            slab_misused(SLAB_OVERWRITTEN, tail);
-            break;
-        }
-        if (mark && unlikely(next[1].word == mark) && is_met_again(list, next, n)) {
-            slab_misused(SLAB_FREED_TWICE, next);
-            break;
-        }
-        if (mark) next[1].word = mark;
-        tail = next;
+/* Puts the remote list on local_free, where it is looked at before it is handed out. Tracked places have states. */
+static void splice(struct slab *s, struct link *list, struct link *last, uint32_t count) {
+    struct link *behind = link_next(last);
+    if (unlikely(behind != NULL)) { /* the list may be a ring now, and is lost */
+        slab_misused(slab_in_same_span(behind, last) ? SLAB_FREED_TWICE : SLAB_OVERWRITTEN, last);
+        return;
     }
-    link_set(tail, s->local_free);
+    link_set(last, s->local_free);
+    atomic_signal_fence(memory_order_seq_cst);
     s->local_free = list;
     atomic_signal_fence(memory_order_seq_cst); /* who sees the counts may give the memory back: no write comes after */
-    s->used -= n;
+    s->used -= count;
     /* More came home than was out: one of them twice. */
     if (unlikely(slab_used(s) > slab_capacity(s))) (void)slab_holds_nothing(s);
 }
@@ -185,6 +166,7 @@ static uint64_t take_remote(struct slab *s) {
 }
 
 static void drain_slab(struct heap *h, struct slab *s) {
+    struct link *last = (struct link *)(void *)(slab_start(s) + ((size_t)s->remote_last << 4)); /* as remote_next */
     uint64_t r = take_remote(s);
     if (r & REMOTE_CLAIMED) {
         if (REMOTE_CLAIMER(r) == heap_process()) enqueue(h, s); /* its memory is being given back this very moment */
@@ -193,8 +175,8 @@ static void drain_slab(struct heap *h, struct slab *s) {
         if (slab_rest(s) == REST_LISTED) heap_unlist(s);
         slab_give_back(s);
     } else {
-        splice(s, REMOTE_POINTER(r), REMOTE_COUNT(r));
-        heap_freed_asleep(s);
+        splice(s, REMOTE_POINTER(r), last, REMOTE_COUNT(r));
+        heap_freed_resting(s);
         if (slab_used(s) == 0) heap_emptied(s);
     }
 }

@@ -36,6 +36,8 @@ struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool anothe
     s->slices = (uint8_t)slices;
     atomic_store_explicit(&s->rest, REST_NOT, memory_order_relaxed);
     s->next = s->previous = NULL;
+    s->waypoint_count = s->waypoint_shift = 0;
+    h->slabs++;
     s->grows_fast = another;
     s->remote_next = NULL;
     atomic_store_explicit(&s->remote, 0, memory_order_relaxed);
@@ -52,6 +54,7 @@ struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool anothe
 
 void slab_give_back(struct slab *s) {
     ASSERT(atomic_load(&s->remote) == 0);
+    slab_owner(s)->slabs--;
     slices_give(s, s->slices);
 }
 
@@ -109,6 +112,7 @@ static bool extend(struct slab *s) {
     s->left = marked - count;
     atomic_store_explicit(&s->capacity, from + count, memory_order_relaxed);
     s->used += count;
+    s->refilled = (uint16_t)count;
     return true;
 }
 
@@ -159,10 +163,64 @@ static NOINLINE uint32_t check_slowly(struct slab *s) {
     return n;
 }
 
-/* The quick one marks each place in its second word, with a number that no other look of late has used. What has the
- * mark already was met before, or holds the number by chance, which the careful look tells apart. */
-uint64_t slab_next_mark(void) {
-    return ((uint64_t)(uintptr_t)&tls << 20 ^ ++tls.looks) * 0x9e3779b97f4a7c15u;
+/* The quick one marks each place in its second word, with a number that no other look has used. What has the mark
+ * already was met before, or holds the number by chance, which the careful look tells apart. */
+static uint64_t next_mark(struct heap *h) {
+    return ((uint64_t)(uintptr_t)h << 20 ^ ++h->looks) * 0x9e3779b97f4a7c15u;
+}
+
+/* A list that was freed into long ago is in no cache, and its links lead from one miss to the next. So while a slab
+ * rests, it is noted every few frees where its list begins, and all parts of it are brought into the cache at the same
+ * time before it is looked at. When there is no more room, every second waypoint goes, and as many frees again lie
+ * between two. They are hints: nothing is believed of them but that they lie in the slab. */
+#define WAYPOINT_EVERY 5u /* frees, at first */
+#define MANY_SLABS     16 /* of a heap with fewer a cache holds enough */
+
+static bool is_looked_at(const struct slab *s) {
+    return likely(checks_lists) && !(slab_owner_word(s) & OWNER_TRACKED);
+}
+
+static uint32_t waypoint_distance(const struct slab *s) {
+    return WAYPOINT_EVERY << s->waypoint_shift;
+}
+
+static void thin_waypoints(struct slab *s) {
+    for (unsigned i = 0; i < WAYPOINTS / 2; i++) s->waypoints[i] = s->waypoints[2 * i + 1];
+    s->waypoint_count = WAYPOINTS / 2;
+    s->waypoint_shift++;
+}
+
+/* Neighbours are freed one after the other: the processor foresees a walk along them by itself. */
+static bool is_in_a_row(const struct slab *s) {
+    if (s->waypoint_count < 2) return false;
+    unsigned last = s->waypoint_count - 1u;
+    uint32_t from = s->waypoints[0], to = s->waypoints[last];
+    return (from > to ? from - to : to - from) == last * waypoint_distance(s) * (s->size >> 4);
+}
+
+uint32_t slab_note_waypoint(struct slab *s) {
+    if (!is_looked_at(s) || slab_owner(s)->slabs < MANY_SLABS || is_in_a_row(s)) return UINT32_MAX;
+    uint32_t free = slab_capacity(s) - slab_used(s);
+    if (s->waypoint_count == WAYPOINTS && free / waypoint_distance(s) > WAYPOINTS) thin_waypoints(s);
+    if (s->local_free && free / waypoint_distance(s) > s->waypoint_count)
+        s->waypoints[s->waypoint_count++] = (uint16_t)((size_t)((char *)s->local_free - slab_start(s)) >> 4);
+    return waypoint_distance(s) - free % waypoint_distance(s);
+}
+
+static void bring_in(const struct slab *s) {
+    const char *start = slab_start(s);
+    uint64_t last = slab_grown(s) - sizeof(struct link); /* where a link may begin */
+    unsigned parts = s->waypoint_count + 1;
+    const struct link *at[WAYPOINTS + 1] = {s->local_free};
+    for (unsigned i = 1; i < parts; i++)
+        at[i] = (const struct link *)(const void *)(start + ((size_t)s->waypoints[i - 1] << 4));
+    for (unsigned n = waypoint_distance(s); n > 0; n--) {
+        for (unsigned i = 0; i < parts; i++) {
+            const struct link *next = link_next(at[i]);
+            if ((uint64_t)((const char *)next - start) <= last) at[i] = next;
+        }
+    }
+    __asm__ volatile("" ::"r"(at) : "memory"); /* else nothing would be read */
 }
 
 /* Looks at no more than `most` places from *at on, which is the last one of them then. How many they were; `most` + 1:
@@ -188,13 +246,13 @@ ALWAYS_INLINE uint64_t look_at(const struct slab *s, struct link **at, uint64_t 
 
 static uint32_t check_quickly(struct slab *s) {
     struct link *b = s->local_free;
-    uint64_t seen = look_at(s, &b, slab_next_mark(), PLACES_MAX);
+    uint64_t seen = look_at(s, &b, next_mark(slab_owner(s)), PLACES_MAX);
     return likely(seen < PLACES_MAX) ? (uint32_t)seen : check_slowly(s);
 }
 
 /* The same, and marks what is drawn: the place that `left` others come before, and so on. */
 static uint32_t check_and_draw(struct slab *s, uint64_t left) {
-    uint64_t mark = slab_next_mark(), n = 0;
+    uint64_t mark = next_mark(slab_owner(s)), n = 0;
     for (struct link *b = s->local_free, *next;; b = next) {
         uint64_t most = min_size(left, PLACES_MAX) + 1, seen = look_at(s, &b, mark, most);
         if (unlikely(seen > most)) return check_slowly(s);
@@ -214,8 +272,10 @@ static uint32_t check_and_draw(struct slab *s, uint64_t left) {
 /* Tracked places have states, which every free looks at. Without the check at least no link may lead out of the slab.
  */
 uint32_t slab_check(struct slab *s, uint64_t left) {
-    if (likely(checks_lists) && !(slab_owner_word(s) & OWNER_TRACKED))
+    if (is_looked_at(s)) {
+        if (s->waypoint_count > 0 && !is_in_a_row(s)) bring_in(s);
         return left == SLAB_NO_MARKS ? check_quickly(s) : check_and_draw(s, left);
+    }
     if (likely(slab_in_same_span(s->local_free, slab_start(s)))) return slab_capacity(s) - slab_used(s);
     (void)cut(s, NULL, SLAB_OVERWRITTEN, s->local_free);
     return 0;
@@ -254,10 +314,13 @@ bool slab_holds_nothing(struct slab *s) {
 }
 
 bool slab_refill(struct slab *s) {
-    ASSERT(s->free == &slab_nil);
+    ASSERT(s->free == &slab_nil && s->asleep == 0);
     if (!s->local_free) return extend(s);
     uint64_t left = sample_begin(s);
-    if (unlikely(slab_check(s, left) == 0)) return extend(s); /* what was on it is lost */
+    uint32_t n = slab_check(s, left);
+    if (unlikely(n == 0)) return extend(s); /* what was on it is lost */
+    s->refilled = (uint16_t)n;
+    s->waypoint_count = s->waypoint_shift = 0;
     /* In this order, since a fork in another thread may fall between: its child then lacks the list, no more. */
     struct link *list = s->local_free;
     s->used = slab_capacity(s);

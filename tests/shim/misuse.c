@@ -13,6 +13,12 @@ static void *free_twice(void *p) {
     return NULL;
 }
 
+static void *free_in_turn(void *of) {
+    void *volatile *blocks = of;
+    free(blocks[0]), free(blocks[1]), free(blocks[2]), free(blocks[1]);
+    return NULL;
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     char on_stack[64];
@@ -34,6 +40,21 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "double_elsewhere")) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, free_twice, p) != 0 || pthread_join(thread, NULL) != 0) return 2;
+        for (int i = 0; i < 2000; i++) q = malloc(100);
+    }
+    if (!strcmp(what, "double_elsewhere_later")) {
+        void *blocks[] = {p, q, malloc(100)};
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, free_in_turn, blocks) != 0 || pthread_join(thread, NULL) != 0) return 2;
+        for (int i = 0; i < 2000; i++) q = malloc(100);
+    }
+    /* In a slab of many that are full: so many of its places are free that it sleeps on, or serves again. */
+    if (!strcmp(what, "double_asleep") || !strcmp(what, "double_awake") || !strcmp(what, "interior_asleep")) {
+        enum { MANY = 100000 };
+        static char *many[MANY];
+        for (int i = 0; i < MANY; i++) many[i] = malloc(100);
+        for (int i = 1; i < (strcmp(what, "double_awake") ? 32 : 300); i++) free(many[10000 + i * 7 % 500]);
+        free(strcmp(what, "interior_asleep") ? many[10035] : many[10000] + 16);
         for (int i = 0; i < 2000; i++) q = malloc(100);
     }
     if (!strcmp(what, "interior_then_many")) {

@@ -9,6 +9,7 @@
 byte head, count;         /* the `remote` word: first block (0: none), length ... */
 bool queued, claimed, emptied; /* ... and its bits; these five change together */
 byte next_of[BLOCKS + 1]; /* links in the blocks, numbered from 1 */
+byte last;                /* remote_last */
 bool on_queue;            /* the owner's queue, which has room for one slab here */
 byte used = BLOCKS;
 bool free_now[BLOCKS + 1];
@@ -34,6 +35,7 @@ again:
     if
     :: !old_queued ->
         assert(!retired); /* the owner word is read here */
+        last = block;
         atomic { assert(!on_queue); on_queue = true }
     :: else
     fi;
@@ -64,6 +66,7 @@ inline give(block) {
 inline drain() {
     if
     :: atomic { on_queue -> on_queue = false } ;
+        end = last;
         atomic {
             assert(queued);
             if
@@ -75,7 +78,7 @@ inline drain() {
             fi
         }
         do
-        :: list != 0 -> assert(!memory_gone); give(list); list = next_of[list]; length--
+        :: list != 0 -> assert(!memory_gone); assert(next_of[list] != 0 || list == end); give(list); list = next_of[list]; length--
         :: else -> break
         od;
         assert(length == 0)
@@ -85,7 +88,7 @@ inline drain() {
 
 /* A thread that runs the heap: drains as often as it likes, may end and park it, gives the slab back when it is empty. */
 proctype owner(bool first) {
-    byte list, length;
+    byte list, length, end;
     if
     :: first && owner_frees -> give(3)
     :: first && !owner_frees

@@ -48,14 +48,14 @@ int main(int argc, char **argv) {
         if (pthread_create(&thread, NULL, free_in_turn, blocks) != 0 || pthread_join(thread, NULL) != 0) return 2;
         for (int i = 0; i < 2000; i++) q = malloc(100);
     }
-    /* In a slab of many that are full: so many of its places are free that it sleeps on, or serves again. */
-    if (!strcmp(what, "double_asleep") || !strcmp(what, "double_awake") || !strcmp(what, "interior_asleep")) {
+    if (!strcmp(what, "double_among_many") ||
+        !strcmp(what, "interior_among_many")) { /* in full slabs that sleep, then wake */
         enum { MANY = 100000 };
         static char *many[MANY];
         for (int i = 0; i < MANY; i++) many[i] = malloc(100);
-        for (int i = 1; i < (strcmp(what, "double_awake") ? 32 : 300); i++) free(many[10000 + i * 7 % 500]);
-        free(strcmp(what, "interior_asleep") ? many[10035] : many[10000] + 16);
-        for (int i = 0; i < 2000; i++) q = malloc(100);
+        for (int i = 1; i < 900; i++) free(many[10000 + i * 7 % 1000]);
+        free(strcmp(what, "interior_among_many") ? many[10035] : many[10000] + 16);
+        for (int i = 0; i < 4000; i++) q = malloc(100);
     }
     if (!strcmp(what, "interior_then_many")) {
         free(p + 16);

@@ -255,12 +255,23 @@ static void end_memory(struct contents *c) {
     memory_end(&c->memory, &sums);
 }
 
+/* Searching memory for pointers makes pages resident that are not: so this comes first then, by a walk of its own. */
+void contents_see_memory(struct contents *c) {
+    struct arena_class classes[CLASSES + 1] = {{0}};
+    struct arena_stats stats = {0};
+    struct arena_look look = {.epoch = state_own_epoch(), .span = add_span, .context = c};
+    arena_walk(&look, &stats, classes);
+    memory_seen(&c->memory);
+    c->memory_seen = true;
+}
+
 void contents_write_blocks(struct contents *c) {
     bool listed = state_tracking(); /* entries without stacks are for checks alone (WEIR_HARDEN) */
     writer_begin(&c->w, DUMP_BLOCKS, sizeof(struct dump_block));
-    struct arena_look look = {state_own_epoch(), listed ? add_block : NULL, add_span, c};
+    struct arena_look look = {state_own_epoch(), listed ? add_block : NULL, c->memory_seen ? NULL : add_span, c};
     arena_walk(&look, &c->stats, c->classes);
     writer_end(&c->w);
+    if (!c->memory_seen) memory_seen(&c->memory);
     write_grown(c);
     write_mappings(c);
     if (listed) count_older(c);

@@ -26,6 +26,7 @@ struct contents {
     char *strings;
     size_t strings_length, strings_size;
     struct memory memory;
+    bool memory_seen;
     struct verdicts verdicts;
     uint32_t threads; /* distinct makers seen */
     uint32_t pid;
@@ -35,6 +36,7 @@ struct contents {
 void contents_start(struct contents *c, int fd, char *buffer, uint32_t pid);
 void contents_end(struct contents *c);
 struct dump_string contents_string(struct contents *c, const char *s, size_t n);
+void contents_see_memory(struct contents *c); /* before blocks are judged */
 void contents_write_blocks(struct contents *c);
 void contents_write_rest(struct contents *c);
 /* A stack that the dump names, by its id; 0 for one that it cannot have. Before contents_write_rest. */

@@ -262,9 +262,12 @@ struct request {
 const struct verdicts_by *dump_verdicts;
 
 static void write_sections(struct contents *c, const struct request *r) {
-    if (dump_verdicts) dump_verdicts->begin(&c->verdicts, r->reason, r->stack);
+    if (dump_verdicts && dump_verdicts->are_wanted(r->reason)) {
+        contents_see_memory(c);
+        dump_verdicts->begin(&c->verdicts, r->reason, r->stack);
+    }
     contents_write_blocks(c); /* first: the others tell of what it saw */
-    if (dump_verdicts) dump_verdicts->end(&c->verdicts);
+    if (c->verdicts.wanted) dump_verdicts->end(&c->verdicts);
     write_process(c, r->reason, r->exit_status, r->pid);
     write_options(c);
     write_stats(c);

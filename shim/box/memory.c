@@ -276,9 +276,13 @@ static void leave_zeros_out(struct memory *m) {
         m->rows[i].resident -= min_size((uint64_t)((double)m->unsure[i] * share), m->rows[i].resident);
 }
 
+void memory_seen(struct memory *m) {
+    leave_zeros_out(m);
+    if (m->known) resident_close(&pages);
+}
+
 void memory_end(struct memory *m, const struct memory_sums *sums) {
     struct dump_memory *live = &m->rows[MEMORY_LIVE];
-    leave_zeros_out(m);
     uint64_t rounding = sums->places - min_size(sums->places, sums->asked);
     uint64_t charged = min_size(rounding, live->charged);
     /* Its share of what is resident. */
@@ -290,5 +294,4 @@ void memory_end(struct memory *m, const struct memory_sums *sums) {
     add(m, MEMORY_LOADER, 0, sums->loader);
     add(m, MEMORY_MAPPINGS, 0, sums->mappings);
     for (uint32_t i = 0; i < MEMORY_KINDS; i++) m->rows[i].kind = i;
-    if (m->known) resident_close(&pages);
 }

@@ -25,6 +25,8 @@ struct memory {
 /* Of the process `pid`, which is this one, or the one that this is a copy of. */
 void memory_begin(struct memory *m, uint32_t pid);
 void memory_add_span(struct memory *m, const struct arena_span *span);
+/* After the last span. Nothing that is touched from here on counts. */
+void memory_seen(struct memory *m);
 /* Bytes: what live blocks were asked for and what their places have; charged for tables, the loader, mappings. */
 struct memory_sums {
     uint64_t asked, places, tables, loader, mappings;

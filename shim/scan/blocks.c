@@ -144,9 +144,11 @@ static bool find_in_run(struct slab *s, uintptr_t address, struct block *block, 
 static bool find_in_slab(struct slab *s, uintptr_t address, struct block *block, char **past) {
     uint32_t place = slab_place(s, (const void *)address);
     char *start = slab_start(s) + (size_t)place * s->size;
-    /* It may be meant for the block before, whose end this is. */
-    if ((uintptr_t)start == address && place > 0 && is_live(start - s->size)) *past = start - s->size;
-    if (place >= slab_capacity(s) || !is_live(start)) return false;
+    if (place >= slab_capacity(s) || !is_live(start)) {
+        /* It may be meant for the block before, whose end this is. (Where a block begins, it is meant for that one.) */
+        if ((uintptr_t)start == address && place > 0 && is_live(start - s->size)) *past = start - s->size;
+        return false;
+    }
     size_t size = s->size;
     if (slab_owner_word(s) & OWNER_TRACKED) size = min_size(size, slices_side(s)[place].size);
     *block = (struct block){start, size};

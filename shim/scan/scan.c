@@ -64,7 +64,6 @@ static bool look(struct verdicts *v, uintptr_t stack) {
 static void begin(struct verdicts *v, enum dump_reason reason, uintptr_t stack) {
     uint64_t start = clock_now();
     *v = (struct verdicts){0};
-    if (!is_wanted(reason)) return;
     v->wanted = true;
     if (reason == DUMP_AT_EXIT) v->threads_not_held = park_others();
     certain = reason == DUMP_AT_EXIT && v->threads_not_held == 0;
@@ -82,7 +81,7 @@ static void end(struct verdicts *v) {
 }
 
 void scan_start(void) {
-    static const struct verdicts_by by = {begin, verdict, end};
+    static const struct verdicts_by by = {is_wanted, begin, verdict, end};
     if (options.leaks == 0) return;
     park_start();
     dump_verdicts = &by;

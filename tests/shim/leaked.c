@@ -1,0 +1,210 @@
+/* leaked CASE: makes blocks of known fates and ends; sizes tell them apart. Leaked are those of 1001 to 1009 bytes, what
+ * only they lead to has 1101 to 1109, possible those of 2048, and all others are in use. */
+#include <malloc.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define APART __attribute__((noinline))
+typedef void *volatile hidden; /* else the compiler would see that nobody reads it */
+
+static hidden here, table[64];
+static __thread hidden in_thread;
+static unsigned placed;
+
+/* What the functions below leave behind on the stack. */
+static APART void wipe(void) {
+    char room[65536];
+    memset(room, 0, sizeof room);
+    __asm__ volatile("" ::"r"(room) : "memory");
+}
+
+static APART void *make(size_t n) {
+    char *p = malloc(n);
+    if (!p) abort();
+    memset(p, 0, n);
+    return p;
+}
+
+static APART void lose(size_t n) {
+    hidden p = make(n);
+    p = NULL;
+    (void)p;
+}
+
+static void keep(void *p) {
+    table[placed++] = p;
+}
+
+/* --- one function a case; main wipes the stack behind it --- */
+
+static APART void plain(void) {
+    lose(1001);
+    lose(1002);
+    keep(make(900));
+    keep((char *)make(901) + 450); /* into the middle */
+    hidden lost = make(1003);
+    ((void **)lost)[0] = make(1101);
+    ((void **)((void **)lost)[0])[3] = make(1102);
+    lost = NULL;
+}
+
+static APART void cycles(void) {
+    hidden a = make(1004), b = make(1103);
+    ((void **)a)[0] = b;
+    ((void **)b)[0] = a;
+    a = b = NULL;
+    void **first = make(902), **second = make(903);
+    first[5] = second;
+    second[5] = first;
+    keep(second);
+}
+
+/* Only its end is known, where no block begins. Sizes up to a page are served in places of a power of two at first. */
+static APART void past(void) {
+    keep((char *)make(2048) + 2048);
+    lose(1002);
+}
+
+static APART void globals(void) {
+    here = make(904);
+    in_thread = make(905);
+    void **shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared[7] = make(906);
+    void **private = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    private[9] = make(907);
+    void **sealed = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    sealed[1] = make(908);
+    mprotect(sealed, 4096, PROT_READ);
+    void **gone = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    gone[2] = make(1005);
+    munmap(gone, 4096);
+    FILE *file = tmpfile(); /* a file that is shorter than what is mapped of it */
+    if (file && ftruncate(fileno(file), 8192) == 0) {
+        char *mapped = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+        mapped[5000] = 1;
+        if (ftruncate(fileno(file), 0) != 0) abort();
+    }
+    pthread_key_t key;
+    pthread_key_create(&key, NULL);
+    pthread_setspecific(key, make(909));
+}
+
+static APART void kernels(void) {
+    int fd = epoll_create1(0), ends[2];
+    if (fd < 0 || pipe(ends) != 0) abort();
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = make(910)}};
+    epoll_ctl(fd, EPOLL_CTL_ADD, ends[0], &event);
+    memset(&event, 0, sizeof event);
+}
+
+static pthread_barrier_t ready;
+
+static void *waiting(void *how) {
+    in_thread = make(911);
+    hidden local = make(912);
+    if (how) { /* only a register of a thread that sleeps knows it */
+        register void *held __asm__("r12") = make(913);
+        pthread_barrier_wait(&ready);
+        __asm__ volatile("1: mov $34, %%eax\n syscall\n jmp 1b" : "+r"(held)::"rax", "rcx", "r11", "memory"); /* pause */
+    }
+    pthread_barrier_wait(&ready);
+    for (;;) pause();
+    return local;
+}
+
+static void *ended(void *unused) {
+    (void)unused;
+    return make(914); /* nobody has joined it yet */
+}
+
+static APART void threads(void) {
+    pthread_t thread, done;
+    pthread_barrier_init(&ready, NULL, 3);
+    if (pthread_create(&thread, NULL, waiting, NULL) != 0 || pthread_create(&thread, NULL, waiting, &ready) != 0 ||
+        pthread_create(&done, NULL, ended, NULL) != 0)
+        abort();
+    pthread_barrier_wait(&ready);
+    usleep(50000);
+    lose(1006);
+}
+
+static ucontext_t main_context, other_context;
+
+static void coroutine(void) {
+    hidden local = make(915);
+    swapcontext(&other_context, &main_context);
+    free(local);
+}
+
+static APART void coroutines(void) {
+    getcontext(&other_context);
+    other_context.uc_stack.ss_sp = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    other_context.uc_stack.ss_size = 65536;
+    makecontext(&other_context, coroutine, 0);
+    swapcontext(&main_context, &other_context);
+    lose(1007);
+}
+
+/* A page of a block that cannot be read, and one behind it that can. */
+static APART void guarded(void) {
+    void **p = aligned_alloc(4096, 5 * 4096);
+    memset(p, 0, 5 * 4096);
+    p[4 * 512] = make(916);
+    mprotect((char *)p + 4096, 4096, PROT_NONE);
+    keep(p);
+    lose(1008);
+}
+
+static APART void blocked(void) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    threads();
+}
+
+static APART void forked(void) {
+    keep(make(917));
+    if (fork() == 0) {
+        lose(1009);
+        wipe();
+        exit(0);
+    }
+    wait(NULL);
+}
+
+static APART void many(void) {
+    void **list = NULL;
+    for (int i = 0; i < 300000; i++) {
+        void **node = malloc(24);
+        node[0] = list;
+        list = node;
+    }
+    here = list;
+    lose(1001);
+}
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } cases[] = {{"plain", plain},     {"cycles", cycles},         {"past", past},       {"globals", globals},
+                 {"kernels", kernels}, {"threads", threads},       {"guarded", guarded}, {"coroutines", coroutines},
+                 {"blocked", blocked}, {"forked", forked},         {"many", many}};
+    for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++) {
+        if (strcmp(argv[1], cases[i].name) != 0) continue;
+        cases[i].run();
+        wipe();
+        return 0;
+    }
+    return 2;
+}

@@ -15,7 +15,9 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
                            "\n"
                            "  --top N            N sites in the table and N in detail (default: 10 and 3);\n"
                            "                     with --json the first N sites (default: all)\n"
-                           "  --sort ORDER       bytes (default), blocks, age or pinned\n"
+                           "  --sort ORDER       of what is live: live or bytes (default), blocks, age,\n"
+                           "                     pinned; of all that was ever made: total (bytes), peak (when\n"
+                           "                     the process had most), temporary, rate (allocations)\n"
                            "  --memory           where the memory is: rows that add up to what is resident\n"
                            "                     and to what is charged; the sites that pin free memory\n"
                            "  --arena            the arena by size class, and how full its slabs are\n"
@@ -96,15 +98,16 @@ static void add_debug_dir(struct parsed *parsed, const char *folder) {
 }
 
 static bool take_option(struct parsed *parsed, int option, const char *value) {
-    static const char *const orders[] = {"bytes", "blocks", "age", "pinned", NULL}, *const forms[] = {"text", "json",
-                                                                                                      NULL};
+    static const char *const orders[] = {"bytes", "blocks",    "age",  "pinned", "total",
+                                         "peak",  "temporary", "rate", "live",   NULL},
+                             *const forms[] = {"text", "json", NULL};
     int chosen = 0;
     switch (option) {
     case OPTION_TOP:
         return parse_top(parsed, value);
     case OPTION_SORT:
         if (!parse_word("sort", value, orders, &chosen)) return false;
-        parsed->request.order = (enum merged_order)chosen;
+        parsed->request.order = chosen > BY_RATE ? BY_BYTES : (enum merged_order)chosen; /* what is live */
         parsed->order_given = true;
         return true;
     case OPTION_MEMORY:

@@ -72,6 +72,7 @@ int report_produce(const struct report_request *request, FILE *out) {
         merged_build(&merged);
         merged_sort(&merged, request->order);
         struct view view = {out, &merged, symbols_new(&merged, &request->symbols), request->view};
+        view.options.order = request->order;
         (void)sigaction(SIGPIPE, &ignore, &before);
         if (request->json)
             view_json(&view);

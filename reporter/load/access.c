@@ -7,6 +7,9 @@ bool dump_is_sampled(const struct dump *dump) {
     return dump->process.level == DUMP_SIMPLE || dump->process.level == DUMP_ADVANCED;
 }
 
+const struct dump_total *dump_totals(const struct dump *dump) {
+    return dump->sections[DUMP_TOTALS].records;
+}
 const struct dump_option *dump_options(const struct dump *dump) {
     return dump->sections[DUMP_OPTIONS].records;
 }
@@ -94,4 +97,11 @@ const struct block_summary *dump_next_summary(const struct dump *dump, const str
 bool dump_is_judged(const struct dump *dump) {
     uint64_t known = 0;
     return dump_stat(dump, STAT_SCANNED, &known) && known && dump->summary_of;
+}
+
+enum dump_verdict dump_main_verdict(const struct dump *dump, uint32_t stack) {
+    const struct block_summary *most = dump_summary(dump, stack);
+    for (const struct block_summary *s = most; s; s = dump_next_summary(dump, s))
+        if (s->bytes > most->bytes) most = s;
+    return most ? most->verdict : DUMP_UNKNOWN;
 }

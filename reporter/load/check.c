@@ -67,6 +67,10 @@ static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
         const struct dump_mapping *mapping = (const struct dump_mapping *)records + i;
         return index_fits(dump, DUMP_STACKS, mapping->stack) ? NULL : "a stack that does not exist";
     }
+    case DUMP_TOTALS: {
+        const struct dump_total *total = (const struct dump_total *)records + i;
+        return index_fits(dump, DUMP_STACKS, total->stack) ? NULL : "a stack that does not exist";
+    }
     case DUMP_GROWN: {
         const struct dump_grown *grown = (const struct dump_grown *)records + i;
         bool fits = index_fits(dump, DUMP_STACKS, grown->stack) && index_fits(dump, DUMP_STACKS, grown->made);
@@ -129,8 +133,9 @@ static void check_malloc(struct dump *dump) {
 
 void dump_check(struct dump *dump) {
     static const uint32_t order[] = {/* what others point to comes first */
-                                     DUMP_OPTIONS, DUMP_THREADS,  DUMP_MODULES, DUMP_SEGMENTS, DUMP_FRAMES,
-                                     DUMP_STACKS,  DUMP_REFUSALS, DUMP_SITES,   DUMP_GROWN,    DUMP_MAPPINGS};
+                                     DUMP_OPTIONS, DUMP_THREADS, DUMP_MODULES,  DUMP_SEGMENTS,
+                                     DUMP_FRAMES,  DUMP_STACKS,  DUMP_REFUSALS, DUMP_SITES,
+                                     DUMP_GROWN,   DUMP_TOTALS,  DUMP_MAPPINGS};
     check_process(dump);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
     check_malloc(dump);

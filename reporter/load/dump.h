@@ -14,7 +14,7 @@
 #include "reporter/load/sizes.h"
 #include "shim/box/format.h"
 
-#define DUMP_SECTION_TYPES 18 /* DUMP_PROCESS to DUMP_MAPPINGS, by number */
+#define DUMP_SECTION_TYPES 19 /* DUMP_PROCESS to DUMP_TOTALS, by number */
 
 struct text { /* bytes of a dump: any bytes, not terminated */
     const char *bytes;
@@ -98,6 +98,8 @@ const struct dump_mapping *dump_mappings(const struct dump *dump);
 const struct dump_memory *dump_memory_rows(const struct dump *dump);
 const struct dump_unaccounted *dump_unaccounted_ranges(const struct dump *dump);
 
+const struct dump_total *dump_totals(const struct dump *dump);
+
 struct text dump_text(const struct dump *dump, struct dump_string string); /* empty where it is unknown */
 bool dump_is_sampled(const struct dump *dump); /* not all of its blocks were tracked, but some that were drawn */
 bool dump_stat(const struct dump *dump, uint32_t id, uint64_t *value);
@@ -107,6 +109,11 @@ struct text dump_option_value(const struct dump *dump, const char *name);
 /* The first of the stack, NULL: no block of it; the next one. */
 const struct block_summary *dump_summary(const struct dump *dump, uint32_t stack);
 const struct block_summary *dump_next_summary(const struct dump *dump, const struct block_summary *summary);
+
+/* What is told of a stack's blocks together goes to those of the verdict that most bytes have; DUMP_UNKNOWN: it has
+ * none.
+ */
+enum dump_verdict dump_main_verdict(const struct dump *dump, uint32_t stack);
 
 /* Live blocks were judged. */
 bool dump_is_judged(const struct dump *dump);

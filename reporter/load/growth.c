@@ -61,9 +61,8 @@ void merged_add_growths(struct merged *merged, const struct dump *dump, struct t
     static struct merged_frame frames[MERGED_FRAMES_MAX];
     for (struct pair *pair = add_up(dump), *next = NULL; pair; pair = next) {
         next = pair->hh.next;
-        const struct block_summary *made = dump_summary(dump, pair->key.made);
         struct merged_site *site =
-            merged_site_of(merged, dump, known, pair->key.made, made ? made->verdict : DUMP_UNKNOWN);
+            merged_site_of(merged, dump, known, pair->key.made, dump_main_verdict(dump, pair->key.made));
         uint32_t count = merged_frames(merged, dump, known, pair->key.stack, frames);
         struct merged_growth *growth = growth_with(site, frames, count);
         if (pair->key.stack < dump_count(dump, DUMP_STACKS)) growth->flags |= dump_stacks(dump)[pair->key.stack].flags;

@@ -260,14 +260,12 @@ static void add_inherited(struct merged *merged, const struct dump *dump) {
     add_to(&merged->inherited_bytes, bytes);
 }
 
-/* What pins a slab is of all blocks of a stack: the verdict of most of them has it. */
+/* What pins a slab is of all blocks of a stack. */
 static void add_pinned(struct merged *merged, const struct dump *dump, struct translation *known,
                        const struct dump_site *from) {
-    const struct block_summary *most = dump_summary(dump, from->stack);
-    for (const struct block_summary *s = most; s; s = dump_next_summary(dump, s))
-        if (s->bytes > most->bytes) most = s;
-    if (most && from->pinned)
-        add_to(&merged_site_of(merged, dump, known, from->stack, most->verdict)->pinned, from->pinned);
+    if (from->pinned)
+        add_to(&merged_site_of(merged, dump, known, from->stack, dump_main_verdict(dump, from->stack))->pinned,
+               from->pinned);
 }
 
 static void add_sites(struct merged *merged, size_t number, struct translation *known) {
@@ -287,6 +285,22 @@ static void add_sites(struct merged *merged, size_t number, struct translation *
     }
 }
 
+static double scaled(uint64_t value) {
+    return (double)(int64_t)value / (1u << DUMP_TOTAL_SHIFT);
+}
+
+static void add_totals(struct merged_totals *to, const struct dump_total *from) {
+    to->allocations += scaled(from->allocations);
+    to->bytes += scaled(from->bytes);
+    to->frees += scaled(from->frees);
+    to->freed_bytes += scaled(from->freed_bytes);
+    to->temporary += scaled(from->temporary);
+    to->peak_blocks += scaled(from->peak_blocks);
+    to->peak_bytes += scaled(from->peak_bytes);
+    to->samples += from->samples;
+    for (size_t i = 0; i < DUMP_LIFETIMES; i++) to->lifetimes[i] += from->lifetimes[i];
+}
+
 static void add_part(struct merged *merged, size_t number) {
     const struct dump *dump = merged->parts[number].dump;
     struct translation known = {.count = (size_t)dump_count(dump, DUMP_MODULES)};
@@ -295,6 +309,15 @@ static void add_part(struct merged *merged, size_t number) {
     for (uint64_t i = 0; i < dump_count(dump, DUMP_MAPPINGS); i++)
         add_mapping(merged, dump, &known, &dump_mappings(dump)[i]);
     merged->sampled = merged->sampled || dump_is_sampled(dump);
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_TOTALS); i++) {
+        const struct dump_total *total = &dump_totals(dump)[i];
+        add_totals(&merged->ever, total);
+        add_totals(
+            total->stack
+                ? &merged_site_of(merged, dump, &known, total->stack, dump_main_verdict(dump, total->stack))->ever
+                : &merged->others,
+            total);
+    }
     add_inherited(merged, dump);
     merged_add_growths(merged, dump, &known);
     add_refusals(merged, dump, &known);

@@ -44,6 +44,12 @@ struct merged_growth {
     uint64_t oldest_age, newest_age; /* nanoseconds at the dump, of the growth */
 };
 
+/* What was made at a site, ever, or in all; estimates where blocks were drawn. */
+struct merged_totals {
+    double allocations, bytes, frees, freed_bytes, temporary, peak_blocks, peak_bytes;
+    uint64_t samples, lifetimes[DUMP_LIFETIMES]; /* of tracked blocks, as in struct dump_total */
+};
+
 struct merged_site {
     struct merged_frame *frames; /* innermost first */
     uint32_t frame_count;
@@ -53,6 +59,7 @@ struct merged_site {
     struct samples block_samples, byte_samples; /* what they stand for */
     struct estimate all_blocks, all_bytes;
     uint64_t inherited_blocks, inherited_bytes;
+    struct merged_totals ever;
     uint64_t pinned; /* bytes, see struct dump_site */
     uint64_t mappings, mapped,
         mapped_age;                  /* calls that mapped memory, bytes charged of it, ns since the first of them */
@@ -104,7 +111,8 @@ struct merged {
     bool sampled;         /* some part is */
     uint32_t forked_from; /* the one process whose blocks those are; 0: several, or it is not known */
     size_t live_sites;
-    struct merged_site **mappers; /* sites that mapped memory, most bytes first */
+    struct merged_totals ever, others; /* all, and of those what has no site */
+    struct merged_site **mappers;      /* sites that mapped memory, most bytes first */
     size_t mapper_count;
     struct merged_refusal *refusals; /* by part, oldest first */
     size_t refusal_count, refusal_capacity;
@@ -114,7 +122,8 @@ struct merged {
     size_t doubt_count, doubt_capacity;
 };
 
-enum merged_order { BY_BYTES, BY_BLOCKS, BY_AGE, BY_PINNED }; /* what is estimated by the lower end of its range */
+/* What is estimated by the lower end of its range; from BY_TOTAL on by what was made there, ever. */
+enum merged_order { BY_BYTES, BY_BLOCKS, BY_AGE, BY_PINNED, BY_TOTAL, BY_PEAK, BY_TEMPORARY, BY_RATE };
 
 void merged_add(struct merged *merged, struct dump *dump); /* takes it; one that is not usable is only a reason */
 void merged_build(struct merged *merged);                  /* once, after the last add */

@@ -1,4 +1,5 @@
 /* Sites with the frames that made their blocks, and the newest refusals. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static void print_symbol(const struct view *view, const struct symbol_frame *sym
     free(function);
 }
 
-static void print_frames(const struct view *view, const struct merged_frame *frames, uint32_t count, uint32_t flags) {
+void view_stack(const struct view *view, const struct merged_frame *frames, uint32_t count, uint32_t flags) {
     uint32_t shown = view->options.full || count <= FRAMES_SHOWN ? count : FRAMES_SHOWN;
     for (uint32_t i = 0; i < shown; i++) {
         struct symbol_chain chain = symbols_at(view->symbols, frames[i]);
@@ -51,7 +52,7 @@ static void print_growths(const struct view *view, const struct merged_site *sit
         (void)fprintf(view->out, "    Grown, %s in %s %s%s, %s ago, at:\n", units_bytes(growth->bytes),
                       units_count(growth->blocks), view->merged->sampled ? "sample" : "block",
                       growth->blocks == 1 ? "" : "s", units_age(growth->newest_age));
-        print_frames(view, growth->frames, growth->frame_count, growth->flags);
+        view_stack(view, growth->frames, growth->frame_count, growth->flags);
     }
     if (shown < site->growth_count)
         (void)fprintf(view->out, "    Grown at %zu more places (--full)\n", site->growth_count - shown);
@@ -121,7 +122,7 @@ static const char *verdict_title(enum dump_verdict verdict) {
 }
 
 static uint64_t average(const struct merged_site *site) {
-    return site->all_blocks.value > 0 ? (uint64_t)(site->all_bytes.value / site->all_blocks.value) : 0;
+    return site->all_blocks.value > 0 ? units_whole(floor(site->all_bytes.value / site->all_blocks.value)) : 0;
 }
 
 /* 20 B; 72 B to 1.0 KiB in 5 sizes. The average only where nothing better is known. */
@@ -146,10 +147,10 @@ static void print_amount(const struct view *view, const struct merged_site *site
                         site->blocks == 1 ? "block" : "blocks", size);
     } else {
         const struct estimate *bytes = &site->all_bytes, *blocks = &site->all_blocks;
-        (void)fprintf(view->out, "    ~%s [%s..%s]", units_bytes((uint64_t)bytes->value),
-                      units_bytes((uint64_t)bytes->low), units_bytes((uint64_t)bytes->high));
-        (void)fprintf(view->out, " in ~%s blocks [%s..%s],\n", units_count((uint64_t)(blocks->value + 0.5)),
-                      units_count((uint64_t)blocks->low), units_count((uint64_t)(blocks->high + 0.5)));
+        (void)fprintf(view->out, "    ~%s [%s..%s]", units_bytes(units_whole(bytes->value)),
+                      units_bytes(units_whole(bytes->low)), units_bytes(units_whole(bytes->high)));
+        (void)fprintf(view->out, " in ~%s blocks [%s..%s],\n", units_count(units_whole(blocks->value)),
+                      units_count(units_whole(blocks->low)), units_count(units_whole(blocks->high)));
         width = fprintf(view->out, "    %s %s of %s,", units_count(site->blocks),
                         site->blocks == 1 ? "sample" : "samples", size);
     }
@@ -176,7 +177,7 @@ static void print_site(const struct view *view, const struct merged_site *site) 
     if (view->merged->counted > 1)
         (void)fprintf(view->out, "    In %u of %zu processes\n", site->parts, view->merged->counted);
     (void)fprintf(view->out, "    Created at:\n");
-    print_frames(view, site->frames, site->frame_count, site->flags);
+    view_stack(view, site->frames, site->frame_count, site->flags);
     print_growths(view, site);
     print_threads(view, site);
     free(a_block);
@@ -193,7 +194,7 @@ static void print_mapper(const struct view *view, const struct merged_site *site
     (void)fprintf(view->out, "    %s in %s %s, the first %s ago\n    Mapped at:\n", units_bytes(site->mapped),
                   units_count(site->mappings), site->mappings == 1 ? "mapping" : "mappings",
                   units_age(site->mapped_age));
-    print_frames(view, site->frames, site->frame_count, site->flags);
+    view_stack(view, site->frames, site->frame_count, site->flags);
     free(name);
     free(place);
 }

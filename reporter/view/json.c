@@ -7,6 +7,7 @@
 #include "reporter/load/memory.h"
 #include "reporter/view/frames.h"
 #include "reporter/view/json_writer.h"
+#include "reporter/view/units.h"
 #include "reporter/view/view.h"
 
 static void put_arguments(struct json *json, struct text line) {
@@ -205,21 +206,38 @@ static void put_threads(struct json *json, const struct merged_site *site) {
     json_number(json, "thread_count", site->thread_total);
 }
 
-static uint64_t rounded(double value) {
-    return value < 0x1p63 ? (uint64_t)(value + 0.5) : (uint64_t)1 << 63;
-}
-
 /* Estimates, with their ranges, where blocks were drawn; else what is exact. */
 static void put_amounts(struct json *json, const struct merged *merged, const struct estimate *bytes,
                         const struct estimate *blocks, uint64_t samples) {
-    json_number(json, "bytes", rounded(bytes->value));
-    json_number(json, "blocks", rounded(blocks->value));
+    json_number(json, "bytes", units_whole(bytes->value));
+    json_number(json, "blocks", units_whole(blocks->value));
     if (!merged->sampled) return;
-    json_number(json, "bytes_low", (uint64_t)fmin(bytes->low, 0x1p63));
-    json_number(json, "bytes_high", rounded(ceil(bytes->high)));
-    json_number(json, "blocks_low", (uint64_t)fmin(blocks->low, 0x1p63));
-    json_number(json, "blocks_high", rounded(ceil(blocks->high)));
+    json_number(json, "bytes_low", units_whole(floor(bytes->low)));
+    json_number(json, "bytes_high", units_whole(ceil(bytes->high)));
+    json_number(json, "blocks_low", units_whole(floor(blocks->low)));
+    json_number(json, "blocks_high", units_whole(ceil(blocks->high)));
     json_number(json, "samples", samples);
+}
+
+/* What was ever made; null where that was not counted. */
+static void put_ever(struct json *json, const char *name, const struct merged_totals *ever) {
+    if (!ever->samples) {
+        json_string(json, name, NULL);
+        return;
+    }
+    json_open(json, name, '{');
+    json_number(json, "allocations", units_whole(ever->allocations));
+    json_number(json, "bytes", units_whole(ever->bytes));
+    json_number(json, "frees", units_whole(ever->frees));
+    json_number(json, "freed_bytes", units_whole(ever->freed_bytes));
+    json_number(json, "temporary", units_whole(ever->temporary));
+    json_number(json, "peak_blocks", units_whole(ever->peak_blocks));
+    json_number(json, "peak_bytes", units_whole(ever->peak_bytes));
+    json_number(json, "samples", ever->samples);
+    json_open(json, "lifetimes", '[');
+    for (size_t i = 0; i < DUMP_LIFETIMES; i++) json_number(json, NULL, ever->lifetimes[i]);
+    json_close(json, ']');
+    json_close(json, '}');
 }
 
 static void put_site(struct json *json, const struct view *view, const struct merged_site *site) {
@@ -238,6 +256,7 @@ static void put_site(struct json *json, const struct view *view, const struct me
     json_seconds(json, "oldest_seconds", site->oldest_age);
     json_seconds(json, "newest_seconds", site->newest_age);
     json_number(json, "parts", site->parts);
+    put_ever(json, "ever", &site->ever);
     put_threads(json, site);
     put_stack(json, view, site->frames, site->frame_count, site->flags);
     put_growths(json, view, site);
@@ -370,6 +389,15 @@ static void put_sampling(struct json *json, const struct merged *merged) {
     json_close(json, '}');
 }
 
+static void put_sites(struct json *json, const struct view *view) {
+    const struct merged *merged = view->merged;
+    size_t count = merged->live_sites;
+    struct merged_site **ever = view->options.order >= BY_TOTAL ? view_ever(view, &count) : NULL;
+    for (size_t i = 0; i < count && i < view->options.rows; i++)
+        put_site(json, view, ever ? ever[i] : merged->sites[i]);
+    free(ever);
+}
+
 void view_json(const struct view *view) {
     const struct merged *merged = view->merged;
     struct json json = {.out = view->out};
@@ -383,8 +411,9 @@ void view_json(const struct view *view) {
     put_totals(&json, merged);
     put_verdicts(&json, merged);
     put_sampling(&json, merged);
+    put_ever(&json, "ever", &merged->ever);
     json_open(&json, "sites", '[');
-    for (size_t i = 0; i < merged->live_sites && i < view->options.rows; i++) put_site(&json, view, merged->sites[i]);
+    put_sites(&json, view);
     json_close(&json, ']');
     put_mappers(&json, view);
     put_refusals(&json, view);

@@ -49,7 +49,7 @@ static const char *levels(const struct merged *merged) {
 
 /* " [209..252]", in the unit of what it is of. */
 static char *brief_range(const struct estimate *e) {
-    uint64_t value = (uint64_t)e->value;
+    uint64_t value = units_whole(e->value);
     return memory_format(" [%s..%s]", units_bytes_as(value, e->low), units_bytes_as(value, e->high));
 }
 
@@ -58,7 +58,7 @@ static char *amount_of(const struct merged *merged, const char *what, const stru
     char *range = samples_are_exact(samples) ? memory_text("", 0) : brief_range(estimate);
     char *result =
         memory_format("%s %s%s%s%s at %zu %s", what, merged->reason_count ? "at least " : "", *range ? "~" : "",
-                      units_bytes((uint64_t)estimate->value), range, sites, sites_word(sites));
+                      units_bytes(units_whole(estimate->value)), range, sites, sites_word(sites));
     free(range);
     return result;
 }
@@ -321,11 +321,11 @@ static void print_exact_row(const struct view *view, const struct merged_site *s
 static void print_sampled_row(const struct view *view, const struct merged_site *site, const char *label) {
     const struct estimate *e = &site->all_bytes;
     bool exact = samples_are_exact(&site->byte_samples) && samples_are_exact(&site->block_samples);
-    uint64_t value = (uint64_t)e->value;
+    uint64_t value = units_whole(e->value);
     char *range = exact ? memory_format("exact")
                         : memory_format("%s .. %s", units_bytes_as(value, e->low), units_bytes_as(value, e->high));
     (void)fprintf(view->out, "%3zu  %9s  %-14s %s%10s  %7s  %6s  %s\n", site->id, units_bytes(value), range,
-                  exact ? " " : "~", units_count((uint64_t)(site->all_blocks.value + 0.5)), units_count(site->blocks),
+                  exact ? " " : "~", units_count(units_whole(site->all_blocks.value)), units_count(site->blocks),
                   units_age(site->oldest_age), label);
     free(range);
 }
@@ -387,7 +387,9 @@ void view_text(const struct view *view) {
     print_coverage(view);
     print_partial(view);
     print_parts(view);
-    if (!view_rooms(view)) {
+    if (view->options.order >= BY_TOTAL) {
+        view_totals(view);
+    } else if (!view_rooms(view)) {
         print_table(view);
         view_details(view);
         print_mappers(view);

@@ -38,10 +38,15 @@ const char *units_bytes_as(uint64_t value, double bytes) {
     char *text = next_text();
     double scaled = 0;
     int unit = scale(value, &scaled);
-    if (bytes >= 9999.5 * ldexp(1, 10 * unit)) return units_short((uint64_t)fmin(bytes, 0x1p63));
+    if (bytes >= 9999.5 * ldexp(1, 10 * unit)) return units_short(units_whole(bytes));
     for (int i = 0; i < unit; i++) bytes /= 1024;
     (void)snprintf(text, WIDTH, "%.*f", !unit || bytes >= 9.95 ? 0 : bytes >= 0.995 ? 1 : 2, bytes);
     return text;
+}
+
+uint64_t units_whole(double value) {
+    if (!(value > 0)) return 0;
+    return value < 0x1p63 ? (uint64_t)(value + 0.5) : (uint64_t)1 << 63;
 }
 
 const char *units_short(uint64_t bytes) {

@@ -16,6 +16,7 @@ struct view_options {
     bool memory;    /* where the memory is, in place of the sites */
     bool arena;     /* the arena by size class, likewise */
     bool colour;
+    enum merged_order order;
     const char *next; /* the command that the last line suggests, NULL: none */
 };
 
@@ -28,6 +29,7 @@ struct view {
 
 void view_text(const struct view *view);    /* text.c */
 void view_json(const struct view *view);    /* json.c */
+void view_totals(const struct view *view);  /* totals.c: what was made, ever, in place of what is live */
 void view_details(const struct view *view); /* details.c: sites with their frames, refusals */
 void view_mapped(const struct view *view);  /* details.c: sites that mapped memory, likewise */
 void view_full(const struct view *view);    /* full.c: modules, counters, options */
@@ -42,6 +44,12 @@ struct memory_sum {
 };
 bool view_sum_memory(const struct merged *merged, struct memory_sum *sum); /* false: no dump has any */
 extern const char *const view_memory_kinds[MEMORY_KINDS];                  /* names for programs */
+
+/* A stack, as details show it. */
+void view_stack(const struct view *view, const struct merged_frame *frames, uint32_t count, uint32_t flags);
+
+/* The sites at which anything was ever made, in the order of the view; their number. The caller frees the list. */
+struct merged_site **view_ever(const struct view *view, size_t *count);
 
 /* Looks up the names of the first sites all at once: text needs to know how many were found before it starts. */
 void view_resolve(const struct view *view, size_t sites);

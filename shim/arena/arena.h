@@ -128,6 +128,10 @@ void arena_asked_in_vain(void);
 /* Of being drawn so, in units of 2^-62. */
 uint64_t sample_probability(struct draw draw);
 
+/* How many blocks one that is drawn so stands for, in units of 2^-SAMPLE_WEIGHT_SHIFT; computed once each. */
+#define SAMPLE_WEIGHT_SHIFT 16
+uint64_t sample_weight(struct draw draw);
+
 /* Whether realloc to n bytes would have left it in place, had it not been drawn. */
 bool sample_would_stay(struct draw draw, const struct place *place, size_t n);
 

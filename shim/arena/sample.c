@@ -131,6 +131,17 @@ uint64_t sample_probability(struct draw draw) {
     return probability_of(exponent(class_size(draw.class), draw.thinned));
 }
 
+uint64_t sample_weight(struct draw draw) {
+    static _Atomic uint64_t known[SAMPLE_CERTAIN][SAMPLE_THINNED_MAX + 1];
+    if (draw.class == SAMPLE_CERTAIN) return 1u << SAMPLE_WEIGHT_SHIFT;
+    _Atomic uint64_t *weight = &known[draw.class][draw.thinned];
+    uint64_t w = atomic_load_explicit(weight, memory_order_relaxed);
+    if (likely(w != 0)) return w;
+    w = probability_divide(1u << SAMPLE_WEIGHT_SHIFT, sample_probability(draw));
+    atomic_store_explicit(weight, w, memory_order_relaxed);
+    return w;
+}
+
 bool sample_would_stay(struct draw draw, const struct place *place, size_t n) {
     if (draw.class >= CLASSES) return n > CLASS_MAX && n <= place->size; /* a run */
     return arena_stays(class_size(draw.class), n);

@@ -52,7 +52,7 @@ static bool grow(struct region *r, size_t from, size_t to) {
     return true;
 }
 
-bool region_commit(struct region *r, size_t upto) {
+bool region_grow(struct region *r, size_t upto) {
     if (upto > r->size) return false;
     for (;;) {
         size_t have = atomic_load_explicit(&r->committed, memory_order_acquire);

@@ -5,6 +5,8 @@
 
 #include "shim/base/base.h"
 
+#include <stdatomic.h>
+
 struct region {
     char *base;
     size_t size;              /* bytes reserved */
@@ -21,6 +23,9 @@ size_t region_address_limit(void);
 bool region_reserve(struct region *r, size_t size, bool readable);
 
 /* Makes the first `upto` bytes writable. False: the ceiling or the kernel refuses. Any thread may call it. */
-bool region_commit(struct region *r, size_t upto);
+bool region_grow(struct region *r, size_t upto);
+ALWAYS_INLINE bool region_commit(struct region *r, size_t upto) {
+    return likely(upto <= atomic_load_explicit(&r->committed, memory_order_acquire)) || region_grow(r, upto);
+}
 
 #endif

@@ -8,6 +8,7 @@
 #include "shim/box/modules.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
+#include "shim/box/totals.h"
 #include "shim/ceiling/ceiling.h"
 #include "shim/ceiling/owners.h"
 
@@ -239,6 +240,62 @@ static void add_mapping(void *context, const struct owner *o) {
     note_thread(c, o->thread);
 }
 
+/* A row of which each number is less than one part in TOTALS_SHARE of all is none of its own, unless blocks of its
+ * stack are live. */
+#define TOTALS_SHARE 4096u
+static void add_total(struct dump_total *sum, const struct dump_total *row) {
+    sum->samples += row->samples;
+    sum->allocations += row->allocations;
+    sum->bytes += row->bytes;
+    sum->frees += row->frees;
+    sum->freed_bytes += row->freed_bytes;
+    sum->temporary += row->temporary;
+    sum->peak_blocks += row->peak_blocks;
+    sum->peak_bytes += row->peak_bytes;
+    for (unsigned i = 0; i < DUMP_LIFETIMES; i++) sum->lifetimes[i] += row->lifetimes[i];
+}
+
+static bool matters(const struct contents *c, const struct dump_total *row, const struct dump_total *all) {
+    if (row->stack == STACK_UNKNOWN || row->stack >= c->stacks) return false;
+    if (!c->live || (c->live[row->stack / 8] >> row->stack % 8 & 1)) return true;
+    int64_t peak = (int64_t)row->peak_bytes; /* another thread's row may have more */
+    return row->bytes >= all->bytes / TOTALS_SHARE || row->allocations >= all->allocations / TOTALS_SHARE ||
+           (row->temporary > 0 && row->temporary >= all->temporary / TOTALS_SHARE) ||
+           (peak > 0 && (uint64_t)peak >= all->peak_bytes / TOTALS_SHARE);
+}
+
+/* As it stands; what is live now is what was at the peak, where that is now. */
+static bool take_total(uint32_t i, bool at_peak, struct dump_total *row) {
+    const struct dump_total *at = totals_at(i);
+    if (!at) return false;
+    *row = *at;
+    if (at_peak) {
+        row->peak_blocks = row->allocations - row->frees;
+        row->peak_bytes = row->bytes - row->freed_bytes;
+    }
+    return true;
+}
+
+static void write_totals(struct contents *c) {
+    struct dump_total all = {0}, others = {0}, row;
+    uint32_t n = c->stacks ? totals_count() : 0;
+    bool at_peak = totals_are_at_peak();
+    for (uint32_t i = 0; i < n; i++)
+        if (take_total(i, at_peak, &row)) add_total(&all, &row);
+    writer_begin(&c->w, DUMP_TOTALS, sizeof row);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!take_total(i, at_peak, &row)) continue;
+        if (!matters(c, &row, &all)) {
+            add_total(&others, &row);
+            continue;
+        }
+        note_stack(c, row.stack);
+        writer_add(&c->w, &row, sizeof row);
+    }
+    if (others.allocations) writer_add(&c->w, &others, sizeof others);
+    writer_end(&c->w);
+}
+
 static void write_mappings(struct contents *c) {
     writer_begin(&c->w, DUMP_MAPPINGS, sizeof(struct dump_mapping));
     owners_each(add_mapping, c);
@@ -385,6 +442,7 @@ static void write_memory(struct contents *c) {
 }
 
 void contents_write_rest(struct contents *c) {
+    write_totals(c);
     write_stacks(c);
     write_modules(c);
     write_classes(c);

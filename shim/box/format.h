@@ -59,6 +59,7 @@ enum dump_section_type {
     DUMP_MEMORY = 15,   /* struct dump_memory[]: where the process's memory is */
     DUMP_UNACCOUNTED = 16, /* struct dump_unaccounted[]: what nobody accounts for of it, the largest first */
     DUMP_MAPPINGS = 17,    /* struct dump_mapping[]: the program's own mappings, as far as they are charged */
+    DUMP_TOTALS = 18,      /* struct dump_total[]: what was added up of each stack, ever */
     DUMP_END = 0x444e45    /* "END"; no payload */
 };
 
@@ -199,6 +200,27 @@ struct dump_block {
     float weight;     /* 1 / p, where the block was tracked with probability p: so many it stands for; 0: itself */
 };
 static_assert(sizeof(struct dump_block) == 40, "dump_block is 40 bytes");
+
+/* Of one stack, the part that one heap's threads saw; those of a stack are to be added up. Numbers of blocks and bytes
+ * are in units of 2^-10: where blocks were drawn, each counts as so many as it stands for. Rows of stacks that matter
+ * little are one, of stack 0. A number below zero, of blocks or bytes that other threads' rows have, is one modulo
+ * 2^64.
+ */
+#define DUMP_TOTAL_SHIFT 10
+#define DUMP_LIFETIMES   16
+struct dump_total {
+    uint32_t stack;
+    uint32_t heap;                      /* whose, by 128; the rest is the writer's */
+    uint32_t next;                      /* the writer's */
+    uint32_t samples;                   /* blocks that were tracked */
+    uint64_t allocations, bytes;        /* ever made; what realloc has made them larger by counts too */
+    uint64_t frees, freed_bytes;        /* ever given back; live is the difference */
+    uint64_t temporary;                 /* of those, by the thread that made them, before it made another one */
+    uint64_t peak_blocks, peak_bytes;   /* live when the process had most live */
+    uint32_t lifetimes[DUMP_LIFETIMES]; /* of tracked blocks that were given back: below 2^20 ns, and so on by powers of
+                                           four; the last one: longer */
+};
+static_assert(sizeof(struct dump_total) == 136, "dump_total is 136 bytes");
 
 /* A block of DUMP_BLOCKS whose size is what realloc made of it. */
 struct dump_grown {

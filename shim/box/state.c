@@ -56,6 +56,9 @@ uint32_t state_live(struct slab *s) {
     if (unlikely(s->epoch != own)) s->epoch = (uint8_t)own;
     return SIDE_LIVE | own;
 }
+uint32_t state_epoch(void) {
+    return own_epoch();
+}
 bool state_is_inherited(const struct side *side) {
     return atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed) !=
            (SIDE_LIVE | own_epoch());

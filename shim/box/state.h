@@ -19,6 +19,7 @@ uint64_t state_fork_time(void);   /* CLOCK_MONOTONIC ns, 0: never forked */
 uint32_t state_forked_from(void); /* the process whose memory this one's is a copy of; 0: none, or it is not known */
 uint32_t state_own_epoch(void);   /* of a walk that need not look at what is inherited */
 bool state_is_inherited(const struct side *side);
+uint32_t state_epoch(void); /* how many forks ago the first process was, modulo 128 */
 
 /* The state of a side entry that is made live now, in this slab. */
 uint32_t state_live(struct slab *s);

@@ -14,6 +14,7 @@
 #include "shim/box/output.h"
 #include "shim/box/snapshot.h"
 #include "shim/box/state.h"
+#include "shim/box/totals.h"
 #include "shim/ceiling/ceiling.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/new.h"
@@ -113,6 +114,7 @@ static void wake_child(void) {
     if (!lock_adopt()) return;
     other_malloc = NULL; /* its parent says so */
     state_new_epoch();
+    totals_forked();
     process_forked();
     lock_all_forked();
 }

@@ -2,6 +2,8 @@
 #include "shim/base/clock.h"
 #include "shim/base/options.h"
 #include "shim/box/stacks.h"
+#include "shim/box/state.h"
+#include "shim/box/totals.h"
 #include "shim/track/family.h"
 #include "shim/track/foreign.h"
 #include "shim/track/pattern.h"
@@ -19,8 +21,9 @@ static struct draw draw_after(const struct place *place, size_t n) {
 }
 
 static void resized(const struct place *place, void *p, size_t n, const void *frame) {
-    struct draw draw = draw_after(place, n);
+    const struct draw old = {place->side->drawn, place->side->thinned}, draw = draw_after(place, n);
     struct place now = arena_find(p);
+    uint64_t old_size = now.side->size;
     if (n > now.side->size && !sample_is_spent()) {
         side_set_grown(now.side, track_take_stack(frame), clock_coarse());
         sample_count();
@@ -30,6 +33,7 @@ static void resized(const struct place *place, void *p, size_t n, const void *fr
     now.side->family = FAMILY_MALLOC;
     now.side->drawn = draw.class;
     now.side->thinned = draw.thinned & 31u;
+    if (!state_is_inherited(now.side)) totals_changed(now.side, place->side, old_size, old);
 }
 
 /* A run that nobody tracks has grown where it is, which is as good as a larger one that is made. */
@@ -71,8 +75,9 @@ static void *reallocate_foreign(void *p, size_t n, const void *caller, const voi
     return new;
 }
 
-/* By realloc, where all there was to say has been said. */
-static const struct release by_realloc = {.entry = "realloc"};
+/* By realloc, where all there was to say has been said: the block that has moved, or one that nobody tracks any more.
+ */
+static const struct release by_realloc = {.entry = "realloc"}, by_move = {.entry = "realloc", .moved = true};
 
 /* The tracked block is live. What else may be wrong with it is reported. */
 static bool check_tracked(void *p, const struct place *place, const void *caller, const void *frame) {
@@ -122,7 +127,8 @@ static void *reallocate(void *p, size_t n, const void *caller, const void *frame
     if (!new) return NULL;
     mem_copy(new, p, min_size(place.tracked ? place.side->size : place.size, n));
     *cancelled = held_cancels_behind(0, 1);
-    track_free(*cancelled ? new : p, &by_realloc, frame);
+    bool moved = !*cancelled && place.tracked && arena_find(new).tracked;
+    track_free(*cancelled ? new : p, moved ? &by_move : &by_realloc, frame);
     return new;
 }
 

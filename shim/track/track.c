@@ -16,6 +16,7 @@
 #include "shim/track/report.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
+#include "shim/box/totals.h"
 #include "shim/track/request.h"
 #include "shim/track/unwind.h"
 
@@ -44,7 +45,7 @@ bool track_start(void) {
     bool tables = modules_start();
     bool traced = options.level != LEVEL_DISABLED;
     if ((!traced && !options.harden) || !tables) return tables;
-    tables = stacks_start(arena_plan(true)) && (!traced || unwind_start());
+    tables = stacks_start(arena_plan(true)) && (!traced || (unwind_start() && totals_start()));
     /* What hardens has entries of all blocks. */
     bool sampled = traced && options.level != LEVEL_PARANOID && !options.harden;
     state_set_tracking(traced && tables);
@@ -147,6 +148,10 @@ static void fill(const struct place *place, const struct request *r, uint32_t st
         state = atomic_load_explicit(&((struct side *)(uintptr_t)r->origin)->state, memory_order_relaxed);
     }
     atomic_store_explicit(&side->state, state, memory_order_release);
+    if (!r->origin)
+        totals_made(side);
+    else if (!state_is_inherited(side))
+        totals_changed(side, r->origin, r->origin->size, (struct draw){r->origin->drawn, r->origin->thinned});
 }
 
 /* A place that a block was in before, and that nobody should have touched since. */
@@ -279,7 +284,10 @@ static COLD void *allocate_nested(const struct request *r, bool *outermost) {
 /* Nobody has seen the block, nor will. */
 static COLD void take_back(void *p) {
     struct place place = arena_find(p);
-    if (place.tracked) atomic_store_explicit(&place.side->state, SIDE_NEVER, memory_order_relaxed);
+    if (place.tracked) {
+        totals_freed(place.side);
+        atomic_store_explicit(&place.side->state, SIDE_NEVER, memory_order_relaxed);
+    }
     arena_release(&place);
 }
 
@@ -344,14 +352,17 @@ static uint32_t stack_of_free(const void *frame) {
 }
 
 /* Marks a tracked block as freed; false: it was not live. One exchange, so that of two frees one loses. */
-static bool mark_freed(struct side *side, const void *frame, bool nested) {
+static bool mark_freed(struct side *side, const void *frame, bool nested, bool moved) {
     uint32_t state = atomic_load_explicit(&side->state, memory_order_acquire);
+    bool counts = !moved && !state_is_inherited(side);
     if (!SIDE_IS_LIVE(state)) return false;
     if (!atomic_compare_exchange_strong_explicit(&side->state, &state, SIDE_FREED, memory_order_acq_rel,
                                                  memory_order_relaxed)) {
         return false;
     }
     if (unlikely(side->is_link_map)) modules_unloaded();
+    if (counts && !nested) (void)heap_mine(); /* it has rows of its own */
+    if (counts) totals_freed(side);
     side->latest_stack = nested ? STACK_UNKNOWN : stack_of_free(frame);
     sample_count();
     return true;
@@ -373,7 +384,7 @@ void track_check_end(const char *entry, const struct place *place, const void *c
 /* False: it was no live block, which was reported. */
 static bool end_block(const struct place *place, const struct release *by, const void *caller, const void *frame,
                       bool nested) {
-    if (place->tracked ? !mark_freed(place->side, frame, nested) : is_freed_already(place)) {
+    if (place->tracked ? !mark_freed(place->side, frame, nested, by->moved) : is_freed_already(place)) {
         track_misuse(MISUSE_DOUBLE_FREE, by->entry, place->start, place, caller);
         return false;
     }

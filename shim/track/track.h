@@ -26,6 +26,7 @@ struct release {
     enum family family;
     bool sized; /* `size` is what its caller takes the block for */
     bool resized;
+    bool moved; /* by realloc: the block lives on elsewhere */
     size_t size;
 };
 void track_free(void *p, const struct release *by, const void *frame);

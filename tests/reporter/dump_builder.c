@@ -27,7 +27,8 @@ static const size_t record_sizes[BUILDER_SECTIONS] = {0,
                                                       sizeof(struct dump_grown),
                                                       sizeof(struct dump_memory),
                                                       sizeof(struct dump_unaccounted),
-                                                      sizeof(struct dump_mapping)};
+                                                      sizeof(struct dump_mapping),
+                                                      sizeof(struct dump_total)};
 
 size_t builder_record_size(uint32_t type) {
     return record_sizes[type];

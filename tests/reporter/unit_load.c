@@ -47,6 +47,9 @@ static char *small_dump(size_t *length) {
     (void)builder_add(&builder, DUMP_MAPPINGS, &mapping, sizeof mapping);
     struct dump_unaccounted range = {.address = 0x7f0000000000, .size = 8192, .resident = 4096, .permissions = 6};
     (void)builder_add(&builder, DUMP_UNACCOUNTED, &range, sizeof range);
+    struct dump_total total = {
+        .stack = 1, .samples = 3, .allocations = 3 << 10, .bytes = 300 << 10, .lifetimes = {1, 1}};
+    (void)builder_add(&builder, DUMP_TOTALS, &total, sizeof total);
     struct dump_refusal refusal = {.requested = 1, .operation = OP_MMAP, .frame = 0x1001};
     (void)builder_add(&builder, DUMP_REFUSALS, &refusal, sizeof refusal);
     struct dump_thread thread = {7, 0, builder_string(&builder, "worker", 6)};
@@ -72,6 +75,8 @@ static void show(struct dump *dump, struct outcome *outcome) {
     struct symbol_options options = {.sysroot = ""};
     struct view_options shown = {.rows = VIEW_ALL, .details = VIEW_ALL, .full = true};
     struct view view = {nowhere, &merged, symbols_new(&merged, &options), shown};
+    view_text(&view);
+    view.options.order = BY_PEAK;
     view_text(&view);
     view_json(&view);
     symbols_free(view.symbols);

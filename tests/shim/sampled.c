@@ -77,6 +77,33 @@ static int children(void) {
     return 0;
 }
 
+/* 3,000 blocks that live for a moment; 400 of 10,000 bytes at once, of which another thread gives half back and this
+ * one 150; 50 blocks grow to twice their size where they are made, and go. */
+static void *give_half_back(void *unused) {
+    for (size_t i = 0; i < 200; i++) free(kept[i]);
+    return unused;
+}
+static int ever(void) {
+    pthread_t thread;
+    for (size_t i = 0; i < 3000; i++) free(first_site(100));
+    for (size_t i = 0; i < 400; i++) kept[i] = second_site(10000);
+    (void)pthread_create(&thread, NULL, give_half_back, NULL);
+    (void)pthread_join(thread, NULL);
+    for (size_t i = 200; i < 350; i++) free(kept[i]);
+    for (size_t i = 0; i < 50; i++) {
+        void *p = growing_site(NULL, 1000);
+        free(growing_site(p, 2000));
+    }
+    pid_t child = fork(); /* counts what it makes itself */
+    if (child == 0) {
+        for (size_t i = 350; i < 360; i++) free(kept[i]);
+        for (size_t i = 0; i < 7; i++) kept[i] = first_site(100);
+        _exit(0);
+    }
+    (void)waitpid(child, NULL, 0);
+    return 0;
+}
+
 /* Threads make and free blocks for a second and a half. */
 static double now(void) {
     struct timespec t;
@@ -103,7 +130,8 @@ int main(int count, char **arguments) {
         const char *name;
         int (*run)(void);
     } tests[] = {{"many", many},   {"alternating", alternating}, {"reallocated", reallocated},
-                 {"large", large}, {"children", children},       {"busy", busy}};
+                 {"large", large}, {"children", children},       {"busy", busy},
+                 {"ever", ever}};
     for (size_t i = 0; count == 2 && i < sizeof tests / sizeof *tests; i++)
         if (strcmp(arguments[1], tests[i].name) == 0) return tests[i].run();
     return 2;

@@ -1,0 +1,242 @@
+/* See totals.h. */
+#include "shim/box/totals.h"
+#include "shim/arena/heap.h"
+#include "shim/base/clock.h"
+#include "shim/base/region.h"
+#include "shim/box/stacks.h"
+#include "shim/box/state.h"
+
+#include <stdatomic.h>
+
+#define ROWS_MAX    (1u << 17) /* what is past them is counted with the others */
+#define BUCKET_BITS 14
+#define WAYS        128 /* a thread remembers so many of its rows */
+
+/* What a heap's thread adds up by itself. */
+struct tally {
+    int64_t live;            /* bytes made and given back since these were last added to everybody's */
+    const struct side *last; /* what it tracked last; NULL: that is gone */
+    struct {
+        uint32_t stack, row;
+    } known[WAYS];
+};
+
+static struct region rows, buckets, tallies;
+static bool on;
+static uint32_t epoch; /* state_epoch() */
+static _Atomic uint32_t rows_used;
+static _Atomic int64_t live, peak, noted; /* bytes by 2^DUMP_TOTAL_SHIFT; the highest; the peak that rows know of */
+static _Atomic uint32_t noting;           /* the process whose thread does; a fork leaves it behind */
+
+bool totals_start(void) {
+    size_t index = sizeof(uint32_t) << BUCKET_BITS;
+    if (!region_reserve(&rows, ROWS_MAX * sizeof(struct dump_total), false) || !region_reserve(&buckets, index, true) ||
+        !region_reserve(&tallies, HEAPS_MAX * sizeof(struct tally), false) ||
+        !region_commit(&rows, sizeof(struct dump_total)))
+        return false;
+    rows_used = 1;
+    return on = true;
+}
+
+static struct dump_total *row_at(uint32_t i) {
+    return (struct dump_total *)(void *)rows.base + i;
+}
+
+uint32_t totals_count(void) {
+    size_t there = atomic_load_explicit(&rows.committed, memory_order_acquire) / sizeof(struct dump_total);
+    return (uint32_t)min_size(there, atomic_load_explicit(&rows_used, memory_order_acquire));
+}
+static uint32_t key_of(uint32_t heap) {
+    return heap << 7 | epoch;
+}
+const struct dump_total *totals_at(uint32_t i) {
+    return row_at(i)->heap % 128 == key_of(0) ? row_at(i) : NULL;
+}
+
+/* --- finding a row --- */
+
+static uint32_t append(uint32_t stack, uint32_t key) {
+    uint32_t i = atomic_load_explicit(&rows_used, memory_order_relaxed);
+    do {
+        if (i >= ROWS_MAX || !region_commit(&rows, (i + 1) * sizeof(struct dump_total))) return 0;
+    } while (!atomic_compare_exchange_weak_explicit(&rows_used, &i, i + 1, memory_order_relaxed, memory_order_relaxed));
+    row_at(i)->stack = stack;
+    row_at(i)->heap = key;
+    return i;
+}
+
+static uint32_t find_or_add(uint32_t stack, uint32_t key) {
+    uint64_t hash = ((uint64_t)key << 32 | stack) * 0x9e3779b97f4a7c15u;
+    if (!region_commit(&buckets, buckets.size)) return 0;
+    _Atomic uint32_t *bucket = (_Atomic uint32_t *)(void *)buckets.base + (hash >> (64 - BUCKET_BITS));
+    uint32_t first = atomic_load_explicit(bucket, memory_order_acquire), mine = 0;
+    for (;;) {
+        for (uint32_t i = first; i != 0; i = row_at(i)->next)
+            if (row_at(i)->stack == stack && row_at(i)->heap == key) return i;
+        if (mine == 0 && (mine = append(stack, key)) == 0) return 0;
+        row_at(mine)->next = first;
+        if (atomic_compare_exchange_strong_explicit(bucket, &first, mine, memory_order_acq_rel, memory_order_acquire))
+            return mine;
+    }
+}
+
+/* A heap's is where it is for ever. */
+static struct tally *my_tally(void) {
+    struct heap *h = tls.heap;
+    if (!h || !region_commit(&tallies, (h->index + 1) * sizeof(struct tally))) return NULL;
+    return (struct tally *)(void *)tallies.base + h->index;
+}
+
+static struct dump_total *row_of(struct tally *t, uint32_t stack) {
+    uint32_t key = key_of(t ? tls.heap->index : 0), way = stack % WAYS;
+    if (!t) return row_at(0);
+    if (likely(t->known[way].stack == stack && t->known[way].row != 0) && row_at(t->known[way].row)->heap == key)
+        return row_at(t->known[way].row);
+    uint32_t i = find_or_add(stack, key);
+    if (i != 0) {
+        t->known[way].row = 0; /* a signal handler finds either nothing or both */
+        atomic_signal_fence(memory_order_seq_cst);
+        t->known[way].stack = stack;
+        atomic_signal_fence(memory_order_seq_cst);
+        t->known[way].row = i;
+    }
+    return row_at(i);
+}
+
+/* --- adding --- */
+
+ALWAYS_INLINE void add(const struct dump_total *row, uint64_t *to, uint64_t n) {
+    if (unlikely(row == row_at(0)))
+        (void)__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
+    else
+        __asm__("addq %1, %0" : "+m"(*to) : "er"(n) : "cc");
+}
+ALWAYS_INLINE void count(uint32_t *to) {
+    __asm__("addl $1, %0" : "+m"(*to) : : "cc");
+}
+
+/* A peak is noted when it is over: as soon as one part in SLACK less is live, if it was that much higher than the last.
+ */
+#define SLACK 128
+
+static void note_peak(int64_t now) {
+    uint32_t me = heap_process(), by = 0;
+    while (!atomic_compare_exchange_strong_explicit(&noting, &by, me, memory_order_acquire, memory_order_relaxed))
+        if (by == me) return;
+    for (uint32_t i = 0, n = totals_count(); i < n; i++) {
+        struct dump_total *r = row_at(i);
+        r->peak_blocks = r->allocations - r->frees;
+        r->peak_bytes = r->bytes - r->freed_bytes;
+    }
+    atomic_store_explicit(&noted, now, memory_order_relaxed);
+    atomic_store_explicit(&noting, 0, memory_order_release);
+}
+
+static NOINLINE void settle(struct tally *t) {
+    int64_t mine = __atomic_exchange_n(&t->live, 0, __ATOMIC_RELAXED);
+    int64_t now = atomic_fetch_add_explicit(&live, mine, memory_order_relaxed) + mine;
+    int64_t highest = atomic_load_explicit(&peak, memory_order_relaxed);
+    while (now > highest)
+        if (atomic_compare_exchange_weak_explicit(&peak, &highest, now, memory_order_relaxed, memory_order_relaxed))
+            return;
+    int64_t known = atomic_load_explicit(&noted, memory_order_relaxed);
+    if (now < highest - highest / SLACK && highest > known + known / SLACK) note_peak(highest);
+}
+
+/* Small amounts are kept back, so that threads do not meet at each block. */
+#define KEPT_LEAST ((int64_t)KIB << DUMP_TOTAL_SHIFT)
+#define KEPT_SHARE 512
+#define KEPT_MOST  ((int64_t)(64 * KIB) << DUMP_TOTAL_SHIFT)
+
+static void add_live(struct tally *t, int64_t bytes) {
+    if (!t) return;
+    __asm__("addq %1, %0" : "+m"(t->live) : "er"(bytes) : "cc");
+    int64_t most = atomic_load_explicit(&peak, memory_order_relaxed) / KEPT_SHARE;
+    most = most < KEPT_LEAST ? KEPT_LEAST : most > KEPT_MOST ? KEPT_MOST : most;
+    if (unlikely(t->live > most) || unlikely(t->live < -most)) settle(t);
+}
+
+static struct draw draw_of(const struct side *side) {
+    return (struct draw){side->drawn, side->thinned};
+}
+
+ALWAYS_INLINE uint64_t weight_of(struct draw draw) {
+    if (likely(draw.class == SAMPLE_CERTAIN)) return 1u << DUMP_TOTAL_SHIFT;
+    return sample_weight(draw) >> (SAMPLE_WEIGHT_SHIFT - DUMP_TOTAL_SHIFT);
+}
+
+void totals_made(const struct side *side) {
+    if (!on) return;
+    struct tally *t = my_tally();
+    struct dump_total *row = row_of(t, side->stack);
+    uint64_t weight = weight_of(draw_of(side)), bytes = side->size * weight;
+    count(&row->samples);
+    add(row, &row->allocations, weight);
+    add(row, &row->bytes, bytes);
+    add_live(t, (int64_t)bytes);
+    if (t) t->last = side;
+}
+
+/* By powers of four of 2^SIDE_TIME_SHIFT ns. */
+static uint32_t lifetime_of(const struct side *side) {
+    uint64_t now = clock_coarse() >> SIDE_TIME_SHIFT, age = now > side->time ? now - side->time : 0;
+    uint32_t power = age < 4 ? 0 : (63 - (uint32_t)__builtin_clzl(age)) / 2;
+    return (uint32_t)min_size(power, DUMP_LIFETIMES - 1);
+}
+
+void totals_freed(const struct side *side) {
+    if (!on) return;
+    struct tally *t = my_tally();
+    struct dump_total *row = row_of(t, side->stack);
+    uint64_t weight = weight_of(draw_of(side)), bytes = side->size * weight;
+    add(row, &row->frees, weight);
+    add(row, &row->freed_bytes, bytes);
+    count(&row->lifetimes[lifetime_of(side)]);
+    if (t && t->last == side) {
+        t->last = NULL;
+        add(row, &row->temporary, weight);
+    }
+    add_live(t, -(int64_t)bytes);
+}
+
+void totals_changed(const struct side *side, const struct side *old, uint64_t old_size, struct draw old_draw) {
+    if (!on) return;
+    struct tally *t = my_tally();
+    struct dump_total *row = row_of(t, side->stack);
+    if (t && t->last == old) t->last = side;
+    uint64_t was = weight_of(old_draw);
+    uint64_t is = weight_of(draw_of(side));
+    /* What it stood for so far has moved, and is drawn elsewhere. */
+    add(row, &row->frees, was - is);
+    add(row, &row->freed_bytes, (was - is) * old_size);
+    if (side->size > old_size)
+        add(row, &row->bytes, (side->size - old_size) * is);
+    else
+        add(row, &row->freed_bytes, (old_size - side->size) * is);
+    add_live(t, (int64_t)(side->size * is) - (int64_t)(old_size * was));
+}
+
+static size_t tally_count(void) {
+    return atomic_load_explicit(&tallies.committed, memory_order_acquire) / sizeof(struct tally);
+}
+static struct tally *tally_at(size_t i) {
+    return (struct tally *)(void *)tallies.base + i;
+}
+
+void totals_forked(void) {
+    epoch = state_epoch();
+    for (size_t i = 0, n = min_size(tally_count(), heap_count()); i < n; i++) tally_at(i)->live = 0;
+    atomic_store_explicit(&live, 0, memory_order_relaxed);
+    atomic_store_explicit(&peak, 0, memory_order_relaxed);
+    atomic_store_explicit(&noted, 0, memory_order_relaxed);
+}
+
+bool totals_are_at_peak(void) {
+    int64_t known = atomic_load_explicit(&noted, memory_order_relaxed);
+    int64_t highest = atomic_load_explicit(&peak, memory_order_relaxed);
+    int64_t now = atomic_load_explicit(&live, memory_order_relaxed);
+    for (size_t i = 0, n = min_size(tally_count(), heap_count()); i < n; i++)
+        now += __atomic_load_n(&tally_at(i)->live, __ATOMIC_RELAXED);
+    if (now > highest) highest = now;
+    return highest > known + known / SLACK;
+}

@@ -213,7 +213,7 @@ static void print_refusal(const struct view *view, const struct merged_refusal *
                   refusal->thread);
     if (view->merged->counted > 1) (void)fprintf(view->out, " of [%u]", from->dump->process.pid);
     (void)fputc('\n', view->out);
-    if (from->frame_count) print_frames(view, from->frames, from->frame_count, from->flags);
+    if (from->frame_count) view_stack(view, from->frames, from->frame_count, from->flags);
 }
 
 static void print_refusals(const struct view *view) {

@@ -16,7 +16,7 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
                            "  --top N            N sites in the table and N in detail (default: 10 and 3);\n"
                            "                     with --json the first N sites (default: all)\n"
                            "  --sort ORDER       of what is live: live or bytes (default), blocks, age,\n"
-                           "                     pinned; of all that was ever made: total (bytes), peak (when\n"
+                           "                     pinned; of what was ever made: total (bytes), peak (when\n"
                            "                     the process had most), temporary, rate (allocations)\n"
                            "  --memory           where the memory is: rows that add up to what is resident\n"
                            "                     and to what is charged; the sites that pin free memory\n"

@@ -148,9 +148,11 @@ stacks = list(struct.iter_unpack("<IHHQ", sections[7]))
 named = [s for s in stacks if s[1]]
 shown = sum(len([f for f in s["frames"] if not f["inlined"]]) for s in sites)
 # A site is a stack as code; stacks of two sites may differ in what the report leaves out.
-print(len(sites) > 10, len(stacks) > 2 * len(named), len(sections[6]) == 8 * sum(s[1] for s in named), len(sections[6]) / 8 < 2 * shown + 100)
+# Rows of what was ever made name stacks, too: those that matter.
+rows = len(sections.get(18, b"")) // 136
+print(len(sites) > 10, len(named) <= len(sites) + rows + 2 and len(stacks) > 1.2 * len(named), len(sections[6]) == 8 * sum(s[1] for s in named))
 END
-    same "$(/usr/bin/python3 check.py "$(the_dump python3)" 3>&-)" "True True True True"
+    same "$(/usr/bin/python3 check.py "$(the_dump python3)" 3>&-)" "True True True"
 }
 
 @test "two_dumps_of_one_name_are_numbered" {

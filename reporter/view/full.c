@@ -8,6 +8,8 @@
 
 static const char *const stat_names[] = {[STAT_DIRECT_COUNT] = "direct: live blocks",
                                          [STAT_DIRECT_CAPACITY] = "direct: their bytes",
+                                         [STAT_ALLOCATIONS] = "direct: blocks ever made",
+                                         [STAT_FREES] = "direct: blocks given back",
                                          [STAT_DIRECT_USED] = "direct: bytes charged",
                                          [STAT_DIRECT_PEAK] = "direct: highest charge",
                                          [STAT_DIRECT_MAX] = "direct: ceiling (0: none)",

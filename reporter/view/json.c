@@ -57,6 +57,8 @@ static void put_pools(struct json *json, const struct merged *merged) {
     uint64_t sum = 0, highest = 0;
     json_open(json, "direct", '{');
     put_sum(json, merged, "count", STAT_DIRECT_COUNT);
+    put_sum(json, merged, "allocations", STAT_ALLOCATIONS);
+    put_sum(json, merged, "frees", STAT_FREES);
     put_sum(json, merged, "total_capacity", STAT_DIRECT_CAPACITY);
     put_sum(json, merged, "memory_used", STAT_DIRECT_USED);
     bool known = merged_stat(merged, STAT_DIRECT_PEAK, &sum, &highest);
@@ -120,6 +122,8 @@ static void put_classes(struct json *json, const struct dump *dump) {
         json_known(json, "size", class->size != 0, class->size);
         json_number(json, "slabs", class->slabs);
         json_number(json, "live", class->live);
+        json_number(json, "allocations", class->made);
+        json_number(json, "frees", class->made > class->live ? class->made - class->live : 0);
         json_number(json, "places", class->capacity);
         json_number(json, "committed", class->committed);
         json_open(json, "occupancy", '[');

@@ -86,8 +86,8 @@ static void print_site(const struct view *view, const struct merged_site *site, 
     (void)fprintf(view->out, "    %s in %s %s", units_bytes(units_whole(ever->bytes)), units_count(blocks),
                   blocks == 1 ? "block" : "blocks");
     if (view->merged->sampled) (void)fprintf(view->out, " (%s samples)", units_count(ever->samples));
-    (void)fprintf(view->out, ", %.1f %% given back, %s live at the peak\n",
-                  percent(ever->frees, ever->allocations), units_count(units_whole(ever->peak_blocks)));
+    (void)fprintf(view->out, ", %.1f %% given back, %s live at the peak\n", percent(ever->frees, ever->allocations),
+                  units_count(units_whole(ever->peak_blocks)));
     print_lifetimes(view, ever);
     (void)fputs("    Created at:\n", view->out);
     view_stack(view, site->frames, site->frame_count, site->flags);

@@ -197,5 +197,9 @@ void view_arena(const struct view *view) {
     (void)fprintf(view->out, "%7s %9s %9s %6s %7s %7s", "in all", "", "", units_count(all.slabs), "", "");
     for (int i = 0; i < DUMP_OCCUPANCIES; i++) (void)fprintf(view->out, " %4u", all.occupancy[i]);
     (void)fputc('\n', view->out);
+    uint64_t made = 0, given = 0, highest = 0;
+    if (merged_stat(view->merged, STAT_ALLOCATIONS, &made, &highest) &&
+        merged_stat(view->merged, STAT_FREES, &given, &highest))
+        (void)fprintf(view->out, "%s blocks ever made, %s given back\n", units_count(made), units_count(given));
     free(sum.classes);
 }

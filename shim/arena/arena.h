@@ -210,6 +210,7 @@ struct arena_stats {
 #define ARENA_OCCUPANCIES 6
 struct arena_class {
     uint64_t slabs, live, capacity;
+    uint64_t made;      /* places ever handed out; what was given back is what is not live */
     uint64_t committed; /* bytes charged */
     uint32_t occupancy[ARENA_OCCUPANCIES];
 };

@@ -1,4 +1,5 @@
 /* Threads that come and go: heaps are made, parked when their threads end, adopted by the next ones. See heap.h. */
+#include "shim/arena/counts.h"
 #include "shim/arena/heap.h"
 #include "shim/arena/kept.h"
 #include "shim/arena/sample.h"
@@ -21,7 +22,7 @@ static unsigned heap_bins;
 bool heap_start(bool tracks) {
     heap_size = tracks ? HEAP_SIZE_TRACKED : HEAP_SIZE;
     heap_bins = tracks ? 2 * CLASSES : CLASSES;
-    return region_reserve(&heaps, HEAPS_MAX * heap_size, false);
+    return region_reserve(&heaps, HEAPS_MAX * heap_size, false) && counts_start(HEAPS_MAX);
 }
 
 size_t heap_count(void) {
@@ -44,7 +45,7 @@ static void take_over(struct heap *h) {
 static struct heap *make_heap(void) {
     size_t i = atomic_load_explicit(&heaps_made, memory_order_relaxed);
     do {
-        if (i >= HEAPS_MAX || !region_commit(&heaps, (i + 1) * heap_size)) return NULL;
+        if (i >= HEAPS_MAX || !region_commit(&heaps, (i + 1) * heap_size) || !counts_make(i)) return NULL;
     } while (
         !atomic_compare_exchange_weak_explicit(&heaps_made, &i, i + 1, memory_order_acq_rel, memory_order_relaxed));
     struct heap *h = heap_at(i);

@@ -4,6 +4,7 @@
  * The new span is then a kernel mapping of its own, since its pages remember where they were first; the purge maps
  * fresh memory over it, which joins it with its neighbours again. Until then a second move of it may be refused by the
  * kernel, which does not move across mappings; the caller then copies. */
+#include "shim/arena/counts.h"
 #include "shim/arena/run.h"
 #include "shim/arena/delay.h"
 #include "shim/arena/emergency.h"
@@ -64,6 +65,7 @@ static void clear(struct slab *s, size_t slices, size_t n) {
 static void *make(struct slab *s, size_t slices, size_t bytes) {
     s->run = (struct run){0};
     describe(s, 0, slices, bytes);
+    counts_add_run();
     return slab_start(s);
 }
 
@@ -79,6 +81,7 @@ void *run_take_kept(size_t n, bool zero) {
     s->run.tracked = false;
     set_bytes(s, bytes);
     s->kind = KIND_RUN;
+    counts_add_run();
     return slab_start(s);
 }
 

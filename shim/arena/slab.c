@@ -1,4 +1,5 @@
 /* One slab: making it, extending it, taking places from its lists. The owner's thread only. */
+#include "shim/arena/counts.h"
 #include "shim/arena/heap.h"
 #include "shim/arena/sample.h"
 #include "shim/base/charge.h"
@@ -55,6 +56,7 @@ struct slab *slab_make(struct heap *h, unsigned class, bool tracked, bool anothe
 void slab_give_back(struct slab *s) {
     ASSERT(atomic_load(&s->remote) == 0);
     slab_owner(s)->slabs--;
+    if (s->free != &slab_nil) counts_add(slab_owner(s), s->class, -(uint64_t)slab_used(s)); /* all that is on it */
     slices_give(s, s->slices);
 }
 
@@ -113,6 +115,7 @@ static bool extend(struct slab *s) {
     atomic_store_explicit(&s->capacity, from + count, memory_order_relaxed);
     s->used += count;
     s->refilled = (uint16_t)count;
+    counts_add(slab_owner(s), s->class, count);
     return true;
 }
 
@@ -328,6 +331,7 @@ bool slab_refill(struct slab *s) {
     s->local_free = NULL;
     atomic_signal_fence(memory_order_seq_cst);
     s->free = list;
+    counts_add(slab_owner(s), s->class, n);
     if (left != SLAB_NO_MARKS && unlikely(!checks_lists)) sample_redraw(s);
     return true;
 }

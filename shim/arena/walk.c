@@ -1,6 +1,7 @@
 /* Looking at all that is in the arena, beside threads that go on; see arena.h. Counts are exact where nobody allocates.
  */
 #include "shim/arena/arena.h"
+#include "shim/arena/counts.h"
 #include "shim/arena/heap.h"
 #include "shim/arena/slices.h"
 
@@ -30,9 +31,9 @@ static uint64_t walk_sides(const struct walk *w, const struct slab *s, uint32_t 
     return live;
 }
 
-static uint64_t count_places(const struct slab *s) {
+static uint64_t count_places(const struct slab *s, uint64_t on_free) {
     uint64_t remote = atomic_load_explicit(&((struct slab *)(uintptr_t)s)->remote, memory_order_relaxed);
-    uint64_t gone = slab_free_length(s) + REMOTE_COUNT(remote);
+    uint64_t gone = on_free + REMOTE_COUNT(remote);
     bool given = (remote & (REMOTE_CLAIMED | REMOTE_GIVEN)) != 0;
     return slab_used(s) > gone && !given ? slab_used(s) - gone : 0;
 }
@@ -46,7 +47,7 @@ static void walk_slab(const struct walk *w, struct slab *s) {
     if (capacity > reserved || reserved > SLICE / 16 || s->class >= CLASSES) return; /* being made just now */
     bool tracked = (slab_owner_word(s) & OWNER_TRACKED) != 0;
     bool looked = tracked && w->look->tracked && (w->look->epoch == ARENA_ALL_EPOCHS || w->look->epoch == s->epoch);
-    uint64_t live = count_places(s), committed = slices_charged(s, s->slices);
+    uint64_t on_free = slab_free_length(s), live = count_places(s, on_free), committed = slices_charged(s, s->slices);
     if (looked) {
         uint64_t idle = committed - min_size(committed, live * s->size);
         live = walk_sides(w, s, capacity, live > 0 ? idle / live : 0);
@@ -60,6 +61,7 @@ static void walk_slab(const struct walk *w, struct slab *s) {
     w->stats->bytes += live * s->size;
     class->slabs++;
     class->live += live;
+    class->made -= on_free;
     class->capacity += capacity;
     class->committed += committed;
     class->occupancy[occupancy_of(live, capacity)]++;
@@ -108,6 +110,9 @@ void arena_walk(const struct arena_look *look, struct arena_stats *stats, struct
         for (size_t i = first; (i = slices_next_retained((enum slices_zone)zone, i, end)) < end; i++)
             tell_span(&w, &arena_slabs[i], 1, 0);
     }
+    uint64_t made[CLASSES + 1] = {0};
+    counts_sum(made);
+    for (unsigned c = 0; c <= CLASSES; c++) classes[c].made += made[c];
     stats->heaps = heap_count();
     for (size_t i = 0; i < stats->heaps; i++)
         stats->parked += atomic_load_explicit(&heap_at(i)->parked, memory_order_relaxed);

@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-#define RANGES_MAX 32u /* each table is one */
+#define RANGES_MAX 64u /* each table is one */
 
 static struct range { uintptr_t start, end; } ranges[RANGES_MAX];
 static _Atomic uint32_t ranges_used;

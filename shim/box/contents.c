@@ -398,8 +398,9 @@ static void write_classes(struct contents *c) {
     writer_begin(&c->w, DUMP_CLASSES, sizeof(struct dump_class));
     for (unsigned i = 0; i <= CLASSES; i++) {
         const struct arena_class *k = &c->classes[i];
-        if (k->slabs == 0 && k->live == 0) continue;
-        struct dump_class d = {i < CLASSES ? class_size(i) : 0, k->slabs, k->live, k->capacity, k->committed, {0}};
+        if (k->slabs == 0 && k->live == 0 && k->made == 0) continue;
+        struct dump_class d = {
+            i < CLASSES ? class_size(i) : 0, k->slabs, k->live, k->capacity, k->committed, {0}, k->made};
         mem_copy(d.occupancy, k->occupancy, sizeof d.occupancy);
         writer_add(&c->w, &d, sizeof d);
     }

@@ -116,9 +116,13 @@ static void write_stats(struct contents *c) {
     const struct memory *memory = &c->memory;
     struct sample_numbers sampled = sample_numbers();
     bool samples = level() == DUMP_SIMPLE || level() == DUMP_ADVANCED;
+    uint64_t made = 0;
+    for (unsigned i = 0; i <= CLASSES; i++) made += c->classes[i].made;
     const struct dump_stat stats[] = {
         {STAT_DIRECT_COUNT, 0, c->stats.blocks},
         {STAT_DIRECT_CAPACITY, 0, c->capacity},
+        {STAT_ALLOCATIONS, 0, made},
+        {STAT_FREES, 0, made - min_size(made, c->stats.blocks)},
         {STAT_DIRECT_USED, 0, n.used},
         {STAT_DIRECT_PEAK, 0, n.peak},
         {STAT_DIRECT_PEAK_TIME, 0, n.peak_time},

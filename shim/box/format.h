@@ -282,6 +282,8 @@ enum dump_stat_id {
     STAT_SAMPLE_THINNED_NOW = 55, /* the same, as of the dump */
     STAT_PLACES = 53,             /* bytes of the places of STAT_DIRECT_COUNT */
     STAT_SAMPLED_PLACES = 54,     /* of those, an estimate from the blocks that were drawn */
+    STAT_ALLOCATIONS = 41,        /* blocks ever made, cache hits included: places and runs that were handed out */
+    STAT_FREES = 42,              /* and given back: the former less STAT_DIRECT_COUNT, if nobody allocates meanwhile */
     STAT_SCANNED = 60,        /* 1: live blocks were judged, 0: that was wanted, and could not be done; else absent */
     STAT_SCAN_TIME = 61,      /* ns */
     STAT_SCAN_ROOTS = 62,     /* bytes of roots that were read */
@@ -314,8 +316,9 @@ struct dump_class {
     uint64_t capacity;                    /* places committed */
     uint64_t committed;                   /* bytes charged for its slabs, or runs */
     uint32_t occupancy[DUMP_OCCUPANCIES]; /* slabs by their share of places in use */
+    uint64_t made; /* places, or runs, ever handed out; those given back are the ones that are not live */
 };
-static_assert(sizeof(struct dump_class) == 64, "dump_class is 64 bytes");
+static_assert(sizeof(struct dump_class) == 72, "dump_class is 72 bytes");
 #define DUMP_CLASS_LEAST 32 /* bytes of a record without what was appended */
 
 struct dump_refusal {

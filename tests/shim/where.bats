@@ -104,3 +104,10 @@ row() { json '[(round(r["resident"] / 2**20), round(r["charged"] / 2**20)) for r
     for dump in dumps/python3*; do json 'max([m["bytes"] for m in d["mappings"]], default=0) >= 9 << 20' "$dump"; done | sort >listed
     same "$(cat listed)" $'False\nTrue'
 }
+@test "allocations_and_frees_are_counted_by_class" {
+    for level in disabled simple paranoid; do
+        expect 0 "$level" "$SHIM_TOOLS/where" count
+        json '[(c["size"], c["allocations"], c["frees"]) for c in d["parts"][0]["classes"] if c["size"] in (3072, 5120, None)], d["direct"]["allocations"] - d["direct"]["frees"] == d["direct"]["count"]' "$(the_dump where)" >counted
+        same "$(cat counted)" "([(3072, 400000, 400000), (5120, 77, 0), (None, 1000, 999)], True)"
+    done
+}

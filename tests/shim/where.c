@@ -61,8 +61,36 @@ static void allocate_all(void) {
     touched(malloc(6 * MIB), 6 * MIB);
 }
 
+/* 400,000 blocks of 3,000 bytes by four threads, some given back by another one; 1,000 of 200,000, of which one stays.
+ */
+static void *passed[4][100];
+static void *count_one(void *mine) {
+    void **kept = mine;
+    for (int i = 0; i < 100000; i++) {
+        free(kept[i % 100]);
+        kept[i % 100] = malloc(3000);
+    }
+    return NULL;
+}
+static int count(void) {
+    pthread_t threads[4];
+    void *large = NULL;
+    for (int i = 0; i < 4; i++)
+        if (pthread_create(&threads[i], NULL, count_one, passed[i]) != 0) return 3;
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 100; j++) free(passed[i][j]);
+    for (int i = 0; i < 1000; i++) {
+        free(large);
+        large = malloc(200000);
+    }
+    for (int i = 0; i < 77; i++) kept[i] = malloc(5000);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) return 2;
+    if (strcmp(argv[1], "count") == 0) return count();
     touched(zeroed, sizeof zeroed);
     allocate_all();
     map_all();

@@ -1,4 +1,5 @@
 /* weir report: options in, one report out. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "reporter/commands.h"
 #include "reporter/load/memory.h"
 #include "reporter/report.h"
+#include "reporter/symbols/skipped.h"
 
 #define ROWS    10
 #define DETAILS 3
@@ -27,6 +29,9 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
                            "  --debug-dir DIR    where separate debug files are, as in /usr/lib/debug; it\n"
                            "                     may be given several times\n"
                            "  --sysroot DIR      in front of the paths of all modules\n"
+                           "  --skip PATTERN     functions that name no site (* for anything), such as your\n"
+                           "                     own allocators; it may be given several times, and a file\n"
+                           "                     \"weir:skip\" here may list more, one a line\n"
                            "  --help\n"
                            "\n"
                            "A folder stands for all files in it whose names end in .dump. Several dumps are\n"
@@ -41,6 +46,7 @@ enum {
     OPTION_JSON,
     OPTION_DEBUG_DIR,
     OPTION_SYSROOT,
+    OPTION_SKIP,
     OPTION_MEMORY,
     OPTION_ARENA,
     OPTION_HELP
@@ -55,6 +61,7 @@ static const struct option options[] = {{"top", required_argument, NULL, OPTION_
                                         {"format", required_argument, NULL, 'f'},
                                         {"debug-dir", required_argument, NULL, OPTION_DEBUG_DIR},
                                         {"sysroot", required_argument, NULL, OPTION_SYSROOT},
+                                        {"skip", required_argument, NULL, OPTION_SKIP},
                                         {"help", no_argument, NULL, OPTION_HELP},
                                         {NULL, 0, NULL, 0}};
 
@@ -132,6 +139,9 @@ static bool take_option(struct parsed *parsed, int option, const char *value) {
     case OPTION_SYSROOT:
         parsed->request.symbols.sysroot = value;
         return true;
+    case OPTION_SKIP:
+        skipped_add(value);
+        return true;
     case OPTION_HELP:
         parsed->help = true;
         return true;
@@ -180,7 +190,9 @@ int cmd_report(int count, char **arguments) {
     view->colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
     char *next = suggest(&parsed);
     view->next = next;
+    if (!skipped_read(SKIPPED_FILE) && errno != ENOENT) view_message("%s: %s", SKIPPED_FILE, strerror(errno));
     int status = report_produce(&parsed.request, stdout);
+    skipped_forget();
     free(next);
     free(parsed.request.symbols.debug_dirs);
     return status;

@@ -3,17 +3,12 @@
 
 #include <string.h>
 
+#include "reporter/symbols/skipped.h"
+
 /* Beginnings of file names: what follows is a version (libc.so.6, libc-2.31.so, ld-linux-x86-64.so.2). */
 static const char *const runtime_modules[] = {"libweir.so", "libc.so",   "libc-2.",    "libc.musl-", "ld-linux",
                                               "ld-musl",    "ld-2.",     "ld.so",      "libgcc_s",   "libstdc++",
                                               "libc++.",    "libc++abi", "libpthread", "libdl"};
-static const char *const runtime_prefixes[] = {
-    "std::", "__gnu_cxx::", "operator new", "alloc::", "core::", "__rust_", "__rdl_", "__rg_"};
-static const char *const allocators[] = {
-    "malloc",  "calloc",   "realloc",  "reallocarray", "memalign",  "aligned_alloc", "posix_memalign",
-    "valloc",  "pvalloc",  "strdup",   "strndup",      "asprintf",  "vasprintf",     "xmalloc",
-    "xcalloc", "xrealloc", "xzalloc",  "xnmalloc",     "xnrealloc", "xreallocarray", "xcharalloc",
-    "xmemdup", "xstrdup",  "xstrndup", "xasprintf",    "xvasprintf"};
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
@@ -55,10 +50,23 @@ static bool is_runtime_function(const char *function) {
         if (strncmp(function, "const ", 6) == 0) function += 6;
         if (is_primitive(function)) return true;
     }
-    for (size_t i = 0; i < COUNT(runtime_prefixes); i++)
-        if (strncmp(function, runtime_prefixes[i], strlen(runtime_prefixes[i])) == 0) return true;
-    for (size_t i = 0; i < COUNT(allocators); i++)
-        if (strcmp(function, allocators[i]) == 0) return true;
+    return skipped(function);
+}
+
+static bool is_skipped(struct symbols *symbols, struct merged_frame frame) {
+    struct symbol_chain chain = symbols_at(symbols, frame);
+    for (size_t i = 0; i < chain.count; i++)
+        if (!chain.frames[i].brief || !is_runtime_function(chain.frames[i].brief)) return false;
+    return chain.count > 0;
+}
+
+/* A frame without a name that one to be skipped has called, in the same module: it is that one's own. */
+#define INSIDE_MOST 2
+static bool is_inside(struct symbols *symbols, const struct merged_site *site, uint32_t i) {
+    for (uint32_t j = i + 1; j < site->frame_count && j <= i + INSIDE_MOST; j++) {
+        if (site->frames[j].module != site->frames[i].module) return false;
+        if (is_skipped(symbols, site->frames[j])) return true;
+    }
     return false;
 }
 
@@ -70,6 +78,8 @@ struct site_name naming_of(struct symbols *symbols, const struct merged *merged,
         bool runtime = is_runtime_module(merged->modules[frame->module]);
         if (!name.frame) name = (struct site_name){chain.count ? chain.frames[0] : (struct symbol_frame){0}, frame};
         if (runtime) continue;
+        bool named = chain.count && chain.frames[0].brief;
+        if (!named && is_inside(symbols, site, i)) continue;
         if (!chain.count) return (struct site_name){{0}, frame};
         for (size_t j = 0; j < chain.count; j++)
             if (!chain.frames[j].brief || !is_runtime_function(chain.frames[j].brief))

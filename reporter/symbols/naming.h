@@ -3,12 +3,11 @@
  * The rule, in this order, for each frame from the innermost:
  *   by module   libweir, the C library, the loader, the compilers' runtimes and the C++ standard libraries are never
  *               it: strdup, _IO_file_doallocate and operator new lie in these
- *   by prefix   of the function: std::, __gnu_cxx::, operator new (C++, which instantiates its containers in the
- *               program), alloc::, core::, std::, __rust_, __rdl_ (Rust, which links them in); also as the type of a
- *               method, <alloc::vec::Vec<T> as …>, and methods of Rust's primitive types
- *   by name     the allocation functions of C and their wrappers by GNU's convention (xmalloc and family), wherever
- *               they are defined
- * Where every frame is one of these, the innermost one is the name.
+ *   by name     those that skipped.c lists: the allocation functions of C, C++ and Rust, and the wrappers and
+ *               runtimes that are met most; wherever they are defined. Also methods of Rust's primitive types
+ *
+ * A frame without a name is passed over where one of these has called it, in the same module: a stripped program's own
+ * functions below PyMem_Malloc. Where every frame is one of these, the innermost one is the name.
  */
 #ifndef WEIR_SYMBOLS_NAMING_H
 #define WEIR_SYMBOLS_NAMING_H

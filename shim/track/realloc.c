@@ -14,15 +14,14 @@
 
 /* What it is drawn by from here on. Where realloc would have moved the block, had nobody tracked it, or has let its run
  * grow, all of its like have been drawn again, see arena/sample.h. */
-static struct draw draw_after(const struct place *place, size_t n) {
-    struct draw draw = {place->side->drawn, place->side->thinned};
+static struct draw draw_after(struct draw draw, const struct place *place, size_t n) {
     if (draw.class == SAMPLE_CERTAIN || sample_would_stay(draw, place, n)) return draw;
     return (struct draw){SAMPLE_CERTAIN, 0};
 }
 
 static void resized(const struct place *place, void *p, size_t n, const void *frame) {
-    const struct draw old = {place->side->drawn, place->side->thinned}, draw = draw_after(place, n);
-    struct place now = arena_find(p);
+    struct place now = arena_find(p); /* a run's entry may have moved along */
+    const struct draw old = {now.side->drawn, now.side->thinned}, draw = draw_after(old, place, n);
     uint64_t old_size = now.side->size;
     if (n > now.side->size && !sample_is_spent()) {
         side_set_grown(now.side, track_take_stack(frame), clock_coarse());
@@ -120,7 +119,7 @@ static void *reallocate(void *p, size_t n, const void *caller, const void *frame
                         .origin = place.tracked ? place.side : NULL,
                         .caller = caller,
                         .frame = frame};
-    if (place.tracked) r.draw = draw_after(&place, n);
+    if (place.tracked) r.draw = draw_after((struct draw){place.side->drawn, place.side->thinned}, &place, n);
     void *new = resize(&place, &r);
     if (new) return new;
     new = track_allocate_or_refuse(&r);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "reporter/symbols/skipped.h"
 #include "reporter/load/signals.h"
 #include "reporter/symbols/demangle.h"
 #include "reporter/view/escape.h"
@@ -93,6 +94,35 @@ static void numbers_read_well(void **state) {
     assert_string_equal(units_age(UINT64_MAX), "213503d 23h");
 }
 
+static void allocators_wrappers_and_runtimes_name_no_site(void **state) {
+    (void)state;
+    static const char *const skipped_ones[] = {"malloc",
+                                               "xmalloc",
+                                               "std::vector<int>::push_back",
+                                               "os::malloc",
+                                               "AllocateHeap",
+                                               "PyMem_Malloc",
+                                               "Perl_safesysmalloc",
+                                               "sqlite3DbMallocRaw",
+                                               "CRYPTO_zalloc",
+                                               "ngx_pcalloc",
+                                               "alloc::vec::Vec<T>::push",
+                                               "CHeapObj<2>::operator new",
+                                               "ztrymalloc_usable_internal"};
+    static const char *const names[] = {"main",  "malloc_info_of_mine", "my_xmalloc", "stdlike::vector",
+                                        "cycle", "Perl_newSViv",        "zmall",      "sqlite3Insert",
+                                        ""};
+    for (size_t i = 0; i < sizeof skipped_ones / sizeof *skipped_ones; i++)
+        if (!skipped(skipped_ones[i])) fail_msg("%s names a site", skipped_ones[i]);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (skipped(names[i])) fail_msg("%s names no site", names[i]);
+    skipped_add("*a*b*c");
+    assert_true(skipped("abc") && skipped("xaybzc") && skipped("aabbcbc"));
+    assert_false(skipped("acb") || skipped("abcd"));
+    skipped_forget();
+    assert_false(skipped("abc"));
+}
+
 static void signals_have_the_names_that_the_shim_takes(void **state) {
     static const struct {
         const char *text;
@@ -117,6 +147,7 @@ int main(void) {
         cmocka_unit_test(names_of_cpp_rust_and_d_are_demangled),
         cmocka_unit_test(a_name_that_stands_for_gigabytes_is_cut),
         cmocka_unit_test(numbers_read_well),
+        cmocka_unit_test(allocators_wrappers_and_runtimes_name_no_site),
         cmocka_unit_test(signals_have_the_names_that_the_shim_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

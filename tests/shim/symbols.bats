@@ -5,6 +5,22 @@ load helpers
 setup_file() { build_tools; }
 setup() { plain; }
 
+# --- names of sites ---
+
+@test "functions_that_name_no_site_can_be_named" {
+    expect 0 paranoid "$SHIM_TOOLS/sampled" ever
+    for dump in dumps/*.dump; do [ "$(json 'd["process"]["forked_from"]' "$dump")" != None ] || break; done
+    same "$(json '[s["name"] for s in d["sites"]][0]' "$dump")" second_site
+    same "$(json '[s["name"] for s in d["sites"]][0]' "$dump" --skip '*_site')" ever
+    printf '# ours\r\n\nsecond_*\n' >weir:skip
+    same "$(json '[s["name"] for s in d["sites"]][0]' "$dump")" ever
+    same "$(json '[s["name"] for s in d["sites"]][0]' "$dump" --skip ever)" main
+    # Where nothing is left, the innermost one is the name.
+    same "$(json '[s["name"] for s in d["sites"]][0]' "$dump" --skip '*')" second_site
+    rm weir:skip && mkdir weir:skip
+    same "$(json '[s["name"] for s in d["sites"]][0]' "$dump")" second_site
+}
+
 @test "only_the_symbols_of_exports_map_are_defined" {
     sed -n '/^global:/,/^local:/s/^ *\([A-Za-z_0-9]*\);.*/\1/p' "$WEIR_ROOT/shim/entry/exports.map" | sort >wanted
     nm -D --defined-only "$WEIR_SHIM" | awk '{ print $NF }' | sort >seen

@@ -242,7 +242,7 @@ static void add_mapping(void *context, const struct owner *o) {
 
 /* A row of which each number is less than one part in TOTALS_SHARE of all is none of its own, unless blocks of its
  * stack are live. */
-#define TOTALS_SHARE 4096u
+#define TOTALS_SHARE 1024u
 static void add_total(struct dump_total *sum, const struct dump_total *row) {
     sum->samples += row->samples;
     sum->allocations += row->allocations;

@@ -24,6 +24,16 @@ straight_way() {
     same "$(cat out)" "malloc 17 free 20"
 }
 
+# Nothing else is built so.
+@test "encoded_lists_keep_each_byte" {
+    make -s -j2 -C "$WEIR_ROOT" ENCODE=1 BUILD="$BATS_FILE_TMPDIR/encoded" "$BATS_FILE_TMPDIR/encoded/libweir.so" >make.log 2>&1 3>&- || { cat make.log; false; }
+    for level in $LEVELS; do
+        WEIR_SHIM=$BATS_FILE_TMPDIR/encoded/libweir.so expect 0 "$level" WEIR_DUMP_AT=none WEIR_SAMPLE_BLOCKS=4 "$SHIM_TOOLS/model" 100000 4
+        same "$(cat out)" "100000 operations, no wrong byte"
+        silent
+    done
+}
+
 # holds MODEL COMPILER-OPTION PAN-OPTION: spin finds no error in any interleaving.
 holds() {
     cp "$BATS_TEST_DIRNAME/$1" .

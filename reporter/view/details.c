@@ -150,7 +150,7 @@ static void print_amount(const struct view *view, const struct merged_site *site
         (void)fprintf(view->out, "    ~%s [%s..%s]", units_bytes(units_whole(bytes->value)),
                       units_bytes(units_whole(bytes->low)), units_bytes(units_whole(bytes->high)));
         (void)fprintf(view->out, " in ~%s blocks [%s..%s],\n", units_count(units_whole(blocks->value)),
-                      units_count(units_whole(blocks->low)), units_count(units_whole(blocks->high)));
+                      units_count(units_whole(floor(blocks->low))), units_count(units_whole(ceil(blocks->high))));
         width = fprintf(view->out, "    %s %s of %s,", units_count(site->blocks),
                         site->blocks == 1 ? "sample" : "samples", size);
     }

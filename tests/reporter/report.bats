@@ -40,7 +40,7 @@ may be unseen: sites of fewer than 384 blocks and 192 KiB
   4      200 B  200 .. 66.5K   ~         1        1      1s  gateway+0x4005
 
 #1  NOT FREED: gateway+0x1005 (the file is gone), 4.0 KiB a block
-    ~24 MiB [22 MiB..26 MiB] in ~6,072 blocks [5,520..6,666],
+    ~24 MiB [22 MiB..26 MiB] in ~6,072 blocks [5,519..6,667],
     412 samples of 4.0 KiB, made 6m to 1s ago'
     expect 0 "$WEIR" report --json a.dump
     same "$(json '[(s["bytes"], s["samples"], s["bytes_low"] < s["bytes"] < s["bytes_high"], s["blocks_low"] <= s["blocks"] <= s["blocks_high"]) for s in d["sites"]][0]' .out)" "(24869455, 412, True, True)"

@@ -286,7 +286,7 @@ bool skipped_read(const char *path) {
     char *line = NULL;
     size_t size = 0;
     if (!file) return false;
-    for (ssize_t length; (length = getline(&line, &size, file)) >= 0;) {
+    while (getline(&line, &size, file) >= 0) {
         line[strcspn(line, "\r\n")] = 0;
         if (*line && *line != '#') skipped_add(line);
     }

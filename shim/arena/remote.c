@@ -108,36 +108,52 @@ static NOINLINE void waits_now(struct heap *h, struct slab *s, size_t bytes, uin
     }
 }
 
+/* The slab may be gone by now, or another one; heaps stay. The claim finds out, being for just this list. (While the
+ * owner allocates from it, its counts are not even looked at: they lie on a line that it writes.) */
+ALWAYS_INLINE void look_whether_all_waits(struct slab *s, uint64_t list, size_t slices) {
+    if (slab_rest(s) == REST_NOT || likely(used_of_others(s) != REMOTE_COUNT(list))) return;
+    struct heap *h = owner_of_free(s, REMOTE_COUNT(list));
+    if (h) waits_now(h, s, slices << SLICE_SHIFT, list);
+}
+
+/* p is the first on `remote`. It counts as used until the owner drains it, so the slab and its owner stay what they
+ * are. */
+static NOINLINE void queue_for_owner(struct slab *s, const void *p, uint64_t list, size_t slices) {
+    s->remote_last = (uint16_t)((size_t)((const char *)p - slab_start(s)) >> 4);
+    enqueue(slab_owner(s), s);
+    look_whether_all_waits(s, list, slices);
+}
+
+/* There is a block, so the claim is a mistake that is being undone. A signal handler waits for its own thread, or a
+ * child of fork for one that it does not have: the block is lost. */
+static NOINLINE void give_behind_claim(struct slab *s, void *p) {
+    uint64_t old;
+    for (unsigned wait = 1; (old = atomic_load_explicit(&s->remote, memory_order_relaxed)) & REMOTE_CLAIMED; wait++) {
+        if (wait == CLAIM_WAIT || REMOTE_CLAIMER(old) != heap_process()) return;
+        if (wait % CLAIM_SPIN != 0)
+            __builtin_ia32_pause();
+        else
+            (void)sys0(SYS_sched_yield); /* it may wait for this processor */
+    }
+    heap_give_remotely(s, p);
+}
+
+/* Calls are its last act, so that it has no register to save. */
 void heap_give_remotely(struct slab *s, void *p) {
-    struct link *b = p;
-    size_t bytes = (size_t)s->slices << SLICE_SHIFT; /* read while p keeps the slab */
+    size_t slices = s->slices; /* read while p keeps the slab */
     uint64_t old = atomic_load_explicit(&s->remote, memory_order_relaxed), new;
     do {
-        /* There is a block, so the claim is a mistake that is being undone. */
-        for (unsigned wait = 0; unlikely(old & REMOTE_CLAIMED);
-             old = atomic_load_explicit(&s->remote, memory_order_relaxed)) {
-            /* A signal handler waits for its own thread, or a child of fork for one that it does not have: the block is
-             * lost. */
-            if (++wait == CLAIM_WAIT || REMOTE_CLAIMER(old) != heap_process()) return;
-            if (wait % CLAIM_SPIN != 0)
-                __builtin_ia32_pause();
-            else
-                (void)sys0(SYS_sched_yield); /* it may wait for this processor */
+        if (unlikely(old & REMOTE_CLAIMED)) {
+            give_behind_claim(s, p);
+            return;
         }
-        link_set(b, REMOTE_POINTER(old));
+        link_set((struct link *)p, REMOTE_POINTER(old));
         new = (uint64_t)(uintptr_t)p | (uint64_t)(REMOTE_COUNT(old) + 1) << 48 | REMOTE_QUEUED;
     } while (!atomic_compare_exchange_weak_explicit(&s->remote, &old, new, memory_order_acq_rel, memory_order_relaxed));
-    if (!(old & REMOTE_QUEUED)) {
-        /* The place that was just given counts as used until the owner drains it, so the slab and its owner stay
-         * what they are. */
-        s->remote_last = (uint16_t)((size_t)((char *)p - slab_start(s)) >> 4);
-        enqueue(slab_owner(s), s);
-    }
-    /* The slab may be gone by now, or another one; heaps stay. The claim finds out, being for just this list. (While
-     * the owner allocates from it, its counts are not even looked at: they lie on a line that it writes.) */
-    if (slab_rest(s) == REST_NOT || likely(used_of_others(s) != REMOTE_COUNT(new))) return;
-    struct heap *h = owner_of_free(s, REMOTE_COUNT(new));
-    if (h) waits_now(h, s, bytes, new);
+    if (old & REMOTE_QUEUED)
+        look_whether_all_waits(s, new, slices);
+    else
+        queue_for_owner(s, p, new, slices);
 }
 
 /* Puts the remote list on local_free, where it is looked at before it is handed out. Tracked places have states. */

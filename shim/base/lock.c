@@ -20,10 +20,55 @@ static uint32_t self(void) {
     return (uint32_t)(thread_pointer() >> 6 & (WAITED - 1)) | 1;
 }
 
+#ifdef WEIR_LOCK_TIMES /* built for scripts/bench: says at the end how long each lock was held */
+#    include "shim/base/clock.h"
+#    include "shim/base/text.h"
+
+static struct { uint64_t taken, begin, ns, longest; /* written by who holds the lock */ } held[LOCKS];
+
+static void begins(enum lock_name name) {
+    held[name].taken++;
+    held[name].begin = clock_now();
+}
+
+static void ends(enum lock_name name) {
+    uint64_t ns = clock_now() - held[name].begin;
+    held[name].ns += ns;
+    if (ns > held[name].longest) held[name].longest = ns;
+}
+
+__attribute__((destructor)) static void tell(void) {
+    static const char *const names[LOCKS] = {"start", "kept", "heaps", "slices", "modules", "dump"};
+    for (int i = 0; i < LOCKS; i++) {
+        if (held[i].taken == 0) continue;
+        struct text t = {.length = 0};
+        text_add(&t, "lock ");
+        text_add(&t, names[i]);
+        text_add(&t, " ");
+        text_add_number(&t, held[i].taken);
+        text_add(&t, " ");
+        text_add_number(&t, held[i].ns / held[i].taken);
+        text_add(&t, " ");
+        text_add_number(&t, held[i].longest);
+        message_send(&t);
+    }
+}
+#else
+static void begins(enum lock_name name) {
+    (void)name;
+}
+static void ends(enum lock_name name) {
+    (void)name;
+}
+#endif
+
 bool lock_try(enum lock_name name) {
     uint32_t expected = 0;
-    return atomic_compare_exchange_strong_explicit(&lock_page.word[name][0], &expected, self(), memory_order_acquire,
-                                                   memory_order_relaxed);
+    if (!atomic_compare_exchange_strong_explicit(&lock_page.word[name][0], &expected, self(), memory_order_acquire,
+                                                 memory_order_relaxed))
+        return false;
+    begins(name);
+    return true;
 }
 
 /* Others may wait as well, so that who has waited takes it as waited for. */
@@ -47,6 +92,7 @@ void lock_take(enum lock_name name) {
         if (atomic_load_explicit(word, memory_order_relaxed) == 0 && lock_try(name)) return;
     }
     wait_for(word);
+    begins(name);
 }
 
 bool lock_take_within(enum lock_name name, unsigned ms) {
@@ -60,6 +106,7 @@ bool lock_take_within(enum lock_name name, unsigned ms) {
 
 void lock_give(enum lock_name name) {
     _Atomic uint32_t *word = &lock_page.word[name][0];
+    ends(name);
     if (atomic_exchange_explicit(word, 0, memory_order_release) & WAITED) sys_futex_wake((uint32_t *)word, 1);
 }
 

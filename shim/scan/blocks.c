@@ -113,6 +113,20 @@ void blocks_end(void) {
     map_.words = 0;
 }
 
+bool blocks_next_span(uintptr_t *from, uintptr_t end) {
+    for (int zone = 0; zone < 2; zone++) {
+        uintptr_t first = arena.base + (map_.first[zone] << SLICE_SHIFT),
+                  last = first + (map_.count[zone] << SLICE_SHIFT);
+        for (uintptr_t at = max_size(*from, first); at < min_size(end, last); at = round_down(at, SLICE) + SLICE) {
+            uint8_t kind = slab_head(slab_of((const void *)at))->kind;
+            if (kind != KIND_SLAB && kind != KIND_RUN) continue;
+            *from = at;
+            return true;
+        }
+    }
+    return false;
+}
+
 uintptr_t blocks_emergency(void) {
     return map_.emergency;
 }

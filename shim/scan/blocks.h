@@ -35,6 +35,9 @@ bool blocks_set(enum blocks_plane plane, const char *start);
 /* Calls see for each live block, by address. */
 void blocks_each(void (*see)(void *context, const struct block *block), void *context);
 
+/* Moves *from on to the first address below `end` that lies in a slab or a run. False: there is none. */
+bool blocks_next_span(uintptr_t *from, uintptr_t end);
+
 /* What is set aside for signal handlers; 0: nothing is. Not told apart by block: a root, of two slices. */
 uintptr_t blocks_emergency(void);
 

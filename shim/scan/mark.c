@@ -30,12 +30,18 @@ uint64_t mark_bytes(void) {
     return bytes_seen;
 }
 
-/* Of more than there is room for, the last one grows: what lies between is left out, too. */
-void mark_leave_out(uintptr_t from, uintptr_t end) {
-    if (left_out_count == LEFT_OUT_MAX)
-        left_out[LEFT_OUT_MAX - 1].end = end;
-    else
-        left_out[left_out_count++] = (struct range){from, end};
+bool mark_leave_out(uintptr_t from, uintptr_t end) {
+    while (blocks_next_span(&from, end)) {
+        uintptr_t upto = min_size(round_down(from, SLICE) + SLICE, end);
+        if (left_out_count > 0 && left_out[left_out_count - 1].end == from) {
+            left_out[left_out_count - 1].end = upto;
+        } else {
+            if (left_out_count == LEFT_OUT_MAX) return false;
+            left_out[left_out_count++] = (struct range){from, upto};
+        }
+        from = upto;
+    }
+    return true;
 }
 
 /* The first address of the range that cannot be read; its end: there is none. */

@@ -10,8 +10,9 @@ bool mark_begin(void);
 void mark_end(void);
 bool mark_is_at(uintptr_t address); /* what waits lies there: no root */
 
-/* The part of the arena that cannot be read, which a program may have made so: by address, before any marking. */
-void mark_leave_out(uintptr_t from, uintptr_t end);
+/* A part of the arena that cannot be read, which a program may have made so: by address, before any marking. Only what
+ * lies in blocks counts. False: there are too many. */
+bool mark_leave_out(uintptr_t from, uintptr_t end);
 
 /* The blocks that these words lead to are in the plane now, and what those lead to, and so on. What is reached, or
  * possible, is never put in a later plane. */

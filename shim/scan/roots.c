@@ -51,14 +51,12 @@ static void mark_range(uintptr_t from, uintptr_t end, bool shared) {
         return;
     }
     for (uintptr_t at = from, next; at < end; at = next) {
-        uintptr_t begin = at;
         while (at < end && !resident_is_kept(&pages, at)) at = round_down(at, PAGE) + PAGE;
         if (at >= end) return;
         next = at;
         while (next < end && resident_is_kept(&pages, next)) next = round_down(next, PAGE) + PAGE;
         next = min_size(next, end);
         mark_chunk(at, next - at);
-        (void)begin;
     }
 }
 
@@ -130,12 +128,14 @@ static bool each_mapping(void (*see)(const struct mapping *m, const char *name, 
     return true;
 }
 
+static bool readable; /* what is not, is known */
+
 /* The program may have taken the right to read from blocks of its own. */
 static void leave_out(const struct mapping *m, const char *name, uintptr_t stack) {
     uintptr_t end = arena.base + (arena.slices << SLICE_SHIFT);
     (void)name, (void)stack;
     if (!m->readable && m->start < end && m->end > arena.base)
-        mark_leave_out(max_size(m->start, arena.base), min_size(m->end, end));
+        readable &= mark_leave_out(max_size(m->start, arena.base), min_size(m->end, end));
 }
 
 /* --- what the kernel keeps for the program --- */
@@ -204,7 +204,8 @@ uint64_t roots_mark(uintptr_t stack) {
     bytes_read = 0;
     if (_dl_find_object((void *)(uintptr_t)&roots_mark, &own) != 0) own = (struct dl_find_object){0};
     has_pages = resident_open(&pages, "/proc/self/pagemap");
-    bool told = each_mapping(leave_out, 0) && each_mapping(mark_mapping, stack);
+    readable = true;
+    bool told = each_mapping(leave_out, 0) && readable && each_mapping(mark_mapping, stack);
     if (told) {
         mark_registers();
         mark_kernels();

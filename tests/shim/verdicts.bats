@@ -66,3 +66,11 @@ for i in range(20000): p = c.malloc(1000)'
     "$reporter" run --level=paranoid --leaks=off -- "$SHIM_TOOLS/leaked" plain >out 2>err </dev/null 3>&-
     has err "not freed"
 }
+@test "guards_and_late_reuse_change_no_verdict" {
+    for how in WEIR_GUARD WEIR_HARDEN; do
+        for case in "plain leaked:1001,1002,1003 leaked*:1101,1102 possible:" "many leaked:1001 leaked*: possible:" "guarded leaked:1008 leaked*: possible:"; do
+            LIMIT=60 expect 0 paranoid $how=1 WEIR_LEAKS=exit "$SHIM_TOOLS/leaked" "${case%% *}"
+            fates_of "$(the_dump leaked)" "${case#* }"
+        done
+    done
+}

@@ -127,7 +127,8 @@ static bool name_run(struct run *run) {
     unsigned char random[8];
     if (getrandom(random, sizeof random, 0) != sizeof random) return false;
     for (size_t i = 0; i < sizeof random; i++) (void)snprintf(run->id + 2 * i, 3, "%02x", random[i]);
-    /* Whoever waits for the end wants to know what is leaked then; where nothing is tracked, there would be no names. */
+    /* Whoever waits for the end wants to know what is leaked then; where nothing is tracked, there would be no names.
+     */
     const char *level = getenv("WEIR_LEVEL");
     bool tracks = !level || (strcmp(level, "disabled") != 0 && strcmp(level, "0") != 0);
     return setenv("WEIR_RUN", run->id, 1) == 0 && (!tracks || setenv("WEIR_LEAKS", "exit", 0) == 0);

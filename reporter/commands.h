@@ -18,6 +18,8 @@ int cmd_run(int count, char **arguments);
 int cmd_report(int count, char **arguments);
 int cmd_dump(int count, char **arguments);
 int cmd_doctor(int count, char **arguments);
+int cmd_gate(int count, char **arguments);
+int cmd_gate_canary(int count, char **arguments); /* what the gate runs to see whether it can see */
 
 /* What others share with dump: asks a running program for one, and waits so many seconds. Its path, freed by the
  * caller; NULL: there is none, which was said. */

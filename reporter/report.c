@@ -45,7 +45,7 @@ static bool add_folder(struct merged *merged, const char *folder) {
     return count > 0;
 }
 
-static bool load(struct merged *merged, const struct report_request *request) {
+bool report_load(struct merged *merged, const struct report_request *request) {
     bool found = true;
     for (size_t i = 0; i < request->path_count; i++) {
         if (is_folder(request->paths[i]))
@@ -66,7 +66,7 @@ static bool flush(FILE *out) {
 
 int report_produce(const struct report_request *request, FILE *out) {
     struct merged merged = {0};
-    bool fine = load(&merged, request);
+    bool fine = report_load(&merged, request);
     if (merged.part_count) {
         struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
         merged_build(&merged);

@@ -13,6 +13,9 @@ struct report_request {
     struct symbol_options symbols;
 };
 
+/* Reads all of the paths. False: a folder has none; that was said. */
+bool report_load(struct merged *merged, const struct report_request *request);
+
 /* EXIT_FINE, or EXIT_UNREADABLE where something could not be read or the report not be written; that was said then. */
 int report_produce(const struct report_request *request, FILE *out);
 

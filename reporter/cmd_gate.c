@@ -1,0 +1,342 @@
+/* weir gate: the verdict for CI, over dumps that are there or of a program that it runs. Before a program a canary is
+ * run, under the same options: a leak that must be found. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "reporter/commands.h"
+#include "reporter/gate.h"
+#include "reporter/load/memory.h"
+#include "reporter/load/signals.h"
+#include "reporter/report.h"
+#include "reporter/run.h"
+#include "reporter/view/escape.h"
+#include "reporter/view/frames.h"
+#include "reporter/view/units.h"
+
+#define ROWS    10
+#define DETAILS 3
+#define CANARY  4242u /* bytes */
+
+static const char help[] = "weir gate [options] -- PROGRAM ARGS: runs it under weir, and judges.\n"
+                           "weir gate [options] DUMP...|DIR: judges what is there.\n"
+                           "\n"
+                           "  --max-leaked SIZE      of all processes together (default 0)\n"
+                           "  --max-possible SIZE    the same of what is maybe leaked (default: any)\n"
+                           "  --max-live SIZE        live at the end of any one process (default: any)\n"
+                           "  --max-peak SIZE        charged at the peak of any one (default: any)\n"
+                           "  --require-processes N  so many must have been seen to their end\n"
+                           "  --top N                sites shown (default: 10, 3 of them with frames)\n"
+                           "  --level LEVEL, --depth N and the like are weir run's; paranoid is the default\n"
+                           "  --help\n"
+                           "\n"
+                           "Exit status: 0 passed; 1 leaks, or more than a limit; 2 usage; 3 inconclusive:\n"
+                           "what could not be looked at is never passed. A program's own failure is its\n"
+                           "status, unless there are leaks.\n";
+
+enum { GATE_EXIT_FAILED = 1, GATE_EXIT_INCONCLUSIVE = 3 };
+enum { OPTION_LEAKED = 256, OPTION_POSSIBLE, OPTION_LIVE, OPTION_PEAK, OPTION_PROCESSES, OPTION_TOP, OPTION_RUN };
+#define MAX_OPTIONS 48
+
+struct parsed {
+    struct gate_rules rules;
+    size_t rows, details;
+    bool runs;
+    char **arguments; /* of the program, or paths */
+    size_t count;
+};
+
+/* --- judging --- */
+
+struct outcome {
+    struct gate gate;
+    char *worst; /* the first leaked site's name and place; NULL: there is none */
+    bool canary;
+};
+
+static char *worst_of(const struct view *view) {
+    if (!view->merged->live_sites) return NULL;
+    char *place = NULL, *name = frames_site(view, view->merged->sites[0], 60, &place);
+    char *worst = memory_format("%s %s", name, place);
+    free(name);
+    free(place);
+    return worst;
+}
+
+/* Only what is, or may be, leaked. */
+static void show(struct merged *merged, const struct parsed *parsed, struct outcome *outcome) {
+    struct symbol_options options = {.sysroot = ""};
+    struct view view = {
+        stdout, merged, symbols_new(merged, &options), {.rows = parsed->rows, .details = parsed->details}};
+    merged->live_sites = merged->leaked_sites + merged->possible_sites;
+    if (merged->live_sites) view_text(&view);
+    outcome->worst = worst_of(&view);
+    symbols_free(view.symbols);
+}
+
+static bool has_canary(const struct merged *merged) {
+    for (size_t i = 0; i < merged->site_count; i++) {
+        const struct merged_site *site = merged->sites[i];
+        if (site->verdict == DUMP_LEAKED && site->sizes.count && site->sizes.smallest == CANARY) return true;
+    }
+    return merged->sampled; /* it may not have been drawn: the exact sum over all blocks tells */
+}
+
+static void judge(char **paths, size_t count, const struct parsed *parsed, bool quiet, struct outcome *outcome) {
+    struct merged merged = {0};
+    struct report_request request = {.paths = paths, .path_count = count};
+    (void)report_load(&merged, &request);
+    merged_build(&merged);
+    merged_sort(&merged, BY_BYTES);
+    gate_judge(&outcome->gate, &merged, &parsed->rules);
+    outcome->canary = has_canary(&merged) && outcome->gate.leaked_bytes >= CANARY;
+    if (!quiet && outcome->gate.result == GATE_FAILED) show(&merged, parsed, outcome);
+    merged_free(&merged);
+}
+
+static int say(struct outcome *outcome) {
+    static const int statuses[] = {EXIT_FINE, GATE_EXIT_FAILED, GATE_EXIT_INCONCLUSIVE};
+    static const char *const words[] = {"passed", "FAILED", "INCONCLUSIVE"};
+    struct gate *gate = &outcome->gate;
+    for (size_t i = 1; i < gate->reason_count; i++) {
+        char *reason = escape_string(gate->reasons[i]);
+        (void)printf("weir gate: %s\n", reason);
+        free(reason);
+    }
+    (void)printf("weir gate: %s: ", words[gate->result]);
+    if (gate->reason_count) {
+        char *reason = escape_string(gate->reasons[0]);
+        (void)printf("%s%s%s\n", reason, outcome->worst ? "; first: " : "", outcome->worst ? outcome->worst : "");
+        free(reason);
+    } else {
+        (void)printf("%zu %s, leaked %s, %s blocks in use (%s)\n", gate->processes,
+                     gate->processes == 1 ? "process" : "processes",
+                     gate->leaked_bytes ? units_bytes(gate->leaked_bytes) : "nothing", units_count(gate->in_use_blocks),
+                     units_bytes(gate->in_use_bytes));
+    }
+    int status = statuses[gate->result];
+    free(outcome->worst);
+    gate_free(gate);
+    return fflush(stdout) == 0 ? status : GATE_EXIT_INCONCLUSIVE;
+}
+
+/* --- running --- */
+
+/* This program again, as `weir run`, so that all that it does holds here. */
+static int run_under_weir(char *folder, char **arguments, size_t count) {
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    char **line = memory_get(count + 6, sizeof *line);
+    char run[] = "run", quiet[] = "--quiet", end[] = "--";
+    char *output = memory_format("--output=%s/%%e.%%p.%%n.dump", folder);
+    size_t n = 0;
+    self[length > 0 ? length : 0] = 0;
+    line[n++] = self;
+    line[n++] = run;
+    line[n++] = quiet;
+    line[n++] = output;
+    line[n++] = end;
+    for (size_t i = 0; i < count; i++) line[n++] = arguments[i];
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)execv(self, line);
+        _exit(EXIT_FAILED);
+    }
+    int status = EXIT_FAILED << 8;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    free(output);
+    free(line);
+    return status;
+}
+
+static char *make_folder(const char *what) {
+    char *here = realpath(".", NULL);
+    char *folder = memory_format("%s/weir.%s.%d.d", here ? here : "/tmp", what, (int)getpid());
+    free(here);
+    if (mkdir(folder, 0700) == 0) return folder;
+    view_message("%s: cannot be made: %s", folder, strerror(errno));
+    free(folder);
+    return NULL;
+}
+
+static void remove_folder(char *folder) {
+    char *line[] = {(char[]){"rm"}, (char[]){"-rf"}, (char[]){"--"}, folder, NULL};
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)execv("/bin/rm", line);
+        _exit(1);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    free(folder);
+}
+
+/* A leak of known size, in a program that runs as the other one will. NULL: it was found; else why not. */
+static char *why_blind(const struct parsed *parsed) {
+    char self[PATH_MAX], word[] = "gate-canary", *line[] = {self, word}, *folder = make_folder("canary");
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    struct outcome outcome = {0};
+    struct parsed any = {.rules = {.max_possible = GATE_NO_LIMIT, .max_live = GATE_NO_LIMIT, .max_peak = GATE_NO_LIMIT},
+                         .rows = parsed->rows};
+    if (!folder) return memory_format("there is no room for dumps");
+    self[length > 0 ? length : 0] = 0;
+    (void)run_under_weir(folder, line, 2);
+    judge(&folder, 1, &any, true, &outcome);
+    bool found = outcome.gate.result == GATE_FAILED && outcome.canary;
+    char *why =
+        found ? NULL
+              : memory_format("a leak that was planted to try was not found%s%s", outcome.gate.reason_count ? ": " : "",
+                              outcome.gate.reason_count ? outcome.gate.reasons[0] : "");
+    gate_free(&outcome.gate);
+    remove_folder(folder);
+    return why;
+}
+
+int cmd_gate_canary(int count, char **arguments) {
+    (void)count, (void)arguments;
+    char *volatile lost = malloc(CANARY);
+    if (lost) lost[0] = 1;
+    lost = NULL;
+    /* What the call has left in registers and on the stack. */
+    char room[4096];
+    memset(room, 0, sizeof room);
+    __asm__ volatile("" ::"r"(room)
+                     : "memory", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+                       "r14", "r15");
+    return EXIT_FINE;
+}
+
+static int gate_program(const struct parsed *parsed) {
+    struct outcome outcome = {0};
+    char *why = why_blind(parsed), *folder = why ? NULL : make_folder("gate");
+    if (!folder) {
+        gate_add(&outcome.gate, GATE_INCONCLUSIVE, why ? why : memory_format("there is no room for dumps"));
+        return say(&outcome);
+    }
+    int status = run_under_weir(folder, parsed->arguments, parsed->count);
+    judge(&folder, 1, parsed, false, &outcome);
+    bool own = WIFEXITED(status) && WEXITSTATUS(status) != 0;
+    if (WIFSIGNALED(status))
+        gate_add(&outcome.gate, GATE_INCONCLUSIVE,
+                 memory_format("%s was killed by %s", parsed->arguments[0], signal_name(WTERMSIG(status))));
+    if (own) view_message("gate: %s ended with status %d", parsed->arguments[0], WEXITSTATUS(status));
+    bool leaks = outcome.gate.result == GATE_FAILED, keep = outcome.gate.result != GATE_PASSED;
+    if (keep) (void)printf("\nweir gate: the dumps are in %s\n", folder);
+    int verdict = say(&outcome);
+    if (keep)
+        free(folder);
+    else
+        remove_folder(folder);
+    return own && !leaks ? WEXITSTATUS(status) : verdict;
+}
+
+/* --- options --- */
+
+static bool parse_size(const char *option, const char *value, uint64_t *out) {
+    struct run_size size;
+    if (strcmp(value, "0") == 0) {
+        *out = 0;
+        return true;
+    }
+    if (!run_size(value, &size) || size.percent) {
+        view_message("--%s=%s: not a size (try 4K)", option, value);
+        return false;
+    }
+    *out = size.number;
+    return true;
+}
+
+static bool parse_count(const char *option, const char *value, size_t *out) {
+    char *end = NULL;
+    *out = strtoul(value, &end, 10);
+    if (*value >= '0' && *value <= '9' && !*end) return true;
+    view_message("--%s=%s: not a number", option, value);
+    return false;
+}
+
+static bool take(struct parsed *parsed, int option, const char *value) {
+    switch (option) {
+    case OPTION_LEAKED:
+        return parse_size("max-leaked", value, &parsed->rules.max_leaked);
+    case OPTION_POSSIBLE:
+        return parse_size("max-possible", value, &parsed->rules.max_possible);
+    case OPTION_LIVE:
+        return parse_size("max-live", value, &parsed->rules.max_live);
+    case OPTION_PEAK:
+        return parse_size("max-peak", value, &parsed->rules.max_peak);
+    case OPTION_PROCESSES:
+        return parse_count("require-processes", value, &parsed->rules.processes);
+    case OPTION_TOP:
+        if (!parse_count("top", value, &parsed->rows)) return false;
+        parsed->details = parsed->rows;
+        return true;
+    default:
+        return option >= OPTION_RUN && run_set(&run_options[option - OPTION_RUN], value ? value : "1");
+    }
+}
+
+/* What `weir run` takes is taken here, but for what a verdict needs to be as it is. */
+static bool is_ours(const char *flag) {
+    return strcmp(flag, "leaks") == 0 || strcmp(flag, "output") == 0 || strcmp(flag, "dump-at") == 0 ||
+           strcmp(flag, "quiet") == 0;
+}
+
+static void make_options(struct option *options) {
+    static const struct option own[] = {{"max-leaked", required_argument, NULL, OPTION_LEAKED},
+                                        {"max-possible", required_argument, NULL, OPTION_POSSIBLE},
+                                        {"max-live", required_argument, NULL, OPTION_LIVE},
+                                        {"max-peak", required_argument, NULL, OPTION_PEAK},
+                                        {"require-processes", required_argument, NULL, OPTION_PROCESSES},
+                                        {"top", required_argument, NULL, OPTION_TOP},
+                                        {"help", no_argument, NULL, 'h'}};
+    size_t n = 0;
+    for (; n < sizeof own / sizeof *own; n++) options[n] = own[n];
+    for (size_t i = 0; i < run_option_count && n < MAX_OPTIONS - 1; i++)
+        if (!is_ours(run_options[i].flag))
+            options[n++] = (struct option){run_options[i].flag, required_argument, NULL, OPTION_RUN + (int)i};
+    options[n] = (struct option){NULL, 0, NULL, 0};
+}
+
+int cmd_gate(int count, char **arguments) {
+    static char name[] = "weir gate";
+    struct option options[MAX_OPTIONS];
+    struct parsed parsed = {
+        .rules = {.max_possible = GATE_NO_LIMIT, .max_live = GATE_NO_LIMIT, .max_peak = GATE_NO_LIMIT},
+        .rows = ROWS,
+        .details = DETAILS};
+    make_options(options);
+    arguments[0] = name;
+    (void)setenv("WEIR_LEVEL", "paranoid", 0);
+    for (int option = 0; (option = getopt_long(count, arguments, "+", options, NULL)) != -1;) {
+        if (option == 'h') {
+            (void)fputs(help, stdout);
+            return fflush(stdout) == 0 ? EXIT_FINE : EXIT_UNREADABLE;
+        }
+        if (option == '?' || !take(&parsed, option, optarg)) return EXIT_USAGE;
+    }
+    parsed.runs = optind > 1 && strcmp(arguments[optind - 1], "--") == 0;
+    parsed.arguments = arguments + optind;
+    parsed.count = (size_t)(count - optind);
+    if (!parsed.count) {
+        view_message("gate: neither dumps nor a program are given (weir gate --help)");
+        return EXIT_USAGE;
+    }
+    if (parsed.runs) {
+        if (!run_check_environment()) return EXIT_USAGE;
+        (void)setenv("WEIR_LEAKS", "exit", 1);
+        (void)unsetenv("WEIR_DUMP_AT");
+        return gate_program(&parsed);
+    }
+    struct outcome outcome = {0};
+    judge(parsed.arguments, parsed.count, &parsed, false, &outcome);
+    return say(&outcome);
+}

@@ -18,6 +18,7 @@ int cmd_run(int count, char **arguments);
 int cmd_report(int count, char **arguments);
 int cmd_dump(int count, char **arguments);
 int cmd_doctor(int count, char **arguments);
+int cmd_diff(int count, char **arguments);
 int cmd_gate(int count, char **arguments);
 int cmd_gate_canary(int count, char **arguments); /* what the gate runs to see whether it can see */
 

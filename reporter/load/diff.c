@@ -1,0 +1,119 @@
+/* See diff.h. A site of one report is that of the other where its frames are the same code: the same file, the same
+ * offset in it. Verdicts do not count here. */
+#include "reporter/load/diff.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reporter/load/memory.h"
+
+#define Z 1.959963985 /* of a normal distribution 95 % lies within so many standard deviations */
+
+struct entry {
+    char *key;
+    struct diff_site diff;
+    UT_hash_handle hh;
+};
+
+static char *key_of(const struct merged *merged, const struct merged_site *site) {
+    size_t length = 1, at = 0;
+    for (uint32_t i = 0; i < site->frame_count; i++)
+        length += strlen(merged->modules[site->frames[i].module]->key) + 20;
+    char *key = memory_get(length, 1);
+    for (uint32_t i = 0; i < site->frame_count; i++) {
+        char *frame = memory_format("%s@%llx;", merged->modules[site->frames[i].module]->key,
+                                    (unsigned long long)site->frames[i].offset);
+        size_t n = strlen(frame);
+        memcpy(key + at, frame, n);
+        at += n;
+        free(frame);
+    }
+    return key;
+}
+
+static struct entry *entry_of(struct entry **table, char *key) {
+    struct entry *entry = NULL;
+    HASH_FIND_STR(*table, key, entry);
+    if (entry) {
+        free(key);
+        return entry;
+    }
+    entry = memory_get(1, sizeof *entry);
+    entry->key = key;
+    HASH_ADD_KEYPTR(hh, *table, entry->key, strlen(entry->key), entry);
+    return entry;
+}
+
+static void add_all(struct entry **table, const struct merged *merged, bool now) {
+    for (size_t i = 0; i < merged->site_count; i++) {
+        struct merged_site *site = merged->sites[i];
+        if (!site->blocks) continue;
+        struct diff_site *d = &entry_of(table, key_of(merged, site))->diff;
+        samples_join(now ? &d->bytes_now : &d->bytes_before, &site->byte_samples);
+        samples_join(now ? &d->blocks_now : &d->blocks_before, &site->block_samples);
+        if (d->site && !(now && d->gone)) continue;
+        d->site = site;
+        d->gone = !now;
+    }
+}
+
+static double value_of(const struct samples *s) {
+    return s->seen + s->unseen;
+}
+
+/* Of an estimate; what was not seen at all has one, too. */
+static double variance_of(const struct samples *s) {
+    return s->variance + s->reach * s->reach;
+}
+
+static void weigh(struct diff_site *d) {
+    d->bytes = value_of(&d->bytes_now) - value_of(&d->bytes_before);
+    d->blocks = value_of(&d->blocks_now) - value_of(&d->blocks_before);
+    double chance = Z * sqrt(variance_of(&d->bytes_now) + variance_of(&d->bytes_before));
+    d->least = fabs(d->bytes) > chance ? d->bytes - (d->bytes > 0 ? chance : -chance) : 0;
+}
+
+static int compare(const void *left, const void *right) {
+    const struct diff_site *a = left, *b = right;
+    if (a->least != b->least) return a->least < b->least ? 1 : -1;
+    if (a->bytes != b->bytes) return a->bytes < b->bytes ? 1 : -1;
+    return a->site->id < b->site->id ? -1 : a->site->id > b->site->id;
+}
+
+static const struct dump *the_dump(const struct merged *merged) {
+    const struct dump *only = NULL;
+    for (size_t i = 0; i < merged->part_count && merged->counted == 1; i++)
+        if (!merged->parts[i].older) only = merged->parts[i].dump;
+    return only;
+}
+
+void diff_make(struct diff *diff, const struct merged *before, const struct merged *now) {
+    struct entry *table = NULL, *entry = NULL, *next = NULL;
+    *diff = (struct diff){0};
+    add_all(&table, before, false);
+    add_all(&table, now, true);
+    diff->sites = memory_get(HASH_COUNT(table), sizeof *diff->sites);
+    HASH_ITER(hh, table, entry, next) {
+        struct diff_site *d = &diff->sites[diff->count++];
+        *d = entry->diff;
+        weigh(d);
+        diff->grown += d->least > 0;
+        diff->shrunk += d->least < 0;
+        if (d->least > 0) diff->grown_bytes += d->bytes;
+        if (d->least < 0) diff->shrunk_bytes -= d->bytes;
+        HASH_DEL(table, entry);
+        free(entry->key);
+        free(entry);
+    }
+    if (diff->count) qsort(diff->sites, diff->count, sizeof *diff->sites, compare);
+    const struct dump *old = the_dump(before), *new = the_dump(now);
+    diff->same_process = old && new && old->process.pid == new->process.pid &&
+                         old->process.start_realtime == new->process.start_realtime;
+    if (diff->same_process && new->process.dump_time > old->process.dump_time)
+        diff->apart = new->process.dump_time - old->process.dump_time;
+}
+
+void diff_free(struct diff *diff) {
+    free(diff->sites);
+}

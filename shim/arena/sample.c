@@ -19,9 +19,9 @@ static uint64_t extra; /* C, bytes */
 static uint64_t most;  /* bytes; larger blocks are drawn as such */
 static uint64_t process_seed;
 
-/* A bucket of tokens: a sample that is taken or freed costs one. It holds those of half a second, and each period adds
- * what half the rate allows, so that no second has more than WEIR_SAMPLE_RATE. Periods are of 1/4 s, or so long that
- * they add one. */
+/* A bucket of tokens: a sample that is taken or freed costs one. It holds those of a quarter of a second, and each
+ * period adds three quarters of what the rate allows in it, so that no second has more than WEIR_SAMPLE_RATE. Periods
+ * are of 1/4 s, or so long that they add one. */
 #define PERIOD (1000000000u / 4)
 static uint64_t period; /* ns */
 static uint64_t full, refill;
@@ -154,9 +154,9 @@ void sample_start(const struct sample_wishes *w) {
     scale = FIXED_ONE / w->bytes;
     extra = w->bytes / w->blocks;
     most = UINT64_MAX / scale;
-    full = max_size(w->rate / 2, 1);
-    refill = max_size(w->rate / 8, 1);
-    period = max_size(PERIOD, (uint64_t)PERIOD * 8 / w->rate);
+    full = max_size(w->rate / 4, 1);
+    refill = max_size(w->rate * 3 / 16, 1);
+    period = max_size(PERIOD, (uint64_t)PERIOD * 16 / 3 / w->rate);
     for (size_t i = 0; i < ARRAY_LENGTH(sample_run_exponents); i++)
         sample_run_exponents[i] = exponent(i << SLICE_SHIFT, 0);
     union packed begin = {.is = {.number = (clock_coarse() / period) % NUMBERS, .tokens = full & 0x7ffff}};

@@ -18,7 +18,7 @@ full_report() { timeout 100 "$WEIR_REPORTER" report --full "$(the_dump tables)" 
 @test "stacks_that_find_no_memory_use_nothing_up" {
     LIMIT=100 expect 0 paranoid WEIR_DUMP_AT=exit WEIR_QUIET=1 WEIR_MAX_DIRECT=32M "$SHIM_TOOLS/tables" refused_stacks
     full_report
-    grep -qE '^  stacks that could not be stored +[1-9][0-9]{2},' text
+    grep -qE '^  stacks that could not be stored +[1-9][0-9,]*,[0-9]{3}$' text
     same "$(json '[s["frames"][0]["function"] for s in d["sites"] if s["bytes"] == 4321]' "$(the_dump tables)")" "['leave_one']"
 }
 @test "more_than_4096_modules_are_kept" {

@@ -179,7 +179,7 @@ static void *allocate_tracked(const struct request *r, struct draw draw) {
     if (r->zero && by_class) mem_zero(p, r->n);
     /* What led on in a list of free places would lead a scan from this block to another one. */
     if (place.kind == PLACE_SLOT) ((struct link *)(void *)p)->word = 0; /* encoded ones lead nowhere anyway */
-    pattern_end(&place, r->n); /* first: the thread may end between the two */
+    pattern_end(&place, r->n);                                          /* first: the thread may end between the two */
     fill(&place, r, stack, draw);
     return p;
 }

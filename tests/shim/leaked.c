@@ -1,5 +1,5 @@
-/* leaked CASE: makes blocks of known fates and ends; sizes tell them apart. Leaked are those of 1001 to 1009 bytes, what
- * only they lead to has 1101 to 1109, possible those of 2048, and all others are in use. */
+/* leaked CASE: makes blocks of known fates and ends; sizes tell them apart. Leaked are those of 1001 to 1009 bytes,
+ * what only they lead to has 1101 to 1109, possible those of 2048, and all others are in use. */
 #include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -115,7 +115,8 @@ static void *waiting(void *how) {
     if (how) { /* only a register of a thread that sleeps knows it */
         register void *held __asm__("r12") = make(913);
         pthread_barrier_wait(&ready);
-        __asm__ volatile("1: mov $34, %%eax\n syscall\n jmp 1b" : "+r"(held)::"rax", "rcx", "r11", "memory"); /* pause */
+        __asm__ volatile("1: mov $34, %%eax\n syscall\n jmp 1b"
+                         : "+r"(held)::"rax", "rcx", "r11", "memory"); /* pause */
     }
     pthread_barrier_wait(&ready);
     for (;;) pause();
@@ -197,9 +198,9 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } cases[] = {{"plain", plain},     {"cycles", cycles},         {"past", past},       {"globals", globals},
-                 {"kernels", kernels}, {"threads", threads},       {"guarded", guarded}, {"coroutines", coroutines},
-                 {"blocked", blocked}, {"forked", forked},         {"many", many}};
+    } cases[] = {{"plain", plain},     {"cycles", cycles},   {"past", past},       {"globals", globals},
+                 {"kernels", kernels}, {"threads", threads}, {"guarded", guarded}, {"coroutines", coroutines},
+                 {"blocked", blocked}, {"forked", forked},   {"many", many}};
     for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++) {
         if (strcmp(argv[1], cases[i].name) != 0) continue;
         cases[i].run();

@@ -61,8 +61,10 @@ static NOINLINE bool push_run(void *p) {
 
 /* The slab's first place is drawn. A child of fork finds none in the direct table, and draws its lists anew. */
 ALWAYS_INLINE bool is_due(struct heap *h, struct slab *s, size_t n) {
-    if (unlikely(n <= SMALL_MAX && tls.direct[(n + 15) >> 4] != s)) heap_publish_class(h, class_of(n));
-    if (unlikely(sample_is_stale(s))) sample_redraw(s);
+    if (unlikely(sample_epoch != 0)) {
+        if (n <= SMALL_MAX && tls.direct[(n + 15) >> 4] != s) heap_publish_class(h, class_of(n));
+        if (sample_is_stale(s)) sample_redraw(s);
+    }
     return sample_is_due(s);
 }
 

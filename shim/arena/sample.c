@@ -134,6 +134,7 @@ uint64_t sample_probability(struct draw draw) {
 uint64_t sample_weight(struct draw draw) {
     static _Atomic uint64_t known[SAMPLE_CERTAIN][SAMPLE_THINNED_MAX + 1];
     if (draw.class == SAMPLE_CERTAIN) return 1u << SAMPLE_WEIGHT_SHIFT;
+    ASSERT(draw.thinned <= SAMPLE_THINNED_MAX);
     _Atomic uint64_t *weight = &known[draw.class][draw.thinned];
     uint64_t w = atomic_load_explicit(weight, memory_order_relaxed);
     if (likely(w != 0)) return w;
@@ -243,7 +244,7 @@ bool sample_take_run(size_t n, struct draw *draw) {
 
 void sample_forked(void) {
     if (!sample_on) return;
-    sample_epoch++;
+    if (++sample_epoch == 0) sample_epoch = 1;                                         /* 0: never forked */
     for (size_t i = 0; i < ARRAY_LENGTH(tls.direct); i++) tls.direct[i] = &slab_empty; /* by the near path once */
     atomic_store_explicit(&taken, 0, memory_order_relaxed);
     atomic_store_explicit(&lost, 0, memory_order_relaxed);

@@ -77,7 +77,7 @@ same_as_without() {
     local level=$1 program=$2 limit=${LIMIT:-60} plain=$BATS_FILE_TMPDIR/plain.$3 with=$BATS_TEST_TMPDIR/with round what
     shim_is_built || return 1
     shift 2
-    # What both levels are compared with is run once.
+    # What all levels are compared with is run once.
     [ -e "$plain.status" ] || run_program "$plain" "$limit" without "$@"
     if [ "$(cat "$plain.status")" != 0 ]; then
         echo "without weir: exit status $(cat "$plain.status")"

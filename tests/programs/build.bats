@@ -39,10 +39,14 @@ cmake_session() {
 export -f gcc_session gxx_session make_session cmake_session
 
 @test "gcc_makes_the_same_objects_at_disabled" { same_as_without disabled cc1 gcc_session; }
+@test "gcc_makes_the_same_objects_at_simple" { same_as_without simple cc1 gcc_session; }
 @test "gcc_makes_the_same_objects_at_paranoid" { same_as_without paranoid cc1 gcc_session; }
 @test "gxx_makes_the_same_objects_at_disabled" { same_as_without disabled cc1plus gxx_session; }
+@test "gxx_makes_the_same_objects_at_simple" { same_as_without simple cc1plus gxx_session; }
 @test "gxx_makes_the_same_objects_at_paranoid" { same_as_without paranoid cc1plus gxx_session; }
 @test "make_behaves_as_without_weir_at_disabled" { same_as_without disabled make make_session; }
+@test "make_behaves_as_without_weir_at_simple" { same_as_without simple make make_session; }
 @test "make_behaves_as_without_weir_at_paranoid" { same_as_without paranoid make make_session; }
 @test "cmake_behaves_as_without_weir_at_disabled" { same_as_without disabled cmake cmake_session; }
+@test "cmake_behaves_as_without_weir_at_simple" { same_as_without simple cmake cmake_session; }
 @test "cmake_behaves_as_without_weir_at_paranoid" { same_as_without paranoid cmake cmake_session; }

@@ -45,6 +45,8 @@ sqlite_session() {
 export -f git_session sqlite_session
 
 @test "git_behaves_as_without_weir_at_disabled" { same_as_without disabled git git_session; }
+@test "git_behaves_as_without_weir_at_simple" { same_as_without simple git git_session; }
 @test "git_behaves_as_without_weir_at_paranoid" { same_as_without paranoid git git_session; }
 @test "sqlite_behaves_as_without_weir_at_disabled" { same_as_without disabled sqlite3 sqlite_session; }
+@test "sqlite_behaves_as_without_weir_at_simple" { same_as_without simple sqlite3 sqlite_session; }
 @test "sqlite_behaves_as_without_weir_at_paranoid" { same_as_without paranoid sqlite3 sqlite_session; }

@@ -52,16 +52,23 @@ setup_file() {
 }
 
 @test "perl_behaves_as_without_weir_at_disabled" { same_as_without disabled perl perl_session; }
+@test "perl_behaves_as_without_weir_at_simple" { same_as_without simple perl perl_session; }
 @test "perl_behaves_as_without_weir_at_paranoid" { same_as_without paranoid perl perl_session; }
 @test "python_behaves_as_without_weir_at_disabled" { same_as_without disabled python3 python_session; }
+@test "python_behaves_as_without_weir_at_simple" { same_as_without simple python3 python_session; }
 @test "python_behaves_as_without_weir_at_paranoid" { same_as_without paranoid python3 python_session; }
 @test "python_with_malloc_for_all_behaves_as_without_weir_at_disabled" { same_as_without disabled python3 python_malloc_session; }
+@test "python_with_malloc_for_all_behaves_as_without_weir_at_simple" { same_as_without simple python3 python_malloc_session; }
 @test "python_with_malloc_for_all_behaves_as_without_weir_at_paranoid" { same_as_without paranoid python3 python_malloc_session; }
 @test "ruby_behaves_as_without_weir_at_disabled" { same_as_without disabled ruby ruby_session; }
+@test "ruby_behaves_as_without_weir_at_simple" { same_as_without simple ruby ruby_session; }
 @test "ruby_behaves_as_without_weir_at_paranoid" { same_as_without paranoid ruby ruby_session; }
 @test "lua_behaves_as_without_weir_at_disabled" { same_as_without disabled lua lua_session; }
+@test "lua_behaves_as_without_weir_at_simple" { same_as_without simple lua lua_session; }
 @test "lua_behaves_as_without_weir_at_paranoid" { same_as_without paranoid lua lua_session; }
 @test "node_behaves_as_without_weir_at_disabled" { same_as_without disabled node node_session; }
+@test "node_behaves_as_without_weir_at_simple" { same_as_without simple node node_session; }
 @test "node_behaves_as_without_weir_at_paranoid" { same_as_without paranoid node node_session; }
 @test "java_behaves_as_without_weir_at_disabled" { same_as_without disabled java java_session; }
+@test "java_behaves_as_without_weir_at_simple" { same_as_without simple java java_session; }
 @test "java_behaves_as_without_weir_at_paranoid" { same_as_without paranoid java java_session; }

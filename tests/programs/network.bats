@@ -114,12 +114,17 @@ nginx_session() {
 export -f openssl_session curl_session redis_session memcached_session nginx_configuration nginx_session
 
 @test "openssl_behaves_as_without_weir_at_disabled" { same_as_without disabled openssl openssl_session; }
+@test "openssl_behaves_as_without_weir_at_simple" { same_as_without simple openssl openssl_session; }
 @test "openssl_behaves_as_without_weir_at_paranoid" { same_as_without paranoid openssl openssl_session; }
 @test "curl_behaves_as_without_weir_at_disabled" { same_as_without disabled curl curl_session; }
+@test "curl_behaves_as_without_weir_at_simple" { same_as_without simple curl curl_session; }
 @test "curl_behaves_as_without_weir_at_paranoid" { same_as_without paranoid curl curl_session; }
 @test "redis_behaves_as_without_weir_at_disabled" { same_as_without disabled redis-server redis_session; }
+@test "redis_behaves_as_without_weir_at_simple" { same_as_without simple redis-server redis_session; }
 @test "redis_behaves_as_without_weir_at_paranoid" { same_as_without paranoid redis-server redis_session; }
 @test "memcached_behaves_as_without_weir_at_disabled" { same_as_without disabled memcached memcached_session; }
+@test "memcached_behaves_as_without_weir_at_simple" { same_as_without simple memcached memcached_session; }
 @test "memcached_behaves_as_without_weir_at_paranoid" { same_as_without paranoid memcached memcached_session; }
 @test "nginx_behaves_as_without_weir_at_disabled" { same_as_without disabled nginx nginx_session; }
+@test "nginx_behaves_as_without_weir_at_simple" { same_as_without simple nginx nginx_session; }
 @test "nginx_behaves_as_without_weir_at_paranoid" { same_as_without paranoid nginx nginx_session; }

@@ -106,12 +106,16 @@ P
 export -f ssh_session php_session erlang_session emacs_session firefox_session
 
 @test "sshd_logs_in_as_without_weir_at_disabled" { has_program sshd; same_as_without disabled sshd ssh_session; }
+@test "sshd_logs_in_as_without_weir_at_simple" { has_program sshd; same_as_without simple sshd ssh_session; }
 @test "sshd_logs_in_as_without_weir_at_paranoid" { has_program sshd; same_as_without paranoid sshd ssh_session; }
 @test "php_fpm_serves_as_without_weir_at_disabled" { has_program cgi-fcgi; [ -n "$PHP" ] || skip "no php-fpm is installed"; same_as_without disabled php-fpm php_session; }
+@test "php_fpm_serves_as_without_weir_at_simple" { has_program cgi-fcgi; [ -n "$PHP" ] || skip "no php-fpm is installed"; same_as_without simple php-fpm php_session; }
 @test "php_fpm_serves_as_without_weir_at_paranoid" { has_program cgi-fcgi; [ -n "$PHP" ] || skip "no php-fpm is installed"; same_as_without paranoid php-fpm php_session; }
 @test "erlang_behaves_as_without_weir_at_disabled" { has_program erl; same_as_without disabled beam.smp erlang_session; }
+@test "erlang_behaves_as_without_weir_at_simple" { has_program erl; same_as_without simple beam.smp erlang_session; }
 @test "erlang_behaves_as_without_weir_at_paranoid" { has_program erl; same_as_without paranoid beam.smp erlang_session; }
 @test "emacs_behaves_as_without_weir_at_disabled" { has_program emacs; same_as_without disabled emacs emacs_session; }
+@test "emacs_behaves_as_without_weir_at_simple" { has_program emacs; same_as_without simple emacs emacs_session; }
 @test "emacs_behaves_as_without_weir_at_paranoid" { has_program emacs; same_as_without paranoid emacs emacs_session; }
 # Its malloc is its own, as its dumps say: they are no whole reports.
 paints_at() {

@@ -63,8 +63,11 @@ tar_session() {
 export -f bash_session coreutils_session tar_session
 
 @test "bash_behaves_as_without_weir_at_disabled" { same_as_without disabled bash bash_session; }
+@test "bash_behaves_as_without_weir_at_simple" { same_as_without simple bash bash_session; }
 @test "bash_behaves_as_without_weir_at_paranoid" { same_as_without paranoid bash bash_session; }
 @test "coreutils_behave_as_without_weir_at_disabled" { same_as_without disabled sort coreutils_session; }
+@test "coreutils_behave_as_without_weir_at_simple" { same_as_without simple sort coreutils_session; }
 @test "coreutils_behave_as_without_weir_at_paranoid" { same_as_without paranoid sort coreutils_session; }
 @test "tar_xz_and_zstd_behave_as_without_weir_at_disabled" { same_as_without disabled xz tar_session; }
+@test "tar_xz_and_zstd_behave_as_without_weir_at_simple" { same_as_without simple xz tar_session; }
 @test "tar_xz_and_zstd_behave_as_without_weir_at_paranoid" { same_as_without paranoid xz tar_session; }

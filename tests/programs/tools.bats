@@ -26,6 +26,8 @@ stress_session() {
 export -f gdb_session stress_session
 
 @test "gdb_behaves_as_without_weir_at_disabled" { same_as_without disabled gdb gdb_session; }
+@test "gdb_behaves_as_without_weir_at_simple" { same_as_without simple gdb gdb_session; }
 @test "gdb_behaves_as_without_weir_at_paranoid" { same_as_without paranoid gdb gdb_session; }
 @test "stress_ng_behaves_as_without_weir_at_disabled" { same_as_without disabled stress-ng stress_session; }
+@test "stress_ng_behaves_as_without_weir_at_simple" { same_as_without simple stress-ng stress_session; }
 @test "stress_ng_behaves_as_without_weir_at_paranoid" { same_as_without paranoid stress-ng stress_session; }

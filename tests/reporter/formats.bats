@@ -114,6 +114,7 @@ is_whole() {
                 report_on dropping
                 is_whole "$compiler $linker $flags"
                 echo "$linker" >>tried
+                [ "$LONG" ] || [ "$linker" = bfd ] || break
             done
         done
     done

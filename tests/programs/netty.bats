@@ -89,4 +89,5 @@ the_dump() { find with.dumps -name 'java.*.dump' | sort | tail -n 1; }
 }
 @test "a_netty_server_loses_nothing_at_disabled" { same_as_without disabled java echoes; }
 @test "a_netty_server_loses_nothing_at_simple" { same_as_without simple java echoes; }
+@test "a_netty_server_loses_nothing_at_advanced" { same_as_without advanced java echoes; }
 @test "a_netty_server_loses_nothing_at_paranoid" { same_as_without paranoid java echoes; }

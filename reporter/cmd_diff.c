@@ -102,12 +102,13 @@ static void print_row(const struct diff *diff, const struct diff_site *d, size_t
 
 static void print_text(const struct diff *diff, const struct merged *now, const struct parsed *parsed) {
     size_t most = parsed->rows < diff->count ? parsed->rows : diff->count;
-    struct merged_site **sites = memory_get(most, sizeof *sites);
-    const struct diff_site **chosen = memory_get(most, sizeof *chosen);
+    struct merged_site **sites = memory_get(most, sizeof(void *));
+    const struct diff_site **chosen = memory_get(most, sizeof(void *));
     size_t n = choose(diff, &(struct parsed){.rows = most, .shrunk = parsed->shrunk}, sites, chosen);
     struct merged shown = *now;
     struct symbol_options symbol_options = {.sysroot = ""};
-    struct view view = {stdout, &shown, symbols_new(now, &symbol_options), {.rows = n, .details = parsed->details}};
+    struct view view = {
+        stdout, &shown, symbols_new(now, &symbol_options), {.rows = n, .details = parsed->details}, NULL};
     shown.sites = sites;
     shown.live_sites = n;
     print_title(diff, now);
@@ -142,7 +143,7 @@ static void put_change(struct json *json, const char *name, double value) {
 static void print_json(const struct diff *diff, const struct merged *now) {
     struct json json = {.out = stdout};
     struct symbol_options symbol_options = {.sysroot = ""};
-    struct view view = {stdout, now, symbols_new(now, &symbol_options), {.rows = VIEW_ALL}};
+    struct view view = {stdout, now, symbols_new(now, &symbol_options), {.rows = VIEW_ALL}, NULL};
     view_resolve(&view, VIEW_ALL);
     json_open(&json, NULL, '{');
     json_number(&json, "grown_sites", diff->grown);

@@ -33,6 +33,8 @@ static const char help[] = "weir gate [options] -- PROGRAM ARGS: runs it under w
                            "  --max-live SIZE        live at the end of any one process (default: any)\n"
                            "  --max-peak SIZE        charged at the peak of any one (default: any)\n"
                            "  --require-processes N  so many must have been seen to their end\n"
+                           "  --suppressions FILE    leaks that are known, by LeakSanitizer's or Valgrind's\n"
+                           "                         list; it may be given several times\n"
                            "  --top N                sites shown (default: 10, 3 of them with frames)\n"
                            "  --level LEVEL, --depth N and the like are weir run's; paranoid is the default\n"
                            "  --help\n"
@@ -42,11 +44,21 @@ static const char help[] = "weir gate [options] -- PROGRAM ARGS: runs it under w
                            "status, unless there are leaks.\n";
 
 enum { GATE_EXIT_FAILED = 1, GATE_EXIT_INCONCLUSIVE = 3 };
-enum { OPTION_LEAKED = 256, OPTION_POSSIBLE, OPTION_LIVE, OPTION_PEAK, OPTION_PROCESSES, OPTION_TOP, OPTION_RUN };
+enum {
+    OPTION_LEAKED = 256,
+    OPTION_POSSIBLE,
+    OPTION_LIVE,
+    OPTION_PEAK,
+    OPTION_PROCESSES,
+    OPTION_SUPPRESSIONS,
+    OPTION_TOP,
+    OPTION_RUN
+};
 #define MAX_OPTIONS 48
 
 struct parsed {
     struct gate_rules rules;
+    struct suppressions suppressions;
     size_t rows, details;
     bool runs;
     char **arguments; /* of the program, or paths */
@@ -70,15 +82,14 @@ static char *worst_of(const struct view *view) {
     return worst;
 }
 
-/* Only what is, or may be, leaked. */
-static void show(struct merged *merged, const struct parsed *parsed, struct outcome *outcome) {
-    struct symbol_options options = {.sysroot = ""};
-    struct view view = {
-        stdout, merged, symbols_new(merged, &options), {.rows = parsed->rows, .details = parsed->details}};
+/* Only what is, or may be, leaked, and not suppressed. */
+static void show(const struct view *view, struct merged *merged, struct outcome *outcome) {
     merged->live_sites = merged->leaked_sites + merged->possible_sites;
-    if (merged->live_sites) view_text(&view);
-    outcome->worst = worst_of(&view);
-    symbols_free(view.symbols);
+    if (outcome->gate.result == GATE_FAILED && merged->live_sites)
+        view_text(view);
+    else
+        view_suppressions(view);
+    if (outcome->gate.result == GATE_FAILED) outcome->worst = worst_of(view);
 }
 
 static bool has_canary(const struct merged *merged) {
@@ -89,15 +100,23 @@ static bool has_canary(const struct merged *merged) {
     return merged->sampled; /* it may not have been drawn: the exact sum over all blocks tells */
 }
 
-static void judge(char **paths, size_t count, const struct parsed *parsed, bool quiet, struct outcome *outcome) {
+static void judge(char **paths, size_t count, struct parsed *parsed, bool quiet, struct outcome *outcome) {
     struct merged merged = {0};
+    struct symbol_options options = {.sysroot = ""};
     struct report_request request = {.paths = paths, .path_count = count};
     (void)report_load(&merged, &request);
     merged_build(&merged);
+    struct view view = {stdout,
+                        &merged,
+                        symbols_new(&merged, &options),
+                        {.rows = parsed->rows, .details = parsed->details},
+                        &parsed->suppressions};
+    suppress_apply(&parsed->suppressions, &merged, view.symbols);
     merged_sort(&merged, BY_BYTES);
-    gate_judge(&outcome->gate, &merged, &parsed->rules);
+    gate_judge(&outcome->gate, &merged, &parsed->rules, &parsed->suppressions);
     outcome->canary = has_canary(&merged) && outcome->gate.leaked_bytes >= CANARY;
-    if (!quiet && outcome->gate.result == GATE_FAILED) show(&merged, parsed, outcome);
+    if (!quiet) show(&view, &merged, outcome);
+    symbols_free(view.symbols);
     merged_free(&merged);
 }
 
@@ -116,10 +135,12 @@ static int say(struct outcome *outcome) {
         (void)printf("%s%s%s\n", reason, outcome->worst ? "; first: " : "", outcome->worst ? outcome->worst : "");
         free(reason);
     } else {
-        (void)printf("%zu %s, leaked %s, %s blocks in use (%s)\n", gate->processes,
-                     gate->processes == 1 ? "process" : "processes",
-                     gate->leaked_bytes ? units_bytes(gate->leaked_bytes) : "nothing", units_count(gate->in_use_blocks),
-                     units_bytes(gate->in_use_bytes));
+        (void)printf("%zu %s, leaked %s, ", gate->processes, gate->processes == 1 ? "process" : "processes",
+                     gate->leaked_bytes ? units_bytes(gate->leaked_bytes) : "nothing");
+        if (gate->suppressed_blocks)
+            (void)printf("suppressed %s in %s %s, ", units_bytes(gate->suppressed_bytes),
+                         units_count(gate->suppressed_blocks), gate->suppressed_blocks == 1 ? "block" : "blocks");
+        (void)printf("%s blocks in use (%s)\n", units_count(gate->in_use_blocks), units_bytes(gate->in_use_bytes));
     }
     int status = statuses[gate->result];
     free(outcome->worst);
@@ -206,7 +227,7 @@ int cmd_gate_canary(int count, char **arguments) {
     char *volatile lost = malloc(CANARY);
     if (lost) lost[0] = 1;
     lost = NULL;
-    /* What the call has left in registers and on the stack. */
+    /* What the call has left in registers and on the stack. NOLINTNEXTLINE(clang-analyzer-unix.Malloc): a leak it is */
     char room[4096];
     memset(room, 0, sizeof room);
     __asm__ volatile("" ::"r"(room)
@@ -215,7 +236,7 @@ int cmd_gate_canary(int count, char **arguments) {
     return EXIT_FINE;
 }
 
-static int gate_program(const struct parsed *parsed) {
+static int gate_program(struct parsed *parsed) {
     struct outcome outcome = {0};
     char *why = why_blind(parsed), *folder = why ? NULL : make_folder("gate");
     if (!folder) {
@@ -275,6 +296,8 @@ static bool take(struct parsed *parsed, int option, const char *value) {
         return parse_size("max-peak", value, &parsed->rules.max_peak);
     case OPTION_PROCESSES:
         return parse_count("require-processes", value, &parsed->rules.processes);
+    case OPTION_SUPPRESSIONS:
+        return report_suppress(&parsed->suppressions, value);
     case OPTION_TOP:
         if (!parse_count("top", value, &parsed->rows)) return false;
         parsed->details = parsed->rows;
@@ -296,6 +319,7 @@ static void make_options(struct option *options) {
                                         {"max-live", required_argument, NULL, OPTION_LIVE},
                                         {"max-peak", required_argument, NULL, OPTION_PEAK},
                                         {"require-processes", required_argument, NULL, OPTION_PROCESSES},
+                                        {"suppressions", required_argument, NULL, OPTION_SUPPRESSIONS},
                                         {"top", required_argument, NULL, OPTION_TOP},
                                         {"help", no_argument, NULL, 'h'}};
     size_t n = 0;

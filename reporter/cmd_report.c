@@ -32,6 +32,10 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
                            "  --skip PATTERN     functions that name no site (* for anything), such as your\n"
                            "                     own allocators; it may be given several times, and a file\n"
                            "                     \"weir:skip\" here may list more, one a line\n"
+                           "  --suppressions FILE  leaks that are known, by LeakSanitizer's or Valgrind's\n"
+                           "                     list; it may be given several times\n"
+                           "  --gen-suppressions TOOL  lsan or valgrind: a list of what is leaked, or may\n"
+                           "                     be, for that tool and for --suppressions, and no report\n"
                            "  --help\n"
                            "\n"
                            "A folder stands for all files in it whose names end in .dump. Several dumps are\n"
@@ -49,6 +53,8 @@ enum {
     OPTION_SKIP,
     OPTION_MEMORY,
     OPTION_ARENA,
+    OPTION_SUPPRESSIONS,
+    OPTION_GENERATE,
     OPTION_HELP
 };
 
@@ -62,6 +68,8 @@ static const struct option options[] = {{"top", required_argument, NULL, OPTION_
                                         {"debug-dir", required_argument, NULL, OPTION_DEBUG_DIR},
                                         {"sysroot", required_argument, NULL, OPTION_SYSROOT},
                                         {"skip", required_argument, NULL, OPTION_SKIP},
+                                        {"suppressions", required_argument, NULL, OPTION_SUPPRESSIONS},
+                                        {"gen-suppressions", required_argument, NULL, OPTION_GENERATE},
                                         {"help", no_argument, NULL, OPTION_HELP},
                                         {NULL, 0, NULL, 0}};
 
@@ -107,7 +115,7 @@ static void add_debug_dir(struct parsed *parsed, const char *folder) {
 static bool take_option(struct parsed *parsed, int option, const char *value) {
     static const char *const orders[] = {"bytes", "blocks",    "age",  "pinned", "total",
                                          "peak",  "temporary", "rate", "live",   NULL},
-                             *const forms[] = {"text", "json", NULL};
+                             *const forms[] = {"text", "json", NULL}, *const tools[] = {"lsan", "valgrind", NULL};
     int chosen = 0;
     switch (option) {
     case OPTION_TOP:
@@ -141,6 +149,12 @@ static bool take_option(struct parsed *parsed, int option, const char *value) {
         return true;
     case OPTION_SKIP:
         skipped_add(value);
+        return true;
+    case OPTION_SUPPRESSIONS:
+        return report_suppress(&parsed->request.suppressions, value);
+    case OPTION_GENERATE:
+        if (!parse_word("gen-suppressions", value, tools, &chosen)) return false;
+        parsed->request.generate = chosen == 0 ? SUPPRESSIONS_LSAN : SUPPRESSIONS_VALGRIND;
         return true;
     case OPTION_HELP:
         parsed->help = true;
@@ -193,6 +207,7 @@ int cmd_report(int count, char **arguments) {
     if (!skipped_read(SKIPPED_FILE) && errno != ENOENT) view_message("%s: %s", SKIPPED_FILE, strerror(errno));
     int status = report_produce(&parsed.request, stdout);
     skipped_forget();
+    suppress_free(&parsed.request.suppressions);
     free(next);
     free(parsed.request.symbols.debug_dirs);
     return status;

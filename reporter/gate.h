@@ -24,11 +24,13 @@ struct gate {
     char **reasons; /* why it failed, or why it is inconclusive; what failed comes first */
     size_t reason_count, reason_capacity;
     uint64_t leaked_blocks, leaked_bytes, possible_blocks, possible_bytes, in_use_blocks, in_use_bytes;
+    uint64_t suppressed_blocks, suppressed_bytes;
     size_t processes; /* that were judged */
 };
 
-/* Of built dumps. */
-void gate_judge(struct gate *gate, const struct merged *merged, const struct gate_rules *rules);
+/* Of built dumps, to which the suppressions were applied. */
+void gate_judge(struct gate *gate, const struct merged *merged, const struct gate_rules *rules,
+                const struct suppressions *known);
 void gate_add(struct gate *gate, enum gate_result result, char *reason); /* takes it */
 void gate_free(struct gate *gate);
 

@@ -56,6 +56,13 @@ bool report_load(struct merged *merged, const struct report_request *request) {
     return found;
 }
 
+bool report_suppress(struct suppressions *suppressions, const char *path) {
+    char *problem = suppress_read(suppressions, path);
+    if (problem) view_message("%s", problem);
+    free(problem);
+    return !problem;
+}
+
 /* A reader that went away or a full disk is a failure of this command, in one line; not a silent end by SIGPIPE. */
 static bool flush(FILE *out) {
     errno = 0;
@@ -64,17 +71,24 @@ static bool flush(FILE *out) {
     return written;
 }
 
-int report_produce(const struct report_request *request, FILE *out) {
+int report_produce(struct report_request *request, FILE *out) {
     struct merged merged = {0};
     bool fine = report_load(&merged, request);
     if (merged.part_count) {
         struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
         merged_build(&merged);
         merged_sort(&merged, request->order);
-        struct view view = {out, &merged, symbols_new(&merged, &request->symbols), request->view};
+        struct view view = {out, &merged, symbols_new(&merged, &request->symbols), request->view, NULL};
         view.options.order = request->order;
+        if (request->suppressions.count) {
+            suppress_apply(&request->suppressions, &merged, view.symbols);
+            merged_sort(&merged, request->order);
+            view.suppressions = &request->suppressions;
+        }
         (void)sigaction(SIGPIPE, &ignore, &before);
-        if (request->json)
+        if (request->generate)
+            view_generate(&view, request->generate);
+        else if (request->json)
             view_json(&view);
         else
             view_text(&view);

@@ -11,12 +11,17 @@ struct report_request {
     bool json;
     struct view_options view;
     struct symbol_options symbols;
+    struct suppressions suppressions;
+    enum suppression_form generate; /* in place of a report */
 };
 
 /* Reads all of the paths. False: a folder has none; that was said. */
 bool report_load(struct merged *merged, const struct report_request *request);
 
+/* Reads a list of suppressions. False: it is wrong; that was said. */
+bool report_suppress(struct suppressions *suppressions, const char *path);
+
 /* EXIT_FINE, or EXIT_UNREADABLE where something could not be read or the report not be written; that was said then. */
-int report_produce(const struct report_request *request, FILE *out);
+int report_produce(struct report_request *request, FILE *out);
 
 #endif

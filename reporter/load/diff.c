@@ -17,16 +17,14 @@ struct entry {
 };
 
 static char *key_of(const struct merged *merged, const struct merged_site *site) {
-    size_t length = 1, at = 0;
+    size_t length = 1;
     for (uint32_t i = 0; i < site->frame_count; i++)
         length += strlen(merged->modules[site->frames[i].module]->key) + 20;
-    char *key = memory_get(length, 1);
+    char *key = memory_get(length, 1), *end = key;
     for (uint32_t i = 0; i < site->frame_count; i++) {
         char *frame = memory_format("%s@%llx;", merged->modules[site->frames[i].module]->key,
                                     (unsigned long long)site->frames[i].offset);
-        size_t n = strlen(frame);
-        memcpy(key + at, frame, n);
-        at += n;
+        end = stpcpy(end, frame);
         free(frame);
     }
     return key;
@@ -89,12 +87,15 @@ static const struct dump *the_dump(const struct merged *merged) {
 }
 
 void diff_make(struct diff *diff, const struct merged *before, const struct merged *now) {
-    struct entry *table = NULL, *entry = NULL, *next = NULL;
+    struct entry *table = NULL;
     *diff = (struct diff){0};
     add_all(&table, before, false);
     add_all(&table, now, true);
     diff->sites = memory_get(HASH_COUNT(table), sizeof *diff->sites);
-    HASH_ITER(hh, table, entry, next) {
+    struct entry *entry = table;
+    HASH_CLEAR(hh, table); /* the list goes on to be one */
+    while (entry) {
+        struct entry *next = entry->hh.next;
         struct diff_site *d = &diff->sites[diff->count++];
         *d = entry->diff;
         weigh(d);
@@ -102,9 +103,9 @@ void diff_make(struct diff *diff, const struct merged *before, const struct merg
         diff->shrunk += d->least < 0;
         if (d->least > 0) diff->grown_bytes += d->bytes;
         if (d->least < 0) diff->shrunk_bytes -= d->bytes;
-        HASH_DEL(table, entry);
         free(entry->key);
         free(entry);
+        entry = next;
     }
     if (diff->count) qsort(diff->sites, diff->count, sizeof *diff->sites, compare);
     const struct dump *old = the_dump(before), *new = the_dump(now);

@@ -169,8 +169,6 @@ static void add_samples(struct merged *merged, struct merged_site *site, const s
     samples_join(&site->byte_samples, &bytes);
     samples_join(&merged->block_samples, &blocks);
     samples_join(&merged->byte_samples, &bytes);
-    if (site->verdict == DUMP_LEAKED || site->verdict == DUMP_INDIRECT) samples_join(&merged->leaked_samples, &bytes);
-    if (site->verdict == DUMP_POSSIBLE) samples_join(&merged->possible_samples, &bytes);
 }
 
 static void add_site(struct merged *merged, size_t number, struct translation *known, const struct dump_site *from,
@@ -334,6 +332,25 @@ static int compare_threads(const void *left, const void *right) {
     return result ? result : descending(b->thread, a->thread);
 }
 
+void merged_sum(struct merged *merged) {
+    merged->leaked_samples = merged->possible_samples = (struct samples){0};
+    merged->leaked_sites = merged->possible_sites = merged->suppressed_sites = 0;
+    for (size_t i = 0; i < merged->site_count; i++) {
+        struct merged_site *site = merged->sites[i];
+        merged->suppressed_sites += site->suppressed;
+        if (site->blocks == 0 || site->suppressed) continue;
+        if (site->verdict == DUMP_LEAKED || site->verdict == DUMP_INDIRECT) {
+            merged->leaked_sites++;
+            samples_join(&merged->leaked_samples, &site->byte_samples);
+        } else if (site->verdict == DUMP_POSSIBLE) {
+            merged->possible_sites++;
+            samples_join(&merged->possible_samples, &site->byte_samples);
+        }
+    }
+    merged->leaked = samples_estimate(&merged->leaked_samples);
+    merged->possible = samples_estimate(&merged->possible_samples);
+}
+
 void merged_build(struct merged *merged) {
     mark_older(merged);
     for (size_t i = 0; i < merged->part_count; i++) {
@@ -343,8 +360,6 @@ void merged_build(struct merged *merged) {
     for (size_t i = 0; i < merged->site_count; i++) {
         struct merged_site *site = merged->sites[i];
         merged->live_sites += site->blocks > 0;
-        merged->leaked_sites += site->blocks > 0 && (site->verdict == DUMP_LEAKED || site->verdict == DUMP_INDIRECT);
-        merged->possible_sites += site->blocks > 0 && site->verdict == DUMP_POSSIBLE;
         site->all_blocks = samples_estimate(&site->block_samples);
         site->all_bytes = samples_estimate(&site->byte_samples);
         merged_sort_growths(site);
@@ -352,8 +367,7 @@ void merged_build(struct merged *merged) {
     }
     merged->all_blocks = samples_estimate(&merged->block_samples);
     merged->all_bytes = samples_estimate(&merged->byte_samples);
-    merged->leaked = samples_estimate(&merged->leaked_samples);
-    merged->possible = samples_estimate(&merged->possible_samples);
+    merged_sum(merged);
     merged_find_doubts(merged);
 }
 
@@ -373,16 +387,16 @@ static int lower(const struct estimate *a, const struct estimate *b) {
 }
 
 /* What is worse comes first. */
-static int rank(enum dump_verdict verdict) {
+static int rank(const struct merged_site *site) {
     static const int ranks[] = {
         [DUMP_LEAKED] = 0, [DUMP_INDIRECT] = 1, [DUMP_POSSIBLE] = 2, [DUMP_UNKNOWN] = 3, [DUMP_IN_USE] = 4};
-    return ranks[verdict];
+    return site->suppressed ? 5 : ranks[site->verdict];
 }
 
 static int compare_sites(const void *left, const void *right, void *order) {
     const struct merged_site *a = *(struct merged_site *const *)left, *b = *(struct merged_site *const *)right;
     int result = descending(a->blocks > 0, b->blocks > 0);
-    if (!result && *(enum merged_order *)order != BY_PINNED) result = rank(a->verdict) - rank(b->verdict);
+    if (!result && *(enum merged_order *)order != BY_PINNED) result = rank(a) - rank(b);
     if (!result && *(enum merged_order *)order == BY_BLOCKS) result = lower(&a->all_blocks, &b->all_blocks);
     if (!result && *(enum merged_order *)order == BY_AGE) result = descending(a->oldest_age, b->oldest_age);
     if (!result && *(enum merged_order *)order == BY_PINNED) result = descending(a->pinned, b->pinned);

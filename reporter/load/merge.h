@@ -55,6 +55,7 @@ struct merged_site {
     uint32_t frame_count;
     uint32_t flags; /* DUMP_STACK_… of all its stacks */
     enum dump_verdict verdict;
+    bool suppressed;                            /* leaked, or it may be, and known to be so: not counted among those */
     uint64_t blocks, bytes;                     /* those that were tracked */
     struct samples block_samples, byte_samples; /* what they stand for */
     struct estimate all_blocks, all_bytes;
@@ -107,7 +108,7 @@ struct merged {
     bool judged; /* some part is; then these are sums over what is leaked, directly or not, and over what may be */
     struct samples leaked_samples, possible_samples; /* bytes */
     struct estimate leaked, possible;
-    size_t leaked_sites, possible_sites;
+    size_t leaked_sites, possible_sites, suppressed_sites;
     bool sampled;         /* some part is */
     uint32_t forked_from; /* the one process whose blocks those are; 0: several, or it is not known */
     size_t live_sites;
@@ -127,6 +128,7 @@ enum merged_order { BY_BYTES, BY_BLOCKS, BY_AGE, BY_PINNED, BY_TOTAL, BY_PEAK, B
 
 void merged_add(struct merged *merged, struct dump *dump); /* takes it; one that is not usable is only a reason */
 void merged_build(struct merged *merged);                  /* once, after the last add */
+void merged_sum(struct merged *merged);                    /* what is leaked, again, after sites were suppressed */
 void merged_sort(struct merged *merged, enum merged_order order);
 void merged_free(struct merged *merged);
 

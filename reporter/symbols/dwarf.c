@@ -223,7 +223,7 @@ static void name_node(struct dwarf_index *index, struct dwarf_unit *unit, struct
     if (!dwarf_offdie(unit->split ? unit->split->dwarf : index->dwarf, node->die, &die)) return;
     name = die_text_or_origins(&die, DW_AT_linkage_name);
     if (!name) name = die_text_or_origins(&die, DW_AT_MIPS_linkage_name);
-    node->linked = name != NULL;
+    node->linked = name;
     node->own = die_text_or_origins(&die, DW_AT_name);
     if (!name && has_scopes(&unit->body)) {
         node->function = scopes_name(&index->scopes, &die);
@@ -249,10 +249,11 @@ static struct dwarf_answer chain_in(struct dwarf_index *index, struct dwarf_unit
     for (; at != NO_NODE && answer.count < max; answer.count++) {
         struct dwarf_node *node = &unit->nodes[at];
         name_node(index, unit, node);
-        answer.linked = node->linked;
+        answer.linked = node->linked != NULL;
         answer.own = node->own;
         frame.function = node->function;
         frame.brief = node->brief;
+        frame.linked = node->linked;
         frame.inlined = node->parent != NO_NODE;
         frames[answer.count] = frame;
         frame = (struct symbol_frame){.folder = unit->folder, .line = node->call_line};

@@ -20,7 +20,8 @@ struct dwarf_node { /* a function, or one inlined into its parent */
     Dwarf_Off die;
     uint32_t parent; /* what it was inlined into; NO_NODE: it is a function */
     uint32_t call_file, call_line;
-    bool named, linked;     /* linked: by the linker's name, which is whole */
+    bool named;
+    const char *linked;     /* the linker's name, which is whole, or NULL; belongs to the Dwarf */
     const char *own;        /* name without what it lies in; belongs to the Dwarf */
     char *function, *brief; /* on first use */
 };

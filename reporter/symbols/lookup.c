@@ -79,6 +79,7 @@ static void add_name(struct module *module, uint64_t address, const struct dwarf
     if (frame->function && !(is_whole && answer->own && is_name_of(entry->brief, answer->own))) return;
     frame->function = entry->function;
     frame->brief = entry->brief;
+    frame->linked = entry->mangled;
 }
 
 static const char *missing_of(const struct module *module, const struct dwarf_answer *answer,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/symbols/glob.h"
 
 /* By whom, in the order of lines: the C library and those who wrap it; C++'s and Rust's own, which lie in the program;
  * GLib, OpenSSL, zlib, libxml2, APR, libcurl, SQLite, libuv, talloc, ICU and FreeType; JVMs; CPython, Perl, Ruby, PHP,
@@ -248,31 +249,11 @@ static const char *const known[] = {"malloc",
 static char **more;
 static size_t more_count, more_capacity;
 
-/* Each * takes as little as it can, and more where that does not go on. */
-static bool matches(const char *pattern, const char *name) {
-    const char *star = NULL, *from = NULL;
-    while (*name) {
-        if (*pattern == '*') {
-            star = pattern++;
-            from = name;
-        } else if (*pattern == *name) {
-            pattern++, name++;
-        } else if (star) {
-            pattern = star + 1;
-            name = ++from;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*') pattern++;
-    return !*pattern;
-}
-
 bool skipped(const char *brief) {
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (matches(known[i], brief)) return true;
+        if (glob_matches(known[i], brief)) return true;
     for (size_t i = 0; i < more_count; i++)
-        if (matches(more[i], brief)) return true;
+        if (glob_matches(more[i], brief)) return true;
     return false;
 }
 

@@ -79,8 +79,8 @@ static bool get_frame(struct symbols *symbols, struct symbol_frame *frame) {
     if (fread(&fixed, sizeof fixed, 1, symbols->worker.answers) != 1) return false;
     *frame = (struct symbol_frame){.line = fixed.line, .inlined = fixed.inlined != 0};
     return get_text(symbols, fixed.texts[0], &frame->function) && get_text(symbols, fixed.texts[1], &frame->brief) &&
-           get_text(symbols, fixed.texts[2], &frame->file) && get_text(symbols, fixed.texts[3], &frame->folder) &&
-           get_text(symbols, fixed.texts[4], &frame->missing);
+           get_text(symbols, fixed.texts[2], &frame->linked) && get_text(symbols, fixed.texts[3], &frame->file) &&
+           get_text(symbols, fixed.texts[4], &frame->folder) && get_text(symbols, fixed.texts[5], &frame->missing);
 }
 
 static bool get_answer(struct symbols *symbols, const struct worker_request *request) {

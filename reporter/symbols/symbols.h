@@ -16,6 +16,7 @@ struct symbol_options {
 struct symbol_frame {
     const char *function; /* demangled, with parameters; NULL: unknown */
     const char *brief;    /* the same without parameters */
+    const char *linked;   /* as the linker knows it, mangled; NULL: unknown */
     const char *file;     /* as in the debug information, made absolute where that is possible; NULL: unknown */
     const char *folder;   /* the compiler's working folder, NULL: unknown */
     const char *missing;  /* why there is no function or no line; NULL: there are, or see symbols_why */

@@ -41,11 +41,13 @@ static void answer(FILE *out, const struct lookup_result *result) {
         const struct symbol_frame *frame = &result->frames[i];
         struct worker_frame fixed = {frame->line,
                                      frame->inlined,
-                                     {text_length(frame->function), text_length(frame->brief), text_length(frame->file),
-                                      text_length(frame->folder), text_length(frame->missing)}};
+                                     {text_length(frame->function), text_length(frame->brief),
+                                      text_length(frame->linked), text_length(frame->file), text_length(frame->folder),
+                                      text_length(frame->missing)}};
         (void)fwrite(&fixed, sizeof fixed, 1, out);
         put_text(out, frame->function);
         put_text(out, frame->brief);
+        put_text(out, frame->linked);
         put_text(out, frame->file);
         put_text(out, frame->folder);
         put_text(out, frame->missing);

@@ -28,7 +28,7 @@ struct worker_answer {
 struct worker_frame {
     uint32_t line;
     uint32_t inlined;
-    uint32_t texts[5]; /* lengths of function, brief, file, folder, missing */
+    uint32_t texts[6]; /* lengths of function, brief, linked, file, folder, missing */
 };
 
 struct worker {

@@ -75,7 +75,8 @@ static char *result_of(const struct merged *merged) {
     if (merged->possible_sites)
         return amount_of(merged, "maybe leaked", &merged->possible_samples, &merged->possible, merged->possible_sites);
     if (known && merged->judged && merged_all_judged(merged))
-        return memory_format("%s", merged->sampled ? "no sampled block leaked" : "nothing leaked");
+        return memory_format("%s%s", merged->sampled ? "no sampled block leaked" : "nothing leaked",
+                             merged->suppressed_sites ? " but what is suppressed" : "");
     if (merged->live_sites)
         return amount_of(merged, "not freed", &merged->byte_samples, &merged->all_bytes, merged->live_sites);
     if (known && merged->sampled) return memory_format("every sampled block was freed");
@@ -300,7 +301,7 @@ static const char *column_title(const struct merged_site *site) {
                                          [DUMP_INDIRECT] = "BY THOSE",
                                          [DUMP_POSSIBLE] = "MAYBE",
                                          [DUMP_IN_USE] = "IN USE"};
-    return titles[site->verdict];
+    return site->suppressed ? "SUPPRESSED" : titles[site->verdict];
 }
 
 static void print_titles(const struct view *view, const struct merged_site *site) {
@@ -336,7 +337,8 @@ static void print_table(const struct view *view) {
     if (!rows) return;
     char **labels = labels_make(view, rows, merged->sampled ? SITE_LEAST : SITE_WIDTH);
     for (size_t i = 0; i < rows; i++) {
-        if (i == 0 || merged->sites[i]->verdict != merged->sites[i - 1]->verdict) print_titles(view, merged->sites[i]);
+        if (i == 0 || column_title(merged->sites[i]) != column_title(merged->sites[i - 1]))
+            print_titles(view, merged->sites[i]);
         (merged->sampled ? print_sampled_row : print_exact_row)(view, merged->sites[i], labels[i]);
         free(labels[i]);
     }
@@ -392,6 +394,7 @@ void view_text(const struct view *view) {
     } else if (!view_rooms(view)) {
         print_table(view);
         view_details(view);
+        view_suppressions(view);
         print_mappers(view);
         if (view->options.full) view_full(view);
     }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "reporter/load/merge.h"
-#include "reporter/symbols/symbols.h"
+#include "reporter/symbols/suppress.h"
 
 #define VIEW_ALL SIZE_MAX
 
@@ -25,6 +25,7 @@ struct view {
     const struct merged *merged;
     struct symbols *symbols;
     struct view_options options;
+    const struct suppressions *suppressions; /* that were applied; NULL: none */
 };
 
 void view_text(const struct view *view);    /* text.c */
@@ -44,6 +45,12 @@ struct memory_sum {
 };
 bool view_sum_memory(const struct merged *merged, struct memory_sum *sum); /* false: no dump has any */
 extern const char *const view_memory_kinds[MEMORY_KINDS];                  /* names for programs */
+
+void view_suppressions(const struct view *view); /* suppressions.c: what they covered */
+
+/* Suppressions for what is leaked or may be, a list for that tool. */
+enum suppression_form { SUPPRESSIONS_NONE, SUPPRESSIONS_LSAN, SUPPRESSIONS_VALGRIND };
+void view_generate(const struct view *view, enum suppression_form form); /* suppressions.c */
 
 /* A stack, as details show it. */
 void view_stack(const struct view *view, const struct merged_frame *frames, uint32_t count, uint32_t flags);

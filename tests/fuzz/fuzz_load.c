@@ -147,7 +147,7 @@ static void report(char *path) {
                                      .arena = random_below(2),
                                      .colour = true,
                                      .next = "next"};
-        struct view view = {nowhere, &merged, symbols_new(&merged, &options), shown};
+        struct view view = {nowhere, &merged, symbols_new(&merged, &options), shown, NULL};
         view_text(&view);
         view.options.rows = view.options.details = VIEW_ALL;
         view_json(&view);

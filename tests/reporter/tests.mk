@@ -13,7 +13,7 @@ ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/vie
 HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h) shim/box/format.h tests/reporter/tests.mk
 CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
 
-all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/unit_unpack $(OUT)/unit_limits $(OUT)/fuzz_load $(OUT)/stub/libweir.so $(OUT)/stub/weir
+all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/unit_unpack $(OUT)/unit_limits $(OUT)/unit_suppress $(OUT)/fuzz_load $(OUT)/stub/libweir.so $(OUT)/stub/weir
 
 $(OUT)/mkdump: tests/reporter/mkdump.c tests/reporter/dump_builder.c $(HEADERS)
 	@mkdir -p $(@D)
@@ -41,6 +41,9 @@ $(OUT)/unit_unpack: $(OUT)/checked/tests/reporter/unit_unpack.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
 $(OUT)/unit_limits: $(OUT)/checked/tests/reporter/unit_limits.o $(CHECKED)
+	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
+
+$(OUT)/unit_suppress: $(OUT)/checked/tests/reporter/unit_suppress.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
 $(OUT)/fuzz_load: $(OUT)/checked/tests/fuzz/fuzz_load.o $(CHECKED)

@@ -79,7 +79,7 @@ static void show(struct dump *dump, struct outcome *outcome) {
     FILE *nowhere = fopen("/dev/null", "w");
     struct symbol_options options = {.sysroot = ""};
     struct view_options shown = {.rows = VIEW_ALL, .details = VIEW_ALL, .full = true};
-    struct view view = {nowhere, &merged, symbols_new(&merged, &options), shown};
+    struct view view = {nowhere, &merged, symbols_new(&merged, &options), shown, NULL};
     view_text(&view);
     view.options.order = BY_PEAK;
     view_text(&view);

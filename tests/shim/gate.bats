@@ -121,3 +121,94 @@ gate() {
     gate 0 --help
     same "$(awk 'length > 80' out)" ""
 }
+
+# --- suppressions ---
+
+lossy() { # FLAGS...: a program that leaks in C and C++, in a method, a template, and where it is inlined
+    cat >lossy.cc <<'C'
+#include <cstdio>
+#include <cstdlib>
+namespace app {
+struct table {
+    void grow(int n) const { char *volatile p = (char *)malloc(n); *p = 1; p = nullptr; }
+};
+__attribute__((noinline)) void lose_one(int n) { table().grow(n); asm volatile(""); }
+}
+__attribute__((noinline)) void lose_two() { int *volatile p = new int[33]; p[0] = 1; p = nullptr; asm volatile(""); }
+extern "C" __attribute__((noinline)) void lose_three(void) { char *volatile p = (char *)calloc(1, 77); *p = 1; p = nullptr; asm volatile(""); }
+template <class T> __attribute__((noinline)) void lose_four(T v) { T *volatile p = new T(v); p = nullptr; asm volatile(""); }
+int main(int count, char **) {
+    char room[4096];
+    for (int i = 0; i < 3; i++) app::lose_one(50 + i);
+    lose_two();
+    lose_three();
+    lose_four<long>(4);
+    snprintf(room, sizeof room, "%4000d", count);
+    puts("done");
+}
+C
+    g++ -g "$@" -fno-builtin -o lossy lossy.cc
+}
+report() { "$WEIR_REPORTER" report "$@" </dev/null 3>&-; }
+
+@test "lists_of_other_tools_suppress_and_what_they_covered_is_told" {
+    lossy -O1
+    gate 1 -- ./lossy
+    mv weir.gate.*.d all
+    printf 'leak:lose_t\nleak:^nobody$\n' >known.lsan
+    gate 1 --suppressions=known.lsan all
+    has out "FAILED: leaked 161 B in 4 blocks" "209 B            2        2  lose_t (known.lsan:1)" "unused                        ^nobody$ (known.lsan:2)"
+    printf '{\n inlined\n Memcheck:Leak\n fun:malloc\n fun:grow\n ...\n}\n{\n of C++\n Memcheck:Leak\n match-leak-kinds: definite\n fun:_Zn*m\n fun:_Z*lose_*\n}\n' >known.valgrind
+    gate 1 --suppressions=known.valgrind all
+    has out "FAILED: leaked 77 B in 1 block; first: lose_three" "153 B            3        3  inlined" "140 B            2        2  of C++"
+    gate 0 --suppressions=known.lsan --suppressions=known.valgrind all
+    has out "passed: 1 process, leaked nothing, suppressed 370 B in 6 blocks"
+    gate 0 --suppressions=known.lsan --suppressions=known.valgrind -- ./lossy
+    same "$(report --json --suppressions=known.lsan all | /usr/bin/python3 -c 'import json, sys
+print(sorted(s["bytes"] for s in json.load(sys.stdin)["sites"] if s["suppressed"]))')" "[77, 132]"
+    report --suppressions=known.lsan --suppressions=known.valgrind all >out
+    has out "nothing leaked but what is suppressed" "SUPPRESSED"
+    # A frame that is not there, a kind that it is not, and an end that comes too early.
+    printf '{\n a\n Memcheck:Leak\n match-leak-kinds: possible,reachable\n fun:malloc\n fun:grow\n}\n{\n b\n Memcheck:Leak\n fun:malloc\n fun:main\n}\n{\n c\n Memcheck:Leak\n fun:*\n obj:*/libz.so*\n}\nleak:lose_one$\n' >others
+    gate 1 --suppressions=others all
+    has out "FAILED: leaked 370 B in 6 blocks"
+}
+@test "generated_lists_are_accepted_by_whom_they_are_for" {
+    for flags in -O0 -O1; do
+        lossy $flags
+        gate 1 -- ./lossy
+        rm -rf all
+        mv weir.gate.*.d all
+        for tool in lsan valgrind; do
+            report --gen-suppressions=$tool all >list.$tool
+            gate 0 --suppressions=list.$tool all
+        done
+        valgrind -q --leak-check=full --error-exitcode=9 --suppressions=list.valgrind ./lossy >out 2>&1 || { cat out list.valgrind; false; }
+        clang++ -g $flags -fno-builtin -fsanitize=address -o sanitized lossy.cc
+        # In a sandbox without ptrace LeakSanitizer cannot look.
+        if ! ASAN_OPTIONS=detect_leaks=1 ./sanitized >out 2>&1 && grep -q 'detected memory leaks' out; then
+            ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=list.lsan ./sanitized >out 2>&1 || { cat out list.lsan; false; }
+        fi
+    done
+}
+@test "a_list_that_is_wrong_is_refused_before_anything_runs" {
+    echo 'race:foo' >list
+    gate 2 --suppressions=list -- touch ran
+    has err "list:1: neither"
+    [ ! -e ran ]
+    gate 2 --suppressions=missing -- touch ran
+    has err "missing: No such file or directory"
+}
+@test "what_was_not_sampled_is_not_taken_for_suppressed" {
+    cat >much.c <<'C'
+#include <stdlib.h>
+#include <string.h>
+__attribute__((noinline)) static void known(void) { for (int i = 0; i < 2000; i++) memset(malloc(1000), 1, 1000); }
+int main(void) { char room[8192]; known(); memset(room, 0, sizeof room); __asm__ volatile("" :: "r"(room) : "memory"); }
+C
+    gcc -g -O1 -fno-builtin -o much much.c
+    echo 'leak:known' >list
+    gate 3 --level=simple --suppressions=list -- ./much
+    has out "INCONCLUSIVE" "was not sampled, and may be suppressed or not (--level=paranoid)"
+    gate 0 --suppressions=list -- ./much
+}

@@ -158,10 +158,12 @@ static APART void coroutines(void) {
 
 /* A page of a block that cannot be read, and one behind it that can. */
 static APART void guarded(void) {
-    void **p = aligned_alloc(4096, 5 * 4096);
-    memset(p, 0, 5 * 4096);
-    p[4 * 512] = make(916);
-    mprotect((char *)p + 4096, 4096, PROT_NONE);
+    enum { PAGE = 4096, PAGES = 5 };
+    const size_t size = (size_t)PAGES * PAGE;
+    void **p = aligned_alloc(PAGE, size);
+    memset(p, 0, size);
+    p[(size - PAGE) / sizeof *p] = make(916);
+    mprotect((char *)p + PAGE, PAGE, PROT_NONE);
     keep(p);
     lose(1008);
 }

@@ -12,6 +12,7 @@
 #include "reporter/view/view.h"
 
 #define LONGEST           2048 /* of a path, as in the shim */
+#define LONGEST_FOLDER    900  /* of WEIR_BOX_DIR, as there */
 #define MAX_DEPTH         128
 #define SAMPLE_BYTES_MOST ((uint64_t)1 << 40)
 
@@ -128,7 +129,7 @@ static bool is_template(const char *value) {
 
 static bool is_folder(const char *value) {
     struct stat status;
-    return value[0] == '/' && strlen(value) <= LONGEST && stat(value, &status) == 0 && S_ISDIR(status.st_mode);
+    return value[0] == '/' && strlen(value) <= LONGEST_FOLDER && stat(value, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 const struct run_option run_options[] = {

@@ -42,6 +42,8 @@ setup() { plain; }
         has "$err" "weir: ${option%%=*}=${option#*=}: not "
         [ ! -e started ]
     done
+    expect 125 "$STUB" run --box-dir="/$(printf './%.0s' {1..450})" touch started # the shim takes 900 bytes
+    expect 0 "$STUB" run --quiet --dump-at=none --box-dir="/$(printf './%.0s' {1..449})" true
     WEIR_MAX_DIRECT=12Q expect 125 "$STUB" run touch started
     has "$err" "weir: WEIR_MAX_DIRECT=12Q: not a size (try 512M)"
     [ ! -e started ]

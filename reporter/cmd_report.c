@@ -23,7 +23,7 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
                            "  --memory           where the memory is: rows that add up to what is resident\n"
                            "                     and to what is charged; the sites that pin free memory\n"
                            "  --arena            the arena by size class, and how full its slabs are\n"
-                           "  --full             all sites, frames, whole names, counters, modules, memory\n"
+                           "  --full             all sites, frames, names, counters, modules, memory, arena\n"
                            "  -f, --format FORM  text (default) or json\n"
                            "  --json             the same as -f json\n"
                            "  --debug-dir DIR    where separate debug files are, as in /usr/lib/debug; it\n"
@@ -40,8 +40,8 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
                            "\n"
                            "A folder stands for all files in it whose names end in .dump. Several dumps are\n"
                            "merged by site; of several of the same process only the newest is counted.\n"
-                           "Exit status: 0; 2 usage; 3 a dump could not be read in whole, or the report not\n"
-                           "written.\n";
+                           "Exit status: 0; 2 usage; 3 a dump could not be read in whole, or malloc was not\n"
+                           "weir's, or the report not written.\n";
 
 enum {
     OPTION_TOP = 256,

@@ -12,7 +12,7 @@ static const char help[] = "weir: pools, caps and audits the memory of programs 
                            "\n"
                            "  weir run [options] [--] PROGRAM ARGS   run a program under weir, then sum up\n"
                            "  weir report [options] DUMP...|DIR      decode dumps\n"
-                           "  weir gate [options] -- PROGRAM|DUMP...  a verdict for CI\n"
+                           "  weir gate [options] -- PROGRAM|DUMP... a verdict for CI\n"
                            "  weir diff OLD NEW                      what grew from one dump to another\n"
                            "  weir dump PID                          ask a running program for a dump\n"
                            "  weir doctor [PID]                      why it might not work here; an audit\n"
@@ -21,7 +21,7 @@ static const char help[] = "weir: pools, caps and audits the memory of programs 
                            "  weir --version\n"
                            "\n"
                            "Exit status: run: the program's own, 125 to 127 as env(1); others: 0, 2 usage,\n"
-                           "3 input that cannot be read.\n";
+                           "3 input that cannot be read; gate: 1 leaks, 3 inconclusive; diff: 1 growth.\n";
 
 static const struct {
     const char *name;

@@ -38,7 +38,13 @@ REPORTER_SRC := $(sort $(wildcard reporter/*.c reporter/*/*.c))
 SHIM_OBJ     := $(SHIM_SRC:%.c=$(BUILD)/obj/%.o)
 REPORTER_OBJ := $(REPORTER_SRC:%.c=$(BUILD)/obj/%.o)
 
-all: $(BUILD)/libweir.so $(BUILD)/weir
+# The manual, where there is something to convert it with; doc/ can be read as it is.
+ifneq ($(shell command -v go-md2man 2>/dev/null),)
+MAN := $(patsubst doc/%.md,$(BUILD)/man/man1/%,$(wildcard doc/*.1.md)) \
+       $(patsubst doc/%.md,$(BUILD)/man/man7/%,$(wildcard doc/*.7.md))
+endif
+
+all: $(BUILD)/libweir.so $(BUILD)/weir $(MAN)
 
 $(BUILD)/libweir.so: $(SHIM_OBJ) shim/entry/exports.map
 	$(CC) $(SHIM_CFLAGS) $(SHIM_LDFLAGS) -o $@.new $(SHIM_OBJ)
@@ -54,6 +60,17 @@ $(BUILD)/obj/shim/%.o: shim/%.c $(BUILD)/flags
 $(BUILD)/obj/reporter/%.o: reporter/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(REPORTER_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The title gets the version; links to other pages become their names.
+PAGE = sed -E -e '1s/$$/ "" "weir $(VERSION)" "weir"/' -e 's/\[([a-z-]+)(\([0-9]\))\]\([^)]*\)/**\1**\2/g' $< | go-md2man >$@.new && mv $@.new $@
+
+$(BUILD)/man/man1/%: doc/%.md
+	@mkdir -p $(@D)
+	$(PAGE)
+
+$(BUILD)/man/man7/%: doc/%.md
+	@mkdir -p $(@D)
+	$(PAGE)
 
 # Objects depend on the flags that they were built with, so that DEBUG=1 after a plain build rebuilds.
 FLAGS := $(CC) $(SHIM_CFLAGS) $(REPORTER_CFLAGS)
@@ -83,6 +100,9 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/weir
 	install -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
 	install -m 755 $(BUILD)/libweir.so $(DESTDIR)$(PREFIX)/lib/weir/libweir.so
+	for page in $(MAN:$(BUILD)/%=%); do \
+	    install -D -m 644 $(BUILD)/$$page $(DESTDIR)$(PREFIX)/share/$$page || exit 1; \
+	done
 
 clean:
 	rm -rf $(BUILD)

@@ -1,5 +1,5 @@
 /* The options of the environment, read once before anything else works. A bad value is one line on standard error and
- * the default; a program is never stopped by one. README lists them for users. */
+ * the default; a program is never stopped by one. doc/libweir.7.md has them for users. */
 #ifndef WEIR_BASE_OPTIONS_H
 #define WEIR_BASE_OPTIONS_H
 

@@ -204,7 +204,6 @@ int cmd_report(int count, char **arguments) {
     view->colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
     char *next = suggest(&parsed);
     view->next = next;
-    if (!skipped_read(SKIPPED_FILE) && errno != ENOENT) view_message("%s: %s", SKIPPED_FILE, strerror(errno));
     int status = report_produce(&parsed.request, stdout);
     skipped_forget();
     suppress_free(&parsed.request.suppressions);

@@ -11,6 +11,7 @@
 #include "reporter/commands.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
+#include "reporter/symbols/skipped.h"
 
 static bool is_folder(const char *path) {
     struct stat status;
@@ -45,8 +46,16 @@ static bool add_folder(struct merged *merged, const char *folder) {
     return count > 0;
 }
 
+/* Once: the names that stand in a file here. */
+static void read_skipped(void) {
+    static bool read;
+    if (!read && !skipped_read(SKIPPED_FILE) && errno != ENOENT) view_message("%s: %s", SKIPPED_FILE, strerror(errno));
+    read = true;
+}
+
 bool report_load(struct merged *merged, const struct report_request *request) {
     bool found = true;
+    read_skipped();
     for (size_t i = 0; i < request->path_count; i++) {
         if (is_folder(request->paths[i]))
             found = add_folder(merged, request->paths[i]) && found;

@@ -242,6 +242,6 @@ int cmd_doctor(int count, char **arguments) {
         status = examine_program(pid, timeout);
     else
         examine("self", ceiling ? bytes_of(&size) : LIMIT_NONE, ceiling ? from : "WEIR_MAX_DIRECT is not set");
-    if (!warnings) (void)printf("nothing stands in the way\n");
+    if (!warnings && status == EXIT_FINE) (void)printf("nothing stands in the way\n");
     return fflush(stdout) == 0 ? status : EXIT_UNREADABLE;
 }

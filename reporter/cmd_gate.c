@@ -71,6 +71,7 @@ struct outcome {
     struct gate gate;
     char *worst; /* the first leaked site's name and place; NULL: there is none */
     bool canary;
+    int own; /* status of the program, where it failed by itself */
 };
 
 static char *worst_of(const struct view *view) {
@@ -140,7 +141,10 @@ static int say(struct outcome *outcome) {
         if (gate->suppressed_blocks)
             (void)printf("suppressed %s in %s %s, ", units_bytes(gate->suppressed_bytes),
                          units_count(gate->suppressed_blocks), gate->suppressed_blocks == 1 ? "block" : "blocks");
-        (void)printf("%s blocks in use (%s)\n", units_count(gate->in_use_blocks), units_bytes(gate->in_use_bytes));
+        (void)printf("%s %s in use (%s)", units_count(gate->in_use_blocks),
+                     gate->in_use_blocks == 1 ? "block" : "blocks", units_bytes(gate->in_use_bytes));
+        if (outcome->own) (void)printf("; but the program ended with status %d", outcome->own);
+        (void)printf("\n");
     }
     int status = statuses[gate->result];
     free(outcome->worst);
@@ -249,6 +253,7 @@ static int gate_program(struct parsed *parsed) {
     if (WIFSIGNALED(status))
         gate_add(&outcome.gate, GATE_INCONCLUSIVE,
                  memory_format("%s was killed by %s", parsed->arguments[0], signal_name(WTERMSIG(status))));
+    outcome.own = own ? WEXITSTATUS(status) : 0;
     if (own) view_message("gate: %s ended with status %d", parsed->arguments[0], WEXITSTATUS(status));
     bool leaks = outcome.gate.result == GATE_FAILED, keep = outcome.gate.result != GATE_PASSED;
     if (keep) (void)printf("\nweir gate: the dumps are in %s\n", folder);
@@ -278,8 +283,9 @@ static bool parse_size(const char *option, const char *value, uint64_t *out) {
 
 static bool parse_count(const char *option, const char *value, size_t *out) {
     char *end = NULL;
+    errno = 0;
     *out = strtoul(value, &end, 10);
-    if (*value >= '0' && *value <= '9' && !*end) return true;
+    if (*value >= '0' && *value <= '9' && !*end && !errno) return true;
     view_message("--%s=%s: not a number", option, value);
     return false;
 }

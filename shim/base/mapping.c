@@ -9,6 +9,7 @@ static int next_byte(struct mapping_reader *r) {
         r->at = 0;
         r->end = sys3(SYS_read, r->fd, (long)r->bytes, sizeof r->bytes);
         if (r->end <= 0) {
+            r->failed |= r->end < 0;
             r->end = 0;
             return -1;
         }
@@ -46,6 +47,7 @@ static void next_path(struct mapping_reader *r, char *path, size_t size) {
 bool mapping_open_of(struct mapping_reader *r, const char *path) {
     r->fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
     r->at = r->end = 0;
+    r->failed = false;
     return !sys_failed(r->fd);
 }
 bool mapping_open(struct mapping_reader *r) {

@@ -12,6 +12,7 @@ struct mapping {
 
 struct mapping_reader {
     long fd, at, end;
+    bool failed; /* it could not be read to its end */
     char bytes[2048];
 };
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #define PRESENT(entry) ((entry) >> 63 & 1)
+#define OF_FILE(entry) ((entry) >> 61 & 1)
 #define SURE(entry)    ((entry) >> 56 & 0x21) /* mapped by nobody else, or of a file */
 
 bool resident_open(struct resident_reader *r, const char *path) {
@@ -37,6 +38,11 @@ bool resident_is_kept(struct resident_reader *r, uintptr_t at) {
     at = round_down(at, PAGE);
     if (at < r->from || at >= r->from + r->count * PAGE) read_at(r, at);
     return r->count == 0 || r->pages[(at - r->from) / PAGE] >> 62 != 0; /* present, or swapped out */
+}
+
+bool resident_is_own(struct resident_reader *r, uintptr_t at) {
+    if (!resident_is_kept(r, at)) return false;
+    return r->count == 0 || !OF_FILE(r->pages[(round_down(at, PAGE) - r->from) / PAGE]);
 }
 
 void resident_close(struct resident_reader *r) {

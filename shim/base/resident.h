@@ -23,6 +23,8 @@ bool resident_open(struct resident_reader *r, const char *path);
 size_t resident_bytes(struct resident_reader *r, uintptr_t from, size_t n);
 /* Whether the page has something of its own, in memory or in swap. */
 bool resident_is_kept(struct resident_reader *r, uintptr_t at);
+/* The same, of a private mapping of a file: not the file's own page. */
+bool resident_is_own(struct resident_reader *r, uintptr_t at);
 void resident_close(struct resident_reader *r);
 
 #endif

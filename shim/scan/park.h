@@ -10,8 +10,10 @@
 
 struct parked {
     uint32_t thread;
+    bool elsewhere;    /* it is on a stack for signals */
     uintptr_t stack;   /* what is in use of it lies from here on upwards */
     uintptr_t context; /* of the signal: its registers, maybe on another stack */
+    uintptr_t block;   /* libc's control block of the thread, at the top of the stack that it was started with */
 };
 
 /* Once. */

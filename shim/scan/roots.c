@@ -8,11 +8,15 @@
 #include "shim/base/text.h"
 #include "shim/ceiling/pages.h"
 #include "shim/scan/blocks.h"
+#include "shim/scan/kernel.h"
 #include "shim/scan/mark.h"
 #include "shim/scan/park.h"
+#include "shim/scan/stacks.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/statfs.h>
+#include <sys/sysinfo.h>
 #include <sys/uio.h>
 
 #define CHUNK (64 * KIB)
@@ -20,20 +24,25 @@
 static uint64_t words[CHUNK / 8];
 static struct resident_reader pages;
 static struct mapping_reader mappings;
-static bool has_pages;
+static bool has_pages, swaps, whole;
 static uint64_t bytes_read;
 static uint32_t process;
+static long memory; /* /proc/self/mem, which gives also what the program has no right to read; or an error */
 
-static size_t read_memory(void *to, uintptr_t from, size_t n) {
+static size_t read_memory(void *to, uintptr_t from, size_t n, bool forced) {
+    if (forced) {
+        long got = sys4(SYS_pread64, memory, (long)to, (long)n, (long)from);
+        return got > 0 ? (size_t)got : 0;
+    }
     struct iovec local = {to, n}, remote = {(void *)from, n};
     long r = sys6(SYS_process_vm_readv, process, (long)&local, 1, (long)&remote, 1, 0);
     return r > 0 ? (size_t)r : 0;
 }
 
 /* What cannot be read is left out by the page. */
-static void mark_chunk(uintptr_t from, size_t n) {
+static void mark_chunk(uintptr_t from, size_t n, bool forced) {
     while (n > 0) {
-        size_t got = read_memory(words, from, min_size(n, CHUNK));
+        size_t got = read_memory(words, from, min_size(n, CHUNK), forced);
         mark_words(words, got / 8, BLOCKS_REACHED);
         bytes_read += got;
         size_t done = got >= min_size(n, CHUNK) ? got : round_down(from + got, PAGE) + PAGE - from;
@@ -43,47 +52,56 @@ static void mark_chunk(uintptr_t from, size_t n) {
     }
 }
 
-/* Pages that are not there hold nothing: what the program writes is, in memory or in swap. Shared memory's may be there
- * for others only. */
-static void mark_range(uintptr_t from, uintptr_t end, bool shared) {
-    if (shared || !has_pages) {
-        mark_chunk(from, end - from);
+/* Which pages are looked at. What is not there holds nothing, and looking at it would make it: hours of it, where a
+ * mapping is large, and for ever where the program itself is to provide it (userfaultfd). */
+enum look {
+    LOOK_ALL,
+    LOOK_KEPT,     /* what the program wrote is, in memory or in swap */
+    LOOK_OWN,      /* the same, without pages that are only those of a file */
+    LOOK_RESIDENT, /* in memory: of shared memory, which others may have written, and where pages are not told */
+};
+
+static bool is_kept(uintptr_t at, enum look look) {
+    static unsigned char resident[4 * KIB];
+    static uintptr_t first, last;
+    if (look == LOOK_KEPT) return resident_is_kept(&pages, at);
+    if (look == LOOK_OWN) return resident_is_own(&pages, at);
+    at = round_down(at, PAGE);
+    if (at < first || at >= last) {
+        first = at;
+        last = at + sizeof resident * PAGE;
+        size_t count = sizeof resident; /* the call fails where something is not mapped: then page by page */
+        while (count > 1 && sys_failed(sys3(SYS_mincore, (long)at, (long)(count * PAGE), (long)resident))) count /= 2;
+        if (count == 1 && sys_failed(sys3(SYS_mincore, (long)at, PAGE, (long)resident))) resident[0] = 1;
+        last = at + count * PAGE;
+    }
+    return resident[(at - first) / PAGE] & 1;
+}
+
+static void mark_range(uintptr_t from, uintptr_t end, enum look look, bool forced) {
+    if (look == LOOK_ALL) {
+        mark_chunk(from, end - from, forced);
         return;
     }
     for (uintptr_t at = from, next; at < end; at = next) {
-        while (at < end && !resident_is_kept(&pages, at)) at = round_down(at, PAGE) + PAGE;
+        while (at < end && !is_kept(at, look)) at = round_down(at, PAGE) + PAGE;
         if (at >= end) return;
         next = at;
-        while (next < end && resident_is_kept(&pages, next)) next = round_down(next, PAGE) + PAGE;
+        while (next < end && is_kept(next, look)) next = round_down(next, PAGE) + PAGE;
         next = min_size(next, end);
-        mark_chunk(at, next - at);
+        if (forced && sys_failed(memory)) {
+            whole = false;
+            return;
+        }
+        mark_chunk(at, next - at, forced);
     }
-}
-
-/* --- stacks --- */
-
-/* What is in use of a stack that lies in the mapping: of the kernel's and those that libc maps; a mapping of the
- * program's own may hold more than one. */
-static uintptr_t lowest_in_use(const struct mapping *m, uintptr_t mine) {
-    uint32_t count;
-    const struct parked *others = park_list(&count);
-    uintptr_t lowest = m->start;
-    bool found = false;
-    if (m->of_file || m->shared) return lowest;
-    for (uint32_t i = 0; i <= count; i++) {
-        uintptr_t at = i < count ? others[i].stack : mine;
-        if (at < m->start || at >= m->end || pages_count(PAGES_OURS, round_down(at, PAGE), PAGE) > 0) continue;
-        if (!found || at < lowest) lowest = at;
-        found = true;
-    }
-    return round_down(lowest, 8);
 }
 
 /* The registers of threads that are held lie in their signal's context, which the mapping of another stack may hold. */
 static void mark_registers(void) {
     uint32_t count;
     const struct parked *others = park_list(&count);
-    for (uint32_t i = 0; i < count; i++) mark_chunk(round_down(others[i].context, 8), 4 * KIB);
+    for (uint32_t i = 0; i < count; i++) mark_chunk(round_down(others[i].context, 8), 4 * KIB, false);
 }
 
 /* --- mappings --- */
@@ -107,111 +125,81 @@ static uintptr_t part_of(uintptr_t from, uintptr_t end, bool *weirs) {
     return min_size(at, end);
 }
 
-static void mark_mapping(const struct mapping *m, const char *name, uintptr_t stack) {
-    bool kept = m->writable || (!m->of_file && !m->shared); /* it may have been writable */
-    if (!m->readable || !kept || m->start >= PAGES_END || str_equal(name, "[vvar]") || str_equal(name, "[vdso]"))
-        return;
-    uintptr_t from = lowest_in_use(m, stack);
-    for (uintptr_t at = from, end; at < m->end; at = end) {
+/* tmpfs and the like: what is not there is made by looking. Linux, include/uapi/linux/magic.h. */
+static bool is_memory(const char *name) {
+    static struct statfs fs;
+    if (*name != '/') return true;
+    if (str_after(name, "/memfd:") || str_after(name, "/SYSV") || str_after(name, "/dev/zero")) return true;
+    if (sys_failed(sys2(SYS_statfs, (long)name, (long)&fs)))
+        return true; /* unlinked; its data is in memory, or on disk */
+    return fs.f_type == 0x01021994 || fs.f_type == 0x958458f6;
+}
+
+static enum look look_at(const struct mapping *m, const char *name) {
+    if (m->shared) return is_memory(name) ? LOOK_RESIDENT : LOOK_ALL;
+    if (m->of_file && !m->writable) return has_pages ? LOOK_OWN : LOOK_ALL;
+    return has_pages ? LOOK_KEPT : m->of_file ? LOOK_ALL : LOOK_RESIDENT;
+}
+
+/* What is not writable, or not even readable, may have been. */
+static void mark_mapping(const struct mapping *m, const char *name) {
+    if (m->start >= PAGES_END || (m->shared && !m->readable)) return;
+    if (m->shared && !m->writable && m->of_file && !is_memory(name)) return; /* a file that is only read */
+    if (str_after(name, "[vvar") || str_equal(name, "[vdso]") || str_equal(name, "[vsyscall]")) return;
+    enum look look = look_at(m, name);
+    if (look == LOOK_RESIDENT && swaps) whole = false;
+    if (!m->readable && look == LOOK_ALL) return; /* code, where pages are not told */
+    for (uintptr_t at = stacks_lowest(m, name), end; at < m->end; at = end) {
         bool weirs;
         end = part_of(at, m->end, &weirs);
-        if (!weirs) mark_range(at, end, m->shared);
+        if (!weirs) mark_range(at, end, look, !m->readable);
     }
 }
 
-static bool each_mapping(void (*see)(const struct mapping *m, const char *name, uintptr_t stack), uintptr_t stack) {
-    static char name[32];
+static bool each_mapping(void (*see)(const struct mapping *m, const char *name)) {
+    static char name[256];
     struct mapping m;
     if (!mapping_open(&mappings)) return false;
-    while (mapping_next(&mappings, &m, name, sizeof name)) see(&m, name, stack);
+    while (mapping_next(&mappings, &m, name, sizeof name)) see(&m, name);
     mapping_close(&mappings);
-    return true;
+    return !mappings.failed;
 }
 
 static bool readable; /* what is not, is known */
 
 /* The program may have taken the right to read from blocks of its own. */
-static void leave_out(const struct mapping *m, const char *name, uintptr_t stack) {
+static void leave_out(const struct mapping *m, const char *name) {
     uintptr_t end = arena.base + (arena.slices << SLICE_SHIFT);
-    (void)name, (void)stack;
+    (void)name;
     if (!m->readable && m->start < end && m->end > arena.base)
         readable &= mark_leave_out(max_size(m->start, arena.base), min_size(m->end, end));
 }
 
-/* --- what the kernel keeps for the program --- */
-
-/* The words behind `name` in the file, in base 16. */
-static void mark_words_of(const char *path, const char *name) {
-    static char text[16 * KIB];
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
-    if (sys_failed(fd)) return;
-    long n = sys3(SYS_read, fd, (long)text, sizeof text - 1);
-    (void)sys1(SYS_close, fd);
-    text[n > 0 ? n : 0] = 0;
-    for (const char *s = text; *s; s++) {
-        const char *at = str_after(s, name);
-        uint64_t word = 0;
-        if (!at) continue;
-        for (; *at == ' '; at++) {
-        }
-        for (;; at++) {
-            if (*at >= '0' && *at <= '9')
-                word = word << 4 | (uint64_t)(*at - '0');
-            else if (*at >= 'a' && *at <= 'f')
-                word = word << 4 | (uint64_t)(*at - 'a' + 10);
-            else
-                break;
-        }
-        mark_words(&word, 1, BLOCKS_REACHED);
-    }
+/* Pages of shared memory that are in swap are not resident. */
+static bool swap_is_used(void) {
+    static struct sysinfo info;
+    return sys_failed(sys1(SYS_sysinfo, (long)&info)) || info.totalswap != info.freeswap;
 }
 
-struct entry { /* of a folder, as getdents64 gives it */
-    uint64_t inode, offset;
-    uint16_t length;
-    uint8_t type;
-    char name[];
-};
-
-/* What epoll gives back with an event, and timers with a signal. */
-static void mark_kernels(void) {
-    static char bytes[2048] ALIGNED(8);
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)"/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), n;
-    mark_words_of("/proc/self/timers", "/");
-    if (sys_failed(fd)) return;
-    while ((n = sys3(SYS_getdents64, fd, (long)bytes, sizeof bytes)) > 0) {
-        for (long at = 0; at < n;) {
-            const struct entry *e = (const void *)(bytes + at);
-            char target[32] = {0};
-            struct text path = {0};
-            at += e->length;
-            text_add(&path, "/proc/self/fd/");
-            text_add(&path, e->name);
-            if (sys3(SYS_readlink, (long)text_string(&path), (long)target, sizeof target - 1) <= 0 ||
-                !str_equal(target, "anon_inode:[eventpoll]"))
-                continue;
-            path = (struct text){0};
-            text_add(&path, "/proc/self/fdinfo/");
-            text_add(&path, e->name);
-            mark_words_of(text_string(&path), "data:");
-        }
-    }
-    (void)sys1(SYS_close, fd);
-}
-
-uint64_t roots_mark(uintptr_t stack) {
+uint64_t roots_mark(uintptr_t stack, bool *certain) {
     process = sys_getpid();
     bytes_read = 0;
+    whole = true;
+    swaps = swap_is_used();
     if (_dl_find_object((void *)(uintptr_t)&roots_mark, &own) != 0) own = (struct dl_find_object){0};
     has_pages = resident_open(&pages, "/proc/self/pagemap");
+    memory = sys4(SYS_openat, AT_FDCWD, (long)"/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
     readable = true;
-    bool told = each_mapping(leave_out, 0) && readable && each_mapping(mark_mapping, stack);
+    stacks_begin(stack);
+    bool told = each_mapping(leave_out) && readable && each_mapping(mark_mapping);
+    if (!sys_failed(memory)) (void)sys1(SYS_close, memory);
+    if (has_pages) resident_close(&pages);
     if (told) {
         mark_registers();
-        mark_kernels();
+        whole &= kernel_mark();
         uintptr_t set_aside = blocks_emergency();
-        if (set_aside) mark_chunk(set_aside, 2 * SLICE);
+        if (set_aside) mark_chunk(set_aside, 2 * SLICE, false);
     }
-    if (has_pages) resident_close(&pages);
+    *certain &= whole;
     return told ? bytes_read : 0;
 }

@@ -6,7 +6,7 @@
 #include "shim/base/base.h"
 
 /* The caller's stack is in use from `stack` on upwards. What the roots lead to is marked as reached. Bytes read; 0: the
- * address space is not told, or cannot be read. */
-uint64_t roots_mark(uintptr_t stack);
+ * address space is not told, or cannot be read. Where some of it could not be, nothing is certain. */
+uint64_t roots_mark(uintptr_t stack, bool *certain);
 
 #endif

@@ -53,7 +53,7 @@ static bool is_wanted(enum dump_reason reason) {
 
 static bool look(struct verdicts *v, uintptr_t stack) {
     if (!blocks_begin() || !mark_begin()) return false;
-    v->root_bytes = roots_mark(stack);
+    v->root_bytes = roots_mark(stack, &certain);
     if (v->root_bytes == 0) return false;
     blocks_each(see_possible, NULL);
     blocks_each(see_leaked, NULL);

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -196,13 +198,74 @@ static APART void many(void) {
     lose(1001);
 }
 
+/* Many words of epoll's, data that was made read-only, memory that nobody may read, and a hole of shared memory that
+ * must not be filled. */
+static void *constant = &constant; /* in .data, with a page of its own around it */
+static APART void worlds(void) {
+    int poll = epoll_create1(0);
+    for (int i = 0; i < 500; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = make(920)};
+        if (epoll_ctl(poll, EPOLL_CTL_ADD, eventfd(0, 0), &event) != 0) abort();
+    }
+    int data = open("data", O_RDWR | O_CREAT, 0600);
+    if (write(data, &constant, sizeof constant) != sizeof constant) abort();
+    void **mapped = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, data, 0);
+    mapped[0] = make(921);
+    mprotect(mapped, 4096, PROT_READ);
+    void **secret = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    secret[0] = make(922);
+    mprotect(secret, 4096, PROT_NONE);
+    const size_t hole = (size_t)64 << 30;
+    int memory = memfd_create("hole", 0);
+    if (ftruncate(memory, (off_t)hole) != 0) abort();
+    void **sparse = mmap(NULL, hole, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory, 0);
+    sparse[hole / 2 / sizeof *sparse] = make(923);
+    lose(1001);
+}
+
+/* A stack for signals in a static array, behind a table; and one in a frame of another stack. */
+static struct {
+    void *table[64];
+    char stack[512 << 10];
+} below;
+
+static void end_there(int number) {
+    (void)number;
+    wipe();
+    exit(0);
+}
+
+static APART void raise_on(char *stack, size_t size) {
+    stack_t alternate = {.ss_sp = stack, .ss_size = size};
+    struct sigaction action = {.sa_handler = end_there, .sa_flags = SA_ONSTACK};
+    sigaltstack(&alternate, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+    void *volatile local = make(925);
+    raise(SIGUSR1);
+    free(local);
+}
+
+static APART void on_static(void) {
+    for (int i = 0; i < 64; i++) below.table[i] = make(924);
+    lose(1001);
+    raise_on(below.stack, sizeof below.stack);
+}
+
+static APART void on_local(void) {
+    char stack[512 << 10];
+    lose(1001);
+    wipe(); /* all of this stack is looked at, also what calls have left on it */
+    raise_on(stack, sizeof stack);
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } cases[] = {{"plain", plain},     {"cycles", cycles},   {"past", past},       {"globals", globals},
-                 {"kernels", kernels}, {"threads", threads}, {"guarded", guarded}, {"coroutines", coroutines},
-                 {"blocked", blocked}, {"forked", forked},   {"many", many}};
+    } cases[] = {{"plain", plain},         {"cycles", cycles},    {"past", past},       {"globals", globals},
+                 {"kernels", kernels},     {"threads", threads},  {"guarded", guarded}, {"coroutines", coroutines},
+                 {"blocked", blocked},     {"forked", forked},    {"many", many},       {"worlds", worlds},
+                 {"on_static", on_static}, {"on_local", on_local}};
     for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++) {
         if (strcmp(argv[1], cases[i].name) != 0) continue;
         cases[i].run();

@@ -24,6 +24,38 @@ fates_of() {
 @test "stacks_and_registers_of_threads_are_roots" { fates threads "leaked:1006 leaked*: possible:"; }
 @test "coroutines_stacks_are_roots" { fates coroutines "leaked:1007 leaked*: possible:"; }
 @test "pages_that_cannot_be_read_are_left_out" { fates guarded "leaked:1008 leaked*: possible:"; }
+@test "what_the_world_hides_is_found_and_holes_are_not_filled" {
+    fates worlds "leaked:1001 leaked*: possible:"
+    same "$(json 'd["memory"]["resident"] < 64 << 20, [s["blocks"] for s in d["sites"] if s["smallest"] == 920 and s["verdict"] == "in_use"]' "$(the_dump leaked)")" "(True, [500])"
+}
+@test "stacks_for_signals_hide_nothing_around_them" {
+    fates on_static "leaked:1001 leaked*: possible:"
+    plain
+    fates on_local "leaked:1001 leaked*: possible:"
+}
+@test "a_thread_that_takes_all_signals_is_not_sent_any" {
+    cat >waits.c <<'C'
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void *wait_for_all(void *set) { int got; sigwait(set, &got); printf("got %d\n", got); _exit(42); }
+int main(void) {
+    sigset_t set;
+    pthread_t t;
+    sigfillset(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    pthread_create(&t, NULL, wait_for_all, &set);
+    usleep(50000);
+    return 0;
+}
+C
+    gcc -pthread -o waits waits.c
+    expect 0 paranoid WEIR_LEAKS=exit ./waits
+    silent
+    same "$(json 'd["verdicts"]["threads_not_held"]' "$(the_dump waits)")" 1
+}
 @test "lists_of_any_length_are_followed" {
     fates many "leaked:1001 leaked*: possible:"
     same "$(json '[(s["verdict"], s["blocks"]) for s in d["sites"] if s["blocks"] > 1000], d["verdicts"]["in_use"]["blocks"] >= 300000' "$(the_dump leaked)")" "([('in_use', 300000)], True)"

@@ -1,0 +1,78 @@
+/* See kernel.h; formats: proc(5), /proc/PID/fdinfo and /proc/PID/timers. */
+#include "shim/scan/kernel.h"
+#include "shim/base/sys.h"
+#include "shim/base/text.h"
+#include "shim/scan/blocks.h"
+#include "shim/scan/mark.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* Looks for a name, then takes the number in base 16 behind it, a byte at a time. */
+struct seeker {
+    const char *name;
+    size_t matched; /* bytes of it; all: what comes is the number */
+    uint64_t word;
+};
+
+static void seek(struct seeker *s, char c) {
+    bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    if (s->name[s->matched]) {
+        s->matched = c == s->name[s->matched] ? s->matched + 1 : c == s->name[0];
+        s->word = 0;
+    } else if (digit) {
+        s->word = s->word << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    } else if (c != ' ') {
+        mark_words(&s->word, 1, BLOCKS_REACHED);
+        s->matched = 0;
+    }
+}
+
+static bool mark_words_of(const char *path, const char *name) {
+    static char text[4 * KIB];
+    struct seeker seeker = {.name = name};
+    long fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0), n;
+    if (sys_failed(fd)) return fd == -ENOENT; /* closed by now, or a kernel without */
+    while ((n = sys3(SYS_read, fd, (long)text, sizeof text)) > 0)
+        for (long i = 0; i < n; i++) seek(&seeker, text[i]);
+    seek(&seeker, '\n');
+    (void)sys1(SYS_close, fd);
+    return n == 0;
+}
+
+struct entry { /* of a folder, as getdents64 gives it */
+    uint64_t inode, offset;
+    uint16_t length;
+    uint8_t type;
+    char name[];
+};
+
+static bool mark_epoll(const char *number) {
+    char target[32] = {0};
+    struct text path = {0};
+    text_add(&path, "/proc/self/fd/");
+    text_add(&path, number);
+    long n = sys3(SYS_readlink, (long)text_string(&path), (long)target, sizeof target - 1);
+    if (sys_failed(n)) return n == -ENOENT || *number == '.';
+    if (!str_equal(target, "anon_inode:[eventpoll]")) return true;
+    path = (struct text){0};
+    text_add(&path, "/proc/self/fdinfo/");
+    text_add(&path, number);
+    return mark_words_of(text_string(&path), "data:");
+}
+
+bool kernel_mark(void) {
+    static char bytes[2048] ALIGNED(8);
+    bool whole = mark_words_of("/proc/self/timers", "/");
+    long fd = sys4(SYS_openat, AT_FDCWD, (long)"/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), n;
+    if (sys_failed(fd)) return false;
+    while ((n = sys3(SYS_getdents64, fd, (long)bytes, sizeof bytes)) > 0) {
+        for (long at = 0; at < n;) {
+            const struct entry *e = (const void *)(bytes + at);
+            at += e->length;
+            whole &= mark_epoll(e->name);
+        }
+    }
+    (void)sys1(SYS_close, fd);
+    return whole && n == 0;
+}

@@ -1,0 +1,14 @@
+/* What of a stack is not in use: words below its stack pointer are left-overs, which would hide what is leaked. */
+#ifndef WEIR_SCAN_STACKS_H
+#define WEIR_SCAN_STACKS_H
+
+#include "shim/base/base.h"
+#include "shim/base/mapping.h"
+
+/* Once, before the others: what the calling thread is on, whose stack pointer is given. */
+void stacks_begin(uintptr_t mine);
+
+/* Where what is in use begins in the mapping; its start where nothing is known to be out of use. */
+uintptr_t stacks_lowest(const struct mapping *m, const char *name);
+
+#endif

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "reporter/commands.h"
@@ -21,9 +23,11 @@
 #include "reporter/view/frames.h"
 #include "reporter/view/units.h"
 
-#define ROWS    10
-#define DETAILS 3
-#define CANARY  4242u /* bytes */
+#define ROWS      10
+#define DETAILS   3
+#define CANARY    4242u /* bytes */
+#define WAIT      10u   /* seconds */
+#define WAIT_MOST 86400u
 
 static const char help[] = "weir gate [options] -- PROGRAM ARGS: runs it under weir, and judges.\n"
                            "weir gate [options] DUMP...|DIR: judges what is there.\n"
@@ -35,6 +39,7 @@ static const char help[] = "weir gate [options] -- PROGRAM ARGS: runs it under w
                            "  --require-processes N  so many must have been seen to their end\n"
                            "  --suppressions FILE    leaks that are known, by LeakSanitizer's or Valgrind's\n"
                            "                         list; it may be given several times\n"
+                           "  --wait SECONDS         for what the program left running (default 10)\n"
                            "  --top N                sites shown (default: 10, 3 of them with frames)\n"
                            "  --level LEVEL, --depth N and the like are weir run's; paranoid is the default\n"
                            "  --help\n"
@@ -51,6 +56,7 @@ enum {
     OPTION_PEAK,
     OPTION_PROCESSES,
     OPTION_SUPPRESSIONS,
+    OPTION_WAIT,
     OPTION_TOP,
     OPTION_RUN
 };
@@ -59,7 +65,7 @@ enum {
 struct parsed {
     struct gate_rules rules;
     struct suppressions suppressions;
-    size_t rows, details;
+    size_t rows, details, wait;
     bool runs;
     char **arguments; /* of the program, or paths */
     size_t count;
@@ -240,6 +246,29 @@ int cmd_gate_canary(int count, char **arguments) {
     return EXIT_FINE;
 }
 
+static bool pass_ms(unsigned *left, unsigned ms) {
+    if (*left < ms) return false;
+    struct timespec pause = {0, (long)ms * 1000000};
+    (void)nanosleep(&pause, NULL);
+    *left -= ms;
+    return true;
+}
+
+/* What the program left running when it ended has become this one's child. */
+static void wait_for_orphans(struct gate *gate, size_t seconds) {
+    unsigned left = (unsigned)seconds * 1000;
+    for (;;) {
+        int status = 0;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid > 0 && WIFSIGNALED(status))
+            gate_add(gate, GATE_INCONCLUSIVE,
+                     memory_format("process %d of it was killed by %s", (int)pid, signal_name(WTERMSIG(status))));
+        if (pid < 0 && errno != EINTR) return;
+        if (pid == 0 && !pass_ms(&left, 10)) break;
+    }
+    gate_add(gate, GATE_INCONCLUSIVE, memory_format("processes of it go on, %zu seconds after its end", seconds));
+}
+
 static int gate_program(struct parsed *parsed) {
     struct outcome outcome = {0};
     char *why = why_blind(parsed), *folder = why ? NULL : make_folder("gate");
@@ -247,7 +276,9 @@ static int gate_program(struct parsed *parsed) {
         gate_add(&outcome.gate, GATE_INCONCLUSIVE, why ? why : memory_format("there is no room for dumps"));
         return say(&outcome);
     }
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     int status = run_under_weir(folder, parsed->arguments, parsed->count);
+    wait_for_orphans(&outcome.gate, parsed->wait);
     judge(&folder, 1, parsed, false, &outcome);
     bool own = WIFEXITED(status) && WEXITSTATUS(status) != 0;
     if (WIFSIGNALED(status))
@@ -304,6 +335,10 @@ static bool take(struct parsed *parsed, int option, const char *value) {
         return parse_count("require-processes", value, &parsed->rules.processes);
     case OPTION_SUPPRESSIONS:
         return report_suppress(&parsed->suppressions, value);
+    case OPTION_WAIT:
+        if (!parse_count("wait", value, &parsed->wait)) return false;
+        if (parsed->wait > WAIT_MOST) view_message("--wait=%s: at most a day", value);
+        return parsed->wait <= WAIT_MOST;
     case OPTION_TOP:
         if (!parse_count("top", value, &parsed->rows)) return false;
         parsed->details = parsed->rows;
@@ -326,6 +361,7 @@ static void make_options(struct option *options) {
                                         {"max-peak", required_argument, NULL, OPTION_PEAK},
                                         {"require-processes", required_argument, NULL, OPTION_PROCESSES},
                                         {"suppressions", required_argument, NULL, OPTION_SUPPRESSIONS},
+                                        {"wait", required_argument, NULL, OPTION_WAIT},
                                         {"top", required_argument, NULL, OPTION_TOP},
                                         {"help", no_argument, NULL, 'h'}};
     size_t n = 0;
@@ -342,7 +378,8 @@ int cmd_gate(int count, char **arguments) {
     struct parsed parsed = {
         .rules = {.max_possible = GATE_NO_LIMIT, .max_live = GATE_NO_LIMIT, .max_peak = GATE_NO_LIMIT},
         .rows = ROWS,
-        .details = DETAILS};
+        .details = DETAILS,
+        .wait = WAIT};
     make_options(options);
     arguments[0] = name;
     (void)setenv("WEIR_LEVEL", "paranoid", 0);

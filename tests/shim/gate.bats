@@ -111,6 +111,16 @@ gate() {
     gate 1 -- sh -c "'$BATS_FILE_TMPDIR/tests' 5 >/dev/null; true"
     has out "leaked 1 B in 1 block"
 }
+@test "what_the_program_left_running_is_waited_for" {
+    gate 1 -- sh -c "(sleep 0.3; '$BATS_FILE_TMPDIR/tests' 5 >/dev/null)& exit 0"
+    has out "FAILED: leaked 1 B in 1 block"
+    gate 0 -- sh -c "(sleep 0.3; '$BATS_FILE_TMPDIR/tests' >/dev/null)& exit 0"
+    gate 3 --wait=0 -- sh -c "sleep 3 & exit 0"
+    has out "INCONCLUSIVE" "processes of it go on, 0 seconds after its end"
+    gate 3 -- sh -c "sh -c 'sleep 0.2; kill -9 \$\$' & exit 0"
+    has out "was killed by SIGKILL"
+    gate 2 --wait=1000000 -- true
+}
 @test "usage_errors" {
     gate 2
     gate 2 --max-leaked=12Q x.dump

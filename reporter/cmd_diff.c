@@ -31,7 +31,7 @@ static const char help[] = "weir diff [options] OLD NEW: what grew from one dump
                            "OLD and NEW are dumps or folders of them. Where blocks were sampled, only what\n"
                            "is beyond chance (95 %) is shown, and counts.\n"
                            "Exit status: 0 nothing grew; 1 something did; 2 usage; 3 a dump could not be\n"
-                           "read in whole.\n";
+                           "read in whole, or is of level disabled.\n";
 
 static const struct option options[] = {{"top", required_argument, NULL, 't'},
                                         {"shrunk", no_argument, NULL, 's'},
@@ -182,11 +182,32 @@ static bool load(struct merged *merged, char *path) {
     return found && merged->part_count && !merged->reason_count;
 }
 
+/* What was not tracked has no sites that could grow: that is no "nothing grew". */
+static bool is_tracked(const struct merged *merged, const char *path) {
+    for (size_t i = 0; i < merged->part_count; i++) {
+        const struct part *part = &merged->parts[i];
+        if (part->older || part->dump->process.level != DUMP_DISABLED) continue;
+        view_message("%s: a program ran at level disabled: what grew is not known", path);
+        return false;
+    }
+    return true;
+}
+
+/* Two moments of one process stand in their order. */
+static bool in_order(const struct merged *before, const struct merged *now) {
+    if (before->part_count != 1 || now->part_count != 1) return true;
+    const struct dump_process *a = &before->parts[0].dump->process, *b = &now->parts[0].dump->process;
+    if (a->pid != b->pid || a->start_realtime != b->start_realtime || a->dump_time <= b->dump_time) return true;
+    view_message("diff: the second dump is older than the first");
+    return false;
+}
+
 static int compare(char *old, char *new, const struct parsed *parsed) {
     struct merged before = {0}, now = {0};
     struct diff diff = {0};
     bool whole = load(&before, old);
     whole = load(&now, new) && whole;
+    whole = is_tracked(&before, old) && is_tracked(&now, new) && in_order(&before, &now) && whole;
     if (before.part_count && now.part_count) {
         diff_make(&diff, &before, &now);
         if (parsed->json)

@@ -35,6 +35,12 @@ setup() { plain; }
     expect 1 "$WEIR" diff old new
     has "$out" "grew 500 B at 1 site"
 }
+@test "what_was_not_tracked_has_not_grown_either" {
+    mkdump --sites 1 --blocks 10 --level 0 off.dump
+    mkdump --sites 1 --blocks 10 on.dump
+    expect 3 "$WEIR" diff off.dump on.dump
+    has "$out$err" "off.dump: a program ran at level disabled: what grew is not known"
+}
 @test "what_cannot_be_read_and_usage" {
     mkdump --sites 1 --blocks 10 good.dump
     printf WEIRDUMPx >bad.dump

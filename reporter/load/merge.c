@@ -332,6 +332,31 @@ static int compare_threads(const void *left, const void *right) {
     return result ? result : descending(b->thread, a->thread);
 }
 
+/* Equal sites are told apart by their frames, so that the same dump always gives the same report. */
+static int compare_frames(const struct merged_site *a, const struct merged_site *b) {
+    uint32_t least = a->frame_count < b->frame_count ? a->frame_count : b->frame_count;
+    for (uint32_t i = 0; i < least; i++) {
+        if (a->frames[i].module != b->frames[i].module) return a->frames[i].module < b->frames[i].module ? -1 : 1;
+        if (a->frames[i].offset != b->frames[i].offset) return a->frames[i].offset < b->frames[i].offset ? -1 : 1;
+    }
+    return a->frame_count < b->frame_count ? -1 : a->frame_count > b->frame_count;
+}
+
+static int compare_mappers(const void *left, const void *right) {
+    const struct merged_site *a = *(struct merged_site *const *)left, *b = *(struct merged_site *const *)right;
+    int result = descending(a->mapped, b->mapped);
+    if (!result) result = descending(a->mappings, b->mappings);
+    return result ? result : compare_frames(a, b);
+}
+
+/* By what they mapped, whatever the order of the sites. */
+static void list_mappers(struct merged *merged) {
+    merged->mappers = memory_get(merged->site_count, sizeof(void *));
+    for (size_t i = 0; i < merged->site_count; i++)
+        if (merged->sites[i]->mappings) merged->mappers[merged->mapper_count++] = merged->sites[i];
+    if (merged->mapper_count) qsort(merged->mappers, merged->mapper_count, sizeof(void *), compare_mappers);
+}
+
 void merged_sum(struct merged *merged) {
     merged->leaked_samples = merged->possible_samples = (struct samples){0};
     merged->leaked_sites = merged->possible_sites = merged->suppressed_sites = 0;
@@ -367,18 +392,9 @@ void merged_build(struct merged *merged) {
     }
     merged->all_blocks = samples_estimate(&merged->block_samples);
     merged->all_bytes = samples_estimate(&merged->byte_samples);
+    list_mappers(merged);
     merged_sum(merged);
     merged_find_doubts(merged);
-}
-
-/* Equal sites are told apart by their frames, so that the same dump always gives the same report. */
-static int compare_frames(const struct merged_site *a, const struct merged_site *b) {
-    uint32_t least = a->frame_count < b->frame_count ? a->frame_count : b->frame_count;
-    for (uint32_t i = 0; i < least; i++) {
-        if (a->frames[i].module != b->frames[i].module) return a->frames[i].module < b->frames[i].module ? -1 : 1;
-        if (a->frames[i].offset != b->frames[i].offset) return a->frames[i].offset < b->frames[i].offset ? -1 : 1;
-    }
-    return a->frame_count < b->frame_count ? -1 : a->frame_count > b->frame_count;
 }
 
 static int lower(const struct estimate *a, const struct estimate *b) {
@@ -405,24 +421,9 @@ static int compare_sites(const void *left, const void *right, void *order) {
     return result ? result : compare_frames(a, b);
 }
 
-static int compare_mappers(const void *left, const void *right) {
-    const struct merged_site *a = *(struct merged_site *const *)left, *b = *(struct merged_site *const *)right;
-    int result = descending(a->mapped, b->mapped);
-    if (!result) result = descending(a->mappings, b->mappings);
-    return result ? result : compare_frames(a, b);
-}
-
-static void sort_mappers(struct merged *merged) {
-    merged->mappers = memory_get(merged->site_count, sizeof(void *));
-    for (size_t i = 0; i < merged->site_count; i++)
-        if (merged->sites[i]->mappings) merged->mappers[merged->mapper_count++] = merged->sites[i];
-    if (merged->mapper_count) qsort(merged->mappers, merged->mapper_count, sizeof(void *), compare_mappers);
-}
-
 void merged_sort(struct merged *merged, enum merged_order order) {
     if (merged->site_count) qsort_r(merged->sites, merged->site_count, sizeof(void *), compare_sites, &order);
     for (size_t i = 0; i < merged->site_count; i++) merged->sites[i]->id = i + 1;
-    sort_mappers(merged);
 }
 
 bool merged_all_judged(const struct merged *merged) {

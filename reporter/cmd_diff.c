@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "reporter/arguments.h"
 #include "reporter/commands.h"
 #include "reporter/load/diff.h"
 #include "reporter/load/memory.h"
@@ -55,21 +56,12 @@ static uint64_t size_of(double value) {
 static size_t choose(const struct diff *diff, const struct parsed *parsed, struct merged_site **sites,
                      const struct diff_site **chosen) {
     size_t n = 0;
-    for (size_t i = 0; i < diff->count && n < parsed->rows; i++) {
-        const struct diff_site *d = &diff->sites[i];
-        if (d->least > 0 && !d->gone) {
-            chosen[n] = d;
-            sites[n++] = d->site;
-        }
-    }
+    for (size_t i = 0; i < diff->count && n < parsed->rows; i++)
+        if (diff->sites[i].least > 0 && !diff->sites[i].gone) chosen[n++] = &diff->sites[i];
     /* The most shrunk are the last. */
-    for (size_t i = diff->count; parsed->shrunk && i-- > 0 && n < parsed->rows;) {
-        const struct diff_site *d = &diff->sites[i];
-        if (d->least < 0 && !d->gone) {
-            chosen[n] = d;
-            sites[n++] = d->site;
-        }
-    }
+    for (size_t i = diff->count; parsed->shrunk && i-- > 0 && n < parsed->rows;)
+        if (diff->sites[i].least < 0 && !diff->sites[i].gone) chosen[n++] = &diff->sites[i];
+    for (size_t i = 0; i < n; i++) sites[i] = chosen[i]->site;
     return n;
 }
 
@@ -193,29 +185,21 @@ static bool is_tracked(const struct merged *merged, const char *path) {
     return true;
 }
 
-/* Two moments of one process stand in their order. */
-static bool in_order(const struct merged *before, const struct merged *now) {
-    if (before->part_count != 1 || now->part_count != 1) return true;
-    const struct dump_process *a = &before->parts[0].dump->process, *b = &now->parts[0].dump->process;
-    if (a->pid != b->pid || a->start_realtime != b->start_realtime || a->dump_time <= b->dump_time) return true;
-    view_message("diff: the second dump is older than the first");
-    return false;
-}
-
 static int compare(char *old, char *new, const struct parsed *parsed) {
     struct merged before = {0}, now = {0};
     struct diff diff = {0};
     bool whole = load(&before, old);
     whole = load(&now, new) && whole;
-    whole = is_tracked(&before, old) && is_tracked(&now, new) && in_order(&before, &now) && whole;
+    whole = is_tracked(&before, old) && is_tracked(&now, new) && whole;
     if (before.part_count && now.part_count) {
         diff_make(&diff, &before, &now);
+        if (diff.reversed) view_message("diff: the second dump is older than the first");
         if (parsed->json)
             print_json(&diff, &now);
         else
             print_text(&diff, &now, parsed);
     }
-    int status = !whole ? EXIT_UNREADABLE : diff.grown ? GREW : EXIT_FINE;
+    int status = !whole || diff.reversed ? EXIT_UNREADABLE : diff.grown ? GREW : EXIT_FINE;
     diff_free(&diff);
     merged_free(&before);
     merged_free(&now);
@@ -227,16 +211,13 @@ int cmd_diff(int count, char **arguments) {
     struct parsed parsed = {ROWS, DETAILS, false, false};
     arguments[0] = name;
     for (int option = 0; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
-        char *end = NULL;
         switch (option) {
         case 'h':
-            (void)fputs(help, stdout);
-            return fflush(stdout) == 0 ? EXIT_FINE : EXIT_UNREADABLE;
+            return argument_help(help);
         case 't':
-            parsed.rows = parsed.details = strtoul(optarg, &end, 10);
-            if (*optarg >= '1' && *optarg <= '9' && !*end) break;
-            view_message("--top=%s: not a number from 1", optarg);
-            return EXIT_USAGE;
+            if (!argument_number("top", optarg, 1, &parsed.rows)) return EXIT_USAGE;
+            parsed.details = parsed.rows;
+            break;
         case 's':
             parsed.shrunk = true;
             break;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "reporter/arguments.h"
 #include "reporter/commands.h"
 #include "reporter/load/limits.h"
 #include "reporter/load/memory.h"
@@ -205,12 +206,6 @@ static int examine_program(pid_t pid, double timeout) {
     return right ? EXIT_FINE : EXIT_UNREADABLE;
 }
 
-static bool parse_seconds(const char *text, double *timeout) {
-    char *end = NULL;
-    *timeout = strtod(text, &end);
-    return *text >= '0' && *text <= '9' && !*end && *timeout <= 86400;
-}
-
 int cmd_doctor(int count, char **arguments) {
     static char name[] = "weir doctor";
     const char *ceiling = getenv("WEIR_MAX_DIRECT"), *from = "WEIR_MAX_DIRECT";
@@ -219,21 +214,16 @@ int cmd_doctor(int count, char **arguments) {
     pid_t pid = 0;
     arguments[0] = name;
     for (int option = 0; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
-        if (option == 'h') {
-            (void)fputs(help, stdout);
-            return fflush(stdout) == 0 ? EXIT_FINE : EXIT_UNREADABLE;
-        }
+        if (option == 'h') return argument_help(help);
         if (option == 'm') ceiling = optarg, from = "--max-direct";
         if (option == '?') return EXIT_USAGE;
-        if (option != 't' || parse_seconds(optarg, &timeout)) continue;
-        view_message("--timeout=%s: not a number of seconds", optarg);
-        return EXIT_USAGE;
+        if (option == 't' && !argument_seconds("timeout", optarg, &timeout)) return EXIT_USAGE;
     }
     if (ceiling && !run_size(ceiling, &size)) {
         view_message("%s=%s: not a size (try 512M)", from, ceiling);
         return EXIT_USAGE;
     }
-    if (optind < count - 1 || (optind == count - 1 && !dump_parse_pid(arguments[optind], &pid))) {
+    if (optind < count - 1 || (optind == count - 1 && !argument_pid(arguments[optind], &pid))) {
         view_message("doctor: one process number is wanted, or none (weir doctor --help)");
         return EXIT_USAGE;
     }

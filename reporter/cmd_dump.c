@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "reporter/arguments.h"
 #include "reporter/commands.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/signals.h"
@@ -157,35 +158,16 @@ char *dump_ask(pid_t pid, double timeout) {
     return path;
 }
 
-bool dump_parse_pid(const char *text, pid_t *pid) {
-    char *end = NULL;
-    long number = strtol(text, &end, 10);
-    *pid = (pid_t)number;
-    return *text >= '1' && *text <= '9' && !*end && number <= 4194304; /* the kernel's highest */
-}
-
-static bool parse_seconds(const char *text, double *timeout) {
-    char *end = NULL;
-    *timeout = strtod(text, &end);
-    return *text >= '0' && *text <= '9' && !*end && *timeout <= 86400;
-}
-
 int cmd_dump(int count, char **arguments) {
     static char name[] = "weir dump";
     double timeout = DUMP_TIMEOUT;
     pid_t pid = 0;
     arguments[0] = name;
     for (int option = 0; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
-        if (option == 'h') {
-            (void)fputs(help, stdout);
-            return fflush(stdout) == 0 ? EXIT_FINE : EXIT_UNREADABLE;
-        }
-        if (option != 't') return EXIT_USAGE;
-        if (parse_seconds(optarg, &timeout)) continue;
-        view_message("--timeout=%s: not a number of seconds", optarg);
-        return EXIT_USAGE;
+        if (option == 'h') return argument_help(help);
+        if (option != 't' || !argument_seconds("timeout", optarg, &timeout)) return EXIT_USAGE;
     }
-    if (optind != count - 1 || !dump_parse_pid(arguments[optind], &pid)) {
+    if (optind != count - 1 || !argument_pid(arguments[optind], &pid)) {
         view_message("dump: one process number is wanted (weir dump --help)");
         return EXIT_USAGE;
     }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "reporter/arguments.h"
 #include "reporter/commands.h"
 #include "reporter/gate.h"
 #include "reporter/load/memory.h"
@@ -160,32 +161,37 @@ static int say(struct outcome *outcome) {
 
 /* --- running --- */
 
+/* How it ended, as waitpid has it. */
+static int run_and_wait(char **line) {
+    int status = EXIT_FAILED << 8;
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)execv(line[0], line);
+        _exit(EXIT_FAILED);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status;
+}
+
 /* This program again, as `weir run`, so that all that it does holds here. */
 static int run_under_weir(char *folder, char **arguments, size_t count) {
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *self = run_self();
     char **line = memory_get(count + 6, sizeof *line);
     char run[] = "run", quiet[] = "--quiet", end[] = "--";
     char *output = memory_format("--output=%s/%%e.%%p.%%n.dump", folder);
     size_t n = 0;
-    self[length > 0 ? length : 0] = 0;
     line[n++] = self;
     line[n++] = run;
     line[n++] = quiet;
     line[n++] = output;
     line[n++] = end;
     for (size_t i = 0; i < count; i++) line[n++] = arguments[i];
-    (void)fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)execv(self, line);
-        _exit(EXIT_FAILED);
-    }
-    int status = EXIT_FAILED << 8;
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
+    int status = run_and_wait(line);
     free(output);
     free(line);
+    free(self);
     return status;
 }
 
@@ -200,27 +206,21 @@ static char *make_folder(const char *what) {
 }
 
 static void remove_folder(char *folder) {
-    char *line[] = {(char[]){"rm"}, (char[]){"-rf"}, (char[]){"--"}, folder, NULL};
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)execv("/bin/rm", line);
-        _exit(1);
-    }
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-    }
+    char *line[] = {(char[]){"/bin/rm"}, (char[]){"-rf"}, (char[]){"--"}, folder, NULL};
+    (void)run_and_wait(line);
     free(folder);
 }
 
 /* A leak of known size, in a program that runs as the other one will. NULL: it was found; else why not. */
 static char *why_blind(const struct parsed *parsed) {
-    char self[PATH_MAX], word[] = "gate-canary", *line[] = {self, word}, *folder = make_folder("canary");
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *folder = make_folder("canary");
     struct outcome outcome = {0};
     struct parsed any = {.rules = {.max_possible = GATE_NO_LIMIT, .max_live = GATE_NO_LIMIT, .max_peak = GATE_NO_LIMIT},
                          .rows = parsed->rows};
     if (!folder) return memory_format("there is no room for dumps");
-    self[length > 0 ? length : 0] = 0;
+    char *self = run_self(), word[] = "gate-canary", *line[] = {self, word};
     (void)run_under_weir(folder, line, 2);
+    free(self);
     judge(&folder, 1, &any, true, &outcome);
     bool found = outcome.gate.result == GATE_FAILED && outcome.canary;
     char *why =
@@ -312,15 +312,6 @@ static bool parse_size(const char *option, const char *value, uint64_t *out) {
     return true;
 }
 
-static bool parse_count(const char *option, const char *value, size_t *out) {
-    char *end = NULL;
-    errno = 0;
-    *out = strtoul(value, &end, 10);
-    if (*value >= '0' && *value <= '9' && !*end && !errno) return true;
-    view_message("--%s=%s: not a number", option, value);
-    return false;
-}
-
 static bool take(struct parsed *parsed, int option, const char *value) {
     switch (option) {
     case OPTION_LEAKED:
@@ -332,15 +323,15 @@ static bool take(struct parsed *parsed, int option, const char *value) {
     case OPTION_PEAK:
         return parse_size("max-peak", value, &parsed->rules.max_peak);
     case OPTION_PROCESSES:
-        return parse_count("require-processes", value, &parsed->rules.processes);
+        return argument_number("require-processes", value, 0, &parsed->rules.processes);
     case OPTION_SUPPRESSIONS:
         return report_suppress(&parsed->suppressions, value);
     case OPTION_WAIT:
-        if (!parse_count("wait", value, &parsed->wait)) return false;
+        if (!argument_number("wait", value, 0, &parsed->wait)) return false;
         if (parsed->wait > WAIT_MOST) view_message("--wait=%s: at most a day", value);
         return parsed->wait <= WAIT_MOST;
     case OPTION_TOP:
-        if (!parse_count("top", value, &parsed->rows)) return false;
+        if (!argument_number("top", value, 0, &parsed->rows)) return false;
         parsed->details = parsed->rows;
         return true;
     default:
@@ -384,10 +375,7 @@ int cmd_gate(int count, char **arguments) {
     arguments[0] = name;
     (void)setenv("WEIR_LEVEL", "paranoid", 0);
     for (int option = 0; (option = getopt_long(count, arguments, "+", options, NULL)) != -1;) {
-        if (option == 'h') {
-            (void)fputs(help, stdout);
-            return fflush(stdout) == 0 ? EXIT_FINE : EXIT_UNREADABLE;
-        }
+        if (option == 'h') return argument_help(help);
         if (option == '?' || !take(&parsed, option, optarg)) return EXIT_USAGE;
     }
     parsed.runs = optind > 1 && strcmp(arguments[optind - 1], "--") == 0;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "reporter/arguments.h"
 #include "reporter/commands.h"
 #include "reporter/load/memory.h"
 #include "reporter/report.h"
@@ -80,13 +81,8 @@ struct parsed {
 };
 
 static bool parse_top(struct parsed *parsed, const char *value) {
-    char *end = NULL;
-    unsigned long number = strtoul(value, &end, 10);
-    if (*value < '0' || *value > '9' || *end || number == 0) {
-        view_message("--top=%s: not a number from 1", value);
-        return false;
-    }
-    parsed->request.view.rows = parsed->request.view.details = number;
+    if (!argument_number("top", value, 1, &parsed->request.view.rows)) return false;
+    parsed->request.view.details = parsed->request.view.rows;
     parsed->top_given = true;
     return true;
 }
@@ -95,11 +91,7 @@ static bool parse_word(const char *option, const char *value, const char *const 
     for (*chosen = 0; words[*chosen]; ++*chosen)
         if (strcmp(words[*chosen], value) == 0) return true;
     char *list = memory_format("%s", words[0]);
-    for (int i = 1; words[i]; i++) {
-        char *longer = memory_format("%s, %s", list, words[i]);
-        free(list);
-        list = longer;
-    }
+    for (int i = 1; words[i]; i++) list = memory_append(memory_append(list, ", "), words[i]);
     view_message("--%s=%s: must be one of: %s", option, value, list);
     free(list);
     return false;
@@ -193,10 +185,7 @@ int cmd_report(int count, char **arguments) {
         free(parsed.request.symbols.debug_dirs);
         return EXIT_USAGE;
     }
-    if (parsed.help) {
-        (void)fputs(help, stdout);
-        return fflush(stdout) == 0 ? EXIT_FINE : EXIT_UNREADABLE;
-    }
+    if (parsed.help) return argument_help(help);
     struct view_options *view = &parsed.request.view;
     if (!parsed.top_given && (view->full || parsed.request.json)) view->rows = view->details = VIEW_ALL;
     if (view->memory && !parsed.order_given) parsed.request.order = BY_PINNED;

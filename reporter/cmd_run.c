@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "reporter/arguments.h"
 #include "reporter/commands.h"
 #include "reporter/load/memory.h"
 #include "reporter/run.h"
@@ -74,8 +75,7 @@ static bool parse(struct run *run, int count, char **arguments, int *status) {
     *status = EXIT_FAILED;
     for (int option = 0; (option = getopt_long(count, arguments, "+", options, NULL)) != -1;) {
         if (option == 'h') {
-            (void)fputs(help, stdout);
-            *status = fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
+            *status = argument_help(help) == EXIT_FINE ? EXIT_FINE : EXIT_FAILED;
             return false;
         }
         if (option == '?' || !run_set(&run_options[option], optarg ? optarg : "1")) return false;
@@ -93,16 +93,17 @@ static bool parse(struct run *run, int count, char **arguments, int *status) {
 /* Beside weir itself, as in the build folder, or where `make install` puts it. */
 static char *find_shim(void) {
     static const char *const places[] = {"libweir.so", "../lib/weir/libweir.so"};
-    char self[PATH_MAX] = "", resolved[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *slash = length > 0 ? strrchr(self, '/') : NULL;
+    char resolved[PATH_MAX], *self = run_self(), *slash = strrchr(self, '/');
     if (slash) *slash = 0;
     for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
         char *path = memory_format("%s/%s", self, places[i]);
         bool found = realpath(path, resolved) && access(resolved, R_OK) == 0;
         free(path);
-        if (found) return memory_text(resolved, strlen(resolved));
+        if (!found) continue;
+        free(self);
+        return memory_text(resolved, strlen(resolved));
     }
+    free(self);
     view_message("libweir.so is neither beside weir nor in ../lib/weir");
     return NULL;
 }

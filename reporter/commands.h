@@ -2,7 +2,6 @@
 #ifndef WEIR_COMMANDS_H
 #define WEIR_COMMANDS_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 enum exit_status {
@@ -26,6 +25,5 @@ int cmd_gate_canary(int count, char **arguments); /* what the gate runs to see w
  * caller; NULL: there is none, which was said. */
 #define DUMP_TIMEOUT 10
 char *dump_ask(pid_t pid, double timeout);
-bool dump_parse_pid(const char *text, pid_t *pid);
 
 #endif

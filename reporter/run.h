@@ -28,6 +28,8 @@ struct run_size {
 };
 bool run_size(const char *value, struct run_size *size);
 
+char *run_self(void); /* the path of this program, "" where it is not told; freed by the caller */
+
 /* Sets the variable; false, and said, where the value is bad. */
 bool run_set(const struct run_option *option, const char *value);
 bool run_check_environment(void); /* the same for what the environment already says */

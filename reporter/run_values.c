@@ -1,12 +1,15 @@
 /* The options of `weir run` and their values. What the shim would warn of and replace by a default is refused here,
  * before anything is started: who types a ceiling wants it. */
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "reporter/load/memory.h"
 #include "reporter/load/signals.h"
 #include "reporter/run.h"
 #include "reporter/view/view.h"
@@ -15,6 +18,12 @@
 #define LONGEST_FOLDER    900  /* of WEIR_BOX_DIR, as there */
 #define MAX_DEPTH         128
 #define SAMPLE_BYTES_MOST ((uint64_t)1 << 40)
+
+char *run_self(void) {
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self);
+    return memory_text(self, length > 0 ? (size_t)length : 0);
+}
 
 static bool is_number(const char *value, uint64_t least, uint64_t most) {
     char *end = NULL;

@@ -7,6 +7,10 @@ bool dump_is_sampled(const struct dump *dump) {
     return dump->process.level == DUMP_SIMPLE || dump->process.level == DUMP_ADVANCED;
 }
 
+bool dump_same_image(const struct dump *a, const struct dump *b) {
+    return a->process.pid == b->process.pid && a->process.start_realtime == b->process.start_realtime;
+}
+
 const struct dump_total *dump_totals(const struct dump *dump) {
     return dump->sections[DUMP_TOTALS].records;
 }

@@ -109,8 +109,8 @@ void diff_make(struct diff *diff, const struct merged *before, const struct merg
     }
     if (diff->count) qsort(diff->sites, diff->count, sizeof *diff->sites, compare);
     const struct dump *old = the_dump(before), *new = the_dump(now);
-    diff->same_process = old && new && old->process.pid == new->process.pid &&
-                         old->process.start_realtime == new->process.start_realtime;
+    diff->same_process = old && new &&dump_same_image(old, new);
+    diff->reversed = diff->same_process && new->process.dump_time < old->process.dump_time;
     if (diff->same_process && new->process.dump_time > old->process.dump_time)
         diff->apart = new->process.dump_time - old->process.dump_time;
 }

@@ -17,8 +17,8 @@ struct diff {
     size_t count;
     size_t grown, shrunk; /* of them, beyond chance */
     double grown_bytes, shrunk_bytes;
-    bool same_process;
-    uint64_t apart; /* ns between the two, of the same process; else 0 */
+    bool same_process, reversed; /* then also: the second is the older one */
+    uint64_t apart;              /* ns between the two, of the same process; else 0 */
 };
 
 /* Of built and sorted reports. */

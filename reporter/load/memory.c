@@ -38,6 +38,12 @@ char *memory_text(const char *bytes, size_t length) {
     return text;
 }
 
+char *memory_append(char *text, const char *more) {
+    char *longer = memory_format("%s%s", text, more);
+    free(text);
+    return longer;
+}
+
 char *memory_format(const char *format, ...) {
     char *text = NULL;
     va_list arguments;

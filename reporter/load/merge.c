@@ -29,10 +29,6 @@ void merged_add(struct merged *merged, struct dump *dump) {
     merged->parts[merged->part_count++].dump = dump;
 }
 
-static bool same_image(const struct dump_process *a, const struct dump_process *b) {
-    return a->pid == b->pid && a->start_realtime == b->start_realtime;
-}
-
 /* Of two copies of the same dump the whole one, else the first. */
 static bool is_newer(const struct dump *new, const struct dump *old) {
     const struct dump_process *a = &new->process, *b = &old->process;
@@ -45,7 +41,7 @@ static void mark_older(struct merged *merged) {
     for (size_t i = 0; i < merged->part_count; i++)
         for (size_t j = 0; j < i; j++) {
             struct part *new = &merged->parts[i], *old = &merged->parts[j];
-            if (old->older || !same_image(&new->dump->process, &old->dump->process)) continue;
+            if (old->older || !dump_same_image(new->dump, old->dump)) continue;
             if (is_newer(new->dump, old->dump))
                 old->older = true;
             else

@@ -34,7 +34,7 @@ static bool next_line(struct reading *r) {
     return true;
 }
 
-/* Neither is empty lines, nor comments, which Valgrind's blocks may hold, too. */
+/* The next line that is neither empty nor a comment, which Valgrind's blocks may hold, too. */
 static bool next_word(struct reading *r) {
     while (next_line(r))
         if (*r->text && *r->text != '#') return true;
@@ -45,19 +45,47 @@ static char *wrong(const struct reading *r, const char *what) {
     return memory_format("%s:%u: %s", r->path, r->line, what);
 }
 
-static struct suppression *add(struct suppressions *all, const struct reading *r, const char *name) {
+static struct suppression rule_of(const struct reading *r, const char *name, bool valgrind) {
+    return (struct suppression){.name = memory_text(name, strlen(name)),
+                                .path = r->path,
+                                .line = r->line,
+                                .valgrind = valgrind,
+                                .verdicts = ANY};
+}
+
+static void add(struct suppressions *all, struct suppression rule) {
     all->rules = memory_more(all->rules, &all->capacity, all->count + 1, sizeof *all->rules);
-    struct suppression *rule = &all->rules[all->count++];
-    *rule = (struct suppression){
-        .name = memory_text(name, strlen(name)), .path = r->path, .line = r->line, .verdicts = ANY};
-    return rule;
+    all->rules[all->count++] = rule;
+}
+
+/* Takes the line. */
+static void add_line(struct suppression *rule, char *line) {
+    rule->lines = memory_more(rule->lines, &rule->line_capacity, rule->line_count + 1, sizeof *rule->lines);
+    rule->lines[rule->line_count++] = line;
+}
+
+static void free_rule(struct suppression *rule) {
+    for (size_t i = 0; i < rule->line_count; i++) free(rule->lines[i]);
+    free(rule->lines);
+    free(rule->name);
+}
+
+/* LeakSanitizer's: anywhere in the name, unless ^ or $ say where. Ours is for all of it. */
+static char *whole_pattern(const char *pattern) {
+    bool begins = *pattern == '^';
+    pattern += begins;
+    size_t length = strlen(pattern);
+    bool ends = length && pattern[length - 1] == '$';
+    return memory_format("%s%.*s%s", begins ? "" : "*", (int)(length - ends), pattern, ends ? "" : "*");
 }
 
 /* race, deadlock and the like are other sanitizers': a list of theirs was given by mistake. */
 static char *read_lsan(struct suppressions *all, const struct reading *r) {
     if (strncmp(r->text, "leak:", 5) != 0) return wrong(r, "neither \"leak:PATTERN\" nor the { of a Valgrind block");
     if (!r->text[5]) return wrong(r, "the pattern is empty, and would cover everything");
-    (void)add(all, r, r->text + 5);
+    struct suppression rule = rule_of(r, r->text + 5, false);
+    add_line(&rule, whole_pattern(rule.name));
+    add(all, rule);
     return NULL;
 }
 
@@ -107,19 +135,14 @@ static char *read_frame(struct suppression *rule, const struct reading *r) {
                    ? NULL
                    : wrong(r, "kinds of leaks are definite, indirect, possible, reachable, all and none");
     if (!is_frame(r->text)) return wrong(r, "a frame is fun:PATTERN, obj:PATTERN, src:FILE:LINE or \"...\"");
-    rule->lines = memory_more(rule->lines, &rule->line_capacity, rule->line_count + 1, sizeof *rule->lines);
-    rule->lines[rule->line_count++] = memory_text(r->text, strlen(r->text));
+    add_line(rule, memory_text(r->text, strlen(r->text)));
     return NULL;
 }
 
 static char *read_valgrind(struct suppressions *all, struct reading *r) {
     char *problem = NULL;
     if (!next_word(r)) return wrong(r, "the block does not end");
-    struct suppression rule = {.name = memory_text(r->text, strlen(r->text)),
-                               .path = r->path,
-                               .line = r->line,
-                               .valgrind = true,
-                               .verdicts = ANY};
+    struct suppression rule = rule_of(r, r->text, true);
     if (!next_word(r) || !strchr(r->text, ':'))
         problem = wrong(r, "behind a block's name stands its tool and kind, as in Memcheck:Leak");
     bool leak = !problem && is_leak(r->text);
@@ -132,14 +155,10 @@ static char *read_valgrind(struct suppressions *all, struct reading *r) {
             problem = read_frame(&rule, r);
     }
     if (!problem && leak && !rule.line_count) problem = wrong(r, "the block has no frame");
-    if (!problem && leak) {
-        all->rules = memory_more(all->rules, &all->capacity, all->count + 1, sizeof *all->rules);
-        all->rules[all->count++] = rule;
-        return NULL;
-    }
-    for (size_t i = 0; i < rule.line_count; i++) free(rule.lines[i]);
-    free(rule.lines);
-    free(rule.name);
+    if (!problem && leak)
+        add(all, rule);
+    else
+        free_rule(&rule);
     return problem;
 }
 
@@ -156,12 +175,7 @@ char *suppress_read(struct suppressions *suppressions, const char *path) {
 }
 
 void suppress_free(struct suppressions *suppressions) {
-    for (size_t i = 0; i < suppressions->count; i++) {
-        struct suppression *rule = &suppressions->rules[i];
-        for (size_t j = 0; j < rule->line_count; j++) free(rule->lines[j]);
-        free(rule->lines);
-        free(rule->name);
-    }
+    for (size_t i = 0; i < suppressions->count; i++) free_rule(&suppressions->rules[i]);
     free(suppressions->rules);
     *suppressions = (struct suppressions){0};
 }
@@ -178,26 +192,12 @@ struct stack {
     size_t count, capacity;
 };
 
-/* Anywhere in the name, unless ^ or $ say where: the name between two stars is all of it. */
-static bool lsan_in(const char *pattern, const char *name) {
-    bool begins = *pattern == '^', ends = false;
-    if (!name) return false;
-    pattern += begins;
-    size_t length = strlen(pattern);
-    ends = length && pattern[length - 1] == '$';
-    length -= ends;
-    char *whole = memory_format("%s%.*s%s", begins ? "" : "*", (int)length, pattern, ends ? "" : "*");
-    bool found = glob_matches(whole, name);
-    free(whole);
-    return found;
-}
-
 static bool lsan_covers(const struct suppression *rule, const struct stack *stack) {
     for (size_t i = 0; i < stack->count; i++) {
         const struct stack_frame *f = &stack->frames[i];
-        if (lsan_in(rule->name, f->symbol.function) || lsan_in(rule->name, f->symbol.file) ||
-            lsan_in(rule->name, f->module))
-            return true;
+        const char *const names[] = {f->symbol.function, f->symbol.file, f->module};
+        for (size_t j = 0; j < COUNT(names); j++)
+            if (names[j] && glob_matches(rule->lines[0], names[j])) return true;
     }
     return false;
 }
@@ -227,10 +227,10 @@ static bool line_is(const char *line, const struct stack_frame *f) {
            (f->symbol.brief && glob_matches(pattern, f->symbol.brief)) || last_part_is(pattern, &f->symbol);
 }
 
-/* From `from` on; what is between two "..." is found where it comes first, and nothing needs to end. */
+/* From the innermost frame on. What is between two "..." is found where it comes first; the stack may go on behind. */
 static bool lines_cover(char **lines, size_t count, const struct stack *stack) {
-    size_t at = 0, frame = 0, after = SIZE_MAX,
-           from = 0; /* after the last "...", and the frame that it was tried from */
+    size_t at = 0, frame = 0;
+    size_t after = SIZE_MAX, from = 0; /* behind the last "...", and the frame that this is tried from */
     while (at < count) {
         if (strcmp(lines[at], "...") == 0) {
             after = ++at;
@@ -316,14 +316,30 @@ static bool is_judged(const struct merged_site *site) {
            (site->verdict == DUMP_LEAKED || site->verdict == DUMP_INDIRECT || site->verdict == DUMP_POSSIBLE);
 }
 
+/* Names of all frames that will be asked for, at once. */
+static void look_up(const struct merged *merged, struct symbols *symbols) {
+    struct merged_frame *frames = NULL;
+    size_t count = 0, capacity = 0;
+    for (size_t i = 0; i < merged->site_count; i++) {
+        const struct merged_site *site = merged->sites[i];
+        if (!is_judged(site)) continue;
+        frames = memory_more(frames, &capacity, count + site->frame_count, sizeof *frames);
+        for (uint32_t j = 0; j < site->frame_count; j++) frames[count++] = site->frames[j];
+    }
+    symbols_prefetch(symbols, frames, count);
+    free(frames);
+}
+
 void suppress_apply(struct suppressions *suppressions, struct merged *merged, struct symbols *symbols) {
     struct stack stack = {0};
+    if (!suppressions->count) return;
+    look_up(merged, symbols);
     char **paths = memory_get(merged->module_count, sizeof *paths);
     for (size_t i = 0; i < merged->module_count; i++) {
         struct text path = merged->modules[i]->path;
         paths[i] = memory_text(path.length ? path.bytes : "", path.length);
     }
-    for (size_t i = 0; suppressions->count && i < merged->site_count; i++) {
+    for (size_t i = 0; i < merged->site_count; i++) {
         struct merged_site *site = merged->sites[i];
         if (!is_judged(site)) continue;
         unfold(&stack, paths, site, symbols);

@@ -8,9 +8,8 @@
  * Valgrind: {, a name, "Memcheck:Leak" (blocks of other tools and kinds are passed over), perhaps
  * "match-leak-kinds: KIND,..." (definite, indirect, possible, reachable, all; all by default), then a line a frame from
  * the innermost on: "fun:PATTERN", "obj:PATTERN" (path of the module), "src:FILE[:LINE]", or "..." for any number of
- * frames;
- * * and ? in patterns; and }. Functions go by the linker's name, as Valgrind writes them, or by their own. The
- * allocation function, which is the innermost frame there and none here, is matched by what could be its name.
+ * frames; and }. Patterns have * and ?. Functions go by the linker's name, as Valgrind writes them, or by their own.
+ * The allocation function, which is the innermost frame there and none here, is matched by what could be its name.
  */
 #ifndef WEIR_SYMBOLS_SUPPRESS_H
 #define WEIR_SYMBOLS_SUPPRESS_H
@@ -23,7 +22,7 @@ struct suppression {
     unsigned line;     /* of the file, from 1 */
     bool valgrind;     /* else LeakSanitizer's */
     unsigned verdicts; /* bits 1 << enum dump_verdict that it covers */
-    char **lines;      /* Valgrind's frames */
+    char **lines;      /* Valgrind's frames; of LeakSanitizer the pattern, for all of a name */
     size_t line_count, line_capacity;
     uint64_t sites, blocks, bytes; /* that it covered, by suppress_apply */
 };

@@ -53,16 +53,20 @@ static void put_max(struct json *json, const struct merged *merged) {
     json_known(json, "max", same, max);
 }
 
-static void put_pools(struct json *json, const struct merged *merged) {
+static void put_highest(struct json *json, const struct merged *merged, const char *name, uint32_t stat) {
     uint64_t sum = 0, highest = 0;
+    bool known = merged_stat(merged, stat, &sum, &highest);
+    json_known(json, name, known, highest);
+}
+
+static void put_pools(struct json *json, const struct merged *merged) {
     json_open(json, "direct", '{');
     put_sum(json, merged, "count", STAT_DIRECT_COUNT);
     put_sum(json, merged, "allocations", STAT_ALLOCATIONS);
     put_sum(json, merged, "frees", STAT_FREES);
     put_sum(json, merged, "total_capacity", STAT_DIRECT_CAPACITY);
     put_sum(json, merged, "memory_used", STAT_DIRECT_USED);
-    bool known = merged_stat(merged, STAT_DIRECT_PEAK, &sum, &highest);
-    json_known(json, "peak", known, highest);
+    put_highest(json, merged, "peak", STAT_DIRECT_PEAK);
     const struct dump *dump = view_first(merged)->dump;
     uint64_t peak_time = 0; /* of one process only */
     bool has_time = merged->counted == 1 && dump_stat(dump, STAT_DIRECT_PEAK_TIME, &peak_time);
@@ -86,8 +90,7 @@ static void put_pools(struct json *json, const struct merged *merged) {
     put_sum(json, merged, "count", STAT_MAPPED_COUNT);
     put_sum(json, merged, "total_capacity", STAT_MAPPED_CAPACITY);
     put_sum(json, merged, "memory_used", STAT_MAPPED_USED);
-    known = merged_stat(merged, STAT_MAPPED_PEAK, &sum, &highest);
-    json_known(json, "peak", known, highest);
+    put_highest(json, merged, "peak", STAT_MAPPED_PEAK);
     json_string(json, "max", NULL);
     json_string(json, "refused", NULL);
     json_close(json, '}');
@@ -244,12 +247,17 @@ static void put_ever(struct json *json, const char *name, const struct merged_to
     json_close(json, '}');
 }
 
-static void put_site(struct json *json, const struct view *view, const struct merged_site *site) {
+static void put_site_name(struct json *json, const struct view *view, const struct merged_site *site) {
     struct site_name name = naming_of(view->symbols, view->merged, site);
     char *address = name.frame ? frames_address(view, name.frame) : NULL;
+    json_string(json, "name", name.symbol.brief ? name.symbol.brief : address);
+    free(address);
+}
+
+static void put_site(struct json *json, const struct view *view, const struct merged_site *site) {
     json_open(json, NULL, '{');
     json_number(json, "id", site->id);
-    json_string(json, "name", name.symbol.brief ? name.symbol.brief : address);
+    put_site_name(json, view, site);
     json_string(json, "verdict", view_verdict(site->verdict));
     json_bool(json, "indirect", site->verdict == DUMP_INDIRECT);
     json_bool(json, "suppressed", site->suppressed);
@@ -268,7 +276,6 @@ static void put_site(struct json *json, const struct view *view, const struct me
     json_open(json, "records", '[');
     json_close(json, ']');
     json_close(json, '}');
-    free(address);
 }
 
 static void put_mappers(struct json *json, const struct view *view) {
@@ -276,16 +283,13 @@ static void put_mappers(struct json *json, const struct view *view) {
     json_open(json, "mappings", '[');
     for (size_t i = 0; i < merged->mapper_count && i < view->options.rows; i++) {
         const struct merged_site *site = merged->mappers[i];
-        struct site_name name = naming_of(view->symbols, merged, site);
-        char *address = name.frame ? frames_address(view, name.frame) : NULL;
         json_open(json, NULL, '{');
-        json_string(json, "name", name.symbol.brief ? name.symbol.brief : address);
+        put_site_name(json, view, site);
         json_number(json, "bytes", site->mapped);
         json_number(json, "mappings", site->mappings);
         json_seconds(json, "oldest_seconds", site->mapped_age);
         put_stack(json, view, site->frames, site->frame_count, site->flags);
         json_close(json, '}');
-        free(address);
     }
     json_close(json, ']');
 }
@@ -369,12 +373,6 @@ static void put_totals(struct json *json, const struct merged *merged) {
     json_number(json, "inherited_blocks", merged->inherited_blocks);
     json_number(json, "inherited_bytes", merged->inherited_bytes);
     json_close(json, '}');
-}
-
-static void put_highest(struct json *json, const struct merged *merged, const char *name, uint32_t stat) {
-    uint64_t sum = 0, highest = 0;
-    bool known = merged_stat(merged, stat, &sum, &highest);
-    json_known(json, name, known, highest);
 }
 
 /* How blocks were drawn; null where none were. */

@@ -97,10 +97,9 @@ static char *join_pieces(struct piece *pieces, size_t count) {
     char *label = memory_text("", 0);
     for (size_t i = 0; i < count; i++) {
         const char *between = i == 0 ? "" : pieces[i].direct ? " < " : " <.. ";
-        char *longer = memory_format("%s%s%s%s", label, between, pieces[i].text, pieces[i].suffix);
-        free(label);
+        label = memory_append(memory_append(label, between), pieces[i].text);
+        label = memory_append(label, pieces[i].suffix);
         free(pieces[i].text);
-        label = longer;
     }
     return label;
 }

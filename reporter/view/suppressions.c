@@ -76,12 +76,6 @@ struct text_list {
     size_t count, capacity;
 };
 
-static void append(char **text, const char *more) {
-    char *longer = memory_format("%s%s", *text, more);
-    free(*text);
-    *text = longer;
-}
-
 /* False: it was the last one. */
 static bool append_frame(const struct view *view, const struct merged_frame *frame, char **text, unsigned *lines) {
     struct symbol_chain chain = symbols_at(view->symbols, *frame);
@@ -89,7 +83,7 @@ static bool append_frame(const struct view *view, const struct merged_frame *fra
     for (size_t i = 0; i < chain.count && *lines < VALGRIND_FRAMES; i++) {
         if (!chain.frames[i].function) continue;
         char *line = valgrind_name(&chain.frames[i]);
-        append(text, line);
+        *text = memory_append(*text, line);
         free(line);
         known = true;
         ++*lines;
@@ -99,7 +93,7 @@ static bool append_frame(const struct view *view, const struct merged_frame *fra
     struct text path = view->merged->modules[frame->module]->path;
     char *module = memory_text(path.length ? path.bytes : "*", path.length ? path.length : 1);
     char *pattern = pattern_of(module, "?"), *line = memory_format("   obj:%s\n", pattern);
-    append(text, line);
+    *text = memory_append(*text, line);
     free(line);
     free(pattern);
     free(module);
@@ -125,10 +119,9 @@ static char *valgrind_of(const struct view *view, const struct merged_site *site
                                site->verdict == DUMP_INDIRECT ? "definite,indirect" : "definite,possible");
     for (uint32_t i = 0; i < site->frame_count && goes_on; i++)
         goes_on = append_frame(view, &site->frames[i], &text, &lines);
-    append(&text, "   ...\n}\n");
     free(name);
     free(place);
-    return text;
+    return memory_append(text, "   ...\n}\n");
 }
 
 static bool is_new(struct text_list *list, char *text) {

@@ -213,14 +213,14 @@ static const char *amount(const struct merged *merged, uint32_t blocks_stat, uin
 static void print_verdicts(const struct view *view) {
     const struct merged *merged = view->merged;
     char leaked[64], indirect[64], possible[64], reached[64];
-    uint64_t time = 0, most = 0;
+    uint64_t sum = 0, most = 0;
     if (!merged->judged) return;
     (void)fprintf(view->out, "of all blocks  leaked %s, by those %s, maybe %s, in use %s\n",
                   amount(merged, STAT_LEAKED_COUNT, STAT_LEAKED_BYTES, leaked, sizeof leaked),
                   amount(merged, STAT_INDIRECT_COUNT, STAT_INDIRECT_BYTES, indirect, sizeof indirect),
                   amount(merged, STAT_POSSIBLE_COUNT, STAT_POSSIBLE_BYTES, possible, sizeof possible),
                   amount(merged, STAT_REACHED_COUNT, STAT_REACHED_BYTES, reached, sizeof reached));
-    (void)merged_stat(merged, STAT_SCAN_NOT_HELD, &time, &most);
+    (void)merged_stat(merged, STAT_SCAN_NOT_HELD, &sum, &most);
     if (most)
         (void)fprintf(view->out, "%s %s could not be held: what seems leaked is called maybe\n", units_count(most),
                       most == 1 ? "thread" : "threads");
@@ -331,6 +331,11 @@ static void print_sampled_row(const struct view *view, const struct merged_site 
     free(range);
 }
 
+static void print_more(const struct view *view, size_t rows, size_t sites) {
+    if (rows < sites)
+        (void)fprintf(view->out, "     ... and %zu more %s (--top, --full)\n", sites - rows, sites_word(sites - rows));
+}
+
 static void print_table(const struct view *view) {
     const struct merged *merged = view->merged;
     size_t rows = view->options.rows < merged->live_sites ? view->options.rows : merged->live_sites;
@@ -343,9 +348,7 @@ static void print_table(const struct view *view) {
         free(labels[i]);
     }
     free(labels);
-    if (rows < merged->live_sites)
-        (void)fprintf(view->out, "     ... and %zu more %s (--top, --full)\n", merged->live_sites - rows,
-                      sites_word(merged->live_sites - rows));
+    print_more(view, rows, merged->live_sites);
 }
 
 /* The sites that mapped memory, as if they were all there are. */
@@ -368,9 +371,7 @@ static void print_mappers(const struct view *view) {
         free(labels[i]);
     }
     free(labels);
-    if (rows < merged.live_sites)
-        (void)fprintf(view->out, "     ... and %zu more %s (--top, --full)\n", merged.live_sites - rows,
-                      sites_word(merged.live_sites - rows));
+    print_more(view, rows, merged.live_sites);
     view_mapped(&mapped);
 }
 

@@ -81,6 +81,14 @@ struct draw {
     uint8_t thinned;
 };
 
+ALWAYS_INLINE struct draw side_draw(const struct side *side) {
+    return (struct draw){side->drawn, side->thinned};
+}
+ALWAYS_INLINE void side_set_draw(struct side *side, struct draw draw) {
+    side->drawn = draw.class;
+    side->thinned = draw.thinned & 31u;
+}
+
 /* The same for a block that nobody tracks, unless it is drawn. Then *drawn, and a run is there with its entry, while
  * nothing else is: NULL, and the caller is to ask for a tracked one. */
 void *arena_allocate_or_draw(size_t n, size_t alignment, bool zero, struct draw *draw, bool *drawn, struct side **side);
@@ -121,6 +129,7 @@ bool arena_reclaim(void);
 size_t arena_ask(void);
 size_t arena_unanswered(void);
 void arena_asked_in_vain(void);
+
 /* --- sampling --- */
 
 #define SAMPLE_CERTAIN 255u /* in place of a class: taken whatever a draw had said */

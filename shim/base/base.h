@@ -104,6 +104,11 @@ ALWAYS_INLINE bool str_equal(const char *a, const char *b) {
     return *a == *b;
 }
 
+/* -1: it is none; the kernel writes them in small letters. */
+ALWAYS_INLINE int hex_digit(int c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* What follows the last slash that something follows. */
 ALWAYS_INLINE const char *path_base(const char *path) {
     const char *base = path;

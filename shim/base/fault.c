@@ -2,6 +2,7 @@
 #include "shim/base/fault.h"
 #include "shim/base/base.h"
 #include "shim/base/start.h"
+#include "shim/base/text.h"
 
 #ifdef WEIR_DEBUG
 #    include <stdatomic.h>
@@ -23,8 +24,7 @@ void fault_start(void) {
     for (size_t i = 0; wish && i < ARRAY_LENGTH(known); i++) {
         if (!(digits = str_after(wish, known[i].name))) continue;
         failing = known[i].number;
-        for (; *digits >= '0' && *digits <= '9'; digits++) every = every * 10 + (uint64_t)(*digits - '0');
-        fault_any = every > 0;
+        fault_any = text_number(digits, &every) && every > 0;
         return;
     }
 }

@@ -1,6 +1,7 @@
 /* See filter.h. The kernel's rules: a filter is a program of classic BPF over struct seccomp_data; all filters run, and
  * of their answers the smallest one, as a signed number, counts. */
 #include "shim/base/filter.h"
+#include "shim/base/files.h"
 #include "shim/base/lock.h"
 #include "shim/base/sys.h"
 
@@ -185,14 +186,10 @@ static bool copy_program(struct filter *f, const struct sock_fprog *program) {
 /* The number behind a line's name; 0 where there is no such line. */
 static uint64_t number_of(const char *status, const char *name) {
     uint64_t n = 0;
-    for (const char *line = status; *line;) {
-        const char *value = str_after(line, name);
-        for (; value && (*value == '\t' || (*value >= '0' && *value <= '9')); value++)
-            if (*value != '\t') n = n * 10 + (uint64_t)(*value - '0');
-        if (value) return n;
-        while (*line && *line++ != '\n') continue;
-    }
-    return 0;
+    const char *value = line_after(status, name);
+    for (; value && (*value == '\t' || (*value >= '0' && *value <= '9')); value++)
+        if (*value != '\t') n = n * 10 + (uint64_t)(*value - '0');
+    return n;
 }
 
 struct status {
@@ -201,11 +198,7 @@ struct status {
 
 static struct status read_status(void) {
     char text[4096];
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)"/proc/thread-self/status", O_RDONLY | O_CLOEXEC, 0);
-    if (sys_failed(fd)) return (struct status){0, 0};
-    long n = sys3(SYS_read, fd, (long)text, sizeof text - 1);
-    (void)sys1(SYS_close, fd);
-    text[n > 0 ? n : 0] = 0;
+    (void)file_read("/proc/thread-self/status", text, sizeof text);
     struct status s = {number_of(text, "Threads:"), number_of(text, "Seccomp_filters:")};
     if (s.filters == 0) s.filters = number_of(text, "Seccomp:") != 0;
     return s;

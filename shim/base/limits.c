@@ -1,7 +1,7 @@
 /* See limits.h. /proc/self/cgroup names the process's cgroup in each hierarchy, /proc/self/mountinfo where a hierarchy
  * is mounted, and which cgroup is the root there: a container's own, which may be all that can be seen of it. */
 #include "shim/base/limits.h"
-#include "shim/base/sys.h"
+#include "shim/base/files.h"
 #include "shim/base/text.h"
 
 #include <fcntl.h>
@@ -14,14 +14,7 @@ static bool read_file(const char *root, const char *path) {
     struct text name = {0};
     text_add(&name, root);
     text_add(&name, path);
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)text_string(&name), O_RDONLY | O_CLOEXEC, 0), n = 0;
-    size_t have = 0;
-    if (sys_failed(fd)) return false;
-    while (have < sizeof file - 1 && (n = sys3(SYS_read, fd, (long)(file + have), (long)(sizeof file - 1 - have))) > 0)
-        have += (size_t)n;
-    (void)sys1(SYS_close, fd);
-    file[have] = 0;
-    return n >= 0 && have > 0;
+    return file_read(text_string(&name), file, sizeof file) > 0;
 }
 
 /* The first number in the file; UINT64_MAX: none ("max"), or one too large to limit anything. */

@@ -95,6 +95,16 @@ void lock_take(enum lock_name name) {
     begins(name);
 }
 
+bool lock_try_word(_Atomic uint32_t *word) {
+    uint32_t me = atomic_load_explicit(&lock_page.owner, memory_order_relaxed), by = 0;
+    while (!atomic_compare_exchange_strong_explicit(word, &by, me, memory_order_acquire, memory_order_relaxed))
+        if (by == me) return false;
+    return true;
+}
+void lock_give_word(_Atomic uint32_t *word) {
+    atomic_store_explicit(word, 0, memory_order_release);
+}
+
 bool lock_take_within(enum lock_name name, unsigned ms) {
     struct timespec pause = {0, 1000000};
     for (unsigned i = 0; !lock_try(name); i++) {

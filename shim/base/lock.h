@@ -35,6 +35,11 @@ bool lock_held_here(enum lock_name name);
 /* Gives all that this thread holds: it has left by a jump. What they guard is in a state that a fork may leave, too. */
 void lock_give_held(void);
 
+/* A word that threads of this process hold in turns; held by a process that forked off, it is free. Never waits for a
+ * thread of its own process. */
+bool lock_try_word(_Atomic uint32_t *word);
+void lock_give_word(_Atomic uint32_t *word);
+
 /* Makes the page one that forks wipe. Once, at start. */
 void lock_start(void);
 

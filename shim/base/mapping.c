@@ -21,13 +21,9 @@ static int next_byte(struct mapping_reader *r) {
 static uintptr_t next_number(struct mapping_reader *r, int *ended_by) {
     uintptr_t n = 0;
     for (;;) {
-        int c = *ended_by = next_byte(r);
-        if (c >= '0' && c <= '9')
-            n = n << 4 | (uintptr_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            n = n << 4 | (uintptr_t)(c - 'a' + 10);
-        else
-            return n;
+        int digit = hex_digit(*ended_by = next_byte(r));
+        if (digit < 0) return n;
+        n = n << 4 | (uintptr_t)digit;
     }
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #define PRESENT(entry) ((entry) >> 63 & 1)
+#define KEPT(entry)    ((entry) >> 62 != 0) /* present, or swapped out */
 #define OF_FILE(entry) ((entry) >> 61 & 1)
 #define SURE(entry)    ((entry) >> 56 & 0x21) /* mapped by nobody else, or of a file */
 
@@ -21,28 +22,32 @@ static void read_at(struct resident_reader *r, uintptr_t from) {
     r->count = n > 0 ? (size_t)n / sizeof *r->pages : 0;
 }
 
+/* NULL: it is not told. */
+static const uint64_t *entry_of(struct resident_reader *r, uintptr_t page) {
+    if (page < r->from || page >= r->from + r->count * PAGE) read_at(r, page);
+    return r->count == 0 ? NULL : &r->pages[(page - r->from) / PAGE];
+}
+
 size_t resident_bytes(struct resident_reader *r, uintptr_t from, size_t n) {
     uintptr_t at = round_down(from, PAGE), end = round_up(from + n, PAGE);
     size_t present = 0;
     for (; at < end; at += PAGE) {
-        if (at < r->from || at >= r->from + r->count * PAGE) read_at(r, at);
-        if (r->count == 0) break;
-        uint64_t entry = r->pages[(at - r->from) / PAGE];
-        present += PRESENT(entry);
-        r->unsure += PRESENT(entry) && !SURE(entry) ? PAGE : 0;
+        const uint64_t *entry = entry_of(r, at);
+        if (!entry) break;
+        present += PRESENT(*entry);
+        r->unsure += PRESENT(*entry) && !SURE(*entry) ? PAGE : 0;
     }
     return present * PAGE;
 }
 
 bool resident_is_kept(struct resident_reader *r, uintptr_t at) {
-    at = round_down(at, PAGE);
-    if (at < r->from || at >= r->from + r->count * PAGE) read_at(r, at);
-    return r->count == 0 || r->pages[(at - r->from) / PAGE] >> 62 != 0; /* present, or swapped out */
+    const uint64_t *entry = entry_of(r, round_down(at, PAGE));
+    return !entry || KEPT(*entry);
 }
 
 bool resident_is_own(struct resident_reader *r, uintptr_t at) {
-    if (!resident_is_kept(r, at)) return false;
-    return r->count == 0 || !OF_FILE(r->pages[(round_down(at, PAGE) - r->from) / PAGE]);
+    const uint64_t *entry = entry_of(r, round_down(at, PAGE));
+    return !entry || (KEPT(*entry) && !OF_FILE(*entry));
 }
 
 void resident_close(struct resident_reader *r) {

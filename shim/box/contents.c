@@ -1,10 +1,11 @@
 /* Blocks, sites, stacks, modules; see contents.h. */
 #include "shim/box/contents.h"
 #include "shim/base/clock.h"
+#include "shim/base/files.h"
 #include "shim/base/random.h"
+#include "shim/base/region.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
-#include "shim/base/region.h"
 #include "shim/box/modules.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
@@ -119,6 +120,11 @@ static void add_to_site(struct contents *c, const struct dump_block *b, uint64_t
     note_thread_of(c, site, b->thread);
 }
 
+/* Whether some block names it, as far as that is known. */
+static bool is_noted(const struct contents *c, uint32_t stack) {
+    return !c->live || (c->live[stack / 8] >> stack % 8 & 1);
+}
+
 static void note_stack(struct contents *c, uint32_t stack) {
     if (stack >= c->live_stacks) c->live_stacks = stack + 1;
     if (c->live) c->live[stack / 8] |= (uint8_t)(1u << stack % 8);
@@ -141,7 +147,7 @@ static void add_grown(void *context, const void *p, const struct side *side, uin
     (void)pinned;
     struct contents *c = context;
     struct dump_grown g = {(uintptr_t)p, side->size, side_grown(side), grown_at(c, side), side->stack};
-    bool noted = !c->live || (c->live[g.stack / 8] >> g.stack % 8 & 1);
+    bool noted = is_noted(c, g.stack);
     if (g.stack != STACK_UNKNOWN && noted && g.made < c->stacks) writer_add(&c->w, &g, sizeof g);
 }
 
@@ -165,7 +171,7 @@ static void count_inherited(struct contents *c, const void *p) {
 
 /* How many blocks it stands for, and so many places. */
 static void weigh(struct contents *c, struct dump_block *b, const void *p, const struct side *side) {
-    const struct draw draw = {side->drawn, side->thinned};
+    const struct draw draw = side_draw(side);
     uint64_t size = draw.class < CLASSES ? class_size(draw.class) : arena_find(p).size;
     uint64_t probability = sample_probability(draw);
     uint32_t bits = float_of_inverse(probability);
@@ -240,9 +246,6 @@ static void add_mapping(void *context, const struct owner *o) {
     note_thread(c, o->thread);
 }
 
-/* A row of which each number is less than one part in TOTALS_SHARE of all is none of its own, unless blocks of its
- * stack are live. */
-#define TOTALS_SHARE 1024u
 static void add_total(struct dump_total *sum, const struct dump_total *row) {
     sum->samples += row->samples;
     sum->allocations += row->allocations;
@@ -255,9 +258,12 @@ static void add_total(struct dump_total *sum, const struct dump_total *row) {
     for (unsigned i = 0; i < DUMP_LIFETIMES; i++) sum->lifetimes[i] += row->lifetimes[i];
 }
 
+/* A row of which each number is less than one part in TOTALS_SHARE of all is none of its own, unless blocks of its
+ * stack are live. */
+#define TOTALS_SHARE 1024u
 static bool matters(const struct contents *c, const struct dump_total *row, const struct dump_total *all) {
     if (row->stack == STACK_UNKNOWN || row->stack >= c->stacks) return false;
-    if (!c->live || (c->live[row->stack / 8] >> row->stack % 8 & 1)) return true;
+    if (is_noted(c, row->stack)) return true;
     int64_t peak = (int64_t)row->peak_bytes; /* another thread's row may have more */
     return row->bytes >= all->bytes / TOTALS_SHARE || row->allocations >= all->allocations / TOTALS_SHARE ||
            (row->temporary > 0 && row->temporary >= all->temporary / TOTALS_SHARE) ||
@@ -346,7 +352,7 @@ void contents_write_blocks(struct contents *c) {
  * and behind the last one not even that. */
 static const struct stack *live_stack(const struct contents *c, uint32_t i, uint64_t frames) {
     const struct stack *s = stack_at(i);
-    bool live = !c->live || (c->live[i / 8] >> i % 8 & 1);
+    bool live = is_noted(c, i);
     return live && s->first_frame + (uint64_t)s->frames <= frames ? s : NULL;
 }
 
@@ -416,10 +422,7 @@ static struct dump_string thread_name(struct contents *c, uint32_t thread) {
     text_add(&path, "/task/");
     text_add_number(&path, thread);
     text_add(&path, "/comm");
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)text_string(&path), O_RDONLY | O_CLOEXEC, 0);
-    if (sys_failed(fd)) return (struct dump_string){0, 0};
-    long n = sys3(SYS_read, fd, (long)name, sizeof name);
-    (void)sys1(SYS_close, fd);
+    long n = file_read(text_string(&path), name, sizeof name);
     return n > 1 ? contents_string(c, name, (size_t)n - 1) : (struct dump_string){0, 0};
 }
 

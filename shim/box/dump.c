@@ -115,7 +115,6 @@ static void write_stats(struct contents *c) {
     struct mappings_numbers m = mappings_numbers();
     const struct memory *memory = &c->memory;
     struct sample_numbers sampled = sample_numbers();
-    bool samples = level() == DUMP_SIMPLE || level() == DUMP_ADVANCED;
     uint64_t made = 0;
     for (unsigned i = 0; i <= CLASSES; i++) made += c->classes[i].made;
     const struct dump_stat stats[] = {
@@ -175,7 +174,7 @@ static void write_stats(struct contents *c) {
     size_t n_verdicts = add_verdicts(&c->verdicts, verdicts);
     writer_begin(&c->w, DUMP_STATS, sizeof stats[0]);
     writer_add(&c->w, stats, sizeof stats);
-    if (samples) writer_add(&c->w, sampling, sizeof sampling);
+    if (state_sampling()) writer_add(&c->w, sampling, sizeof sampling);
     writer_add(&c->w, verdicts, n_verdicts * sizeof verdicts[0]);
     writer_end(&c->w);
 }

@@ -1,6 +1,7 @@
 /* See memory.h. A mapping is taken apart where its pages are of different kinds: the kernel joins neighbours, whoever
  * made them. */
 #include "shim/box/memory.h"
+#include "shim/base/files.h"
 #include "shim/base/mapping.h"
 #include "shim/base/reserve.h"
 #include "shim/base/resident.h"
@@ -9,7 +10,6 @@
 #include "shim/ceiling/pages.h"
 
 #include <dlfcn.h>
-#include <fcntl.h>
 
 #define UNSURE_MIN (64 * KIB) /* less is not worth a question */
 #define STACKS_MAX 4096       /* threads whose stacks are known as such */
@@ -70,30 +70,17 @@ static void note_stack_of(uint32_t thread) {
     if (r == 0 && head && stack_count < STACKS_MAX) stacks[stack_count++] = head;
 }
 
-struct entry { /* of a folder, as getdents64 gives it */
-    uint64_t inode, offset;
-    uint16_t length;
-    uint8_t type;
-    char name[];
-};
+static void see_thread(void *context, const char *name) {
+    uint64_t thread;
+    (void)context;
+    if (text_number(name, &thread)) note_stack_of((uint32_t)thread);
+}
 
 static void find_stacks(uint32_t pid) {
-    static char bytes[2048] ALIGNED(8);
     struct text path;
     stack_count = 0;
     path_of(&path, pid, "/task");
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)text_string(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), n;
-    if (sys_failed(fd)) return;
-    while ((n = sys3(SYS_getdents64, fd, (long)bytes, sizeof bytes)) > 0) {
-        for (long at = 0; at < n;) {
-            const struct entry *e = (const void *)(bytes + at);
-            uint32_t thread = 0;
-            for (const char *c = e->name; *c >= '0' && *c <= '9'; c++) thread = 10 * thread + (uint32_t)(*c - '0');
-            if (thread > 0) note_stack_of(thread);
-            at += e->length;
-        }
-    }
-    (void)sys1(SYS_close, fd);
+    (void)folder_each(text_string(&path), see_thread, NULL);
     sort_stacks();
 }
 
@@ -115,12 +102,8 @@ static bool has_stack(struct memory *m, uintptr_t from, uintptr_t end) {
 
 /* Lines are "RssAnon:\t    1234 kB". */
 static uint64_t number_after(const char *text, const char *name) {
-    const char *found = NULL;
+    const char *found = line_after(text, name);
     uint64_t n = 0;
-    while (*text && !(found = str_after(text, name))) {
-        while (*text && *text++ != '\n') {
-        }
-    }
     for (; found && (*found == ' ' || *found == '\t');) found++;
     for (; found && *found >= '0' && *found <= '9'; found++) n = 10 * n + (uint64_t)(*found - '0');
     return n * KIB;
@@ -129,13 +112,8 @@ static uint64_t number_after(const char *text, const char *name) {
 static const char *read_file(uint32_t pid, const char *name) {
     static char text[4096];
     struct text path;
-    text[0] = 0;
     path_of(&path, pid, name);
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)text_string(&path), O_RDONLY | O_CLOEXEC, 0);
-    if (sys_failed(fd)) return text;
-    long n = sys3(SYS_read, fd, (long)text, sizeof text - 1);
-    (void)sys1(SYS_close, fd);
-    text[n > 0 ? n : 0] = 0;
+    (void)file_read(text_string(&path), text, sizeof text);
     return text;
 }
 
@@ -160,8 +138,7 @@ static void add_unaccounted(struct memory *m, const struct mapping *of, uintptr_
     m->ranges[at] = range;
 }
 
-/* Zeroed data of a module lies behind its file's mappings. */
-static bool is_of_module(uintptr_t address) {
+bool memory_is_of_module(uintptr_t address) {
     struct dl_find_object found;
     return _dl_find_object((void *)address, &found) == 0;
 }
@@ -170,7 +147,7 @@ static bool is_of_module(uintptr_t address) {
 static enum dump_memory_kind kind_of_others(struct memory *m, const struct mapping *of, uintptr_t from, uintptr_t end,
                                             const char *path) {
     if (of->shared) return MEMORY_SHARED;
-    if (of->of_file || is_of_module(from)) return MEMORY_FILES;
+    if (of->of_file || memory_is_of_module(from)) return MEMORY_FILES;
     if (str_equal(path, "[heap]")) return MEMORY_BREAK;
     return str_equal(path, "[stack]") || has_stack(m, from, end) ? MEMORY_STACKS : MEMORY_UNACCOUNTED;
 }

@@ -25,6 +25,9 @@ struct memory {
 /* Of the process `pid`, which is this one, or the one that this is a copy of. */
 void memory_begin(struct memory *m, uint32_t pid);
 void memory_add_span(struct memory *m, const struct arena_span *span);
+/* Whether the address lies in a loaded module. Its zeroed data lies behind its file's mappings. */
+bool memory_is_of_module(uintptr_t address);
+
 /* After the last span. Nothing that is touched from here on counts. */
 void memory_seen(struct memory *m);
 /* Bytes: what live blocks were asked for and what their places have; charged for tables, the loader, mappings. */

@@ -92,7 +92,6 @@ static void (*wake_first)(void);
 
 void (*snapshot_park)(void *context);
 _Atomic bool snapshot_parking;
-_Atomic uint32_t snapshot_parked;
 
 static void on_signal(int number, siginfo_t *info, void *context) {
     (void)number;

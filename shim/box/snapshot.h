@@ -12,10 +12,9 @@
 void snapshot_start(void (*wake)(void));
 
 /* For whoever holds threads by the dump signal (scan/park.c): what the handler calls in a thread that was sent it while
- * `snapshot_parking`, with the signal's context; how many of them it has. Whether the signal still is weir's. */
+ * `snapshot_parking`, with the signal's context. Whether the signal still is weir's. */
 extern void (*snapshot_park)(void *context);
 extern _Atomic bool snapshot_parking;
-extern _Atomic uint32_t snapshot_parked;
 bool snapshot_handles(void);
 
 #endif

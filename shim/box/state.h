@@ -5,8 +5,11 @@
 #include "shim/arena/arena.h"
 
 /* Blocks are being tracked: the tables of stacks and modules exist. */
-bool state_tracking(void); /* blocks have stacks, and are listed in dumps */
-bool state_checked(void);  /* blocks have entries: where they are tracked, or with WEIR_HARDEN */
+bool state_tracking(void);                /* blocks have stacks, and are listed in dumps */
+bool state_checked(void);                 /* blocks have entries: where they are tracked, or with WEIR_HARDEN */
+ALWAYS_INLINE bool state_sampling(void) { /* some blocks are tracked, by draws */
+    return state_tracking() && !state_checked();
+}
 void state_set_tracking(bool on);
 void state_set_checked(bool on);
 

@@ -2,6 +2,7 @@
 #include "shim/box/totals.h"
 #include "shim/arena/heap.h"
 #include "shim/base/clock.h"
+#include "shim/base/lock.h"
 #include "shim/base/region.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
@@ -26,7 +27,7 @@ static bool on;
 static uint32_t epoch; /* state_epoch() */
 static _Atomic uint32_t rows_used;
 static _Atomic int64_t live, peak, noted; /* bytes by 2^DUMP_TOTAL_SHIFT; the highest; the peak that rows know of */
-static _Atomic uint32_t noting;           /* the process whose thread does; a fork leaves it behind */
+static _Atomic uint32_t noting;           /* somebody does; as lock_try_word has it */
 
 bool totals_start(void) {
     size_t index = sizeof(uint32_t) << BUCKET_BITS;
@@ -120,16 +121,14 @@ ALWAYS_INLINE void count(uint32_t *to) {
 #define SLACK 128
 
 static void note_peak(int64_t now) {
-    uint32_t me = heap_process(), by = 0;
-    while (!atomic_compare_exchange_strong_explicit(&noting, &by, me, memory_order_acquire, memory_order_relaxed))
-        if (by == me) return;
+    if (!lock_try_word(&noting)) return;
     for (uint32_t i = 0, n = totals_count(); i < n; i++) {
         struct dump_total *r = row_at(i);
         r->peak_blocks = r->allocations - r->frees;
         r->peak_bytes = r->bytes - r->freed_bytes;
     }
     atomic_store_explicit(&noted, now, memory_order_relaxed);
-    atomic_store_explicit(&noting, 0, memory_order_release);
+    lock_give_word(&noting);
 }
 
 static NOINLINE void settle(struct tally *t) {
@@ -156,10 +155,6 @@ static void add_live(struct tally *t, int64_t bytes) {
     if (unlikely(t->live > most) || unlikely(t->live < -most)) settle(t);
 }
 
-static struct draw draw_of(const struct side *side) {
-    return (struct draw){side->drawn, side->thinned};
-}
-
 ALWAYS_INLINE uint64_t weight_of(struct draw draw) {
     if (likely(draw.class == SAMPLE_CERTAIN)) return 1u << DUMP_TOTAL_SHIFT;
     return sample_weight(draw) >> (SAMPLE_WEIGHT_SHIFT - DUMP_TOTAL_SHIFT);
@@ -169,7 +164,7 @@ void totals_made(const struct side *side) {
     if (!on) return;
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
-    uint64_t weight = weight_of(draw_of(side)), bytes = side->size * weight;
+    uint64_t weight = weight_of(side_draw(side)), bytes = side->size * weight;
     count(&row->samples);
     add(row, &row->allocations, weight);
     add(row, &row->bytes, bytes);
@@ -188,7 +183,7 @@ void totals_freed(const struct side *side) {
     if (!on) return;
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
-    uint64_t weight = weight_of(draw_of(side)), bytes = side->size * weight;
+    uint64_t weight = weight_of(side_draw(side)), bytes = side->size * weight;
     add(row, &row->frees, weight);
     add(row, &row->freed_bytes, bytes);
     count(&row->lifetimes[lifetime_of(side)]);
@@ -205,7 +200,7 @@ void totals_changed(const struct side *side, const struct side *old, uint64_t ol
     struct dump_total *row = row_of(t, side->stack);
     if (t && t->last == old) t->last = side;
     uint64_t was = weight_of(old_draw);
-    uint64_t is = weight_of(draw_of(side));
+    uint64_t is = weight_of(side_draw(side));
     /* What it stood for so far has moved, and is drawn elsewhere. */
     add(row, &row->frees, was - is);
     add(row, &row->freed_bytes, (was - is) * old_size);

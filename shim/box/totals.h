@@ -2,12 +2,12 @@
  * of all were. A row a heap and stack, which the heap's thread alone writes, plainly; readers add up the rows of a
  * stack.
  *
- *   1 row.allocations, bytes        by the maker, when its entry is live; more where realloc makes the block larger
- *   2 row.frees, freed_bytes        by whoever gives it back, in its own row: a row may have more frees than
- * allocations 3 row.temporary                 the same, where it is what the thread tracked last 4 row.peak_blocks,
- * peak_bytes   by whoever notes a peak; one at a time 5 the first row                 everybody's, atomically: what
- * found no row of its own 6 row.next, the buckets         a row is filled before it is published, by compare-and-swap;
- * none is ever taken away
+ *   1  row.allocations, bytes       the maker, when its entry is live; more where realloc makes the block larger
+ *   2  row.frees, freed_bytes       who gives it back, in a row of its own, which may have more frees than allocations
+ *   3  row.temporary                the same, where it is what the thread tracked last
+ *   4  row.peak_blocks, peak_bytes  who notes a peak; one at a time
+ *   5  the first row                everybody, atomically: what found no row of its own
+ *   6  row.next, the buckets        filled before it is published, by compare-and-swap; none is ever taken away
  *
  * Additions are single instructions, so that a signal handler's come before or after. Blocks that a fork has left are
  * their maker's to count, as rows are. */

@@ -1,6 +1,7 @@
 /* mlockall. What weir has reserved is no memory of the program's: it counts for nobody's limit, nothing of it becomes
  * resident that is not used, and what is used of it is locked as glibc's heap would be, but as it is touched. */
 #include "shim/arena/slices.h"
+#include "shim/base/files.h"
 #include "shim/base/mapping.h"
 #include "shim/base/region.h"
 #include "shim/base/reserve.h"
@@ -62,11 +63,8 @@ static bool rest_is_in_limit(void) {
     char text[64];
     uint64_t pages = 0;
     struct rlimit64 limit;
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)"/proc/self/statm", O_RDONLY | O_CLOEXEC, 0);
-    if (sys_failed(fd)) return false;
-    long n = sys3(SYS_read, fd, (long)text, sizeof text);
-    (void)sys1(SYS_close, fd);
-    for (long i = 0; i < n && text[i] >= '0' && text[i] <= '9'; i++) pages = pages * 10 + (uint64_t)(text[i] - '0');
+    if (file_read("/proc/self/statm", text, sizeof text) < 0) return false;
+    for (const char *c = text; *c >= '0' && *c <= '9'; c++) pages = pages * 10 + (uint64_t)(*c - '0');
     if (sys4(SYS_prlimit64, 0, RLIMIT_MEMLOCK, 0, (long)&limit) != 0 || limit.rlim_cur == 0) return false;
     /* In what is reserved lies what is used. */
     uint64_t used = ceiling_numbers().heap - atomic_load_explicit(&region_total, memory_order_relaxed);

@@ -59,7 +59,7 @@ static void start_rooms(void) {
     bool tracking = track_start();
     struct arena_wishes wishes = {state_checked(), options.zero_on_free, options.guard,
                                   options.check,   options.harden,       {0}};
-    if (state_tracking() && !state_checked())
+    if (state_sampling())
         wishes.sample = (struct sample_wishes){options.sample_bytes, options.sample_blocks, options.sample_rate};
     if (!arena_start(&wishes)) {
         struct text t = {0};

@@ -43,6 +43,12 @@ bool blocks_set(enum blocks_plane plane, const char *start) {
     return before >> bit % 64 & 1;
 }
 
+bool blocks_bit_before(enum blocks_plane plane, const char *start) {
+    for (enum blocks_plane p = BLOCKS_REACHED; p < plane; p++)
+        if (blocks_bit(p, start)) return true;
+    return false;
+}
+
 static void clear_live(const char *start) {
     size_t bit = bit_of((uintptr_t)start);
     if (bit != SIZE_MAX) *word_of(BLOCKS_LIVE, bit) &= ~(1ull << bit % 64);

@@ -31,6 +31,7 @@ bool blocks_find(uintptr_t address, struct block *block, char **past);
 /* Of a live block's start. Setting tells what it was. */
 bool blocks_bit(enum blocks_plane plane, const char *start);
 bool blocks_set(enum blocks_plane plane, const char *start);
+bool blocks_bit_before(enum blocks_plane plane, const char *start); /* in one of those from BLOCKS_REACHED on */
 
 /* Calls see for each live block, by address. */
 void blocks_each(void (*see)(void *context, const struct block *block), void *context);

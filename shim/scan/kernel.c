@@ -1,5 +1,6 @@
 /* See kernel.h; formats: proc(5), /proc/PID/fdinfo and /proc/PID/timers. */
 #include "shim/scan/kernel.h"
+#include "shim/base/files.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/scan/blocks.h"
@@ -16,12 +17,12 @@ struct seeker {
 };
 
 static void seek(struct seeker *s, char c) {
-    bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    int digit = hex_digit(c);
     if (s->name[s->matched]) {
         s->matched = c == s->name[s->matched] ? s->matched + 1 : c == s->name[0];
         s->word = 0;
-    } else if (digit) {
-        s->word = s->word << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    } else if (digit >= 0) {
+        s->word = s->word << 4 | (uint64_t)digit;
     } else if (c != ' ') {
         mark_words(&s->word, 1, BLOCKS_REACHED);
         s->matched = 0;
@@ -40,13 +41,6 @@ static bool mark_words_of(const char *path, const char *name) {
     return n == 0;
 }
 
-struct entry { /* of a folder, as getdents64 gives it */
-    uint64_t inode, offset;
-    uint16_t length;
-    uint8_t type;
-    char name[];
-};
-
 static bool mark_epoll(const char *number) {
     char target[32] = {0};
     struct text path = {0};
@@ -61,18 +55,12 @@ static bool mark_epoll(const char *number) {
     return mark_words_of(text_string(&path), "data:");
 }
 
+static void see_descriptor(void *context, const char *number) {
+    bool *whole = context;
+    *whole &= mark_epoll(number);
+}
+
 bool kernel_mark(void) {
-    static char bytes[2048] ALIGNED(8);
     bool whole = mark_words_of("/proc/self/timers", "/");
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)"/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), n;
-    if (sys_failed(fd)) return false;
-    while ((n = sys3(SYS_getdents64, fd, (long)bytes, sizeof bytes)) > 0) {
-        for (long at = 0; at < n;) {
-            const struct entry *e = (const void *)(bytes + at);
-            at += e->length;
-            whole &= mark_epoll(e->name);
-        }
-    }
-    (void)sys1(SYS_close, fd);
-    return whole && n == 0;
+    return folder_each("/proc/self/fd", see_descriptor, &whole) && whole;
 }

@@ -57,12 +57,6 @@ static const struct range *first_left_out(uintptr_t from, uintptr_t end) {
     return low < left_out_count && left_out[low].from < end ? &left_out[low] : NULL;
 }
 
-static bool is_taken(const char *start, enum blocks_plane plane) {
-    for (enum blocks_plane p = BLOCKS_REACHED; p < plane; p++)
-        if (blocks_bit(p, start)) return true;
-    return false;
-}
-
 static void look(const uint64_t *words, size_t count, enum blocks_plane plane, const char *origin) {
     struct block block;
     char *past;
@@ -71,7 +65,8 @@ static void look(const uint64_t *words, size_t count, enum blocks_plane plane, c
         if (word - arena.base >= arena.slices << SLICE_SHIFT) continue;
         bool found = blocks_find(word, &block, &past);
         if (past && plane != BLOCKS_INDIRECT) (void)blocks_set(BLOCKS_PAST, past);
-        if (!found || block.start == origin || is_taken(block.start, plane) || blocks_set(plane, block.start)) continue;
+        if (!found || block.start == origin || blocks_bit_before(plane, block.start) || blocks_set(plane, block.start))
+            continue;
         stack[waiting++] = block.start;
     }
 }

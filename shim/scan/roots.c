@@ -52,30 +52,31 @@ static void mark_chunk(uintptr_t from, size_t n, bool forced) {
     }
 }
 
-/* Which pages are looked at. What is not there holds nothing, and looking at it would make it: hours of it, where a
- * mapping is large, and for ever where the program itself is to provide it (userfaultfd). */
+/* Which pages of a mapping are looked at. What is not there holds nothing, and looking at it would make it: hours of
+ * it, where a mapping is large, and for ever where the program itself is to provide it (userfaultfd). */
 enum look {
+    LOOK_NOWHERE,
     LOOK_ALL,
     LOOK_KEPT,     /* what the program wrote is, in memory or in swap */
     LOOK_OWN,      /* the same, without pages that are only those of a file */
     LOOK_RESIDENT, /* in memory: of shared memory, which others may have written, and where pages are not told */
 };
 
+static uintptr_t told_from, told_end; /* of what the kernel told last of what is resident */
+
 static bool is_kept(uintptr_t at, enum look look) {
     static unsigned char resident[4 * KIB];
-    static uintptr_t first, last;
     if (look == LOOK_KEPT) return resident_is_kept(&pages, at);
     if (look == LOOK_OWN) return resident_is_own(&pages, at);
     at = round_down(at, PAGE);
-    if (at < first || at >= last) {
-        first = at;
-        last = at + sizeof resident * PAGE;
+    if (at < told_from || at >= told_end) {
         size_t count = sizeof resident; /* the call fails where something is not mapped: then page by page */
         while (count > 1 && sys_failed(sys3(SYS_mincore, (long)at, (long)(count * PAGE), (long)resident))) count /= 2;
         if (count == 1 && sys_failed(sys3(SYS_mincore, (long)at, PAGE, (long)resident))) resident[0] = 1;
-        last = at + count * PAGE;
+        told_from = at;
+        told_end = at + count * PAGE;
     }
-    return resident[(at - first) / PAGE] & 1;
+    return resident[(at - told_from) / PAGE] & 1;
 }
 
 static void mark_range(uintptr_t from, uintptr_t end, enum look look, bool forced) {
@@ -135,20 +136,25 @@ static bool is_memory(const char *name) {
     return fs.f_type == 0x01021994 || fs.f_type == 0x958458f6;
 }
 
-static enum look look_at(const struct mapping *m, const char *name) {
-    if (m->shared) return is_memory(name) ? LOOK_RESIDENT : LOOK_ALL;
-    if (m->of_file && !m->writable) return has_pages ? LOOK_OWN : LOOK_ALL;
-    return has_pages ? LOOK_KEPT : m->of_file ? LOOK_ALL : LOOK_RESIDENT;
+static enum look look_at_shared(const struct mapping *m, const char *name) {
+    if (!m->readable) return LOOK_NOWHERE;
+    if (is_memory(name)) return LOOK_RESIDENT;
+    return m->writable ? LOOK_ALL : LOOK_NOWHERE; /* a file that is only read */
 }
 
 /* What is not writable, or not even readable, may have been. */
+static enum look look_at(const struct mapping *m, const char *name) {
+    if (str_after(name, "[vvar") || str_equal(name, "[vdso]") || str_equal(name, "[vsyscall]")) return LOOK_NOWHERE;
+    if (m->shared) return look_at_shared(m, name);
+    if (has_pages) return m->of_file && !m->writable ? LOOK_OWN : LOOK_KEPT;
+    if (!m->of_file) return LOOK_RESIDENT;
+    return m->readable ? LOOK_ALL : LOOK_NOWHERE; /* code */
+}
+
 static void mark_mapping(const struct mapping *m, const char *name) {
-    if (m->start >= PAGES_END || (m->shared && !m->readable)) return;
-    if (m->shared && !m->writable && m->of_file && !is_memory(name)) return; /* a file that is only read */
-    if (str_after(name, "[vvar") || str_equal(name, "[vdso]") || str_equal(name, "[vsyscall]")) return;
-    enum look look = look_at(m, name);
+    enum look look = m->start < PAGES_END ? look_at(m, name) : LOOK_NOWHERE;
+    if (look == LOOK_NOWHERE) return;
     if (look == LOOK_RESIDENT && swaps) whole = false;
-    if (!m->readable && look == LOOK_ALL) return; /* code, where pages are not told */
     for (uintptr_t at = stacks_lowest(m, name), end; at < m->end; at = end) {
         bool weirs;
         end = part_of(at, m->end, &weirs);
@@ -185,6 +191,7 @@ uint64_t roots_mark(uintptr_t stack, bool *certain) {
     process = sys_getpid();
     bytes_read = 0;
     whole = true;
+    told_from = told_end = 0; /* an earlier scan's */
     swaps = swap_is_used();
     if (_dl_find_object((void *)(uintptr_t)&roots_mark, &own) != 0) own = (struct dl_find_object){0};
     has_pages = resident_open(&pages, "/proc/self/pagemap");

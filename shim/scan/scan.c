@@ -12,15 +12,9 @@
 
 static bool certain; /* nobody could have held a pointer where it was not seen */
 
-static bool has_any(const struct block *b, enum blocks_plane last) {
-    for (enum blocks_plane p = BLOCKS_REACHED; p <= last; p++)
-        if (blocks_bit(p, b->start)) return true;
-    return false;
-}
-
 static void see_possible(void *context, const struct block *b) {
     (void)context;
-    if (has_any(b, BLOCKS_POSSIBLE) || !blocks_bit(BLOCKS_PAST, b->start)) return;
+    if (blocks_bit_before(BLOCKS_INDIRECT, b->start) || !blocks_bit(BLOCKS_PAST, b->start)) return;
     (void)blocks_set(BLOCKS_POSSIBLE, b->start);
     mark_from(b, BLOCKS_POSSIBLE);
 }
@@ -28,14 +22,13 @@ static void see_possible(void *context, const struct block *b) {
 /* A block that another leaked one leads to is leaked indirectly; of a cycle the first is named. */
 static void see_leaked(void *context, const struct block *b) {
     (void)context;
-    if (!has_any(b, BLOCKS_INDIRECT)) mark_from(b, BLOCKS_INDIRECT);
+    if (!blocks_bit_before(BLOCKS_PAST, b->start)) mark_from(b, BLOCKS_INDIRECT);
 }
 
 static enum dump_verdict verdict(const void *p) {
-    const struct block b = {(char *)(uintptr_t)p, 0};
     if (!blocks_bit(BLOCKS_LIVE, p)) return DUMP_UNKNOWN; /* younger than the scan */
     if (blocks_bit(BLOCKS_REACHED, p)) return DUMP_IN_USE;
-    if (!certain || has_any(&b, BLOCKS_POSSIBLE)) return DUMP_POSSIBLE;
+    if (!certain || blocks_bit_before(BLOCKS_INDIRECT, p)) return DUMP_POSSIBLE;
     return blocks_bit(BLOCKS_INDIRECT, p) ? DUMP_INDIRECT : DUMP_LEAKED;
 }
 

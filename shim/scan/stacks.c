@@ -6,10 +6,10 @@
 #include "shim/scan/stacks.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
+#include "shim/box/memory.h"
 #include "shim/ceiling/pages.h"
 #include "shim/scan/park.h"
 
-#include <dlfcn.h>
 #include <signal.h>
 
 static struct parked self;
@@ -23,11 +23,6 @@ void stacks_begin(uintptr_t mine) {
 
 static bool is_in(const struct mapping *m, uintptr_t at) {
     return at >= m->start && at < m->end;
-}
-
-static bool is_of_module(uintptr_t address) {
-    struct dl_find_object found;
-    return _dl_find_object((void *)address, &found) == 0;
 }
 
 uintptr_t stacks_lowest(const struct mapping *m, const char *name) {
@@ -44,7 +39,7 @@ uintptr_t stacks_lowest(const struct mapping *m, const char *name) {
     if (!lowest || lowest->elsewhere || pages_count(PAGES_OURS, round_down(lowest->stack, PAGE), PAGE) > 0)
         return m->start;
     bool first = kernels && lowest->thread == sys_getpid();
-    bool libcs =
-        !kernels && lowest->block == lowest_block && lowest->stack < lowest_block && !is_of_module(lowest->stack);
+    bool libcs = !kernels && lowest->block == lowest_block && lowest->stack < lowest_block &&
+                 !memory_is_of_module(lowest->stack);
     return first || libcs ? round_down(lowest->stack, 8) : m->start;
 }

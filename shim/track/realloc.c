@@ -21,7 +21,7 @@ static struct draw draw_after(struct draw draw, const struct place *place, size_
 
 static void resized(const struct place *place, void *p, size_t n, const void *frame) {
     struct place now = arena_find(p); /* a run's entry may have moved along */
-    const struct draw old = {now.side->drawn, now.side->thinned}, draw = draw_after(old, place, n);
+    const struct draw old = side_draw(now.side), draw = draw_after(old, place, n);
     uint64_t old_size = now.side->size;
     if (n > now.side->size && !sample_is_spent()) {
         side_set_grown(now.side, track_take_stack(frame), clock_coarse());
@@ -30,8 +30,7 @@ static void resized(const struct place *place, void *p, size_t n, const void *fr
     pattern_end(&now, n);
     now.side->size = n & 0xffffffffffff;
     now.side->family = FAMILY_MALLOC;
-    now.side->drawn = draw.class;
-    now.side->thinned = draw.thinned & 31u;
+    side_set_draw(now.side, draw);
     if (!state_is_inherited(now.side)) totals_changed(now.side, place->side, old_size, old);
 }
 
@@ -119,7 +118,7 @@ static void *reallocate(void *p, size_t n, const void *caller, const void *frame
                         .origin = place.tracked ? place.side : NULL,
                         .caller = caller,
                         .frame = frame};
-    if (place.tracked) r.draw = draw_after((struct draw){place.side->drawn, place.side->thinned}, &place, n);
+    if (place.tracked) r.draw = draw_after(side_draw(place.side), &place, n);
     void *new = resize(&place, &r);
     if (new) return new;
     new = track_allocate_or_refuse(&r);

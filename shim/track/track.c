@@ -84,11 +84,6 @@ static bool is_left(const void *frame) {
 
 /* --- allocating --- */
 
-/* Sampling tracks some blocks only. */
-static bool samples(void) {
-    return state_tracking() && !state_checked();
-}
-
 static uint32_t my_thread(void) {
     uint32_t owner = atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
     if (unlikely(tls.thread == 0 || tls.thread_owner != owner)) {
@@ -109,7 +104,7 @@ static bool may_find_room(void) {
 
 /* At level disabled the one frame that every entry knows. */
 static uint32_t trace(const void *frame, uint32_t cache) {
-    if (samples()) return unwind_seldom(frame);
+    if (state_sampling()) return unwind_seldom(frame);
     return state_tracking() ? unwind(frame, cache) : unwind_caller(frame, cache);
 }
 
@@ -136,8 +131,7 @@ static void fill(const struct place *place, const struct request *r, uint32_t st
     side->is_link_map = false;
     side->size = r->n & 0xffffffffffff;
     side->time = clock_coarse() >> SIDE_TIME_SHIFT & 0xffffffffff; /* some ms behind, at a quarter of the price */
-    side->drawn = draw.class;
-    side->thinned = draw.thinned & 31u;
+    side_set_draw(side, draw);
     side_set_grown(side, STACK_UNKNOWN, 0);
     if (r->origin) {
         side->stack = r->origin->stack;
@@ -151,7 +145,7 @@ static void fill(const struct place *place, const struct request *r, uint32_t st
     if (!r->origin)
         totals_made(side);
     else if (!state_is_inherited(side))
-        totals_changed(side, r->origin, r->origin->size, (struct draw){r->origin->drawn, r->origin->thinned});
+        totals_changed(side, r->origin, r->origin->size, side_draw(r->origin));
 }
 
 /* A place that a block was in before, and that nobody should have touched since. */
@@ -220,7 +214,7 @@ static void *allocate_or_sample(const struct request *r) {
 
 static void *allocate(const struct request *r) {
     if (state_checked()) return allocate_tracked(r, (struct draw){SAMPLE_CERTAIN, 0});
-    if (!samples()) return arena_allocate(r->n, r->alignment, r->zero, NULL);
+    if (!state_sampling()) return arena_allocate(r->n, r->alignment, r->zero, NULL);
     return r->origin ? allocate_sample(r, r->draw) : allocate_or_sample(r);
 }
 
@@ -348,7 +342,7 @@ bool track_check(const char *entry, const void *p, const struct place *place, co
 
 /* Where not all is tracked a free is to cost little: its caller alone is noted. */
 static uint32_t stack_of_free(const void *frame) {
-    return samples() ? unwind_caller(frame, STACKS_NO_CACHE) : track_take_stack(frame);
+    return state_sampling() ? unwind_caller(frame, STACKS_NO_CACHE) : track_take_stack(frame);
 }
 
 /* Marks a tracked block as freed; false: it was not live. One exchange, so that of two frees one loses. */
@@ -392,7 +386,7 @@ static bool end_block(const struct place *place, const struct release *by, const
         family_check(place, by, caller, place->side->latest_stack);
         track_check_end(by->entry, place, caller);
     }
-    if (!place->tracked && samples()) modules_note_free(place->start);
+    if (!place->tracked && state_sampling()) modules_note_free(place->start);
     if (options.zero_on_free) mem_zero(place->start, place->size);
     if (place->tracked) pattern_free(place);
     return true;

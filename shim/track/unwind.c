@@ -78,16 +78,6 @@ static struct recent *recent_of(uint32_t cache) {
     return (struct recent *)(void *)(recents.base + at);
 }
 
-static bool take(_Atomic uint32_t *taken) {
-    uint32_t me = atomic_load_explicit(&lock_page.owner, memory_order_relaxed), by = 0;
-    while (!atomic_compare_exchange_strong_explicit(taken, &by, me, memory_order_acquire, memory_order_relaxed))
-        if (by == me) return false;
-    return true;
-}
-static void give(_Atomic uint32_t *taken) {
-    atomic_store_explicit(taken, 0, memory_order_release);
-}
-
 static uint64_t mix(uint64_t hash, uint64_t frame) {
     hash = (hash ^ frame) * 0x9fb21c651e98df25u;
     return hash ^ hash >> 29;
@@ -232,10 +222,10 @@ static uint32_t unwind_with(struct recent *r, const void *frame_address, uint32_
 uint32_t unwind(const void *frame_address, uint32_t cache) {
     struct recent *r = recent_of(cache);
     if (likely(r != NULL)) return unwind_with(r, frame_address, cache);
-    if (!take(&spare_taken)) return STACK_UNKNOWN;
+    if (!lock_try_word(&spare_taken)) return STACK_UNKNOWN;
     spare.length = 0;
     uint32_t id = unwind_with(&spare, frame_address, cache);
-    give(&spare_taken);
+    lock_give_word(&spare_taken);
     return id;
 }
 
@@ -243,11 +233,11 @@ uint32_t unwind_seldom(const void *frame_address) {
     uintptr_t me = thread_pointer();
     uint32_t i = (uint32_t)(me * 0x9e3779b97f4a7c15u >> (64 - SHARED_BITS));
     struct recent *r = recent_of(i);
-    if (!r || !take(&shared[i].taken)) return unwind(frame_address, STACKS_NO_CACHE);
+    if (!r || !lock_try_word(&shared[i].taken)) return unwind(frame_address, STACKS_NO_CACHE);
     if (shared[i].user != me) r->length = 0, r->low = r->high = 0;
     shared[i].user = me;
     uint32_t id = unwind_with(r, frame_address, STACKS_NO_CACHE);
-    give(&shared[i].taken);
+    lock_give_word(&shared[i].taken);
     return id;
 }
 

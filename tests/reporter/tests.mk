@@ -10,7 +10,7 @@ CHECKS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-f
 LIBS   := -ldw -lelf -liberty -llzma -lzstd -lm
 
 ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/view/*.c)) reporter/report.c
-HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h) shim/box/format.h tests/reporter/tests.mk
+HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h tests/lib/*.h) shim/box/format.h tests/reporter/tests.mk
 CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
 
 all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/unit_unpack $(OUT)/unit_limits $(OUT)/unit_suppress $(OUT)/fuzz_load $(OUT)/stub/libweir.so $(OUT)/stub/weir

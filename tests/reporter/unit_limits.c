@@ -3,39 +3,17 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "reporter/load/limits.h"
+#include "tests/lib/tree.h"
 
 #define MIB (1ull << 20)
 
-static char root[64];
-
-/* Makes the folders above it too. */
-static void put(const char *path, const char *content) {
-    char full[512];
-    int n = snprintf(full, sizeof full, "%s%s", root, path);
-    for (int i = (int)strlen(root) + 1; i < n; i++) {
-        if (full[i] != '/') continue;
-        full[i] = 0;
-        (void)mkdir(full, 0700);
-        full[i] = '/';
-    }
-    FILE *f = fopen(full, "w");
-    assert_non_null(f);
-    (void)fputs(content, f);
-    (void)fclose(f);
-}
-
 static int begin(void **state) {
     (void)state;
-    strcpy(root, "/tmp/weir.limits.XXXXXX");
-    if (!mkdtemp(root)) return -1;
+    if (make_root() != 0) return -1;
     put("/proc/meminfo", "MemTotal:        1048576 kB\nMemFree:   1 kB\nMemAvailable:     524288 kB\n"
                          "CommitLimit:      700000 kB\nCommitted_AS:     100000 kB\n");
     put("/proc/sys/vm/overcommit_memory", "2\n");
@@ -44,12 +22,6 @@ static int begin(void **state) {
                           "Max data size             1048576              unlimited            bytes     \n"
                           "Max address space         unlimited            unlimited            bytes     \n");
     return 0;
-}
-static int end(void **state) {
-    (void)state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", root);
-    return system(command);
 }
 
 static void the_machines_and_the_processs_own_limits(void **state) {
@@ -129,10 +101,10 @@ static void what_is_not_there_or_makes_no_sense_is_no_limit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_machines_and_the_processs_own_limits, begin, end),
-        cmocka_unit_test_setup_teardown(groups_above_count, begin, end),
-        cmocka_unit_test_setup_teardown(a_containers_root_is_all_that_is_seen, begin, end),
-        cmocka_unit_test_setup_teardown(what_is_not_there_or_makes_no_sense_is_no_limit, begin, end),
+        cmocka_unit_test_setup_teardown(the_machines_and_the_processs_own_limits, begin, remove_root),
+        cmocka_unit_test_setup_teardown(groups_above_count, begin, remove_root),
+        cmocka_unit_test_setup_teardown(a_containers_root_is_all_that_is_seen, begin, remove_root),
+        cmocka_unit_test_setup_teardown(what_is_not_there_or_makes_no_sense_is_no_limit, begin, remove_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

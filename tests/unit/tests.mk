@@ -13,7 +13,7 @@ FLAGS += -DNDEBUG -O2
 endif
 
 ROOMS   := $(sort $(wildcard shim/base/*.c shim/arena/*.c)) tests/unit/rooms.c
-HEADERS := $(wildcard shim/base/*.h shim/arena/*.h shim/ceiling/*.h shim/ceiling/mappings.h reporter/load/estimate.h tests/unit/*.h) tests/unit/tests.mk
+HEADERS := $(wildcard shim/base/*.h shim/arena/*.h shim/ceiling/*.h shim/ceiling/mappings.h reporter/load/estimate.h tests/unit/*.h tests/lib/*.h) tests/unit/tests.mk
 OBJECTS := $(ROOMS:%.c=$(OUT)/plain/%.o)
 
 all: $(OUT)/unit_classes $(OUT)/unit_slices $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races $(OUT)/unit_mappings $(OUT)/unit_limits $(OUT)/unit_sample

@@ -3,46 +3,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "shim/base/limits.h"
-
-static char root[64];
-
-/* Makes the folders above it too. */
-static void put(const char *path, const char *content) {
-    char full[512];
-    int n = snprintf(full, sizeof full, "%s%s", root, path);
-    for (int i = (int)strlen(root) + 1; i < n; i++) {
-        if (full[i] != '/') continue;
-        full[i] = 0;
-        (void)mkdir(full, 0700);
-        full[i] = '/';
-    }
-    FILE *f = fopen(full, "w");
-    assert_non_null(f);
-    fputs(content, f);
-    fclose(f);
-}
+#include "tests/lib/tree.h"
 
 static int begin(void **state) {
     (void)state;
-    strcpy(root, "/tmp/weir.limits.XXXXXX");
-    if (!mkdtemp(root)) return -1;
+    if (make_root() != 0) return -1;
     put("/proc/meminfo", "MemTotal:       16384 kB\nMemFree: 1 kB\n"); /* 16 MiB */
     return 0;
-}
-static int end(void **state) {
-    (void)state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", root);
-    return system(command);
 }
 
 #define V2 "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -112,11 +83,11 @@ static void damaged_files_limit_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_machine_is_the_limit_where_no_group_is, begin, end),
-        cmocka_unit_test_setup_teardown(a_group_above_limits_too, begin, end),
-        cmocka_unit_test_setup_teardown(version_1_is_read_beside_version_2, begin, end),
-        cmocka_unit_test_setup_teardown(a_container_sees_its_own_root_only, begin, end),
-        cmocka_unit_test_setup_teardown(damaged_files_limit_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(the_machine_is_the_limit_where_no_group_is, begin, remove_root),
+        cmocka_unit_test_setup_teardown(a_group_above_limits_too, begin, remove_root),
+        cmocka_unit_test_setup_teardown(version_1_is_read_beside_version_2, begin, remove_root),
+        cmocka_unit_test_setup_teardown(a_container_sees_its_own_root_only, begin, remove_root),
+        cmocka_unit_test_setup_teardown(damaged_files_limit_nothing, begin, remove_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

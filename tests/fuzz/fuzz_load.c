@@ -139,8 +139,10 @@ static void report(char *path) {
         FILE *nowhere = fopen("/dev/null", "w");
         if (!nowhere) abort();
         merged_build(&merged);
-        merged_sort(&merged, (enum merged_order)random_below(4));
+        enum merged_order order = (enum merged_order)random_below(BY_RATE + 1);
+        merged_sort(&merged, order);
         struct view_options shown = {.rows = 10,
+                                     .order = order,
                                      .details = 3,
                                      .full = random_below(2),
                                      .memory = random_below(2),

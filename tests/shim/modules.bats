@@ -95,7 +95,6 @@ END
 @test "a_name_alone_does_not_open_the_reserve_of_the_loader" {
     cp "$SHIM_TOOLS/modules" ld-linux-modules
     for level in disabled paranoid; do # samples take a little more or less
-
         expect 0 "$level" WEIR_DUMP_AT=none WEIR_QUIET=1 WEIR_MAX_DIRECT=64M "$SHIM_TOOLS/modules" exhaust
         cp out honest
         expect 0 "$level" WEIR_DUMP_AT=none WEIR_QUIET=1 WEIR_MAX_DIRECT=64M ./ld-linux-modules exhaust

@@ -150,6 +150,29 @@ ends_with_its_own_error() {
     same "$(json '{r["requested"] for r in d["refusals"]} <= {1 << 20, 70000, 8000, 1000, 100, 16} and all(r["committed"] >= 4096 for r in d["refusals"]) and all(r["used"] + max(r["requested"], r["committed"]) > r["max"] for r in d["refusals"])' "$(last_dump fill)")" True || { cat report.json; false; }
 }
 
+# --- percentages ---
+
+# Makes a cgroup of 200 MiB, and two below it, where that is allowed (version 1 or 2): $group is the first.
+make_group() {
+    local parent=/sys/fs/cgroup/memory$(sed -n 's/^[0-9]*:memory://p' /proc/self/cgroup) limit=memory.limit_in_bytes
+    [ -d "$parent" ] && [ "$parent" != /sys/fs/cgroup/memory ] || parent=/sys/fs/cgroup/memory
+    [ -d "$parent" ] || { parent=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup) limit=memory.max; }
+    group=$parent/weir.test.$$.$BATS_TEST_NUMBER
+    mkdir -p "$group/a/b" 2>/dev/null && echo 209715200 2>/dev/null >"$group/$limit"
+}
+remove_group() { rmdir "$group/a/b" "$group/a" "$group" 2>/dev/null || true; }
+
+@test "half_of_a_cgroup_of_200_mib_is_100_mib_two_levels_below_too" {
+    make_group || { remove_group; skip "cgroups cannot be made here; unit_limits has them from files"; }
+    local below
+    for below in "" /a/b; do
+        expect 0 disabled WEIR_MAX_DIRECT=50% WEIR_DUMP_AT=exit bash -c "echo \$BASHPID >'$group$below/cgroup.procs' && exec perl -e 1" || { remove_group; return 1; }
+        json 'd["direct"]["max"]' "$(last_dump perl)" >max
+        [ "$(cat max)" = $((100 << 20)) ] || { remove_group; cat max; return 1; }
+    done
+    remove_group
+}
+
 # --- WEIR_ON_LIMIT ---
 
 # outcomes: what the five requests came to.

@@ -40,6 +40,20 @@ static void a_group_above_limits_too(void **state) {
     put("/sys/fs/cgroup/a/b/c/memory.max", "4194304\n");
     assert_int_equal(limits_memory(root), 2 << 20);
 }
+/* WEIR_MAX_DIRECT=50% in a container of 200 MiB, or two levels below. */
+static void half_of_200_mib_is_100(void **state) {
+    (void)state;
+    put("/proc/meminfo", "MemTotal:       16777216 kB\n");
+    put("/proc/self/mountinfo", V2);
+    put("/sys/fs/cgroup/box/memory.max", "209715200\n");
+    put("/sys/fs/cgroup/box/a/memory.max", "max\n");
+    put("/sys/fs/cgroup/box/a/b/memory.max", "max\n");
+    for (int level = 0; level < 3; level++) {
+        static const char *const groups[] = {"0::/box\n", "0::/box/a\n", "0::/box/a/b\n"};
+        put("/proc/self/cgroup", groups[level]);
+        assert_int_equal(limits_memory(root) / 100 * 50, 100 << 20);
+    }
+}
 static void version_1_is_read_beside_version_2(void **state) {
     (void)state;
     put("/proc/self/cgroup", "7:cpu,cpuacct:/x\n5:memory:/x/y\n0::/z\n");
@@ -85,6 +99,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_machine_is_the_limit_where_no_group_is, begin, remove_root),
         cmocka_unit_test_setup_teardown(a_group_above_limits_too, begin, remove_root),
+        cmocka_unit_test_setup_teardown(half_of_200_mib_is_100, begin, remove_root),
         cmocka_unit_test_setup_teardown(version_1_is_read_beside_version_2, begin, remove_root),
         cmocka_unit_test_setup_teardown(a_container_sees_its_own_root_only, begin, remove_root),
         cmocka_unit_test_setup_teardown(damaged_files_limit_nothing, begin, remove_root),

@@ -37,6 +37,7 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "  --on-error ACTION   at a bad free: abort or report              WEIR_ON_ERROR\n"
                            "  --on-mismatch ACT   at a wrong delete: report, abort or off  WEIR_ON_MISMATCH\n"
                            "  --pattern 0|1       0: writes past blocks are not looked for     WEIR_PATTERN\n"
+                           "  --free-stacks 0|1   1: frees have whole stacks           WEIR_FREE_STACKS\n"
                            "  --zero-on-free 0|1  1: freed blocks are overwritten         WEIR_ZERO_ON_FREE\n"
                            "  --guard 0|1         1: an untouchable slice behind slabs    WEIR_GUARD\n"
                            "  --harden 0|1        1: guards, patterns, late reuse        WEIR_HARDEN\n"

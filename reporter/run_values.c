@@ -162,6 +162,7 @@ const struct run_option run_options[] = {
     {"on-error", "WEIR_ON_ERROR", is_action, "abort or report"},
     {"on-mismatch", "WEIR_ON_MISMATCH", is_mismatch_action, "report, abort or off"},
     {"pattern", "WEIR_PATTERN", is_switch, "0 or 1"},
+    {"free-stacks", "WEIR_FREE_STACKS", is_switch, "0 or 1"},
     {"zero-on-free", "WEIR_ZERO_ON_FREE", is_switch, "0 or 1"},
     {"guard", "WEIR_GUARD", is_switch, "0 or 1"},
     {"harden", "WEIR_HARDEN", is_switch, "0 or 1"},

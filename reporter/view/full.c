@@ -23,7 +23,7 @@ static const char *const stat_names[] = {[STAT_DIRECT_COUNT] = "direct: live blo
                                          [STAT_TRACKED_MADE] = "tracked blocks ever made",
                                          [STAT_TRACKED_LIVE] = "tracked blocks live",
                                          [STAT_UNTRACKED_LIVE] = "untracked blocks live",
-                                         [STAT_STACKS] = "unique stacks",
+                                         [STAT_STACKS] = "frames of unique stacks",
                                          [STAT_STACKS_FULL] = "stacks that could not be stored",
                                          [STAT_FOREIGN_FREES] = "frees of foreign pointers",
                                          [STAT_BAD_FREES] = "double, interior and wild frees",

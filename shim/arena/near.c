@@ -69,6 +69,7 @@ ALWAYS_INLINE bool is_due(struct heap *h, struct slab *s, size_t n) {
 }
 
 void *arena_pop_near(size_t n) {
+    if (arena.tracks_all) return NULL;
     struct heap *h = tls.heap;
     if (n > CLASS_MAX) return pop_run(n);
     if (tls.limit == 0 || tls.self == NO_HEAP) return NULL; /* a gate is shut, or all is tracked */
@@ -97,6 +98,7 @@ void *arena_pop_near(size_t n) {
 }
 
 bool arena_push_near(void *p) {
+    if (arena.tracks_all) return false;
     struct slab *s = arena_untracked_slab(p);
     if (!s) return push_run(p);
     if (slab_owner(s) != tls.heap) {

@@ -408,6 +408,7 @@ static const struct option {
     {"WEIR_ON_MISMATCH", .read = read_on_mismatch, .print = print_on_mismatch,
      .otherwise = "not report, abort or off; report is used"},
     {"WEIR_PATTERN", .flag = &options.pattern, .otherwise = "not 0 or 1; 1 is used"},
+    {"WEIR_FREE_STACKS", .flag = &options.free_stacks, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_ZERO_ON_FREE", .flag = &options.zero_on_free, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_GUARD", .flag = &options.guard, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_HARDEN", .flag = &options.harden, .otherwise = "not 0 or 1; 0 is used"},

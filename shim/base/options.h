@@ -23,6 +23,7 @@ struct options {
     unsigned on_error;       /* WEIR_ON_ERROR, enum option_on_error */
     unsigned on_mismatch;    /* WEIR_ON_MISMATCH, enum option_on_mismatch */
     bool pattern;            /* WEIR_PATTERN */
+    bool free_stacks;        /* WEIR_FREE_STACKS */
     uint64_t reserve;        /* WEIR_RESERVE, bytes; 0: none */
     struct watermark {
         uint64_t percent, bytes; /* one of them; the other is 0 */

@@ -19,7 +19,6 @@
 _Static_assert(ARENA_OCCUPANCIES == DUMP_OCCUPANCIES, "slabs are told apart as in the format");
 
 #define STRINGS_MIN  (32 * KIB) /* in the library itself; enough for a hundred modules */
-#define LIVE_MIN     (16 * KIB)
 #define SITE_THREADS 16
 #define THREADS_MAX  4096u
 
@@ -35,35 +34,26 @@ static void *map(size_t n) {
     return sys_mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_NORESERVE);
 }
 static size_t sites_size(const struct contents *c) {
-    return round_up(c->stacks * sizeof(struct site_sum), PAGE);
-}
-static size_t live_size(const struct contents *c) {
-    return round_up(c->stacks / 8 + 1, PAGE);
+    return round_up(c->named.stacks * sizeof(struct site_sum), PAGE);
 }
 
 static char strings_here[STRINGS_MIN];
-static uint8_t live_here[LIVE_MIN];
 
 void contents_start(struct contents *c, int fd, char *buffer, uint32_t pid) {
     *c = (struct contents){.now = clock_now(),
-                           .stacks = state_tracking() ? stack_count() : 0,
                            .strings = strings_here,
                            .strings_size = STRINGS_MIN,
-                           .live = live_here,
                            .pid = pid};
     memory_begin(&c->memory, pid); /* before anything is mapped for the dump */
-    if (c->stacks) c->sites = map(sites_size(c));
-    if (live_size(c) > LIVE_MIN)
-        c->live = map(live_size(c));
-    else
-        mem_zero(live_here, LIVE_MIN);
+    named_start(&c->named, state_tracking() ? stack_count() : 0);
+    if (c->named.stacks) c->sites = map(sites_size(c));
     writer_start(&c->w, fd, buffer);
 }
 
 void contents_end(struct contents *c) {
     if (c->strings != strings_here) sys_munmap(c->strings, c->strings_size);
-    if (c->live && c->live != live_here) sys_munmap(c->live, live_size(c));
     if (c->sites) sys_munmap(c->sites, sites_size(c));
+    named_end(&c->named);
 }
 
 /* Room for n bytes more; false: strings end here. */
@@ -120,35 +110,23 @@ static void add_to_site(struct contents *c, const struct dump_block *b, uint64_t
     note_thread_of(c, site, b->thread);
 }
 
-/* Whether some block names it, as far as that is known. */
-static bool is_noted(const struct contents *c, uint32_t stack) {
-    return !c->live || (c->live[stack / 8] >> stack % 8 & 1);
-}
-
-static void note_stack(struct contents *c, uint32_t stack) {
-    if (stack >= c->live_stacks) c->live_stacks = stack + 1;
-    if (c->live) c->live[stack / 8] |= (uint8_t)(1u << stack % 8);
-}
-
-uint32_t contents_live_stack(struct contents *c, uint32_t stack) {
-    if (stack >= c->stacks) return STACK_UNKNOWN;
-    note_stack(c, stack);
-    return stack;
+uint32_t contents_stack(struct contents *c, uint32_t stack) {
+    return named_number(&c->named, stack);
 }
 
 /* Where realloc made the block larger; STACK_UNKNOWN: it did not, or not in this process. */
 static uint32_t grown_at(const struct contents *c, const struct side *side) {
     uint32_t stack = side->latest_stack;
     uint32_t state = atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed);
-    return stack < c->stacks && SIDE_IS_LIVE(state) && !state_is_inherited(side) ? stack : STACK_UNKNOWN;
+    return stack < c->named.stacks && SIDE_IS_LIVE(state) && !state_is_inherited(side) ? stack : STACK_UNKNOWN;
 }
 
 static void add_grown(void *context, const void *p, const struct side *side, uint64_t pinned) {
     (void)pinned;
     struct contents *c = context;
-    struct dump_grown g = {(uintptr_t)p, side->size, side_grown(side), grown_at(c, side), side->stack};
-    bool noted = is_noted(c, g.stack);
-    if (g.stack != STACK_UNKNOWN && noted && g.made < c->stacks) writer_add(&c->w, &g, sizeof g);
+    uint32_t grown = named_before(&c->named, grown_at(c, side)), made = named_before(&c->named, side->stack);
+    struct dump_grown g = {(uintptr_t)p, side->size, side_grown(side), grown, made};
+    if (grown != 0) writer_add(&c->w, &g, sizeof g);
 }
 
 /* After the blocks, by a walk of its own: few programs have any. */
@@ -189,17 +167,12 @@ static void add_block(void *context, const void *p, const struct side *side, uin
     }
     /* The epoch knows; the clocks of a fork and of a block next to it may not. */
     uint64_t time = max_size(side_time(side), state_fork_time());
-    uint32_t stack = side->stack < c->stacks ? side->stack : STACK_UNKNOWN;
+    uint32_t stack = contents_stack(c, side->stack);
     struct dump_block b = {(uintptr_t)p, side->size, time, stack, side->thread, DUMP_UNKNOWN, 0};
     if (c->verdicts.known) b.verdict = dump_verdicts->of(p);
     weigh(c, &b, p, side);
     writer_add(&c->w, &b, sizeof b);
-    note_stack(c, stack);
-    uint32_t grown = grown_at(c, side);
-    if (grown != STACK_UNKNOWN) {
-        note_stack(c, grown);
-        c->grown++;
-    }
+    c->grown += contents_stack(c, grown_at(c, side)) != 0;
     c->capacity += b.size;
     if (c->sites)
         add_to_site(c, &b, pinned);
@@ -215,7 +188,7 @@ static void add_up_capacity(struct contents *c) {
 
 static void write_sites(struct contents *c) {
     writer_begin(&c->w, DUMP_SITES, sizeof(struct dump_site));
-    for (uint32_t i = 0; c->sites && i < c->live_stacks; i++) {
+    for (uint32_t i = 0; c->sites && i < c->named.count; i++) {
         const struct site_sum *s = &c->sites[i];
         if (s->blocks == 0) continue;
         struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, 0, 0, s->pinned};
@@ -240,7 +213,7 @@ static void add_mapping(void *context, const struct owner *o) {
     struct contents *c = context;
     uint64_t pages = atomic_load_explicit(&((struct owner *)(uintptr_t)o)->pages, memory_order_relaxed);
     if (o->time <= state_fork_time() || pages == 0) return; /* its parent's to list */
-    uint32_t stack = contents_live_stack(c, o->stack);
+    uint32_t stack = contents_stack(c, o->stack);
     struct dump_mapping m = {o->start, o->size, pages * PAGE, o->time, stack, o->thread};
     writer_add(&c->w, &m, sizeof m);
     note_thread(c, o->thread);
@@ -262,8 +235,8 @@ static void add_total(struct dump_total *sum, const struct dump_total *row) {
  * stack are live. */
 #define TOTALS_SHARE 1024u
 static bool matters(const struct contents *c, const struct dump_total *row, const struct dump_total *all) {
-    if (row->stack == STACK_UNKNOWN || row->stack >= c->stacks) return false;
-    if (is_noted(c, row->stack)) return true;
+    if (row->stack == STACK_UNKNOWN || row->stack >= c->named.stacks) return false;
+    if (named_before(&c->named, row->stack) != 0) return true;
     int64_t peak = (int64_t)row->peak_bytes; /* another thread's row may have more */
     return row->bytes >= all->bytes / TOTALS_SHARE || row->allocations >= all->allocations / TOTALS_SHARE ||
            (row->temporary > 0 && row->temporary >= all->temporary / TOTALS_SHARE) ||
@@ -284,7 +257,7 @@ static bool take_total(uint32_t i, bool at_peak, struct dump_total *row) {
 
 static void write_totals(struct contents *c) {
     struct dump_total all = {0}, others = {0}, row;
-    uint32_t n = c->stacks ? totals_count() : 0;
+    uint32_t n = c->named.stacks ? totals_count() : 0;
     bool at_peak = totals_are_at_peak();
     for (uint32_t i = 0; i < n; i++)
         if (take_total(i, at_peak, &row)) add_total(&all, &row);
@@ -295,7 +268,7 @@ static void write_totals(struct contents *c) {
             add_total(&others, &row);
             continue;
         }
-        note_stack(c, row.stack);
+        row.stack = contents_stack(c, row.stack);
         writer_add(&c->w, &row, sizeof row);
     }
     if (others.allocations) writer_add(&c->w, &others, sizeof others);
@@ -340,41 +313,13 @@ void contents_write_blocks(struct contents *c) {
     if (listed) count_older(c);
     if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;
     add_up_capacity(c);
-    if (c->sites || !c->stacks) write_sites(c);
+    if (c->sites || !c->named.stacks) write_sites(c);
     if (c->sites) sys_munmap(c->sites, sites_size(c)); /* it would count in what is resident */
     c->sites = NULL;
     end_memory(c);
 }
 
 /* --- the rest --- */
-
-/* The stack of a site with live blocks; of the others, which may be a hundred times as many, only the number is kept,
- * and behind the last one not even that. */
-static const struct stack *live_stack(const struct contents *c, uint32_t i, uint64_t frames) {
-    const struct stack *s = stack_at(i);
-    bool live = is_noted(c, i);
-    return live && s->first_frame + (uint64_t)s->frames <= frames ? s : NULL;
-}
-
-static void write_stacks(struct contents *c) {
-    uint64_t frames = c->stacks ? stack_frame_count() : 0;
-    uint32_t written = 0;
-    writer_begin(&c->w, DUMP_FRAMES, sizeof(uint64_t));
-    for (uint32_t i = 0; i < c->live_stacks; i++) {
-        const struct stack *s = live_stack(c, i, frames);
-        if (s) writer_add(&c->w, stack_frames() + s->first_frame, s->frames * sizeof(uint64_t));
-    }
-    writer_end(&c->w);
-    writer_begin(&c->w, DUMP_STACKS, sizeof(struct dump_stack));
-    for (uint32_t i = 0; i < c->live_stacks; i++) {
-        const struct stack *s = live_stack(c, i, frames);
-        struct dump_stack d = {.flags = DUMP_STACK_NONE};
-        if (s) d = (struct dump_stack){written, s->frames, s->flags, s->exact};
-        written += d.frames;
-        writer_add(&c->w, &d, sizeof d);
-    }
-    writer_end(&c->w);
-}
 
 static void write_modules(struct contents *c) {
     uint32_t count = module_count(), segments = 0;
@@ -447,7 +392,7 @@ static void write_memory(struct contents *c) {
 
 void contents_write_rest(struct contents *c) {
     write_totals(c);
-    write_stacks(c);
+    named_write(&c->named, &c->w);
     write_modules(c);
     write_classes(c);
     write_memory(c);

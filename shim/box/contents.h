@@ -4,6 +4,7 @@
 
 #include "shim/arena/arena.h"
 #include "shim/box/memory.h"
+#include "shim/box/named.h"
 #include "shim/box/verdicts.h"
 #include "shim/box/writer.h"
 
@@ -19,10 +20,8 @@ struct contents {
     uint64_t inherited_bytes; /* of their places */
     uint64_t places;          /* bytes of the places that tracked blocks stand for, inherited ones excepted */
     uint64_t capacity;        /* bytes of live blocks: asked for where they are listed, else the place's */
-    uint32_t stacks;          /* ids below it are known */
-    uint32_t live_stacks;     /* ids below it are written: of those behind, no block is listed */
-    struct site_sum *sites;   /* by stack; NULL: no address space, and the reader adds the blocks up itself */
-    uint8_t *live;            /* a bit a stack: some block names it; NULL: any may be */
+    struct named named;       /* what of the stack table it is about */
+    struct site_sum *sites;   /* by number; NULL: no address space, and the reader adds the blocks up itself */
     char *strings;
     size_t strings_length, strings_size;
     struct memory memory;
@@ -39,8 +38,8 @@ struct dump_string contents_string(struct contents *c, const char *s, size_t n);
 void contents_see_memory(struct contents *c); /* before blocks are judged */
 void contents_write_blocks(struct contents *c);
 void contents_write_rest(struct contents *c);
-/* A stack that the dump names, by its id; 0 for one that it cannot have. Before contents_write_rest. */
-uint32_t contents_live_stack(struct contents *c, uint32_t stack);
+/* The number in the dump of the stack with this id; 0 for one that it cannot have. Before contents_write_rest. */
+uint32_t contents_stack(struct contents *c, uint32_t stack);
 uint64_t contents_stack_count(void);
 uint64_t contents_stacks_lost(void);
 

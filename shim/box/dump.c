@@ -193,7 +193,7 @@ static void write_refusals(struct contents *c) {
                                  .operation = r->operation,
                                  .frame = r->frame,
                                  .committed = r->committed,
-                                 .stack = contents_live_stack(c, r->stack)};
+                                 .stack = contents_stack(c, r->stack)};
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);

@@ -48,7 +48,7 @@ enum dump_section_type {
     DUMP_MODULES = 4,   /* struct dump_module[] */
     DUMP_SEGMENTS = 5,  /* struct dump_segment[]: the loadable segments of all modules */
     DUMP_FRAMES = 6,    /* uint64_t[]: the frames of all stacks, see DUMP_FRAME_MODULE */
-    DUMP_STACKS = 7,    /* struct dump_stack[]; one that no live block names may be without frames */
+    DUMP_STACKS = 7,    /* struct dump_stack[]; the first one stands for no stack */
     DUMP_SITES = 8,     /* struct dump_site[]: what is live of each stack, its blocks added up */
     DUMP_BLOCKS = 9,    /* struct dump_block[]: every live tracked block */
     DUMP_STATS = 10,    /* struct dump_stat[] */
@@ -249,7 +249,7 @@ enum dump_stat_id {
     STAT_TRACKED_MADE = 13,       /* tracked blocks ever made */
     STAT_TRACKED_LIVE = 14,       /* tracked blocks live */
     STAT_UNTRACKED_LIVE = 15,     /* live blocks without a record (made before or while tracking was impossible) */
-    STAT_STACKS = 16,             /* unique stacks */
+    STAT_STACKS = 16,             /* frames of unique stacks, what they have in common further out counted once */
     STAT_STACKS_FULL = 17,        /* times a stack could not be stored */
     STAT_FOREIGN_FREES = 18,      /* frees of pointers that weir did not make */
     STAT_BAD_FREES = 19,          /* double, interior and wild frees seen */

@@ -5,29 +5,10 @@
 
 #include <stdatomic.h>
 
-#define EPOCHS 128u /* forks of forks that are told apart; the low bits of a live entry's state */
-
-static bool tracking, checked;
-static _Atomic uint32_t epoch;
+struct state state_of_process;
 static _Atomic uint64_t fork_time;
 static _Atomic uint32_t process, forked_from;
 static _Atomic uint64_t foreign_frees, bad_frees, mismatches, jumps;
-
-_Static_assert((SIDE_LIVE & (EPOCHS - 1)) == 0 && SIDE_IS_LIVE(SIDE_LIVE | (EPOCHS - 1)),
-               "the epoch has its bits to itself");
-
-bool state_tracking(void) {
-    return tracking;
-}
-bool state_checked(void) {
-    return checked;
-}
-void state_set_tracking(bool on) {
-    tracking = on;
-}
-void state_set_checked(bool on) {
-    checked = on;
-}
 
 void state_start(void) {
     atomic_store_explicit(&process, sys_getpid(), memory_order_relaxed);
@@ -37,7 +18,7 @@ void state_new_epoch(void) {
     uint32_t before = atomic_exchange_explicit(&process, sys_getpid(), memory_order_relaxed);
     atomic_store_explicit(&forked_from, before, memory_order_relaxed);
     atomic_store_explicit(&fork_time, clock_now(), memory_order_relaxed);
-    atomic_fetch_add_explicit(&epoch, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&state_of_process.epoch, 1, memory_order_relaxed);
 }
 uint64_t state_fork_time(void) {
     return atomic_load_explicit(&fork_time, memory_order_relaxed);
@@ -45,23 +26,8 @@ uint64_t state_fork_time(void) {
 uint32_t state_forked_from(void) {
     return atomic_load_explicit(&forked_from, memory_order_relaxed);
 }
-static uint32_t own_epoch(void) {
-    return atomic_load_explicit(&epoch, memory_order_relaxed) & (EPOCHS - 1);
-}
 uint32_t state_own_epoch(void) {
-    return state_fork_time() ? own_epoch() : ARENA_ALL_EPOCHS;
-}
-uint32_t state_live(struct slab *s) {
-    uint32_t own = own_epoch();
-    if (unlikely(s->epoch != own)) s->epoch = (uint8_t)own;
-    return SIDE_LIVE | own;
-}
-uint32_t state_epoch(void) {
-    return own_epoch();
-}
-bool state_is_inherited(const struct side *side) {
-    return atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed) !=
-           (SIDE_LIVE | own_epoch());
+    return state_fork_time() ? state_epoch() : ARENA_ALL_EPOCHS;
 }
 
 struct state_numbers state_numbers(void) {

@@ -4,14 +4,22 @@
 
 #include "shim/arena/arena.h"
 
+#include <stdatomic.h>
+
 /* Blocks are being tracked: the tables of stacks and modules exist. */
-bool state_tracking(void);                /* blocks have stacks, and are listed in dumps */
-bool state_checked(void);                 /* blocks have entries: where they are tracked, or with WEIR_HARDEN */
+extern struct state {
+    bool tracking, checked;
+    _Atomic uint32_t epoch; /* forks so far */
+} state_of_process HIDDEN;
+ALWAYS_INLINE bool state_tracking(void) { /* blocks have stacks, and are listed in dumps */
+    return state_of_process.tracking;
+}
+ALWAYS_INLINE bool state_checked(void) { /* blocks have entries: where they are tracked, or with WEIR_HARDEN */
+    return state_of_process.checked;
+}
 ALWAYS_INLINE bool state_sampling(void) { /* some blocks are tracked, by draws */
     return state_tracking() && !state_checked();
 }
-void state_set_tracking(bool on);
-void state_set_checked(bool on);
 
 /* Once, at start: which process this is. */
 void state_start(void);
@@ -21,11 +29,26 @@ void state_new_epoch(void);
 uint64_t state_fork_time(void);   /* CLOCK_MONOTONIC ns, 0: never forked */
 uint32_t state_forked_from(void); /* the process whose memory this one's is a copy of; 0: none, or it is not known */
 uint32_t state_own_epoch(void);   /* of a walk that need not look at what is inherited */
-bool state_is_inherited(const struct side *side);
-uint32_t state_epoch(void); /* how many forks ago the first process was, modulo 128 */
+
+#define STATE_EPOCHS 128u /* forks of forks that are told apart; the low bits of a live entry's state */
+_Static_assert((SIDE_LIVE & (STATE_EPOCHS - 1)) == 0 && SIDE_IS_LIVE(SIDE_LIVE | (STATE_EPOCHS - 1)),
+               "the epoch has its bits to itself");
+
+/* How many forks ago the first process was, modulo STATE_EPOCHS. */
+ALWAYS_INLINE uint32_t state_epoch(void) {
+    return atomic_load_explicit(&state_of_process.epoch, memory_order_relaxed) % STATE_EPOCHS;
+}
+ALWAYS_INLINE bool state_is_inherited(const struct side *side) {
+    return atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed) !=
+           (SIDE_LIVE | state_epoch());
+}
 
 /* The state of a side entry that is made live now, in this slab. */
-uint32_t state_live(struct slab *s);
+ALWAYS_INLINE uint32_t state_live(struct slab *s) {
+    uint32_t own = state_epoch();
+    if (unlikely(s->epoch != own)) s->epoch = (uint8_t)own;
+    return SIDE_LIVE | own;
+}
 
 struct state_numbers {
     uint64_t foreign_frees, bad_frees, mismatches, jumps;

@@ -81,19 +81,19 @@ static uint32_t find_or_add(uint32_t stack, uint32_t key) {
     }
 }
 
-/* A heap's is where it is for ever. */
-static struct tally *my_tally(void) {
-    struct heap *h = tls.heap;
-    if (!h || !region_commit(&tallies, (h->index + 1) * sizeof(struct tally))) return NULL;
-    return (struct tally *)(void *)tallies.base + h->index;
+static COLD struct tally *make_tally(struct heap *h) {
+    if (!region_commit(&tallies, (h->index + 1) * sizeof(struct tally))) return NULL;
+    return h->tally = (struct tally *)(void *)tallies.base + h->index;
 }
 
-static struct dump_total *row_of(struct tally *t, uint32_t stack) {
-    uint32_t key = key_of(t ? tls.heap->index : 0), way = stack % WAYS;
-    if (!t) return row_at(0);
-    if (likely(t->known[way].stack == stack && t->known[way].row != 0) && row_at(t->known[way].row)->heap == key)
-        return row_at(t->known[way].row);
-    uint32_t i = find_or_add(stack, key);
+/* A heap's is where it is for ever. */
+ALWAYS_INLINE struct tally *my_tally(void) {
+    struct heap *h = tls.heap;
+    return likely(h && h->tally) ? h->tally : h ? make_tally(h) : NULL;
+}
+
+static NOINLINE struct dump_total *look_row_up(struct tally *t, uint32_t stack, uint32_t key) {
+    uint32_t i = find_or_add(stack, key), way = stack % WAYS;
     if (i != 0) {
         t->known[way].row = 0; /* a signal handler finds either nothing or both */
         atomic_signal_fence(memory_order_seq_cst);
@@ -102,6 +102,13 @@ static struct dump_total *row_of(struct tally *t, uint32_t stack) {
         t->known[way].row = i;
     }
     return row_at(i);
+}
+
+ALWAYS_INLINE struct dump_total *row_of(struct tally *t, uint32_t stack) {
+    if (unlikely(!t)) return row_at(0);
+    uint32_t key = key_of(tls.heap->index), way = stack % WAYS, row = t->known[way].row;
+    return likely(t->known[way].stack == stack && row != 0 && row_at(row)->heap == key) ? row_at(row)
+                                                                                        : look_row_up(t, stack, key);
 }
 
 /* --- adding --- */

@@ -66,8 +66,8 @@ static void start_rooms(void) {
         text_add(&t, "weir: no address space for the arena; every allocation will fail");
         message_send(&t);
     } else if (!tracking || ((state_tracking() || state_checked()) && !arena_can_track())) {
-        state_set_tracking(false);
-        state_set_checked(false);
+        state_of_process.tracking = false;
+        state_of_process.checked = false;
         struct text t = {0};
         text_add(&t, "weir: no memory for the tables; nothing is tracked");
         message_send(&t);

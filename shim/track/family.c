@@ -6,6 +6,7 @@
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
 #include "shim/track/report.h"
+#include "shim/track/request.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,9 +27,7 @@ static bool may_be_an_operators(uint32_t family, const void *code) {
 }
 
 static const void *maker_of(const struct side *side) {
-    if (side->stack == STACK_UNKNOWN || side->stack >= stack_count()) return NULL;
-    const struct stack *s = stack_at(side->stack);
-    return s->frames > 0 ? module_code(stack_frames()[s->first_frame]) : NULL;
+    return stack_is_one(side->stack) ? module_code(stack_at(side->stack)->frame) : NULL;
 }
 
 static bool is_new_pair(uint32_t made, uint32_t released) {
@@ -81,13 +80,14 @@ static uint32_t told_apart(uint32_t family) {
     return !state_checked() && (family & FAMILY_ARRAY) == FAMILY_ARRAY ? family ^ FAMILY_NEW ^ FAMILY_ARRAY : family;
 }
 
-void family_check(const struct place *place, const struct release *by, const void *caller, uint32_t stack) {
+void family_check(const struct place *place, const struct release *by, const void *caller, const void *frame) {
     const struct side *side = place->side;
     if (options.on_mismatch == ON_MISMATCH_OFF || ignored) return;
     if (side->family == FAMILY_UNKNOWN || by->family == FAMILY_UNKNOWN) return;
     if (likely(told_apart(side->family) == told_apart(by->family) && (!by->sized || by->size == side->size))) return;
     if (may_be_an_operators(side->family, maker_of(side)) || may_be_an_operators(by->family, caller)) return;
     state_count_mismatch();
+    uint32_t stack = frame ? track_take_stack(frame) : STACK_UNKNOWN;
     if (!is_new_pair(side->stack, stack)) return;
     say(place, by, caller, stack);
     if (options.on_mismatch == ON_MISMATCH_ABORT) abort();

@@ -8,7 +8,7 @@
 /* The program has C++'s operators of its own, one at least: then nobody can tell what its blocks are to be freed by. */
 void family_ignore(void);
 
-/* The tracked block is given back so, at the stack. */
-void family_check(const struct place *place, const struct release *by, const void *caller, uint32_t stack);
+/* The tracked block is given back so; `frame`: of the entry, NULL where nothing may be walked (a signal handler's). */
+void family_check(const struct place *place, const struct release *by, const void *caller, const void *frame);
 
 #endif

@@ -86,7 +86,7 @@ static bool check_tracked(void *p, const struct place *place, const void *caller
     }
     if (unlikely(place->side->family != FAMILY_MALLOC)) {
         bool outermost = arena_enter();
-        family_check(place, &by, caller, outermost ? track_take_stack(frame) : STACK_UNKNOWN);
+        family_check(place, &by, caller, outermost ? frame : NULL);
         track_leave(outermost);
     }
     track_check_end("realloc", place, caller);

@@ -80,13 +80,12 @@ void report_add_caller(struct text *t, const void *caller) {
 }
 
 void report_add_stack(struct text *t, const char *title, uint32_t id) {
-    if (id == STACK_UNKNOWN || id >= stack_count()) return;
-    const struct stack *s = stack_at(id);
+    if (!stack_is_one(id)) return;
     text_add(t, "\nweir:   ");
     text_add(t, title);
-    for (uint32_t i = 0; i < s->frames && i < FRAMES_SHOWN; i++) {
+    for (uint32_t i = 0; i < FRAMES_SHOWN && stack_is_one(id); i++, id = stack_at(id)->outer) {
         text_add(t, i == 0 ? " " : " < ");
-        module_describe_frame(t, stack_frames()[s->first_frame + i]);
+        module_describe_frame(t, stack_at(id)->frame);
     }
 }
 

@@ -2,8 +2,13 @@
 #ifndef WEIR_TRACK_REQUEST_H
 #define WEIR_TRACK_REQUEST_H
 
+#include "shim/base/clock.h"
+#include "shim/base/lock.h"
+#include "shim/box/stacks.h"
 #include "shim/track/report.h"
 #include "shim/track/track.h"
+
+#include <stdatomic.h>
 
 /* What is asked for, and by whom. */
 struct request {
@@ -15,6 +20,32 @@ struct request {
     struct draw draw;          /* with an origin: what it is drawn by from here on */
     const void *caller, *frame;
 };
+
+/* The thread's id, for entries. */
+void track_note_thread(uint32_t owner);
+ALWAYS_INLINE uint32_t track_thread(void) {
+    uint32_t owner = atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
+    if (unlikely(tls.thread == 0 || tls.thread_owner != owner)) track_note_thread(owner);
+    return tls.thread;
+}
+
+/* The entry of a block that is made now; its state comes last, and is the caller's to set. */
+ALWAYS_INLINE void track_fill(struct side *side, size_t n, enum family family, uint32_t stack, struct draw draw) {
+    side->stack = stack;
+    side->thread = track_thread() & 0x3fffff;
+    side->family = (uint32_t)family & 7;
+    side->is_link_map = false;
+    side->size = n & 0xffffffffffff;
+    side->time = clock_coarse() >> SIDE_TIME_SHIFT & 0xffffffffff; /* some ms behind, at a quarter of the price */
+    side_set_draw(side, draw);
+    side_set_grown(side, STACK_UNKNOWN, 0);
+}
+
+/* The place has just come off a list and was written to while it was free, maybe: that is told. */
+void track_tell_damage(void *p, const void *frame);
+
+/* A block that nobody has seen, nor will. */
+void track_take_back(void *p);
 
 /* NULL with errno ENOMEM. */
 void *track_allocate_or_refuse(const struct request *r);

@@ -9,29 +9,27 @@
 #include "shim/box/modules.h"
 
 #include <dlfcn.h>
-#include <stdatomic.h>
 
-#define CACHE_BITS  15
-#define PROBES      8
-#define KEY_BUSY    1u
-#define GENERATIONS 0x8000u /* that keys tell apart */
+#define PROBES   8
+#define KEY_BUSY 1u
 
-struct cached {
-    _Atomic uint64_t key; /* generation (16 bits) and code address (48 bits); 0 empty */
-    uint64_t frame;       /* as in DUMP_FRAMES; module DUMP_NO_MODULE where it is not to be shown */
-    struct cfi_rule rule;
-};
-
-static struct region cache;
+struct rule *rules;
 
 bool rules_start(void) {
-    size_t bytes = sizeof(struct cached) << CACHE_BITS;
-    return region_reserve(&cache, bytes, false) && region_commit(&cache, bytes);
+    static struct region table;
+    size_t bytes = sizeof(struct rule) << RULES_BITS;
+    if (!region_reserve(&table, bytes, false) || !region_commit(&table, bytes)) return false;
+    rules = (struct rule *)(void *)table.base;
+    return true;
 }
 
 /* --- from an address to its rule --- */
 
-#define OWN_FRAME UINT64_MAX
+static bool is_plain(struct cfi_rule rule) {
+    bool bp_inside = rule.bp_offset >= -rule.offset && rule.bp_offset < 0 && rule.bp_offset % 8 == 0;
+    return rule.kind == CFI_SP && rule.offset >= 8 && rule.offset % 8 == 0 &&
+           (rule.bp == CFI_BP_SAME || (rule.bp == CFI_BP_AT_CFA && bp_inside));
+}
 
 static struct known derive(uintptr_t code, uintptr_t lookup) {
     struct known k = {.frame = (uint64_t)DUMP_NO_MODULE << 48 | (code & 0xffffffffffff)};
@@ -43,59 +41,43 @@ static struct known derive(uintptr_t code, uintptr_t lookup) {
     const struct module *m = module_at(id);
     k.frame = (uint64_t)id << 48 | ((code - m->bias) & 0xffffffffffff);
     k.own = (m->flags & DUMP_MODULE_WEIR) != 0;
+    k.plain = !k.own && is_plain(k.rule);
     return k;
 }
 
-static bool read_entry(const struct cached *e, uint64_t key, struct known *k) {
-    if (atomic_load_explicit(&((struct cached *)(uintptr_t)e)->key, memory_order_acquire) != key) return false;
-    k->frame = e->frame;
-    k->rule = e->rule;
-    atomic_thread_fence(memory_order_acquire);
-    if (atomic_load_explicit(&((struct cached *)(uintptr_t)e)->key, memory_order_relaxed) != key) return false;
-    k->own = k->frame == OWN_FRAME;
-    return true;
-}
-
-static void write_entry(struct cached *e, uint64_t old, uint64_t key, const struct known *k) {
+static void write_entry(struct rule *e, uint64_t old, uint64_t key, const struct known *k) {
     if (old == KEY_BUSY) return;
     if (!atomic_compare_exchange_strong_explicit(&e->key, &old, KEY_BUSY, memory_order_acq_rel, memory_order_relaxed))
         return;
     atomic_thread_fence(memory_order_release);
-    e->frame = k->own ? OWN_FRAME : k->frame;
-    e->rule = k->rule;
+    e->known = *k;
     atomic_store_explicit(&e->key, key, memory_order_release);
 }
 
 /* A generation whose number was used before: what is left of that is taken away first. */
-static void forget(uint32_t generation) {
+void rules_forget(uint32_t generation) {
     static _Atomic uint32_t age;
-    uint32_t now = generation / GENERATIONS, then = atomic_load_explicit(&age, memory_order_relaxed);
+    uint32_t now = generation / RULE_GENERATION, then = atomic_load_explicit(&age, memory_order_relaxed);
     if (likely(now == then) ||
         !atomic_compare_exchange_strong_explicit(&age, &then, now, memory_order_relaxed, memory_order_relaxed))
         return;
-    struct cached *table = (struct cached *)(void *)cache.base;
-    for (size_t i = 0; i < (size_t)1 << CACHE_BITS; i++) atomic_store_explicit(&table[i].key, 0, memory_order_relaxed);
+    for (size_t i = 0; i < (size_t)1 << RULES_BITS; i++) atomic_store_explicit(&rules[i].key, 0, memory_order_relaxed);
 }
 
-struct known rule_of_code(uintptr_t code, bool exact) {
-    uint32_t unloads = atomic_load_explicit(&module_generation, memory_order_acquire);
-    uint64_t generation = unloads % GENERATIONS;
-    forget(unloads);
-    uint64_t key = (generation << 1 | exact) << 48 | (code & 0xffffffffffff);
-    struct cached *table = (struct cached *)(void *)cache.base;
-    size_t slot = (size_t)((code * 0x9e3779b97f4a7c15u) >> (64 - CACHE_BITS));
-    struct cached *victim = &table[slot];
+void rule_find(uintptr_t code, bool exact, uint32_t generation, struct known *k) {
+    uint64_t key = rule_key(code, exact, generation);
+    size_t slot = rule_slot(code);
+    struct rule *victim = &rules[slot];
     uint64_t victim_key = 0;
     for (size_t i = 0; i < PROBES; i++) {
-        struct cached *e = &table[(slot + i) & ((1u << CACHE_BITS) - 1)];
-        struct known k;
+        struct rule *e = &rules[(slot + i) & ((1u << RULES_BITS) - 1)];
         uint64_t there = atomic_load_explicit(&e->key, memory_order_relaxed);
-        if (likely(there == key) && likely(read_entry(e, key, &k))) return k;
-        if (i == 0 || (victim_key != 0 && (there == 0 || there >> 49 != generation))) victim = e, victim_key = there;
+        if (there == key && rule_read(e, key, k)) return;
+        bool stale = there == 0 || there >> 49 != generation % RULE_GENERATION;
+        if (i == 0 || (victim_key != 0 && stale)) victim = e, victim_key = there;
         if (there == 0) break;
     }
-    struct known k = derive(code, exact ? code : code - 1);
+    *k = derive(code, exact ? code : code - 1);
     /* Code outside of modules is not kept: there is no rule to keep, and JIT code would crowd the others out. */
-    if (DUMP_FRAME_MODULE(k.frame) != DUMP_NO_MODULE) write_entry(victim, victim_key, key, &k);
-    return k;
+    if (DUMP_FRAME_MODULE(k->frame) != DUMP_NO_MODULE) write_entry(victim, victim_key, key, k);
 }

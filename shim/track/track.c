@@ -12,6 +12,7 @@
 #include "shim/track/foreign.h"
 #include "shim/box/modules.h"
 #include "shim/track/pattern.h"
+#include "shim/track/quick.h"
 #include "shim/track/jump.h"
 #include "shim/track/report.h"
 #include "shim/box/stacks.h"
@@ -48,8 +49,9 @@ bool track_start(void) {
     tables = stacks_start(arena_plan(true)) && (!traced || (unwind_start() && totals_start()));
     /* What hardens has entries of all blocks. */
     bool sampled = traced && options.level != LEVEL_PARANOID && !options.harden;
-    state_set_tracking(traced && tables);
-    state_set_checked(!sampled && tables);
+    state_of_process.tracking = traced && tables;
+    state_of_process.checked = !sampled && tables;
+    quick_start();
     if (state_tracking()) {
         owners_stack = stack_of_mapping;
         ceiling_stack = track_take_stack;
@@ -84,14 +86,10 @@ static bool is_left(const void *frame) {
 
 /* --- allocating --- */
 
-static uint32_t my_thread(void) {
-    uint32_t owner = atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
-    if (unlikely(tls.thread == 0 || tls.thread_owner != owner)) {
-        long id = sys0(SYS_gettid);
-        tls.thread = sys_failed(id) ? 0 : (uint32_t)id & 0x3fffff;
-        tls.thread_owner = owner;
-    }
-    return tls.thread;
+void track_note_thread(uint32_t owner) {
+    long id = sys0(SYS_gettid);
+    tls.thread = sys_failed(id) ? 0 : (uint32_t)id & 0x3fffff;
+    tls.thread_owner = owner;
 }
 
 /* A table that the ceiling refused to grow may find what was freed meanwhile. A tick of the clock between such looks.
@@ -103,16 +101,24 @@ static bool may_find_room(void) {
 }
 
 /* At level disabled the one frame that every entry knows. */
-static uint32_t trace(const void *frame, uint32_t cache) {
+static uint32_t trace(const void *frame) {
     if (state_sampling()) return unwind_seldom(frame);
-    return state_tracking() ? unwind(frame, cache) : unwind_caller(frame, cache);
+    if (!state_tracking()) return unwind_caller(frame);
+    const struct heap *h = heap_mine();
+    return unwind(frame, likely(h != NULL) ? h->index : UNWIND_NO_HEAP);
+}
+
+/* Where there is no room for the whole, the caller is better than nothing. */
+static COLD uint32_t take_less(const void *frame) {
+    uint32_t id = may_find_room() ? trace(frame) : STACK_UNKNOWN;
+    if (id != STACK_UNKNOWN) return id;
+    stack_lost();
+    return unwind_caller(frame);
 }
 
 uint32_t track_take_stack(const void *frame) {
-    const struct heap *h = heap_mine();
-    uint32_t cache = h ? h->index : STACKS_NO_CACHE, id = trace(frame, cache);
-    if (unlikely(id == STACK_UNKNOWN) && may_find_room()) id = trace(frame, cache);
-    return id;
+    uint32_t id = trace(frame);
+    return likely(id != STACK_UNKNOWN) ? id : take_less(frame);
 }
 
 static uint32_t stack_of_mapping(const void *frame) {
@@ -125,14 +131,7 @@ static uint32_t stack_of_mapping(const void *frame) {
 static void fill(const struct place *place, const struct request *r, uint32_t stack, struct draw draw) {
     struct side *side = place->side;
     uint32_t state = state_live(place->slab);
-    side->stack = stack;
-    side->thread = my_thread() & 0x3fffff;
-    side->family = (uint32_t)r->family & 7;
-    side->is_link_map = false;
-    side->size = r->n & 0xffffffffffff;
-    side->time = clock_coarse() >> SIDE_TIME_SHIFT & 0xffffffffff; /* some ms behind, at a quarter of the price */
-    side_set_draw(side, draw);
-    side_set_grown(side, STACK_UNKNOWN, 0);
+    track_fill(side, r->n, r->family, stack, draw);
     if (r->origin) {
         side->stack = r->origin->stack;
         side->thread = r->origin->thread;
@@ -155,6 +154,11 @@ static void check_free_place(const char *entry, const struct place *place, size_
     if (likely(at == PATTERN_INTACT)) return;
     state_count_bad_free();
     report_damage(MISUSE_AFTER_FREE, entry, place, at, caller);
+}
+
+COLD void track_tell_damage(void *p, const void *frame) {
+    struct place place = arena_find(p);
+    check_free_place("malloc", &place, sizeof(struct link), ((void *const *)frame)[1]);
 }
 
 size_t track_end_room(size_t n) {
@@ -276,7 +280,7 @@ static COLD void *allocate_nested(const struct request *r, bool *outermost) {
 }
 
 /* Nobody has seen the block, nor will. */
-static COLD void take_back(void *p) {
+COLD void track_take_back(void *p) {
     struct place place = arena_find(p);
     if (place.tracked) {
         totals_freed(place.side);
@@ -294,7 +298,7 @@ void *track_allocate_or_refuse(const struct request *r) {
         bool outermost = arena_enter();
         void *p = likely(outermost) ? allocate_outermost(r) : allocate_nested(r, &outermost);
         bool cancelled = held_cancels_behind(1, 0);
-        if (cancelled && p) take_back(p);
+        if (cancelled && p) track_take_back(p);
         track_leave(outermost);
         if (cancelled) continue; /* the thread goes on after all */
         if (unlikely(!p)) errno = ENOMEM;
@@ -304,12 +308,19 @@ void *track_allocate_or_refuse(const struct request *r) {
 
 void *track_allocate(size_t n, size_t alignment, bool zero, enum ceiling_operation operation, const void *caller,
                      const void *frame) {
+    void *p = alignment <= 16 ? quick_allocate(n, FAMILY_MALLOC, frame) : NULL;
+    if (likely(p != NULL)) {
+        if (zero) mem_zero(p, n);
+        return p;
+    }
     struct request r = {n, alignment, zero, FAMILY_MALLOC, operation, NULL, {SAMPLE_CERTAIN, 0}, caller, frame};
     return track_allocate_or_refuse(&r);
 }
 
 void *track_new(size_t n, size_t alignment, enum family family, enum ceiling_operation operation, const void *caller,
                 const void *frame) {
+    void *p = alignment <= 16 ? quick_allocate(n, family, frame) : NULL;
+    if (likely(p != NULL)) return p;
     struct request r = {n, alignment, false, family, operation, NULL, {SAMPLE_CERTAIN, 0}, caller, frame};
     return track_allocate_or_refuse(&r);
 }
@@ -340,9 +351,9 @@ bool track_check(const char *entry, const void *p, const struct place *place, co
     return false;
 }
 
-/* Where not all is tracked a free is to cost little: its caller alone is noted. */
+/* A free is to cost little: its caller alone is noted. */
 static uint32_t stack_of_free(const void *frame) {
-    return state_sampling() ? unwind_caller(frame, STACKS_NO_CACHE) : track_take_stack(frame);
+    return options.free_stacks ? track_take_stack(frame) : unwind_caller(frame);
 }
 
 /* Marks a tracked block as freed; false: it was not live. One exchange, so that of two frees one loses. */
@@ -383,7 +394,7 @@ static bool end_block(const struct place *place, const struct release *by, const
         return false;
     }
     if (place->tracked) {
-        family_check(place, by, caller, place->side->latest_stack);
+        family_check(place, by, caller, nested ? NULL : frame);
         track_check_end(by->entry, place, caller);
     }
     if (!place->tracked && state_sampling()) modules_note_free(place->start);
@@ -405,7 +416,7 @@ static void release(const struct place *place, const void *caller) {
 }
 
 void track_free(void *p, const struct release *by, const void *frame) {
-    if (!p) return;
+    if (!p || likely(quick_free(p, by, frame))) return;
     struct place place = arena_find(p);
     const void *caller = ((void *const *)frame)[1];
     if (unlikely(!track_check(by->entry, p, &place, caller))) {

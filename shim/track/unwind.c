@@ -1,11 +1,13 @@
 /* The walk; see unwind.h.
  *
- * A thread remembers its last walk: every frame with the stack slots that led to it. The next one walks its fresh
- * frames only. Where a fresh frame's code, stack pointer and frame pointer are those of a remembered one, all that lies
- * outwards follows from the slots: when they still hold what they held, the remembered frames are the frames, and so is
- * the hash over them, which is made from the outermost frame inwards for that purpose. The slots are those that a walk
- * would read, one after the other, so to read them again is as safe as to walk again: where that would look first
- * whether there is memory (step.h), this does. */
+ * A thread remembers its last walk: every frame with the stack slots that led to the next one outwards. The next walk
+ * goes outwards until a frame's code, stack pointer and frame pointer are those of a remembered one. From there on all
+ * follows from the slots: as far as they hold what they held, the remembered frames are the frames, and where one does
+ * not, the walk goes on from there. The slots are those that a walk would read, one after the other, so to read them
+ * again is as safe as to walk again: where that would look first whether there is memory (step.h), this does.
+ *
+ * A remembered frame has its id in the stack table, so that only what lies inwards of it is looked up there. No more
+ * than about WEIR_DEPTH frames are read again; what is known of those further out may be old, and is not shown. */
 #include "shim/track/unwind.h"
 #include "shim/arena/heap.h"
 #include "shim/base/lock.h"
@@ -15,48 +17,64 @@
 #include "shim/track/rules.h"
 #include "shim/track/step.h"
 
-#define CHAIN_MAX     (OPTION_DEPTH_MAX + 4) /* and frames of weir's own, which are not shown */
-#define FRAME_OWN     UINT64_MAX
-#define RECENT_STRIDE (20 * KIB)
-#define SEED          0x243f6a8885a308d3u
+#define OWN_MAX 4  /* frames of weir's own that a stack may have beside those that are shown */
+#define BEYOND  32 /* frames that a walk goes beyond those that are shown: so far a program may return before it is all
+                    * to be done again */
 
+#define READ_AGAIN(depth) ((depth) + OWN_MAX)
+#define WALK_MAX(depth)   (READ_AGAIN(depth) + BEYOND)
+#define CHAIN_MAX(depth)  (2 * WALK_MAX(depth))
+
+/* The step outwards from a frame has read the code of the next one just below where that has its stack pointer, and bp,
+ * where it did not stay as it was, in bp_slot. What bp is matters seldom: only where it tells where an outer frame ends,
+ * before it is read again further out. Elsewhere a state's bp may be an old one. */
 struct frame_state {
-    uintptr_t code, sp, bp;       /* in this frame */
-    uintptr_t code_slot, bp_slot; /* where the step outwards from here reads the next code and bp; see struct walk */
-    uint64_t frame;               /* FRAME_OWN: not shown */
-    uint64_t hash;                /* over this and all outer frames */
-    uint32_t shown;               /* of this and all outer frames, how many are */
-    bool sure;                    /* reached by unwind information alone */
+    uintptr_t code, sp, bp; /* in this frame */
+    uintptr_t bp_slot;      /* 0: bp stays as it is */
+    uint64_t frame;         /* as in DUMP_FRAMES */
+    uint32_t stack;         /* id of this and all outer frames; a fresh frame's is not known yet */
+    bool sure;              /* reached by unwind information alone */
+    uint8_t flags;          /* FRAME_… */
+    uint8_t look;           /* LOOK_…: what beside the next one's code is to be looked at */
+    uint8_t how;            /* STACK_… */
 };
+_Static_assert(sizeof(struct frame_state) == 48, "a frame's state is six words");
 
-/* The fresh frames, innermost first, and how many of the remembered ones lie outwards of them. */
-struct fresh {
-    uint32_t length, kept;
-    uint32_t flags, shown;
-    bool exact;    /* a frame that a signal interrupted: nothing of such a walk is remembered */
-    uintptr_t end; /* where the outermost frame ends that is one for certain */
-    uint64_t exact_bits;
-    struct frame_state chain[CHAIN_MAX];
-};
+#define FRAME_OWN    1u /* not shown */
+#define FRAME_BP     2u /* its bp matters */
+#define FRAME_BY_BP  4u /* the step outwards from it used bp */
+#define FRAME_BP_ODD 8u /* see struct walk */
+
+#define LOOK_BP     1u /* at bp_slot */
+#define LOOK_ANEW   2u /* the step outwards depended on more than the slots, and is to be made anew */
 
 /* A thread's: here and not on its stack, which may be a coroutine's of a few KiB. A walk never interrupts another one
  * of its thread, since signal handlers inside weir are served untracked. */
 struct recent {
-    uint32_t length; /* 0: nothing that can be used again */
-    uint32_t flags;
-    uint32_t stack;                      /* the id of the whole of it */
-    uint32_t generation;                 /* of the modules that its frames name */
-    uintptr_t low, high;                 /* between them lie frames of the stack on which the last walk began */
-    struct frame_state chain[CHAIN_MAX]; /* outermost first, so that what is kept stays where it is */
-    struct fresh fresh;
-    struct trace trace;
+    uint32_t length;     /* 0: nothing that can be used again */
+    uint32_t generation; /* of the modules that its frames name */
+    bool open;           /* further out than the outermost of them there may be more */
+    uintptr_t low, high; /* between them lie frames of the stack on which the last walk began */
+    struct frame_state frames[]; /* the remembered ones, outermost first, so that what is kept stays where it is:
+                                  * CHAIN_MAX; then a walk's, see struct fresh */
 };
-_Static_assert(sizeof(struct recent) <= RECENT_STRIDE, "a thread's walks are five pages");
+
+/* What a walk has met inwards of the remembered frames that it keeps, innermost first: WALK_MAX. */
+struct fresh {
+    uint32_t length, kept;
+    uint32_t flags; /* DUMP_STACK_… of what lies outwards of it all, where none are kept */
+    bool exact;     /* a frame that a signal interrupted: nothing of such a walk is remembered */
+    uintptr_t end;  /* where the outermost frame ends that is one for certain */
+};
+
+#define RECENT_SIZE(depth)                                                                                             \
+    round_up(sizeof(struct recent) + (CHAIN_MAX(depth) + WALK_MAX(depth)) * sizeof(struct frame_state), PAGE)
 
 static struct region recents;
+static size_t recent_size;
 
 /* For threads that get no memory for a walk of their own; one at a time. */
-static struct recent spare;
+static struct region spare;
 static _Atomic uint32_t spare_taken; /* by the process that this is: a fork leaves it behind */
 
 /* Where few blocks are tracked, the first so many are everybody's: 20 KiB a thread would be more than the samples are.
@@ -69,110 +87,205 @@ static struct shared {
 
 bool unwind_start(void) {
     step_start();
-    return rules_start() && region_reserve(&recents, HEAPS_MAX * RECENT_STRIDE, false);
+    recent_size = RECENT_SIZE(options.depth);
+    return rules_start() && region_reserve(&recents, HEAPS_MAX * recent_size, false) &&
+           region_reserve(&spare, recent_size, false) && region_commit(&spare, recent_size);
 }
 
-static struct recent *recent_of(uint32_t cache) {
-    size_t at = cache * RECENT_STRIDE;
-    if (cache == STACKS_NO_CACHE || !region_commit(&recents, at + RECENT_STRIDE)) return NULL;
+static struct frame_state *fresh_of(const struct recent *r) {
+    return ((struct recent *)(uintptr_t)r)->frames + CHAIN_MAX(options.depth);
+}
+
+static struct recent *recent_of(uint32_t heap) {
+    size_t at = heap * recent_size;
+    if (heap == UNWIND_NO_HEAP || !region_commit(&recents, at + recent_size)) return NULL;
     return (struct recent *)(void *)(recents.base + at);
 }
 
-static uint64_t mix(uint64_t hash, uint64_t frame) {
-    hash = (hash ^ frame) * 0x9fb21c651e98df25u;
-    return hash ^ hash >> 29;
+/* --- what is remembered --- */
+
+ALWAYS_INLINE bool is_state(const struct frame_state *f, const struct walk *w) {
+    return f->sp == w->sp && f->code == w->code && (f->bp == w->bp || !(f->flags & FRAME_BP)) && f->sure == w->sure &&
+           !w->exact;
 }
 
-/* Whether all that lies outwards of the remembered frame `from` still is what the stack says. */
-static bool still_valid(struct walk *w, const struct recent *r, uint32_t from) {
+/* Where a step would have looked whether there is memory, look. */
+static COLD bool holds_slowly(struct walk *w, const struct frame_state *f) {
+    const struct frame_state *next = f - 1;
     uintptr_t value;
+    if (f->look == LOOK_ANEW || !step_load(w, next->sp - 8, next->sure, &value) || value != next->code) return false;
+    return f->look == 0 || (step_load(w, f->bp_slot, next->sure, &value) && value == next->bp);
+}
+
+ALWAYS_INLINE bool holds(const struct frame_state *f) {
+    const struct frame_state *next = f - 1;
+    return *(const uintptr_t *)(next->sp - 8) == next->code &&
+           (likely(f->look == 0) || (f->look == LOOK_BP && *(const uintptr_t *)f->bp_slot == next->bp));
+}
+
+/* The outermost remembered frame from `from` outwards that still is what the stack says, where what lies outwards of it
+ * is not, or is not known; NULL: all are. */
+static const struct frame_state *first_change(struct walk *w, const struct recent *r, const struct frame_state *from) {
+    ptrdiff_t again = READ_AGAIN(options.depth);
+    const struct frame_state *end = from - r->frames > again ? from - again : r->frames, *f = from;
     w->known = max_size(w->known, step_words(w->start, r->high));
-    for (uint32_t i = from; i > 0; i--) {
-        const struct frame_state *c = &r->chain[i];
-        bool sure = c[-1].sure;
-        if (c->code_slot == 0 || !step_load(w, c->code_slot, sure, &value) || value != c[-1].code) return false;
-        if (c->bp_slot != 0 && (!step_load(w, c->bp_slot, sure, &value) || value != c[-1].bp)) return false;
+    if (likely(end->sure && end->sp - 8 - w->start < w->known)) {
+        for (; f > end; f--)
+            if (unlikely(!holds(f))) return f;
+    } else {
+        for (; f > end; f--)
+            if (!holds_slowly(w, f)) return f;
     }
+    return unlikely(r->open) && end == r->frames && from - end + 1 < again ? end : NULL;
+}
+
+/* --- the walk --- */
+
+/* The walk goes on outwards from the remembered frame `last`, whose caller is another one than it was; those from
+ * `from` to there are what they were. */
+static bool resume(struct fresh *f, struct walk *w, const struct recent *r, const struct frame_state *from,
+                   const struct frame_state *last) {
+    struct frame_state *to = fresh_of(r);
+    for (; from > last; from--) {
+        if (f->length == WALK_MAX(options.depth)) {
+            f->flags |= DUMP_STACK_CUT;
+            return false;
+        }
+        to[f->length] = *from;
+        to[f->length++].bp = w->bp;
+        if (from->bp_slot != 0 && !step_load(w, from->bp_slot, from[-1].sure, &w->bp)) return false;
+    }
+    w->code = last->code, w->sp = last->sp;
+    w->sure = last->sure, w->bp_odd = last->flags & FRAME_BP_ODD, w->guessed = last->how & STACK_GUESS;
     return true;
 }
 
-static bool is_state(const struct frame_state *c, const struct walk *w) {
-    return c->sp == w->sp && c->code == w->code && c->bp == w->bp && c->sure == w->sure && !w->exact;
+/* Any step but a plain one. */
+static NOINLINE bool step_otherwise(struct walk *w, struct cfi_rule rule, struct frame_state *s) {
+    if (!step_outwards(w, rule)) return false;
+    if (rule.kind != CFI_SP || rule.bp == CFI_BP_AT_BP) s->flags |= FRAME_BY_BP;
+    /* A slot that does not lie in the frame is read by a step. */
+    if (w->code_slot == 0 || (w->bp_slot != 0 && (w->bp_slot < s->sp || w->bp_slot >= w->sp))) s->look = LOOK_ANEW;
+    s->bp_slot = w->code_slot != 0 ? w->bp_slot : 0;
+    return true;
+}
+
+/* From the frame that w is in; false: it was the last one. */
+static NOINLINE bool walk_one(struct fresh *f, struct walk *w, const struct recent *r) {
+    struct known k;
+    if (f->length == WALK_MAX(options.depth)) {
+        f->flags |= DUMP_STACK_CUT;
+        return false;
+    }
+    rule_of_code(w->code, w->exact, r->generation, &k);
+    struct frame_state *s = &fresh_of(r)[f->length++];
+    *s = (struct frame_state){.code = w->code, .sp = w->sp, .bp = w->bp, .frame = k.frame, .sure = w->sure};
+    s->flags = (uint8_t)((k.own ? FRAME_OWN : 0) | (w->bp_odd ? FRAME_BP_ODD : 0));
+    s->how = (uint8_t)((w->exact ? STACK_EXACT : 0) | (w->guessed ? STACK_GUESS : 0));
+    f->exact |= w->exact;
+    w->guessed = false;
+    if (s->sure && k.rule.kind != CFI_LOST) f->end = s->sp;
+    if (k.rule.kind == CFI_END || (k.rule.kind == CFI_LOST && step_is_outermost(w->sp))) return false;
+    if (step_otherwise(w, k.rule, s)) return true;
+    if (w->code != 0) f->flags |= DUMP_STACK_LOST;
+    return false;
+}
+
+/* The frames that most functions have, of which a rule is known and plain. Ends where one is another kind, or seems to
+ * be a remembered one. */
+ALWAYS_INLINE void walk_plain(struct fresh *f, struct walk *w, const struct recent *r, const struct frame_state **met) {
+    const struct frame_state *old = *met, *first = r->frames;
+    struct frame_state *from = fresh_of(r), *s = from + f->length, *end = from + WALK_MAX(options.depth);
+    uintptr_t code = w->code, sp = w->sp, bp = w->bp, last = w->start + w->known;
+    const uint32_t generation = r->generation;
+    for (; s < end; s++) {
+        while (old > first && old[-1].sp < sp) old--;
+        if (old > first && old[-1].sp == sp && old[-1].code == code) break;
+        struct known k;
+        if (unlikely(!rule_read(&rules[rule_slot(code)], rule_key(code, false, generation), &k)) || !k.plain) break;
+        uintptr_t cfa = sp + (uintptr_t)(intptr_t)k.rule.offset;
+        if (unlikely(cfa - 8 >= last)) break;
+        s->code = code;
+        s->sp = sp;
+        s->bp = bp;
+        s->bp_slot = 0;
+        s->frame = k.frame;
+        s->sure = true;
+        s->flags = s->look = s->how = 0;
+        if (k.rule.bp != CFI_BP_SAME) {
+            s->bp_slot = cfa + (uintptr_t)(intptr_t)k.rule.bp_offset;
+            bp = *(const uintptr_t *)s->bp_slot;
+        }
+        code = *(const uintptr_t *)(cfa - 8);
+        sp = cfa;
+    }
+    f->length = (uint32_t)(s - from);
+    if (f->length > 0) f->end = s[-1].sp;
+    w->code = code, w->sp = sp, w->bp = bp;
+    *met = old;
 }
 
 static void walk(struct fresh *f, struct walk *w, const struct recent *r) {
-    uint32_t old = r->length; /* remembered frames that may still be met: those below it */
-    f->length = f->kept = f->flags = f->shown = 0;
-    f->exact = false;
-    f->exact_bits = f->end = 0;
+    const struct frame_state *old = r->frames + r->length; /* remembered ones that may still be met are below it */
     for (;;) {
-        while (old > 0 && r->chain[old - 1].sp < w->sp) old--;
-        if (old > 0 && is_state(&r->chain[old - 1], w)) {
-            if (still_valid(w, r, old - 1)) {
-                f->kept = old;
+        uint32_t length = f->length;
+        if (likely(w->sure && !w->exact && !w->guessed && !w->bp_odd)) walk_plain(f, w, r, &old);
+        while (old > r->frames && old[-1].sp < w->sp) old--;
+        if (old > r->frames && is_state(&old[-1], w)) {
+            const struct frame_state *from = old - 1;
+            old = first_change(w, r, from);
+            if (likely(!old)) {
+                f->kept = (uint32_t)(from - r->frames) + 1;
                 return;
             }
-            old = 0; /* a different caller further out: all is fresh from here on */
-        }
-        struct known k = rule_of_code(w->code, w->exact);
-        if (!k.own && f->shown == options.depth) {
-            f->flags |= DUMP_STACK_CUT;
+            if (!resume(f, w, r, from, old)) return;
+        } else if (f->length == length && !walk_one(f, w, r)) {
             return;
         }
-        if (f->length == CHAIN_MAX) {
-            f->flags |= DUMP_STACK_CUT;
-            return;
-        }
-        struct frame_state *c = &f->chain[f->length++];
-        c->code = w->code;
-        c->sp = w->sp;
-        c->bp = w->bp;
-        c->sure = w->sure;
-        c->frame = k.own ? FRAME_OWN : k.frame;
-        c->code_slot = c->bp_slot = 0;
-        if (w->sure && k.rule.kind != CFI_LOST) f->end = w->sp;
-        if (w->exact) {
-            f->exact = true;
-            if (!k.own && f->shown < 64) f->exact_bits |= 1ull << f->shown;
-        }
-        f->shown += !k.own;
-        if (k.rule.kind == CFI_END || (k.rule.kind == CFI_LOST && step_is_outermost(w->sp))) return;
-        if (!step_outwards(w, k.rule)) {
-            if (w->code != 0) f->flags |= DUMP_STACK_LOST;
-            return;
-        }
-        c->code_slot = w->code_slot;
-        c->bp_slot = w->bp_slot;
     }
 }
 
-/* Puts the fresh frames inwards of those that are kept, and continues the hash over them. */
-static void remember(struct recent *r, const struct fresh *f) {
-    uint64_t hash = SEED;
-    uint32_t shown = 0;
-    struct frame_state *c = r->chain + f->kept;
-    if (f->kept > 0)
-        hash = c[-1].hash, shown = c[-1].shown;
-    else
-        r->flags = f->flags;
-    for (uint32_t i = f->length; i-- > 0; c++) {
-        *c = f->chain[i];
-        if (c->frame != FRAME_OWN) hash = mix(hash, c->frame), shown++;
-        c->hash = hash;
-        c->shown = shown;
-    }
-    r->length = f->kept + f->length;
+/* --- from a walk to an id --- */
+
+/* Makes room for the fresh frames inwards of those that are kept, by giving up those that are no longer shown. */
+static void shift(struct recent *r, struct fresh *f) {
+    uint32_t stay = READ_AGAIN(options.depth), gone = f->kept - stay;
+    ASSERT(f->kept > stay);
+    for (uint32_t i = 0; i < stay; i++) r->frames[i] = r->frames[i + gone];
+    f->kept = stay;
+    r->open = true;
 }
 
-static uint32_t id_of(struct recent *r, uint32_t cache) {
-    struct trace *t = &r->trace;
-    t->frames = 0;
-    t->exact = r->fresh.exact_bits;
-    t->flags = r->flags;
-    t->hash = r->length > 0 ? r->chain[r->length - 1].hash : SEED;
-    for (uint32_t i = r->length; i-- > 0;)
-        if (r->chain[i].frame != FRAME_OWN) t->frame[t->frames++] = r->chain[i].frame;
-    return stack_id(t, cache);
+/* Puts the fresh frames inwards of those that are kept, and looks each up. STACK_UNKNOWN: there is no room for one. */
+static uint32_t remember(struct recent *r, struct fresh *f) {
+    uint32_t stack = stack_root(f->flags);
+    bool bp_matters = false;
+    if (unlikely(f->kept + f->length > CHAIN_MAX(options.depth))) shift(r, f);
+    struct frame_state *to = r->frames + f->kept;
+    if (likely(f->kept > 0)) {
+        stack = to[-1].stack;
+        bp_matters = to[-1].flags & FRAME_BP;
+    } else {
+        r->open = f->flags & DUMP_STACK_CUT;
+    }
+    r->length = 0;
+    const struct frame_state *first = fresh_of(r), *from = first + f->length;
+    for (; from > first; to++) {
+        *to = *--from;
+        /* Whoever is further out may want the bp that is read here, or left as it is. */
+        if (unlikely(bp_matters || to->flags != 0)) {
+            if (to->look != LOOK_ANEW) to->look = bp_matters && to->bp_slot != 0 ? LOOK_BP : 0;
+            bp_matters = (to->flags & FRAME_BY_BP) || (bp_matters && to->bp_slot == 0);
+            to->flags = (uint8_t)((to->flags & ~FRAME_BP) | (bp_matters ? FRAME_BP : 0));
+        }
+        if (likely(!(to->flags & FRAME_OWN))) {
+            stack = stack_of_frame(stack, to->frame, to->how);
+            if (unlikely(stack == STACK_UNKNOWN)) return stack;
+        }
+        to->stack = stack;
+    }
+    if (likely(!f->exact)) r->length = (uint32_t)(to - r->frames);
+    return stack;
 }
 
 /* What lies above `start` for certain. The page of a stack pointer is mapped; more is known of the stack that the last
@@ -185,46 +298,36 @@ static void begin(struct walk *w, const struct recent *r) {
 }
 
 /* Another stack, as far as one can tell, when nothing on it is remembered: what was known of the last one is void. */
-static void note_stack(struct recent *r, const struct walk *w, const struct fresh *f) {
+static void note_range(struct recent *r, const struct walk *w, const struct fresh *f) {
     bool same = f->kept > 0 || (r->length == 0 && w->start >= r->low && w->start < r->high);
     r->low = same && r->low < w->start ? r->low : w->start;
     r->high = same && r->high > f->end ? r->high : f->end;
 }
 
-static uint32_t unwind_with(struct recent *r, const void *frame_address, uint32_t cache) {
+static uint32_t unwind_with(struct recent *r, const void *frame_address) {
     struct walk w = {.start = (uintptr_t)frame_address, .sp = (uintptr_t)frame_address + 16, .sure = true};
+    struct fresh f = {.length = 0};
     w.bp = ((const uintptr_t *)frame_address)[0];
     w.code = ((const uintptr_t *)frame_address)[1];
-    struct fresh *f = &r->fresh;
     uint32_t generation = atomic_load_explicit(&module_generation, memory_order_acquire);
-    if (unlikely(r->generation != generation)) r->length = 0;
-    r->generation = generation;
-    begin(&w, r);
-    walk(f, &w, r);
-    note_stack(r, &w, f);
-    if (f->kept > 0) {
-        if (f->length == 0 && f->kept == r->length) return r->stack;
-        if (f->shown + r->chain[f->kept - 1].shown > options.depth || f->kept + f->length > CHAIN_MAX) {
-            r->length = 0; /* deeper than is kept: what falls off the end changes the hash */
-            return unwind_with(r, frame_address, cache);
-        }
+    if (unlikely(r->generation != generation || r->length == 0)) {
+        rules_forget(generation);
+        r->length = 0;
+        r->generation = generation;
     }
-    if (w.guessed) f->flags |= DUMP_STACK_GUESS;
-    remember(r, f);
-    if (f->kept > 0) r->flags |= f->flags & DUMP_STACK_GUESS;
-    r->stack = id_of(r, cache);
-    uint32_t id = r->stack;
-    /* What found no room may find some next time. */
-    if (f->exact || (r->flags & DUMP_STACK_CUT) || id == STACK_UNKNOWN) r->length = 0;
-    return id;
+    begin(&w, r);
+    walk(&f, &w, r);
+    note_range(r, &w, &f);
+    return remember(r, &f);
 }
 
-uint32_t unwind(const void *frame_address, uint32_t cache) {
-    struct recent *r = recent_of(cache);
-    if (likely(r != NULL)) return unwind_with(r, frame_address, cache);
+uint32_t unwind(const void *frame_address, uint32_t heap) {
+    struct recent *r = recent_of(heap);
+    if (likely(r != NULL)) return unwind_with(r, frame_address);
     if (!lock_try_word(&spare_taken)) return STACK_UNKNOWN;
-    spare.length = 0;
-    uint32_t id = unwind_with(&spare, frame_address, cache);
+    r = (struct recent *)(void *)spare.base;
+    r->length = 0;
+    uint32_t id = unwind_with(r, frame_address);
     lock_give_word(&spare_taken);
     return id;
 }
@@ -233,20 +336,25 @@ uint32_t unwind_seldom(const void *frame_address) {
     uintptr_t me = thread_pointer();
     uint32_t i = (uint32_t)(me * 0x9e3779b97f4a7c15u >> (64 - SHARED_BITS));
     struct recent *r = recent_of(i);
-    if (!r || !lock_try_word(&shared[i].taken)) return unwind(frame_address, STACKS_NO_CACHE);
+    if (!r || !lock_try_word(&shared[i].taken)) return unwind(frame_address, UNWIND_NO_HEAP);
     if (shared[i].user != me) r->length = 0, r->low = r->high = 0;
     shared[i].user = me;
-    uint32_t id = unwind_with(r, frame_address, STACKS_NO_CACHE);
+    uint32_t id = unwind_with(r, frame_address);
     lock_give_word(&shared[i].taken);
     return id;
 }
 
-uint32_t unwind_caller(const void *frame_address, uint32_t cache) {
-    struct trace t;
-    t.frames = 1;
-    t.flags = DUMP_STACK_CUT;
-    t.exact = 0;
-    t.frame[0] = module_frame(((const void *const *)frame_address)[1]);
-    t.hash = mix(SEED, t.frame[0]);
-    return stack_id(&t, cache);
+uint32_t unwind_caller(const void *frame_address) {
+    const void *code = ((const void *const *)frame_address)[1];
+    uint64_t frame;
+    if (rules) {
+        uint32_t generation = atomic_load_explicit(&module_generation, memory_order_acquire);
+        struct known k;
+        rules_forget(generation);
+        rule_of_code((uintptr_t)code, false, generation, &k);
+        frame = k.own ? module_frame(code) : k.frame;
+    } else {
+        frame = module_frame(code);
+    }
+    return stack_of_frame(stack_root(DUMP_STACK_CUT), frame, 0);
 }

@@ -9,13 +9,15 @@
 bool unwind_start(void);
 
 /* The id of the stack outwards from the caller of the function whose frame address (__builtin_frame_address(0), with a
- * frame pointer) is given. Frames inside libweir.so are left out. `cache` is the index of the thread's heap. */
-uint32_t unwind(const void *frame_address, uint32_t cache);
+ * frame pointer) is given. Frames inside libweir.so are left out. `heap`: the index of the thread's,
+ * UNWIND_NO_HEAP: it has none. */
+#define UNWIND_NO_HEAP UINT32_MAX
+uint32_t unwind(const void *frame_address, uint32_t heap);
 
 /* The same where that is seldom: threads share what memory it takes. */
 uint32_t unwind_seldom(const void *frame_address);
 
 /* The same of that caller alone, which needs no start. */
-uint32_t unwind_caller(const void *frame_address, uint32_t cache);
+uint32_t unwind_caller(const void *frame_address);
 
 #endif

@@ -151,7 +151,7 @@ stacks = list(struct.iter_unpack("<IHHQ", sections[7]))
 named = {i for i, s in enumerate(stacks) if s[1]}
 live = column(9, 40, 24) | column(14, 32, 24) | column(17, 40, 32)
 totals = column(18, 136, 0) # what was made there matters in all that was ever made
-print(len(sites) > 10, len(stacks) > 1.5 * len(named), len(sections[6]) == 8 * sum(stacks[i][1] for i in named), named <= live | totals)
+print(len(sites) > 10, len(stacks) == len(named) + 1, len(sections[6]) == 8 * sum(stacks[i][1] for i in named), named <= live | totals)
 END
     same "$(/usr/bin/python3 check.py "$(the_dump python3)" 3>&-)" "True True True True"
 }

@@ -247,6 +247,7 @@ struct heap {
     uint32_t slabs; /* how many it has; written by the owner, as `looks` is */
     uint64_t looks; /* at lists, see slab.c */
     void *tally;    /* what box/totals.c adds up for it; NULL: nothing yet */
+    void *walk;     /* what track/unwind.c remembers for it; NULL: nothing yet */
     struct kept kept;
     struct bin bins[]; /* a class; again for tracked blocks, where any are; written by the owning thread only */
 };

@@ -68,8 +68,7 @@ ALWAYS_INLINE bool is_due(struct heap *h, struct slab *s, size_t n) {
     return sample_is_due(s);
 }
 
-void *arena_pop_near(size_t n) {
-    if (arena.tracks_all) return NULL;
+void *near_pop(size_t n) {
     struct heap *h = tls.heap;
     if (n > CLASS_MAX) return pop_run(n);
     if (tls.limit == 0 || tls.self == NO_HEAP) return NULL; /* a gate is shut, or all is tracked */
@@ -97,8 +96,7 @@ void *arena_pop_near(size_t n) {
     return p;
 }
 
-bool arena_push_near(void *p) {
-    if (arena.tracks_all) return false;
+bool near_push(void *p) {
     struct slab *s = arena_untracked_slab(p);
     if (!s) return push_run(p);
     if (slab_owner(s) != tls.heap) {

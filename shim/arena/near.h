@@ -7,10 +7,16 @@
 #include "shim/arena/arena.h"
 
 /* A block of at least n bytes, or NULL: take the slow path. */
-void *arena_pop_near(size_t n);
+void *near_pop(size_t n);
+ALWAYS_INLINE void *arena_pop_near(size_t n) {
+    return arena.tracks_all ? NULL : near_pop(n);
+}
 
 /* True: p was an untracked place and is given back. False: anything else; nothing was done. */
-bool arena_push_near(void *p);
+bool near_push(void *p);
+ALWAYS_INLINE bool arena_push_near(void *p) {
+    return !arena.tracks_all && near_push(p);
+}
 
 /* The slab that p is an exact, existing place of, if it is an untracked one. */
 ALWAYS_INLINE struct slab *arena_untracked_slab(const void *p) {

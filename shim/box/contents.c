@@ -40,10 +40,7 @@ static size_t sites_size(const struct contents *c) {
 static char strings_here[STRINGS_MIN];
 
 void contents_start(struct contents *c, int fd, char *buffer, uint32_t pid) {
-    *c = (struct contents){.now = clock_now(),
-                           .strings = strings_here,
-                           .strings_size = STRINGS_MIN,
-                           .pid = pid};
+    *c = (struct contents){.now = clock_now(), .strings = strings_here, .strings_size = STRINGS_MIN, .pid = pid};
     memory_begin(&c->memory, pid); /* before anything is mapped for the dump */
     named_start(&c->named, state_tracking() ? stack_count() : 0);
     if (c->named.stacks) c->sites = map(sites_size(c));

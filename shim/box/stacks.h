@@ -51,8 +51,8 @@ uint32_t stack_look_up(uint32_t outer, uint64_t frame, uint32_t how);
 /* The id of `frame` as called by `outer` (or a root). `how`: STACK_…. STACK_UNKNOWN when the table is full, or the
  * ceiling refuses its growth. */
 ALWAYS_INLINE uint32_t stack_of_frame(uint32_t outer, uint64_t frame, uint32_t how) {
-    uint32_t id = atomic_load_explicit(&stack_buckets[stack_hash(outer, frame, how) % STACK_BUCKETS],
-                                       memory_order_acquire);
+    uint32_t id =
+        atomic_load_explicit(&stack_buckets[stack_hash(outer, frame, how) % STACK_BUCKETS], memory_order_acquire);
     const struct stack *s = &stack_table[id];
     return likely(s->frame == frame && s->outer == outer && s->how == how) ? id : stack_look_up(outer, frame, how);
 }

@@ -9,9 +9,8 @@
 
 #include <stdatomic.h>
 
-#define ROWS_MAX    (1u << 17) /* what is past them is counted with the others */
-#define BUCKET_BITS 14
-#define WAYS        128 /* a thread remembers so many of its rows */
+#define ROWS_MAX (1u << 17) /* what is past them is counted with the others */
+#define WAYS     512        /* a thread remembers so many of its rows */
 
 /* What a heap's thread adds up by itself. */
 struct tally {
@@ -22,7 +21,7 @@ struct tally {
     } known[WAYS];
 };
 
-static struct region rows, buckets, tallies;
+static struct region rows, firsts, tallies; /* firsts: by stack, the first of its rows */
 static bool on;
 static uint32_t epoch; /* state_epoch() */
 static _Atomic uint32_t rows_used;
@@ -30,8 +29,8 @@ static _Atomic int64_t live, peak, noted; /* bytes by 2^DUMP_TOTAL_SHIFT; the hi
 static _Atomic uint32_t noting;           /* somebody does; as lock_try_word has it */
 
 bool totals_start(void) {
-    size_t index = sizeof(uint32_t) << BUCKET_BITS;
-    if (!region_reserve(&rows, ROWS_MAX * sizeof(struct dump_total), false) || !region_reserve(&buckets, index, true) ||
+    if (!region_reserve(&rows, ROWS_MAX * sizeof(struct dump_total), false) ||
+        !region_reserve(&firsts, STACKS_MAX * sizeof(uint32_t), false) ||
         !region_reserve(&tallies, HEAPS_MAX * sizeof(struct tally), false) ||
         !region_commit(&rows, sizeof(struct dump_total)))
         return false;
@@ -67,16 +66,15 @@ static uint32_t append(uint32_t stack, uint32_t key) {
 }
 
 static uint32_t find_or_add(uint32_t stack, uint32_t key) {
-    uint64_t hash = ((uint64_t)key << 32 | stack) * 0x9e3779b97f4a7c15u;
-    if (!region_commit(&buckets, buckets.size)) return 0;
-    _Atomic uint32_t *bucket = (_Atomic uint32_t *)(void *)buckets.base + (hash >> (64 - BUCKET_BITS));
-    uint32_t first = atomic_load_explicit(bucket, memory_order_acquire), mine = 0;
+    if (!region_commit(&firsts, (stack + (size_t)1) * sizeof(uint32_t))) return 0;
+    _Atomic uint32_t *at = (_Atomic uint32_t *)(void *)firsts.base + stack;
+    uint32_t first = atomic_load_explicit(at, memory_order_acquire), mine = 0;
     for (;;) {
         for (uint32_t i = first; i != 0; i = row_at(i)->next)
-            if (row_at(i)->stack == stack && row_at(i)->heap == key) return i;
+            if (row_at(i)->heap == key) return i;
         if (mine == 0 && (mine = append(stack, key)) == 0) return 0;
         row_at(mine)->next = first;
-        if (atomic_compare_exchange_strong_explicit(bucket, &first, mine, memory_order_acq_rel, memory_order_acquire))
+        if (atomic_compare_exchange_strong_explicit(at, &first, mine, memory_order_acq_rel, memory_order_acquire))
             return mine;
     }
 }
@@ -94,21 +92,19 @@ ALWAYS_INLINE struct tally *my_tally(void) {
 
 static NOINLINE struct dump_total *look_row_up(struct tally *t, uint32_t stack, uint32_t key) {
     uint32_t i = find_or_add(stack, key), way = stack % WAYS;
-    if (i != 0) {
-        t->known[way].row = 0; /* a signal handler finds either nothing or both */
-        atomic_signal_fence(memory_order_seq_cst);
-        t->known[way].stack = stack;
-        atomic_signal_fence(memory_order_seq_cst);
-        t->known[way].row = i;
-    }
+    t->known[way].row = 0; /* a signal handler finds everybody's row or the right one */
+    atomic_signal_fence(memory_order_seq_cst);
+    t->known[way].stack = stack;
+    atomic_signal_fence(memory_order_seq_cst);
+    t->known[way].row = i;
     return row_at(i);
 }
 
 ALWAYS_INLINE struct dump_total *row_of(struct tally *t, uint32_t stack) {
     if (unlikely(!t)) return row_at(0);
     uint32_t key = key_of(tls.heap->index), way = stack % WAYS, row = t->known[way].row;
-    return likely(t->known[way].stack == stack && row != 0 && row_at(row)->heap == key) ? row_at(row)
-                                                                                        : look_row_up(t, stack, key);
+    bool mine = row_at(row)->heap == key || row == 0; /* 0: there was no room for one */
+    return likely(t->known[way].stack == stack && mine) ? row_at(row) : look_row_up(t, stack, key);
 }
 
 /* --- adding --- */

@@ -7,7 +7,7 @@
  *   3  row.temporary                the same, where it is what the thread tracked last
  *   4  row.peak_blocks, peak_bytes  who notes a peak; one at a time
  *   5  the first row                everybody, atomically: what found no row of its own
- *   6  row.next, the buckets        filled before it is published, by compare-and-swap; none is ever taken away
+ *   6  row.next, the first ones     filled before it is published, by compare-and-swap; none is ever taken away
  *
  * Additions are single instructions, so that a signal handler's come before or after. Blocks that a fork has left are
  * their maker's to count, as rows are. */

@@ -5,17 +5,18 @@
 
 #include "shim/arena/arena.h"
 
-#define PATTERN_INTACT     SIZE_MAX
-#define PATTERN_BEHIND_MAX 256 /* bytes behind a block that are looked at: an aligned one may be much smaller than its \
-                                * place */
+#define PATTERN_INTACT SIZE_MAX
+#define PATTERN_BEHIND_MAX                                                                                             \
+    256 /* bytes behind a block that are looked at: an aligned one may be much smaller than its                        \
+         * place */
 
 #define PATTERN_BEHIND    0xb5u
 #define PATTERN_FREED     0xd7u
 #define PATTERN_FREED_MAX (8 * KIB) /* bytes of a free place */
 
 ALWAYS_INLINE vec16 pattern_of(unsigned byte) {
-    long long word = (long long)(0x0101010101010101u * byte);
-    return (vec16){word, word};
+    uint64_t word = 0x0101010101010101u * byte;
+    return (vec16){(long long)word, (long long)word};
 }
 /* A bit a byte of the 16 at p that differs. */
 ALWAYS_INLINE uint32_t pattern_others(const void *p, unsigned byte) {

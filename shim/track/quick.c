@@ -25,7 +25,7 @@ static struct slab *slab_at_hand(struct heap *h, unsigned class) {
 static void *allocate(struct heap *h, size_t n, enum family family, const void *frame) {
     struct slab *s = slab_at_hand(h, class_of(n));
     if (unlikely(!s)) return NULL;
-    uint32_t stack = unwind(frame, h->index);
+    uint32_t stack = unwind(frame, h);
     if (unlikely(stack == STACK_UNKNOWN)) return NULL;
     char *p = slab_pop(s);
     struct side *side = slices_side(s) + slab_place(s, p);

@@ -3,7 +3,7 @@
 #ifndef WEIR_TRACK_QUICK_H
 #define WEIR_TRACK_QUICK_H
 
-#include "shim/track/track.h"
+#include "shim/arena/arena.h"
 
 /* After the options are read and the tables are there. */
 void quick_start(void);
@@ -12,6 +12,7 @@ void quick_start(void);
 void *quick_allocate(size_t n, enum family family, const void *frame);
 
 /* False: declined. */
+struct release;
 bool quick_free(void *p, const struct release *by, const void *frame);
 
 #endif

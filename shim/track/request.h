@@ -60,7 +60,16 @@ void track_begin(const struct place *place, const struct request *r, struct draw
 /* Bytes more than were asked for, so that there is a pattern behind every block that has no guard there. */
 size_t track_end_room(size_t n);
 
-void track_leave(bool outermost);
+/* Both allocating and freeing may give the thread a heap. What is cancelled before its end is watched would take its
+ * heap along. */
+void track_leave_and_watch(bool outermost);
+ALWAYS_INLINE void track_leave(bool outermost) {
+    if (unlikely(!tls.watched && tls.heap && arena_watch_thread))
+        track_leave_and_watch(outermost);
+    else
+        arena_leave(outermost);
+    if (outermost) ceiling_look();
+}
 
 /* --- pointers that are given back --- */
 

@@ -45,7 +45,7 @@ static struct known derive(uintptr_t code, uintptr_t lookup) {
     return k;
 }
 
-static void write_entry(struct rule *e, uint64_t old, uint64_t key, const struct known *k) {
+void rule_write(struct rule *e, uint64_t old, uint64_t key, const struct known *k) {
     if (old == KEY_BUSY) return;
     if (!atomic_compare_exchange_strong_explicit(&e->key, &old, KEY_BUSY, memory_order_acq_rel, memory_order_relaxed))
         return;
@@ -79,5 +79,5 @@ void rule_find(uintptr_t code, bool exact, uint32_t generation, struct known *k)
     }
     *k = derive(code, exact ? code : code - 1);
     /* Code outside of modules is not kept: there is no rule to keep, and JIT code would crowd the others out. */
-    if (DUMP_FRAME_MODULE(k->frame) != DUMP_NO_MODULE) write_entry(victim, victim_key, key, k);
+    if (DUMP_FRAME_MODULE(k->frame) != DUMP_NO_MODULE) rule_write(victim, victim_key, key, k);
 }

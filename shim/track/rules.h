@@ -9,8 +9,9 @@
 struct known {
     uint64_t frame; /* as in DUMP_FRAMES */
     struct cfi_rule rule;
-    bool own;   /* code of libweir.so: not to be shown */
-    bool plain; /* the next frame lies `offset` bytes further out, a multiple of 8; bp is in this one, or stays */
+    bool own;       /* code of libweir.so: not to be shown */
+    bool plain;     /* the next frame lies `offset` bytes further out, a multiple of 8; bp is in this one, or stays */
+    uint32_t stack; /* of the frame alone, where that was asked for */
 };
 
 #define RULES_BITS      15
@@ -42,6 +43,9 @@ ALWAYS_INLINE bool rule_read(const struct rule *e, uint64_t key, struct known *k
 
 /* The number of unloads (module_generation) is another one than at this thread's last question. */
 void rules_forget(uint32_t generation);
+
+/* Publishes what is known of the code with this key, where the entry has the key `old`. */
+void rule_write(struct rule *e, uint64_t old, uint64_t key, const struct known *k);
 
 void rule_find(uintptr_t code, bool exact, uint32_t generation, struct known *k);
 

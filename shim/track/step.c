@@ -13,17 +13,14 @@
 
 /* --- the first thread's stack --- */
 
-static uintptr_t first_low;
+uintptr_t step_first_low, step_first_top;
 
 /* The kernel places nothing else so close below the top of the stack that it made. */
 void step_start(void) {
     struct rlimit64 limit;
     if (sys4(SYS_prlimit64, 0, RLIMIT_STACK, 0, (long)&limit) != 0) return;
-    first_low = start_stack_top - min_size(limit.rlim_cur, min_size(WINDOW_MAX, start_stack_top));
-}
-
-uintptr_t step_end_of_first_stack(uintptr_t p) {
-    return first_low > 0 && p >= first_low && p < start_stack_top ? start_stack_top : 0;
+    step_first_low = start_stack_top - min_size(limit.rlim_cur, min_size(WINDOW_MAX, start_stack_top));
+    step_first_top = start_stack_top;
 }
 
 bool step_is_outermost(uintptr_t sp) {

@@ -25,7 +25,10 @@ void step_start(void);
 
 /* The end of the stack that the kernel gave the first thread, where p lies on it; else 0. All from a stack pointer on
  * it up to there is mapped. */
-uintptr_t step_end_of_first_stack(uintptr_t p);
+extern HIDDEN uintptr_t step_first_low, step_first_top;
+ALWAYS_INLINE uintptr_t step_end_of_first_stack(uintptr_t p) {
+    return p >= step_first_low && p < step_first_top ? step_first_top : 0;
+}
 
 /* Whether a frame with this stack pointer is the first one of all, ld.so's or the program's: above it lies what the
  * kernel left. Neither always has unwind information. */

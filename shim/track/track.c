@@ -59,22 +59,12 @@ bool track_start(void) {
     return tables;
 }
 
-/* What is cancelled before its end is watched would take its heap along. */
-static COLD void leave_and_watch(bool outermost) {
+COLD void track_leave_and_watch(bool outermost) {
     arena_within();
     arena_leave(outermost);
     tls.watched = true; /* first: it may allocate */
     arena_watch_thread();
     arena_not_within();
-}
-
-/* Both allocating and freeing (for its backtrace) may give the thread a heap. */
-void track_leave(bool outermost) {
-    if (unlikely(!tls.watched && tls.heap && arena_watch_thread))
-        leave_and_watch(outermost);
-    else
-        arena_leave(outermost);
-    if (outermost) ceiling_look();
 }
 
 /* A signal handler's request finds that what it interrupted has been left by a jump: it is the outermost from here. */
@@ -104,8 +94,7 @@ static bool may_find_room(void) {
 static uint32_t trace(const void *frame) {
     if (state_sampling()) return unwind_seldom(frame);
     if (!state_tracking()) return unwind_caller(frame);
-    const struct heap *h = heap_mine();
-    return unwind(frame, likely(h != NULL) ? h->index : UNWIND_NO_HEAP);
+    return unwind(frame, heap_mine());
 }
 
 /* Where there is no room for the whole, the caller is better than nothing. */
@@ -306,21 +295,14 @@ void *track_allocate_or_refuse(const struct request *r) {
     }
 }
 
-void *track_allocate(size_t n, size_t alignment, bool zero, enum ceiling_operation operation, const void *caller,
-                     const void *frame) {
-    void *p = alignment <= 16 ? quick_allocate(n, FAMILY_MALLOC, frame) : NULL;
-    if (likely(p != NULL)) {
-        if (zero) mem_zero(p, n);
-        return p;
-    }
+void *track_allocate_slowly(size_t n, size_t alignment, bool zero, enum ceiling_operation operation, const void *caller,
+                            const void *frame) {
     struct request r = {n, alignment, zero, FAMILY_MALLOC, operation, NULL, {SAMPLE_CERTAIN, 0}, caller, frame};
     return track_allocate_or_refuse(&r);
 }
 
-void *track_new(size_t n, size_t alignment, enum family family, enum ceiling_operation operation, const void *caller,
-                const void *frame) {
-    void *p = alignment <= 16 ? quick_allocate(n, family, frame) : NULL;
-    if (likely(p != NULL)) return p;
+void *track_new_slowly(size_t n, size_t alignment, enum family family, enum ceiling_operation operation,
+                       const void *caller, const void *frame) {
     struct request r = {n, alignment, false, family, operation, NULL, {SAMPLE_CERTAIN, 0}, caller, frame};
     return track_allocate_or_refuse(&r);
 }
@@ -415,8 +397,8 @@ static void release(const struct place *place, const void *caller) {
     }
 }
 
-void track_free(void *p, const struct release *by, const void *frame) {
-    if (!p || likely(quick_free(p, by, frame))) return;
+void track_free_slowly(void *p, const struct release *by, const void *frame) {
+    if (!p) return;
     struct place place = arena_find(p);
     const void *caller = ((void *const *)frame)[1];
     if (unlikely(!track_check(by->entry, p, &place, caller))) {

@@ -17,17 +17,18 @@
 #include "shim/track/rules.h"
 #include "shim/track/step.h"
 
-#define OWN_MAX 4  /* frames of weir's own that a stack may have beside those that are shown */
-#define BEYOND  32 /* frames that a walk goes beyond those that are shown: so far a program may return before it is all
-                    * to be done again */
+#define OWN_MAX 4 /* frames of weir's own that a stack may have beside those that are shown */
+#define BEYOND                                                                                                         \
+    32 /* frames that a walk goes beyond those that are shown: so far a program may return before it is all            \
+        * to be done again */
 
 #define READ_AGAIN(depth) ((depth) + OWN_MAX)
 #define WALK_MAX(depth)   (READ_AGAIN(depth) + BEYOND)
 #define CHAIN_MAX(depth)  (2 * WALK_MAX(depth))
 
 /* The step outwards from a frame has read the code of the next one just below where that has its stack pointer, and bp,
- * where it did not stay as it was, in bp_slot. What bp is matters seldom: only where it tells where an outer frame ends,
- * before it is read again further out. Elsewhere a state's bp may be an old one. */
+ * where it did not stay as it was, in bp_slot. What bp is matters seldom: only where it tells where an outer frame
+ * ends, before it is read again further out. Elsewhere a state's bp may be an old one. */
 struct frame_state {
     uintptr_t code, sp, bp; /* in this frame */
     uintptr_t bp_slot;      /* 0: bp stays as it is */
@@ -45,8 +46,8 @@ _Static_assert(sizeof(struct frame_state) == 48, "a frame's state is six words")
 #define FRAME_BY_BP  4u /* the step outwards from it used bp */
 #define FRAME_BP_ODD 8u /* see struct walk */
 
-#define LOOK_BP     1u /* at bp_slot */
-#define LOOK_ANEW   2u /* the step outwards depended on more than the slots, and is to be made anew */
+#define LOOK_BP      1u /* at bp_slot */
+#define LOOK_ANEW    2u /* the step outwards depended on more than the slots, and is to be made anew */
 
 /* A thread's: here and not on its stack, which may be a coroutine's of a few KiB. A walk never interrupts another one
  * of its thread, since signal handlers inside weir are served untracked. */
@@ -55,6 +56,7 @@ struct recent {
     uint32_t generation; /* of the modules that its frames name */
     bool open;           /* further out than the outermost of them there may be more */
     uintptr_t low, high; /* between them lie frames of the stack on which the last walk began */
+    struct frame_state *fresh, *fresh_end;
     struct frame_state frames[]; /* the remembered ones, outermost first, so that what is kept stays where it is:
                                   * CHAIN_MAX; then a walk's, see struct fresh */
 };
@@ -92,14 +94,23 @@ bool unwind_start(void) {
            region_reserve(&spare, recent_size, false) && region_commit(&spare, recent_size);
 }
 
-static struct frame_state *fresh_of(const struct recent *r) {
-    return ((struct recent *)(uintptr_t)r)->frames + CHAIN_MAX(options.depth);
+static struct recent *begin_one(struct recent *r) {
+    r->length = 0;
+    r->fresh = r->frames + (size_t)CHAIN_MAX(options.depth);
+    r->fresh_end = r->fresh + WALK_MAX(options.depth);
+    return r;
 }
 
-static struct recent *recent_of(uint32_t heap) {
-    size_t at = heap * recent_size;
-    if (heap == UNWIND_NO_HEAP || !region_commit(&recents, at + recent_size)) return NULL;
-    return (struct recent *)(void *)(recents.base + at);
+static struct recent *recent_at(uint32_t i) {
+    size_t at = i * recent_size;
+    if (!region_commit(&recents, at + recent_size)) return NULL;
+    struct recent *r = (struct recent *)(void *)(recents.base + at);
+    return likely(r->fresh != NULL) ? r : begin_one(r);
+}
+
+ALWAYS_INLINE struct recent *recent_of(struct heap *h) {
+    if (likely(h && h->walk)) return h->walk;
+    return h ? h->walk = recent_at(h->index) : NULL;
 }
 
 /* --- what is remembered --- */
@@ -145,9 +156,9 @@ static const struct frame_state *first_change(struct walk *w, const struct recen
  * `from` to there are what they were. */
 static bool resume(struct fresh *f, struct walk *w, const struct recent *r, const struct frame_state *from,
                    const struct frame_state *last) {
-    struct frame_state *to = fresh_of(r);
+    struct frame_state *to = r->fresh;
     for (; from > last; from--) {
-        if (f->length == WALK_MAX(options.depth)) {
+        if (to + f->length == r->fresh_end) {
             f->flags |= DUMP_STACK_CUT;
             return false;
         }
@@ -173,12 +184,12 @@ static NOINLINE bool step_otherwise(struct walk *w, struct cfi_rule rule, struct
 /* From the frame that w is in; false: it was the last one. */
 static NOINLINE bool walk_one(struct fresh *f, struct walk *w, const struct recent *r) {
     struct known k;
-    if (f->length == WALK_MAX(options.depth)) {
+    if (r->fresh + f->length == r->fresh_end) {
         f->flags |= DUMP_STACK_CUT;
         return false;
     }
     rule_of_code(w->code, w->exact, r->generation, &k);
-    struct frame_state *s = &fresh_of(r)[f->length++];
+    struct frame_state *s = &r->fresh[f->length++];
     *s = (struct frame_state){.code = w->code, .sp = w->sp, .bp = w->bp, .frame = k.frame, .sure = w->sure};
     s->flags = (uint8_t)((k.own ? FRAME_OWN : 0) | (w->bp_odd ? FRAME_BP_ODD : 0));
     s->how = (uint8_t)((w->exact ? STACK_EXACT : 0) | (w->guessed ? STACK_GUESS : 0));
@@ -195,7 +206,7 @@ static NOINLINE bool walk_one(struct fresh *f, struct walk *w, const struct rece
  * be a remembered one. */
 ALWAYS_INLINE void walk_plain(struct fresh *f, struct walk *w, const struct recent *r, const struct frame_state **met) {
     const struct frame_state *old = *met, *first = r->frames;
-    struct frame_state *from = fresh_of(r), *s = from + f->length, *end = from + WALK_MAX(options.depth);
+    struct frame_state *from = r->fresh, *s = from + f->length, *end = r->fresh_end;
     uintptr_t code = w->code, sp = w->sp, bp = w->bp, last = w->start + w->known;
     const uint32_t generation = r->generation;
     for (; s < end; s++) {
@@ -260,7 +271,7 @@ static void shift(struct recent *r, struct fresh *f) {
 static uint32_t remember(struct recent *r, struct fresh *f) {
     uint32_t stack = stack_root(f->flags);
     bool bp_matters = false;
-    if (unlikely(f->kept + f->length > CHAIN_MAX(options.depth))) shift(r, f);
+    if (unlikely(r->frames + f->kept + f->length > r->fresh)) shift(r, f);
     struct frame_state *to = r->frames + f->kept;
     if (likely(f->kept > 0)) {
         stack = to[-1].stack;
@@ -269,7 +280,7 @@ static uint32_t remember(struct recent *r, struct fresh *f) {
         r->open = f->flags & DUMP_STACK_CUT;
     }
     r->length = 0;
-    const struct frame_state *first = fresh_of(r), *from = first + f->length;
+    const struct frame_state *first = r->fresh, *from = first + f->length;
     for (; from > first; to++) {
         *to = *--from;
         /* Whoever is further out may want the bp that is read here, or left as it is. */
@@ -321,12 +332,11 @@ static uint32_t unwind_with(struct recent *r, const void *frame_address) {
     return remember(r, &f);
 }
 
-uint32_t unwind(const void *frame_address, uint32_t heap) {
-    struct recent *r = recent_of(heap);
+uint32_t unwind(const void *frame_address, struct heap *h) {
+    struct recent *r = recent_of(h);
     if (likely(r != NULL)) return unwind_with(r, frame_address);
     if (!lock_try_word(&spare_taken)) return STACK_UNKNOWN;
-    r = (struct recent *)(void *)spare.base;
-    r->length = 0;
+    r = begin_one((struct recent *)(void *)spare.base);
     uint32_t id = unwind_with(r, frame_address);
     lock_give_word(&spare_taken);
     return id;
@@ -335,8 +345,8 @@ uint32_t unwind(const void *frame_address, uint32_t heap) {
 uint32_t unwind_seldom(const void *frame_address) {
     uintptr_t me = thread_pointer();
     uint32_t i = (uint32_t)(me * 0x9e3779b97f4a7c15u >> (64 - SHARED_BITS));
-    struct recent *r = recent_of(i);
-    if (!r || !lock_try_word(&shared[i].taken)) return unwind(frame_address, UNWIND_NO_HEAP);
+    struct recent *r = recent_at(i);
+    if (!r || !lock_try_word(&shared[i].taken)) return unwind(frame_address, NULL);
     if (shared[i].user != me) r->length = 0, r->low = r->high = 0;
     shared[i].user = me;
     uint32_t id = unwind_with(r, frame_address);
@@ -346,15 +356,19 @@ uint32_t unwind_seldom(const void *frame_address) {
 
 uint32_t unwind_caller(const void *frame_address) {
     const void *code = ((const void *const *)frame_address)[1];
-    uint64_t frame;
-    if (rules) {
+    if (likely(rules != NULL)) {
+        uint64_t frame;
         uint32_t generation = atomic_load_explicit(&module_generation, memory_order_acquire);
+        uint64_t key = rule_key((uintptr_t)code, false, generation);
+        struct rule *rule = &rules[rule_slot((uintptr_t)code)];
         struct known k;
         rules_forget(generation);
+        if (likely(rule_read(rule, key, &k)) && likely(k.stack != STACK_UNKNOWN)) return k.stack;
         rule_of_code((uintptr_t)code, false, generation, &k);
         frame = k.own ? module_frame(code) : k.frame;
-    } else {
-        frame = module_frame(code);
+        k.stack = stack_of_frame(stack_root(DUMP_STACK_CUT), frame, 0);
+        rule_write(rule, key, key, &k);
+        return k.stack;
     }
-    return stack_of_frame(stack_root(DUMP_STACK_CUT), frame, 0);
+    return stack_of_frame(stack_root(DUMP_STACK_CUT), module_frame(code), 0);
 }

@@ -9,10 +9,10 @@
 bool unwind_start(void);
 
 /* The id of the stack outwards from the caller of the function whose frame address (__builtin_frame_address(0), with a
- * frame pointer) is given. Frames inside libweir.so are left out. `heap`: the index of the thread's,
- * UNWIND_NO_HEAP: it has none. */
-#define UNWIND_NO_HEAP UINT32_MAX
-uint32_t unwind(const void *frame_address, uint32_t heap);
+ * frame pointer) is given. Frames inside libweir.so are left out. `h`: the thread's heap; NULL: it has
+ * none. */
+struct heap;
+uint32_t unwind(const void *frame_address, struct heap *h);
 
 /* The same where that is seldom: threads share what memory it takes. */
 uint32_t unwind_seldom(const void *frame_address);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "reporter/arguments.h"
+#include "reporter/ask.h"
 #include "reporter/commands.h"
 #include "reporter/load/limits.h"
 #include "reporter/load/memory.h"
@@ -184,7 +185,7 @@ static bool audit(const struct dump *dump) {
 }
 
 static int examine_program(pid_t pid, double timeout) {
-    char process[16], *path = dump_ask(pid, timeout);
+    char process[16], *path = ask_program(pid, timeout, NULL);
     if (!path) return EXIT_UNREADABLE;
     struct dump *dump = dump_open(path);
     (void)unlink(path);
@@ -210,7 +211,7 @@ int cmd_doctor(int count, char **arguments) {
     static char name[] = "weir doctor";
     const char *ceiling = getenv("WEIR_MAX_DIRECT"), *from = "WEIR_MAX_DIRECT";
     struct run_size size = {0};
-    double timeout = DUMP_TIMEOUT;
+    double timeout = ASK_TIMEOUT;
     pid_t pid = 0;
     arguments[0] = name;
     for (int option = 0; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {

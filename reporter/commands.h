@@ -2,8 +2,6 @@
 #ifndef WEIR_COMMANDS_H
 #define WEIR_COMMANDS_H
 
-#include <sys/types.h>
-
 enum exit_status {
     EXIT_FINE = 0,
     EXIT_USAGE = 2,      /* of every command but run */
@@ -16,14 +14,10 @@ enum exit_status {
 int cmd_run(int count, char **arguments);
 int cmd_report(int count, char **arguments);
 int cmd_dump(int count, char **arguments);
+int cmd_set(int count, char **arguments);
 int cmd_doctor(int count, char **arguments);
 int cmd_diff(int count, char **arguments);
 int cmd_gate(int count, char **arguments);
 int cmd_gate_canary(int count, char **arguments); /* what the gate runs to see whether it can see */
-
-/* What others share with dump: asks a running program for one, and waits so many seconds. Its path, freed by the
- * caller; NULL: there is none, which was said. */
-#define DUMP_TIMEOUT 10
-char *dump_ask(pid_t pid, double timeout);
 
 #endif

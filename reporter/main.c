@@ -15,6 +15,7 @@ static const char help[] = "weir: pools, caps and audits the memory of programs 
                            "  weir gate [options] -- PROGRAM|DUMP... a verdict for CI\n"
                            "  weir diff OLD NEW                      what grew from one dump to another\n"
                            "  weir dump PID                          ask a running program for a dump\n"
+                           "  weir set PID NAME=VALUE...             change options of a running program\n"
                            "  weir doctor [PID]                      why it might not work here; an audit\n"
                            "\n"
                            "  weir COMMAND --help                    the options of a command\n"
@@ -26,9 +27,8 @@ static const char help[] = "weir: pools, caps and audits the memory of programs 
 static const struct {
     const char *name;
     int (*run)(int count, char **arguments);
-} commands[] = {
-    {"run", cmd_run},   {"report", cmd_report},          {"dump", cmd_dump}, {"doctor", cmd_doctor}, {"diff", cmd_diff},
-    {"gate", cmd_gate}, {"gate-canary", cmd_gate_canary}};
+} commands[] = {{"run", cmd_run},       {"report", cmd_report}, {"dump", cmd_dump}, {"set", cmd_set},
+                {"doctor", cmd_doctor}, {"diff", cmd_diff},     {"gate", cmd_gate}, {"gate-canary", cmd_gate_canary}};
 
 /* With a standard descriptor closed, the first file opened would take its number and be written to. What takes it here
  * refuses to be written, and is closed again in a program that is run. */

@@ -35,6 +35,7 @@ bool reply_prepare(struct reply *reply, const struct proc *proc, uint32_t cookie
     const char *folders[FOLDERS] = {proc_variable(proc, "WEIR_BOX_DIR"), "/dev/shm", "/tmp"};
     bool found = false;
     (void)snprintf(reply->name, sizeof reply->name, "weir.%u.%u.reply", proc->inner_pid, cookie);
+    (void)snprintf(reply->left, sizeof reply->left, "weir.%u.%u.set", proc->inner_pid, cookie);
     for (size_t i = 0; i < FOLDERS; i++) {
         reply->folders[i] = folders[i] && folders[i][0] == '/' ? open_in_root(proc->pid, folders[i]) : -1;
         if (reply->folders[i] >= 0) found = true;
@@ -78,9 +79,31 @@ enum reply_state reply_take(const struct reply *reply, const struct proc *proc, 
     return state;
 }
 
-void reply_close(struct reply *reply) {
+static bool leave_in(int folder, const struct reply *reply, const struct proc *proc, const char *settings) {
+    int fd = openat(folder, reply->left, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    size_t length = strlen(settings);
+    bool fine = (proc->uid == geteuid() || fchown(fd, proc->uid, (gid_t)-1) == 0) &&
+                write(fd, settings, length) == (ssize_t)length;
+    int error = errno;
+    (void)close(fd);
+    errno = error;
+    return fine;
+}
+
+bool reply_leave(const struct reply *reply, const struct proc *proc, const char *settings) {
+    bool fine = false;
     for (size_t i = 0; i < FOLDERS; i++)
-        if (reply->folders[i] >= 0) (void)close(reply->folders[i]);
+        if (reply->folders[i] >= 0 && leave_in(reply->folders[i], reply, proc, settings)) fine = true;
+    return fine;
+}
+
+void reply_close(struct reply *reply, bool left) {
+    for (size_t i = 0; i < FOLDERS; i++) {
+        if (reply->folders[i] < 0) continue;
+        if (left) (void)unlinkat(reply->folders[i], reply->left, 0);
+        (void)close(reply->folders[i]);
+    }
 }
 
 static bool same_file(pid_t pid, const char *what) {

@@ -20,6 +20,7 @@ struct run_option {
 };
 extern const struct run_option run_options[];
 extern const size_t run_option_count;
+const struct run_option *run_option(const char *name, size_t length); /* max-direct or WEIR_MAX_DIRECT; NULL: unknown */
 
 /* A size as options have it: bytes, with K, M, G or T, or a percentage. False: it is none. */
 struct run_size {

@@ -120,6 +120,9 @@ static bool is_action_list(const char *value) {
     static const char *const actions[] = {"log", "dump", "reclaim", NULL};
     return is_list_of(value, actions);
 }
+static bool is_ceiling(const char *value) {
+    return strcmp(value, "none") == 0 || is_size(value);
+}
 static bool is_reserve(const char *value) {
     return strcmp(value, "0") == 0 || is_size(value);
 }
@@ -146,7 +149,7 @@ const struct run_option run_options[] = {
     {"sample-bytes", "WEIR_SAMPLE_BYTES", is_sample_size, "a size from 2 to 1T (try 64K)"},
     {"sample-blocks", "WEIR_SAMPLE_BLOCKS", is_sample_blocks, "a number from 1 to 1000000"},
     {"sample-rate", "WEIR_SAMPLE_RATE", is_sample_rate, "a number from 1 to 1000000"},
-    {"max-direct", "WEIR_MAX_DIRECT", is_size, "a size (try 512M)"},
+    {"max-direct", "WEIR_MAX_DIRECT", is_ceiling, "a size (try 512M)"},
     {"on-limit", "WEIR_ON_LIMIT", is_limit_action, "fail or reclaim"},
     {"reserve", "WEIR_RESERVE", is_reserve, "a size (try 8M)"},
     {"high-watermark", "WEIR_HIGH_WATERMARK", is_size, "a size or a percentage of the ceiling"},
@@ -171,6 +174,16 @@ const struct run_option run_options[] = {
     {"quiet", "WEIR_QUIET", is_switch, "0 or 1"},
 };
 const size_t run_option_count = sizeof run_options / sizeof *run_options;
+
+const struct run_option *run_option(const char *name, size_t length) {
+    for (size_t i = 0; i < run_option_count; i++) {
+        const struct run_option *o = &run_options[i];
+        if ((strlen(o->flag) == length && strncmp(o->flag, name, length) == 0) ||
+            (strlen(o->variable) == length && strncmp(o->variable, name, length) == 0))
+            return o;
+    }
+    return NULL;
+}
 
 bool run_set(const struct run_option *option, const char *value) {
     if (!option->check(value)) {

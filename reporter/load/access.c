@@ -4,7 +4,9 @@
 #include "reporter/load/dump.h"
 
 bool dump_is_sampled(const struct dump *dump) {
-    return dump->process.level == DUMP_SIMPLE || dump->process.level == DUMP_ADVANCED;
+    uint64_t bytes = 0; /* the level may have been changed while it ran */
+    return dump->process.level == DUMP_SIMPLE || dump->process.level == DUMP_ADVANCED ||
+           dump_stat(dump, STAT_SAMPLE_BYTES, &bytes);
 }
 
 bool dump_same_image(const struct dump *a, const struct dump *b) {

@@ -15,16 +15,35 @@
 void (*arena_watch_thread)(void);
 
 bool arena_start(const struct arena_wishes *w) {
-    bool samples = !w->track_all && w->sample.bytes > 0;
-    if (!slices_start(w->track_all || samples, w->guard)) return false;
+    if (!slices_start(w->track_all || w->sample.bytes > 0, w->guard)) return false;
     arena.tracks_all = w->track_all && slices_has_sides();
     if (!heap_start(slices_has_sides())) return false;
-    if (samples && slices_has_sides()) sample_start(&w->sample);
+    if (w->sample.bytes > 0 && slices_has_sides()) sample_start(&w->sample);
+    if (arena.tracks_all) sample_on = false;
     slabs_start(w->careful || arena.small, w->check);
-    arena.runs_near = kept_start() && !w->careful && !arena.tracks_all;
+    arena.runs_near = kept_start() && !w->careful;
     if (w->delay && arena.tracks_all) delay_start();
     emergency_start();
     return true;
+}
+
+void arena_track(enum arena_tracking which) {
+    sample_none = which != ARENA_TRACKS_SAMPLES;
+    sample_on = true; /* marks that are there already are known for what they are */
+    sample_change();
+    arena.tracks_all = which == ARENA_TRACKS_ALL;
+    arena.changes++;
+    if (tls.depth == 0 && !arena_gate_is_shut()) arena_take_changes();
+}
+
+void arena_set_rate(uint64_t samples) {
+    sample_set_rate(samples);
+}
+
+/* The direct table is filled anew by the near path, as a child's is. */
+COLD void arena_take_changes(void) {
+    tls.changes = arena.changes;
+    for (size_t i = 0; i < ARRAY_LENGTH(tls.direct); i++) tls.direct[i] = &slab_empty;
 }
 
 bool arena_is_used(void) {
@@ -115,7 +134,8 @@ void *arena_allocate_or_draw(size_t n, size_t alignment, bool zero, struct draw 
 }
 
 struct side *arena_draw_grown(const struct place *place, size_t n, struct draw *draw) {
-    return sample_on && sample_take_run(n, draw) ? track_run(slab_of(place->start)) : NULL;
+    if (arena.tracks_all) *draw = (struct draw){SAMPLE_CERTAIN, 0};
+    return arena.tracks_all || (sample_on && sample_take_run(n, draw)) ? track_run(slab_of(place->start)) : NULL;
 }
 
 void *arena_allocate_nothing(size_t alignment, struct side **side) {

@@ -18,24 +18,32 @@ struct arena_wishes {
     bool guard;                  /* a slice that cannot be touched follows every slab and run */
     bool check;                  /* lists of free places are looked at as a whole before they are handed out again */
     bool delay;                  /* what is given back is used again late, see delay.h; only with track_all */
-    struct sample_wishes sample; /* some blocks are tracked, by draws; not with track_all */
+    struct sample_wishes sample; /* some blocks are tracked, by draws; with track_all when arena_track says so */
 };
 /* Once, before anything else. False: no address space at all. */
 bool arena_start(const struct arena_wishes *wishes);
-size_t arena_plan(bool tracks); /* bytes of address space that it will ask for; may be called before it starts */
-size_t arena_dear_size(void);   /* of an arena that is small because address space costs much here; 0: it is not */
-bool arena_can_track(void);     /* there was address space for the entries */
-bool arena_is_used(void);       /* some thread has asked for a small block */
+
+/* Which blocks are tracked from here on, where arena_start was told of samples. Other threads than this one go on as
+ * before until a list that they allocate from is used up: some hundred blocks of a size. Also in a signal handler. */
+enum arena_tracking { ARENA_TRACKS_NONE, ARENA_TRACKS_SAMPLES, ARENA_TRACKS_ALL };
+void arena_track(enum arena_tracking which);
+void arena_set_rate(uint64_t samples); /* a second, at most */
+size_t arena_plan(bool tracks);        /* bytes of address space that it will ask for; may be called before it starts */
+size_t arena_dear_size(void); /* of an arena that is small because address space costs much here; 0: it is not */
+bool arena_can_track(void);   /* there was address space for the entries */
+bool arena_is_used(void);     /* some thread has asked for a small block */
 
 /* --- between enter and leave --- */
 
 /* Outside of slow paths: a fast path, or a near one, is under way. */
 ALWAYS_INLINE bool arena_gate_is_shut(void) {
-    return tls.heap && (tls.self == NO_HEAP || (tls.limit == 0 && !arena.tracks_all));
+    return tls.heap && (tls.self == NO_HEAP || tls.limit == 0);
 }
+void arena_take_changes(void);
 ALWAYS_INLINE void arena_open_gates(void) {
+    if (unlikely(tls.changes != arena.changes)) arena_take_changes();
     tls.self = (uintptr_t)tls.heap + (arena.base >> WINDOW_SHIFT);
-    tls.limit = arena.tracks_all ? 0 : SMALL_MAX + 1;
+    tls.limit = SMALL_MAX + 1;
 }
 
 /* True for the outermost slow path of this thread; false for a signal handler's that interrupted one, or a fast path.

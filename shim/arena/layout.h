@@ -272,6 +272,7 @@ struct tls {
     uint32_t depth;                            /* of weir's slow paths on this thread's stack */
     uint32_t within;                           /* of its other parts that a cancellation must not cut off, see held.h */
     uint8_t held;                              /* HELD_…: what waits until weir is left */
+    uint8_t changes;                           /* arena.changes, as this thread knows it */
     bool cut;                                  /* a fast path may have been: slabs may have missed to wake */
     uint16_t purges;                           /* this thread's part in lock_page.purging */
     uint64_t signals;                          /* HELD_SIGNALS: the thread's own mask */
@@ -290,9 +291,11 @@ extern __thread struct tls tls HIDDEN;
 struct arena {
     uintptr_t base;
     size_t slices;
-    bool small;      /* less than the whole window */
-    bool tracks_all; /* no allocation is a fast one */
-    bool runs_near;  /* runs take the near path: untracked, and their threads keep some */
+    bool small;     /* less than the whole window */
+    bool runs_near; /* runs may take the near path: where they are not tracked, their threads keep some */
+    /* What arena_track changes while threads run; each finds out when it leaves its next slow path. */
+    bool tracks_all; /* every block is to be tracked: no allocation is a fast one */
+    uint8_t changes; /* of it */
 };
 extern struct arena arena HIDDEN;       /* written once, by arena_start, as the next two */
 extern struct slab *arena_slabs HIDDEN; /* before: slab_empty, of which nothing is anybody's */

@@ -9,7 +9,7 @@
 #include <elf.h>
 #include <stdatomic.h>
 
-bool sample_on;
+bool sample_on, sample_none;
 uint8_t sample_epoch;
 _Atomic uint32_t sample_thinned;
 uint64_t sample_run_exponents[(RUN_HIGH >> SLICE_SHIFT) + 1];
@@ -88,7 +88,7 @@ static uint32_t thinned_now(void) {
 }
 
 void sample_count(void) {
-    if (sample_on) (void)look(1);
+    if (sample_on && !arena.tracks_all) (void)look(1);
 }
 
 void sample_count_taken(void) {
@@ -102,7 +102,7 @@ void sample_count_lost(void) {
 
 bool sample_is_spent(void) {
     union packed w = {atomic_load_explicit(&window, memory_order_relaxed)};
-    if (!sample_on) return false;
+    if (!sample_on || arena.tracks_all) return false;
     w.is = window_of_now(w.is);
     return w.is.count >= w.is.tokens;
 }
@@ -148,6 +148,20 @@ bool sample_would_stay(struct draw draw, const struct place *place, size_t n) {
     return arena_stays(class_size(draw.class), n);
 }
 
+/* Whoever is just adding to the old window may count by the old rate once more. */
+void sample_set_rate(uint64_t samples) {
+    full = max_size(samples / 4, 1);
+    refill = max_size(samples * 3 / 16, 1);
+    period = max_size(PERIOD, (uint64_t)PERIOD * 16 / 3 / samples);
+    union packed begin = {.is = {.number = (clock_coarse() / period) % NUMBERS, .tokens = full & 0x7ffff}};
+    atomic_store_explicit(&window, begin.word, memory_order_relaxed);
+    atomic_store_explicit(&sample_thinned, 0, memory_order_relaxed);
+}
+
+void sample_change(void) {
+    if (++sample_epoch == 0) sample_epoch = 1; /* 0: nothing has ever changed */
+}
+
 void sample_start(const struct sample_wishes *w) {
     sample_on = w->bytes > 1;
     if (!sample_on) return;
@@ -155,14 +169,9 @@ void sample_start(const struct sample_wishes *w) {
     scale = FIXED_ONE / w->bytes;
     extra = w->bytes / w->blocks;
     most = UINT64_MAX / scale;
-    full = max_size(w->rate / 4, 1);
-    refill = max_size(w->rate * 3 / 16, 1);
-    period = max_size(PERIOD, (uint64_t)PERIOD * 16 / 3 / w->rate);
     for (size_t i = 0; i < ARRAY_LENGTH(sample_run_exponents); i++)
         sample_run_exponents[i] = exponent(i << SLICE_SHIFT, 0);
-    union packed begin = {.is = {.number = (clock_coarse() / period) % NUMBERS, .tokens = full & 0x7ffff}};
-    atomic_store_explicit(&window, begin.word, memory_order_relaxed);
-    atomic_store_explicit(&sample_thinned, 0, memory_order_relaxed);
+    sample_set_rate(w->rate);
     process_seed = (random ? random[1] : 0) ^ clock_now();
 }
 
@@ -194,7 +203,7 @@ static void draw_anew(struct slab *s) {
 
 /* What is left from the last list was drawn by the same as this one, or is drawn again. */
 uint64_t sample_begin(struct slab *s) {
-    if (!sample_on || (slab_owner_word(s) & OWNER_TRACKED)) return SLAB_NO_MARKS;
+    if (!sample_on || sample_none || (slab_owner_word(s) & OWNER_TRACKED)) return SLAB_NO_MARKS;
     if (unlikely(sample_thinned_lately() != s->thinned || s->drawn_in != sample_epoch)) draw_anew(s);
     s->drawn_in = sample_epoch;
     return s->left;
@@ -208,7 +217,7 @@ void sample_slab(struct slab *s) {
 void sample_redraw(struct slab *s) {
     draw_anew(s);
     s->drawn_in = sample_epoch;
-    uint64_t left = s->left;
+    uint64_t left = sample_none ? SLAB_NO_MARKS : s->left;
     uint32_t n = 0;
     for (struct link *b = s->free, *next; b && b != &slab_nil && n <= slab_capacity(s); b = next, n++) {
         next = link_follow(b);
@@ -224,7 +233,8 @@ bool sample_take(struct slab *s, struct draw *draw) {
     struct link *b = s->free;
     uint32_t was = s->thinned, now = (uint32_t)max_size(was, thinned_now());
     ASSERT(sample_is_due(s));
-    link_set_marked(b, link_follow(b), random_exponential(state()) < exponent(s->size, was));
+    link_set_marked(b, link_follow(b), !sample_none && random_exponential(state()) < exponent(s->size, was));
+    if (sample_none) return false;
     *draw = (struct draw){s->class, (uint8_t)now};
     return now == was ||
            random_is_below(state(), probability_of(exponent(s->size, now)), probability_of(exponent(s->size, was)));
@@ -239,12 +249,12 @@ bool sample_take_run(size_t n, struct draw *draw) {
         return false;
     }
     tls.run_distance = random_exponential(random) | 1;
-    return true;
+    return !sample_none;
 }
 
 void sample_forked(void) {
     if (!sample_on) return;
-    if (++sample_epoch == 0) sample_epoch = 1;                                         /* 0: never forked */
+    sample_change();
     for (size_t i = 0; i < ARRAY_LENGTH(tls.direct); i++) tls.direct[i] = &slab_empty; /* by the near path once */
     atomic_store_explicit(&taken, 0, memory_order_relaxed);
     atomic_store_explicit(&lost, 0, memory_order_relaxed);

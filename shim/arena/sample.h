@@ -32,7 +32,12 @@
 
 #define SAMPLE_THINNED_MAX 20u
 
-extern bool sample_on HIDDEN;
+extern bool sample_on HIDDEN;   /* lists are drawn */
+extern bool sample_none HIDDEN; /* so that nothing is, from here on */
+
+/* Draws of before are not to be relied upon: every list is drawn again. */
+void sample_change(void);
+void sample_set_rate(uint64_t samples);
 
 /* At start; or anew, by a test. */
 void sample_start(const struct sample_wishes *wishes);

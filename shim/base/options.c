@@ -111,7 +111,9 @@ static bool read_size(const char *s, uint64_t *out) {
 }
 
 static bool read_max_direct(const char *s) {
-    return read_size(s, &options.max_direct);
+    if (!str_equal(s, "none")) return read_size(s, &options.max_direct);
+    options.max_direct = UINT64_MAX;
+    return true;
 }
 
 static bool read_reserve(const char *s) {
@@ -372,40 +374,43 @@ static const struct option {
     void (*print)(struct text *t);
     const char *otherwise; /* the complaint about a bad value: what it should be, and what holds instead */
     bool *flag;            /* a switch, 0 or 1, which needs no reader or printer of its own */
+    bool live;             /* may be changed while the program runs */
 } table[] = {
-    {"WEIR_QUIET", .flag = &options.quiet, .otherwise = "not 0 or 1; messages are printed"},
-    {"WEIR_LEVEL", .read = read_level, .print = print_level,
+    {"WEIR_QUIET", .live = true, .flag = &options.quiet, .otherwise = "not 0 or 1; messages are printed"},
+    {"WEIR_LEVEL", .live = true, .read = read_level, .print = print_level,
      .otherwise = "not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"},
     {"WEIR_SAMPLE_BYTES", .read = read_sample_bytes, .print = print_sample_bytes,
      .otherwise = "not a size from 2 to 1T (try 64K); 64K is used"},
     {"WEIR_SAMPLE_BLOCKS", .read = read_sample_blocks, .print = print_sample_blocks,
      .otherwise = "not a number from 1 to 1000000; 128 is used"},
-    {"WEIR_SAMPLE_RATE", .read = read_sample_rate, .print = print_sample_rate,
+    {"WEIR_SAMPLE_RATE", .live = true, .read = read_sample_rate, .print = print_sample_rate,
      .otherwise = "not a number from 1 to 1000000; 10000 is used"},
-    {"WEIR_MAX_DIRECT", .read = read_max_direct, .print = print_max_direct,
+    {"WEIR_MAX_DIRECT", .live = true, .read = read_max_direct, .print = print_max_direct,
      .otherwise = "not a size (try 512M); no ceiling is set"},
-    {"WEIR_ON_LIMIT", .read = read_on_limit, .print = print_on_limit, .otherwise = "not fail or reclaim; fail is used"},
-    {"WEIR_RESERVE", .read = read_reserve, .print = print_reserve, .otherwise = "not a size (try 8M); 0 is used"},
-    {"WEIR_HIGH_WATERMARK", .read = read_high, .print = print_high,
+    {"WEIR_ON_LIMIT", .live = true, .read = read_on_limit, .print = print_on_limit,
+     .otherwise = "not fail or reclaim; fail is used"},
+    {"WEIR_RESERVE", .live = true, .read = read_reserve, .print = print_reserve,
+     .otherwise = "not a size (try 8M); 0 is used"},
+    {"WEIR_HIGH_WATERMARK", .live = true, .read = read_high, .print = print_high,
      .otherwise = "not a size or a percentage of the ceiling; 90% is used"},
-    {"WEIR_LOW_WATERMARK", .read = read_low, .print = print_low,
+    {"WEIR_LOW_WATERMARK", .live = true, .read = read_low, .print = print_low,
      .otherwise = "not a size or a percentage of the ceiling; 75% is used"},
-    {"WEIR_ON_WATERMARK", .read = read_on_watermark, .print = print_on_watermark,
+    {"WEIR_ON_WATERMARK", .live = true, .read = read_on_watermark, .print = print_on_watermark,
      .otherwise = "not a list of log, dump, reclaim, or none; log,reclaim is used"},
     {"WEIR_WINDOW", .read = read_window, .print = print_window,
      .otherwise = "not a size (try 64G); as much as costs little is reserved"},
     {"WEIR_DEPTH", .read = read_depth, .print = print_depth, .otherwise = "not a number from 1 to 128; 64 is used"},
     {"WEIR_OUTPUT", .read = read_output, .print = print_output,
      .otherwise = "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"},
-    {"WEIR_DUMP_AT", .read = read_dump_at, .print = print_dump_at,
+    {"WEIR_DUMP_AT", .live = true, .read = read_dump_at, .print = print_dump_at,
      .otherwise = "not a list of exit, signal, limit, or none; exit,signal,limit is used"},
-    {"WEIR_LEAKS", .read = read_leaks, .print = print_leaks,
+    {"WEIR_LEAKS", .live = true, .read = read_leaks, .print = print_leaks,
      .otherwise = "not a list of exit, signal, or off; off is used"},
     {"WEIR_SIGNAL", .read = read_signal, .print = print_signal,
      .otherwise = "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
-    {"WEIR_ON_ERROR", .read = read_on_error, .print = print_on_error,
+    {"WEIR_ON_ERROR", .live = true, .read = read_on_error, .print = print_on_error,
      .otherwise = "not abort or report; abort is used"},
-    {"WEIR_ON_MISMATCH", .read = read_on_mismatch, .print = print_on_mismatch,
+    {"WEIR_ON_MISMATCH", .live = true, .read = read_on_mismatch, .print = print_on_mismatch,
      .otherwise = "not report, abort or off; report is used"},
     {"WEIR_PATTERN", .flag = &options.pattern, .otherwise = "not 0 or 1; 1 is used"},
     {"WEIR_FREE_STACKS", .flag = &options.free_stacks, .otherwise = "not 0 or 1; 0 is used"},
@@ -450,13 +455,20 @@ uint64_t options_watermark(const struct watermark *w) {
 }
 
 /* What only makes sense together. */
+static bool reserve_is_wrong(void) {
+    return options.reserve >= options.max_direct;
+}
+static bool watermarks_are_wrong(void) {
+    uint64_t high = options_watermark(&options.high), low = options_watermark(&options.low);
+    return high != UINT64_MAX && (low >= high || high > options.max_direct);
+}
+
 static void settle_limits(void) {
-    if (options.reserve >= options.max_direct) {
+    if (reserve_is_wrong()) {
         complain("WEIR_RESERVE", start_variable("WEIR_RESERVE"), "not below the ceiling; 0 is used");
         options.reserve = 0;
     }
-    uint64_t high = options_watermark(&options.high), low = options_watermark(&options.low);
-    if (high == UINT64_MAX || (low < high && high <= options.max_direct)) return;
+    if (!watermarks_are_wrong()) return;
     const char *name = start_variable("WEIR_LOW_WATERMARK") ? "WEIR_LOW_WATERMARK" : "WEIR_HIGH_WATERMARK";
     complain(name, start_variable(name),
              "the low watermark is to lie below the high one, which the ceiling is not; 75% and 90% are used");
@@ -474,6 +486,31 @@ void options_read(void) {
     complain_of_unknown();
     settle_limits();
     if (options.harden) options.guard = options.pattern = options.check = true;
+}
+
+/* NAME=VALUE, ended by zero. */
+static const char *change_one(const char *line) {
+    size_t length = 0;
+    while (line[length] && line[length] != '=') length++;
+    const struct option *o = find_row(line, length);
+    if (!o || !line[length]) return "there is no such option in the library that it runs under";
+    if (!o->live) return "this cannot be changed while it runs";
+    return read_value(o, line + length + 1) ? NULL : "its library does not know such a value";
+}
+
+const char *options_change(char *lines) {
+    const struct options before = options;
+    const char *why = NULL;
+    for (char *line = lines, *end; *line && !why; line = end) {
+        for (end = line; *end && *end != '\n';) end++;
+        if (*end) *end++ = 0;
+        why = change_one(line);
+    }
+    if (!why && reserve_is_wrong()) why = "the reserve is not below the ceiling";
+    if (!why && watermarks_are_wrong())
+        why = "the low watermark is to lie below the high one, and that below the ceiling";
+    if (why) options = before;
+    return why;
 }
 
 const char *options_name(unsigned i) {

@@ -53,6 +53,10 @@ extern struct options options;
 
 void options_read(void);
 
+/* Changes options of a running program: lines NAME=VALUE, which are overwritten. All of them, or none, and why. The
+ * rooms that have looked at them are the caller's to tell. */
+const char *options_change(char *lines);
+
 /* Bytes; UINT64_MAX where there is no ceiling. */
 uint64_t options_watermark(const struct watermark *w);
 

@@ -56,6 +56,10 @@ bool text_number(const char *s, uint64_t *value) {
     return true;
 }
 
+void message_be_quiet(bool quiet) {
+    standard_error.quiet = quiet;
+}
+
 void message_start(bool quiet) {
     struct stat st;
     standard_error.quiet = quiet;

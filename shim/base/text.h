@@ -22,6 +22,7 @@ bool text_number(const char *s, uint64_t *value);
 
 /* Remembers what standard error is and whether messages are wanted at all. */
 void message_start(bool quiet);
+void message_be_quiet(bool quiet); /* from here on */
 
 /* Writes the text and a newline to standard error, if descriptor 2 still is a place for messages: what it was at
  * start, a terminal, pipe, socket or null device, or a log file opened for appending. A program may have closed 2 and

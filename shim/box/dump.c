@@ -46,7 +46,7 @@ void dump_start(void) {
 static uint32_t level(void) {
     if (!state_tracking()) return DUMP_DISABLED;
     if (state_checked()) return DUMP_PARANOID;
-    return options.level == LEVEL_ADVANCED ? DUMP_ADVANCED : DUMP_SIMPLE;
+    return options.level == LEVEL_ADVANCED ? DUMP_ADVANCED : DUMP_SIMPLE; /* disabled since, it still has what it had */
 }
 
 static void write_process(struct contents *c, enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
@@ -174,7 +174,7 @@ static void write_stats(struct contents *c) {
     size_t n_verdicts = add_verdicts(&c->verdicts, verdicts);
     writer_begin(&c->w, DUMP_STATS, sizeof stats[0]);
     writer_add(&c->w, stats, sizeof stats);
-    if (state_sampling()) writer_add(&c->w, sampling, sizeof sampling);
+    if (state_of_process.sampled) writer_add(&c->w, sampling, sizeof sampling);
     writer_add(&c->w, verdicts, n_verdicts * sizeof verdicts[0]);
     writer_end(&c->w);
 }

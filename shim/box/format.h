@@ -85,6 +85,15 @@ enum dump_level { DUMP_DISABLED = 0, DUMP_SIMPLE = 1, DUMP_ADVANCED = 2, DUMP_PA
 
 #define DUMP_STATUS_UNKNOWN 0xffffffffu
 
+/* Questions to a running program: the dump signal, sent by sigqueue with a number from 1 to 2^31 - 1 that the asker has
+ * drawn, its cookie. The answer is a line in DIR/weir.PID.COOKIE.reply (DIR: WEIR_BOX_DIR, else /dev/shm, else /tmp;
+ * PID as the program sees itself): "ok PATH" of the dump that was written, or "error WHY". With the bit below the
+ * cookie stands for DIR/weir.PID.COOKIE.set, lines of WEIR_…=VALUE that are to hold from now on, in a file of the
+ * program's user or of root, of fewer than DUMP_SETTINGS_MAX bytes; the answer is "ok changed" or "error WHY", and then
+ * nothing has changed. */
+#define DUMP_QUESTION_SETS 0x80000000u
+#define DUMP_SETTINGS_MAX  2048
+
 struct dump_process {
     uint32_t pid;
     uint32_t parent_pid;

@@ -14,40 +14,97 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
-/* Tells who asked by `weir dump`: a file DIR/weir.PID.COOKIE.reply, renamed into place so that it is whole. */
-static void reply(uint32_t pid, uint32_t cookie, const char *path, long error) {
-    struct text name = {0}, t = {0};
-    char temporary[sizeof name.at + 8];
+/* --- questions of `weir dump` and `weir set`: files DIR/weir.PID.COOKIE.KIND --- */
+
+static void name_file(struct text *t, const char *folder, uint32_t pid, uint32_t cookie, const char *kind) {
+    text_add(t, folder);
+    text_add(t, "/weir.");
+    text_add_number(t, pid);
+    text_add(t, ".");
+    text_add_number(t, cookie);
+    text_add(t, kind);
+    (void)text_string(t);
+}
+
+/* The answer, renamed into place so that it is whole. */
+static void reply(uint32_t pid, uint32_t cookie, struct text *answer) {
+    struct text name = {0}, temporary = {0};
     const char *folder = options.box_dir;
     if (!folder) folder = sys2(SYS_access, (long)"/dev/shm", 2) == 0 ? "/dev/shm" : "/tmp";
-    text_add(&name, folder);
-    text_add(&name, "/weir.");
-    text_add_number(&name, pid);
-    text_add(&name, ".");
-    text_add_number(&name, cookie);
-    mem_copy(temporary, name.at, name.length);
-    mem_copy(temporary + name.length, ".part", 6);
-    text_add(&name, ".reply");
-    if (error == 0) {
-        text_add(&t, "ok ");
-        text_add(&t, path);
-    } else {
-        text_add(&t, "error the dump could not be written to ");
-        text_add(&t, path);
+    name_file(&name, folder, pid, cookie, ".reply");
+    name_file(&temporary, folder, pid, cookie, ".part");
+    answer->length = min_size(answer->length, sizeof answer->at - 1);
+    answer->at[answer->length++] = '\n';
+    long fd =
+        sys4(SYS_openat, AT_FDCWD, (long)temporary.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (sys_failed(fd)) return;
+    long written = sys3(SYS_write, fd, (long)answer->at, (long)answer->length);
+    (void)sys1(SYS_close, fd);
+    if (written == (long)answer->length)
+        (void)sys2(SYS_rename, (long)temporary.at, (long)name.at);
+    else
+        (void)sys3(SYS_unlinkat, AT_FDCWD, (long)temporary.at, 0);
+}
+
+static void reply_dump(uint32_t pid, uint32_t cookie, const char *path, long error) {
+    struct text t = {0};
+    text_add(&t, error == 0 ? "ok " : "error the dump could not be written to ");
+    text_add(&t, path);
+    if (error != 0) {
         text_add(&t, ": ");
         dump_add_error(&t, error);
     }
-    t.at[t.length++] = '\n';
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (sys_failed(fd)) return;
-    long written = sys3(SYS_write, fd, (long)t.at, (long)t.length);
-    (void)sys1(SYS_close, fd);
-    if (written == (long)t.length)
-        (void)sys2(SYS_rename, (long)temporary, (long)text_string(&name));
-    else
-        (void)sys3(SYS_unlinkat, AT_FDCWD, (long)temporary, 0);
+    reply(pid, cookie, &t);
 }
+
+static void reply_settings(uint32_t pid, uint32_t cookie, const char *why) {
+    struct text t = {0};
+    text_add(&t, why ? "error " : "ok changed");
+    if (why) text_add(&t, why);
+    reply(pid, cookie, &t);
+}
+
+static char settings[DUMP_SETTINGS_MAX];
+
+/* The user's own file, or root's. */
+static bool read_settings(const char *path) {
+    struct stat s;
+    long fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0), n = -1;
+    if (sys_failed(fd)) return false;
+    if (sys2(SYS_fstat, fd, (long)&s) == 0 && S_ISREG(s.st_mode) &&
+        (s.st_uid == 0 || s.st_uid == (uint32_t)sys0(SYS_geteuid)))
+        n = sys3(SYS_read, fd, (long)settings, sizeof settings - 1);
+    (void)sys1(SYS_close, fd);
+    if (n <= 0) return false;
+    settings[n] = 0;
+    return true;
+}
+
+const char *(*snapshot_change)(char *settings);
+
+static void change_settings(uint32_t cookie) {
+    static _Atomic uint32_t busy; /* as lock_try_word has it */
+    const char *folders[] = {options.box_dir, "/dev/shm", "/tmp"};
+    uint32_t pid = sys_getpid();
+    if (!lock_try_word(&busy)) {
+        reply_settings(pid, cookie, "something else is being changed just now");
+        return;
+    }
+    const char *why = "the file with what is to be changed could not be read";
+    for (size_t i = 0; i < ARRAY_LENGTH(folders); i++) {
+        struct text path = {0};
+        if (folders[i]) name_file(&path, folders[i], pid, cookie, ".set");
+        if (!folders[i] || !read_settings(path.at)) continue;
+        why = snapshot_change(settings);
+        break;
+    }
+    reply_settings(pid, cookie, why);
+    lock_give_word(&busy);
+}
+
+/* --- the dump --- */
 
 struct order {
     enum dump_reason reason;
@@ -56,7 +113,7 @@ struct order {
 
 static void write_now(const struct order *o) {
     long error = dump_write(o->reason, DUMP_STATUS_UNKNOWN, o->pid);
-    if (o->cookie) reply(o->pid, o->cookie, dump_path, error);
+    if (o->cookie) reply_dump(o->pid, o->cookie, dump_path, error);
 }
 
 static void write_in_copy(void *argument) {
@@ -100,19 +157,24 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     /* A vfork child runs in its parent's memory: the parent gets signals of its own. */
     arena_within();
     wake_first();
-    if (lock_process() != PROCESS_BORROWER)
-        take_snapshot(DUMP_AT_SIGNAL, info->si_code == SI_QUEUE ? (uint32_t)info->si_value.sival_int : 0);
+    uint32_t question = info->si_code == SI_QUEUE ? (uint32_t)info->si_value.sival_int : 0;
+    if (lock_process() != PROCESS_BORROWER) {
+        if (question & DUMP_QUESTION_SETS)
+            change_settings(question & ~DUMP_QUESTION_SETS);
+        else if (options.dump_at & DUMP_ON_SIGNAL)
+            take_snapshot(DUMP_AT_SIGNAL, question);
+    }
     arena_not_within();
 }
 
 static void at_limit(void) {
-    if (lock_process() == PROCESS_OWNER) take_snapshot(DUMP_AT_LIMIT, 0);
+    if ((options.dump_at & DUMP_ON_LIMIT) && lock_process() == PROCESS_OWNER) take_snapshot(DUMP_AT_LIMIT, 0);
 }
 
 void snapshot_start(void (*wake)(void)) {
     wake_first = wake;
     struct sigaction now, mine = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
-    if (options.dump_at & DUMP_ON_LIMIT) ceiling_dump = at_limit;
+    ceiling_dump = at_limit;
     if (options.signal == 0 || !(options.dump_at & DUMP_ON_SIGNAL)) return;
     if (sigaction(options.signal, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return;
     (void)sigaction(options.signal, &mine, NULL);

@@ -17,4 +17,7 @@ extern void (*snapshot_park)(void *context);
 extern _Atomic bool snapshot_parking;
 bool snapshot_handles(void);
 
+/* What `weir set` wants, see format.h: why nothing was changed, NULL: it was. */
+extern const char *(*snapshot_change)(char *settings);
+
 #endif

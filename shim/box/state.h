@@ -9,6 +9,7 @@
 /* Blocks are being tracked: the tables of stacks and modules exist. */
 extern struct state {
     bool tracking, checked;
+    bool sampled;           /* some blocks were drawn once, or may be by arena_track */
     _Atomic uint32_t epoch; /* forks so far */
 } state_of_process HIDDEN;
 ALWAYS_INLINE bool state_tracking(void) { /* blocks have stacks, and are listed in dumps */

@@ -24,8 +24,8 @@ void (*ceiling_dump)(void);
 static struct {
     _Atomic uint64_t used ALIGNED(64);
     _Atomic uint64_t peak, peak_time;
-    uint64_t max, max_large; /* for requests that may have what WEIR_RESERVE keeps, and for others */
-    uint64_t high, low;
+    _Atomic uint64_t max, max_large; /* for requests that may have what WEIR_RESERVE keeps, and for others */
+    _Atomic uint64_t high, low;
     _Atomic bool above; /* of the watermarks, the one that was crossed last is the high one */
     _Atomic uint64_t refused ALIGNED(64);
     _Atomic uint64_t refused_bytes;
@@ -33,7 +33,7 @@ static struct {
     _Atomic uint64_t crossings[2]; /* downwards, upwards */
 } counter;
 
-enum { CROSSED_DOWN = 1, CROSSED_UP = 2 };
+enum { CROSSED_DOWN = 1, CROSSED_UP = 2, CEILING_LOWERED = 4 /* below what is in use */ };
 _Atomic uint32_t ceiling_crossed;
 
 static struct ceiling_refusal ring[CEILING_REFUSALS];
@@ -45,13 +45,23 @@ static uint64_t reserve_for(uint64_t max) {
 
 static _Atomic uint64_t reserve_left;
 
+static uint64_t relaxed(const _Atomic uint64_t *n) {
+    return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)n, memory_order_relaxed);
+}
+
+void ceiling_set(void) {
+    uint64_t max = options.max_direct;
+    atomic_store_explicit(&counter.max, max, memory_order_relaxed);
+    atomic_store_explicit(&counter.max_large, max == UINT64_MAX ? max : max - options.reserve, memory_order_relaxed);
+    atomic_store_explicit(&counter.high, options_watermark(&options.high), memory_order_relaxed);
+    atomic_store_explicit(&counter.low, options_watermark(&options.low), memory_order_relaxed);
+    if (relaxed(&counter.used) > max) atomic_fetch_or_explicit(&ceiling_crossed, CEILING_LOWERED, memory_order_relaxed);
+}
+
 void ceiling_start(void) {
-    counter.max = options.max_direct;
-    counter.max_large = counter.max == UINT64_MAX ? UINT64_MAX : counter.max - options.reserve;
-    counter.high = options_watermark(&options.high);
-    counter.low = options_watermark(&options.low);
-    if (counter.max != UINT64_MAX) {
-        reserve_left = reserve_for(counter.max);
+    ceiling_set();
+    if (options.max_direct != UINT64_MAX) {
+        reserve_left = reserve_for(options.max_direct);
         counter.used = counter.peak = reserve_left;
     }
     charge_take = ceiling_charge;
@@ -92,12 +102,12 @@ static void note_used(uint64_t used) {
         atomic_store_explicit(&counter.peak_time, clock_coarse(), memory_order_relaxed);
         break;
     }
-    if (unlikely(used > counter.high)) note_crossing(true);
+    if (unlikely(used > relaxed(&counter.high))) note_crossing(true);
 }
 
 bool ceiling_charge(size_t bytes) {
     uint64_t used = atomic_load_explicit(&counter.used, memory_order_relaxed), next;
-    uint64_t max = unlikely(tls.large) ? counter.max_large : counter.max;
+    uint64_t max = relaxed(unlikely(tls.large) ? &counter.max_large : &counter.max);
     do {
         if (__builtin_add_overflow(used, bytes, &next) || next > max) {
             if (tls.reserve_open && take_from_reserve(bytes)) return true;
@@ -114,7 +124,7 @@ bool ceiling_charge(size_t bytes) {
 
 size_t ceiling_missing(void) {
     uint64_t used = atomic_load_explicit(&counter.used, memory_order_relaxed), wanted = used + tls.refused_bytes;
-    uint64_t max = tls.large ? counter.max_large : counter.max;
+    uint64_t max = relaxed(tls.large ? &counter.max_large : &counter.max);
     return wanted > max ? wanted - max : 0;
 }
 
@@ -125,7 +135,7 @@ void ceiling_charge_anyway(size_t bytes) {
 void ceiling_release(size_t bytes) {
     uint64_t before = atomic_fetch_sub_explicit(&counter.used, bytes, memory_order_relaxed);
     ASSERT(before >= bytes);
-    if (unlikely(atomic_load_explicit(&counter.above, memory_order_relaxed)) && before - bytes < counter.low)
+    if (unlikely(atomic_load_explicit(&counter.above, memory_order_relaxed)) && before - bytes < relaxed(&counter.low))
         note_crossing(false);
 }
 
@@ -137,7 +147,7 @@ struct ceiling_numbers ceiling_numbers(void) {
         .loader = atomic_load_explicit(&reserve_left, memory_order_relaxed),
         .peak = atomic_load_explicit(&counter.peak, memory_order_relaxed),
         .peak_time = atomic_load_explicit(&counter.peak_time, memory_order_relaxed),
-        .max = counter.max == UINT64_MAX ? 0 : counter.max,
+        .max = relaxed(&counter.max) == UINT64_MAX ? 0 : relaxed(&counter.max),
         .refused = atomic_load_explicit(&counter.refused, memory_order_relaxed),
         .refused_bytes = atomic_load_explicit(&counter.refused_bytes, memory_order_relaxed),
         .high_crossings = atomic_load_explicit(&counter.crossings[1], memory_order_relaxed),
@@ -213,7 +223,7 @@ static void refuse(enum ceiling_operation operation, size_t n, const void *frame
                                 .requested = n,
                                 .committed = by_ceiling ? tls.refused_bytes : n,
                                 .used = by_ceiling ? tls.refused_used : ceiling_numbers().used,
-                                .max = tls.large ? counter.max_large : counter.max,
+                                .max = relaxed(tls.large ? &counter.max_large : &counter.max),
                                 .thread = sys_gettid(),
                                 .operation = (uint32_t)operation,
                                 .caller = caller,
@@ -263,9 +273,8 @@ void ceiling_tell_crossings(void) {
         is_due(&counter.next_dump, clock_now(), CEILING_DUMP_PERIOD)) {
         ceiling_dump();
     }
-    if ((crossed & CROSSED_UP) && (options.on_watermark & WATERMARK_RECLAIM)) {
-        reclaim_what_is_retained();
-    }
+    bool reclaims = (crossed & CROSSED_UP) && (options.on_watermark & WATERMARK_RECLAIM);
+    if (reclaims || (crossed & CEILING_LOWERED)) reclaim_what_is_retained();
 }
 
 size_t ceiling_refusals(struct ceiling_refusal *out, size_t max) {

@@ -23,6 +23,10 @@ enum ceiling_operation {
  * memory is committed. */
 void ceiling_start(void);
 
+/* The options have changed. What is in use may be above a ceiling that is lower now: then all is refused until it is
+ * not. Any thread, also in a signal handler. */
+void ceiling_set(void);
+
 /* While a request for more than CEILING_SMALL bytes is served, what WEIR_RESERVE keeps is not there for it. */
 #define CEILING_SMALL (32 * KIB)
 ALWAYS_INLINE bool ceiling_serves(size_t n) {

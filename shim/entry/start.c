@@ -18,6 +18,7 @@
 #include "shim/ceiling/ceiling.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/new.h"
+#include "shim/entry/settings.h"
 #include "shim/scan/scan.h"
 #include "shim/track/foreign.h"
 #include "shim/ceiling/mappings.h"
@@ -59,7 +60,7 @@ static void start_rooms(void) {
     bool tracking = track_start();
     struct arena_wishes wishes = {state_checked(), options.zero_on_free, options.guard,
                                   options.check,   options.harden,       {0}};
-    if (state_sampling())
+    if (state_tracking() && !options.harden)
         wishes.sample = (struct sample_wishes){options.sample_bytes, options.sample_blocks, options.sample_rate};
     if (!arena_start(&wishes)) {
         struct text t = {0};
@@ -152,5 +153,6 @@ __attribute__((constructor)) static void arm(void) {
     hook_loader();
     hook_seccomp();
     filter_start();
+    snapshot_change = settings_change;
     snapshot_start(start_check_now);
 }

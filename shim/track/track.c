@@ -51,12 +51,25 @@ bool track_start(void) {
     bool sampled = traced && options.level != LEVEL_PARANOID && !options.harden;
     state_of_process.tracking = traced && tables;
     state_of_process.checked = !sampled && tables;
+    state_of_process.sampled = sampled && tables;
     quick_start();
     if (state_tracking()) {
         owners_stack = stack_of_mapping;
         ceiling_stack = track_take_stack;
     }
     return tables;
+}
+
+/* Each step alone leaves blocks either way, and both are known for what they are. */
+bool track_set_level(enum option_level level) {
+    bool all = level == LEVEL_PARANOID;
+    if (!state_tracking() || options.harden) return false;
+    options.level = level;
+    state_of_process.sampled |= !all;
+    state_of_process.checked = all;
+    quick_start();
+    arena_track(all ? ARENA_TRACKS_ALL : level == LEVEL_DISABLED ? ARENA_TRACKS_NONE : ARENA_TRACKS_SAMPLES);
+    return true;
 }
 
 COLD void track_leave_and_watch(bool outermost) {
@@ -379,7 +392,7 @@ static bool end_block(const struct place *place, const struct release *by, const
         family_check(place, by, caller, nested ? NULL : frame);
         track_check_end(by->entry, place, caller);
     }
-    if (!place->tracked && state_sampling()) modules_note_free(place->start);
+    if (!place->tracked && state_tracking()) modules_note_free(place->start);
     if (options.zero_on_free) mem_zero(place->start, place->size);
     if (place->tracked) pattern_free(place);
     return true;

@@ -82,15 +82,16 @@ static _Atomic uint32_t spare_taken; /* by the process that this is: a fork leav
 /* Where few blocks are tracked, the first so many are everybody's: 20 KiB a thread would be more than the samples are.
  */
 #define SHARED_BITS 5
+#define SHARED      ((size_t)1 << SHARED_BITS)
 static struct shared {
     _Atomic uint32_t taken; /* as spare_taken */
     uintptr_t user;         /* the thread whose walk is remembered; its holder's */
-} shared[1 << SHARED_BITS];
+} shared[SHARED];
 
 bool unwind_start(void) {
     step_start();
     recent_size = RECENT_SIZE(options.depth);
-    return rules_start() && region_reserve(&recents, HEAPS_MAX * recent_size, false) &&
+    return rules_start() && region_reserve(&recents, (SHARED + HEAPS_MAX) * recent_size, false) &&
            region_reserve(&spare, recent_size, false) && region_commit(&spare, recent_size);
 }
 
@@ -101,7 +102,7 @@ static struct recent *begin_one(struct recent *r) {
     return r;
 }
 
-static struct recent *recent_at(uint32_t i) {
+static struct recent *recent_at(size_t i) {
     size_t at = i * recent_size;
     if (!region_commit(&recents, at + recent_size)) return NULL;
     struct recent *r = (struct recent *)(void *)(recents.base + at);
@@ -110,7 +111,7 @@ static struct recent *recent_at(uint32_t i) {
 
 ALWAYS_INLINE struct recent *recent_of(struct heap *h) {
     if (likely(h && h->walk)) return h->walk;
-    return h ? h->walk = recent_at(h->index) : NULL;
+    return h ? h->walk = recent_at(SHARED + h->index) : NULL;
 }
 
 /* --- what is remembered --- */

@@ -1,0 +1,22 @@
+/* See settings.h. Whoever has looked at an option before is told here. */
+#include "shim/entry/settings.h"
+#include "shim/base/options.h"
+#include "shim/base/text.h"
+#include "shim/ceiling/ceiling.h"
+#include "shim/track/track.h"
+
+const char *settings_change(char *lines) {
+    const struct options before = options;
+    const char *why = options_change(lines);
+    if (!why && options.level != before.level && !track_set_level(options.level)) {
+        options = before;
+        why = before.harden ? "with WEIR_HARDEN every block is checked until the end"
+                            : "it began at level disabled and has no tables; began at simple, it could be changed";
+    }
+    if (why) return why;
+    ceiling_set();
+    message_be_quiet(options.quiet);
+    if (options.sample_rate != before.sample_rate) arena_set_rate(options.sample_rate);
+    if (tls.depth == 0 && !arena_gate_is_shut()) ceiling_look(); /* else whoever leaves weir next */
+    return NULL;
+}

@@ -101,9 +101,8 @@ static char *ask(const struct asked *asked, const struct proc *proc, const char 
         return NULL;
     }
     enum reply_state state = REPLY_NONE;
-    if (settings && !reply_leave(&reply, proc, settings))
-        why = strerror(errno);
-    else if (!send_signal(asked, settings ? cookie | DUMP_QUESTION_SETS : cookie))
+    bool left = !settings || reply_leave(&reply, proc, settings);
+    if (!left || !send_signal(asked, settings ? cookie | DUMP_QUESTION_SETS : cookie))
         why = strerror(errno);
     else
         state = wait_for(asked, &reply, proc, &text, &why);

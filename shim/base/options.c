@@ -4,6 +4,7 @@
 #include "shim/base/start.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
+#include "shim/base/values.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -60,71 +61,21 @@ static bool read_level(const char *s) {
     return false;
 }
 
-/* 1 to 100, and a percent sign. */
-static bool read_percent(const char *s, uint64_t *out) {
-    uint64_t n = 0;
-    for (; *s >= '0' && *s <= '9' && n <= 100; s++) n = n * 10 + (uint64_t)(*s - '0');
-    if (n == 0 || n > 100 || s[0] != '%' || s[1]) return false;
-    *out = n;
-    return true;
-}
-
-static bool read_size(const char *s, uint64_t *out) {
-    uint64_t n = 0;
-    if (read_percent(s, &n)) {
-        *out = limits_memory("") / 100 * n;
-        return *out != 0;
-    }
-    const char *p = s;
-    for (; *p >= '0' && *p <= '9'; p++) {
-        if (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n)) return false;
-    }
-    if (p == s) return false;
-    unsigned shift = 0;
-    switch (*p) {
-    case 'k':
-    case 'K':
-        shift = 10;
-        p++;
-        break;
-    case 'm':
-    case 'M':
-        shift = 20;
-        p++;
-        break;
-    case 'g':
-    case 'G':
-        shift = 30;
-        p++;
-        break;
-    case 't':
-    case 'T':
-        shift = 40;
-        p++;
-        break;
-    default:
-        break;
-    }
-    if (*p || n == 0 || n > (UINT64_MAX >> 1) >> shift) return false;
-    *out = n << shift;
-    return true;
-}
-
 static bool read_max_direct(const char *s) {
-    if (!str_equal(s, "none")) return read_size(s, &options.max_direct);
+    if (!str_equal(s, "none")) return value_size(s, &options.max_direct);
     options.max_direct = UINT64_MAX;
     return true;
 }
 
 static bool read_reserve(const char *s) {
     if (str_equal(s, "0")) return true;
-    return read_size(s, &options.reserve);
+    return value_size(s, &options.reserve);
 }
 
 /* Of the ceiling, which may be read later. */
 static bool read_watermark(const char *s, struct watermark *w) {
     struct watermark read = {0};
-    if (!read_percent(s, &read.percent) && !read_size(s, &read.bytes)) return false;
+    if (!value_percent(s, &read.percent) && !value_size(s, &read.bytes)) return false;
     *w = read;
     return true;
 }
@@ -136,7 +87,7 @@ static bool read_low(const char *s) {
 }
 
 static bool read_window(const char *s) {
-    return read_size(s, &options.window);
+    return value_size(s, &options.window);
 }
 
 static bool read_number(const char *s, uint64_t most, uint64_t *out) {
@@ -159,7 +110,7 @@ static bool read_sample_rate(const char *s) {
 }
 static bool read_sample_bytes(const char *s) {
     uint64_t n;
-    if (read_percent(s, &n) || !read_size(s, &n) || n < 2 || n > OPTION_SAMPLE_BYTES_MAX) return false;
+    if (value_percent(s, &n) || !value_size(s, &n) || n < 2 || n > OPTION_SAMPLE_BYTES_MAX) return false;
     options.sample_bytes = n;
     return true;
 }

@@ -4,31 +4,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "reporter/load/memory.h"
 
 #define MOST    8192 /* bytes of an answer */
 #define FOLDERS (sizeof((struct reply *)0)->folders / sizeof(int))
-
-static int open_in_root(pid_t pid, const char *folder) {
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
-    int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0) return -1;
-    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
-    int fd = (int)syscall(SYS_openat2, root, folder, &how, sizeof how);
-    int error = errno;
-    (void)close(root);
-    errno = error;
-    return fd;
-}
 
 /* WEIR_BOX_DIR, else /dev/shm, else /tmp; which of them the program could use only it knows, so all are looked into. */
 bool reply_prepare(struct reply *reply, const struct proc *proc, uint32_t cookie, const char **why) {
@@ -37,7 +22,7 @@ bool reply_prepare(struct reply *reply, const struct proc *proc, uint32_t cookie
     (void)snprintf(reply->name, sizeof reply->name, "weir.%u.%u.reply", proc->inner_pid, cookie);
     (void)snprintf(reply->left, sizeof reply->left, "weir.%u.%u.set", proc->inner_pid, cookie);
     for (size_t i = 0; i < FOLDERS; i++) {
-        reply->folders[i] = folders[i] && folders[i][0] == '/' ? open_in_root(proc->pid, folders[i]) : -1;
+        reply->folders[i] = folders[i] && folders[i][0] == '/' ? proc_open_folder(proc->pid, folders[i]) : -1;
         if (reply->folders[i] >= 0) found = true;
     }
     *why = found ? NULL : strerror(errno);

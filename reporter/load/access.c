@@ -16,6 +16,9 @@ bool dump_same_image(const struct dump *a, const struct dump *b) {
 const struct dump_total *dump_totals(const struct dump *dump) {
     return dump->sections[DUMP_TOTALS].records;
 }
+const struct dump_jit *dump_jit_records(const struct dump *dump) {
+    return dump->sections[DUMP_JIT].records;
+}
 const struct dump_option *dump_options(const struct dump *dump) {
     return dump->sections[DUMP_OPTIONS].records;
 }

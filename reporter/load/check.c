@@ -71,6 +71,10 @@ static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
         const struct dump_total *total = (const struct dump_total *)records + i;
         return index_fits(dump, DUMP_STACKS, total->stack) ? NULL : "a stack that does not exist";
     }
+    case DUMP_JIT: {
+        const struct dump_jit *jit = (const struct dump_jit *)records + i;
+        return string_fits(dump, jit->name) ? NULL : "a name out of range";
+    }
     case DUMP_GROWN: {
         const struct dump_grown *grown = (const struct dump_grown *)records + i;
         bool fits = index_fits(dump, DUMP_STACKS, grown->stack) && index_fits(dump, DUMP_STACKS, grown->made);
@@ -135,7 +139,7 @@ void dump_check(struct dump *dump) {
     static const uint32_t order[] = {/* what others point to comes first */
                                      DUMP_OPTIONS, DUMP_THREADS, DUMP_MODULES,  DUMP_SEGMENTS,
                                      DUMP_FRAMES,  DUMP_STACKS,  DUMP_REFUSALS, DUMP_SITES,
-                                     DUMP_GROWN,   DUMP_TOTALS,  DUMP_MAPPINGS};
+                                     DUMP_GROWN,   DUMP_TOTALS,  DUMP_MAPPINGS, DUMP_JIT};
     check_process(dump);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
     check_malloc(dump);

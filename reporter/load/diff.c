@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reporter/load/jit.h"
 #include "reporter/load/memory.h"
 
 #define Z 1.959963985 /* of a normal distribution 95 % lies within so many standard deviations */
@@ -16,18 +17,26 @@ struct entry {
     UT_hash_handle hh;
 };
 
+/* Code of no module lies elsewhere in each process: it is the same where its name is. */
+static char *frame_key(const struct merged *merged, const struct merged_frame *frame) {
+    const struct merged_module *module = merged->modules[frame->module];
+    const struct jit_code *code = module->jit ? jit_at(module->dump, frame->offset - !frame->exact) : NULL;
+    if (code) return memory_format("jit:%.*s;", (int)code->name.length, code->name.bytes);
+    return memory_format("%s@%llx;", module->key, (unsigned long long)frame->offset);
+}
+
 static char *key_of(const struct merged *merged, const struct merged_site *site) {
-    size_t length = 1;
-    for (uint32_t i = 0; i < site->frame_count; i++)
-        length += strlen(merged->modules[site->frames[i].module]->key) + 20;
-    char *key = memory_get(length, 1), *end = key;
+    char *key = NULL;
+    size_t length = 0, capacity = 0;
     for (uint32_t i = 0; i < site->frame_count; i++) {
-        char *frame = memory_format("%s@%llx;", merged->modules[site->frames[i].module]->key,
-                                    (unsigned long long)site->frames[i].offset);
-        end = stpcpy(end, frame);
+        char *frame = frame_key(merged, &site->frames[i]);
+        size_t more = strlen(frame);
+        key = memory_more(key, &capacity, length + more + 1, 1);
+        memcpy(key + length, frame, more + 1);
+        length += more;
         free(frame);
     }
-    return key;
+    return key ? key : memory_text("", 0);
 }
 
 static struct entry *entry_of(struct entry **table, char *key) {

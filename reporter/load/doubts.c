@@ -2,6 +2,7 @@
  * and how many blocks that concerns. Their bytes are exact all the same. */
 #include <stdlib.h>
 
+#include "reporter/load/jit.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/merge.h"
 
@@ -13,25 +14,54 @@ static void add(struct merged *merged, uint64_t blocks, const char *words) {
                       merged->sampled ? "sampled " : "", words);
 }
 
-static bool has_nameless_frame(const struct merged *merged, const struct merged_site *site) {
-    for (uint32_t i = 0; i < site->frame_count; i++)
-        if (merged->modules[site->frames[i].module]->jit) return true;
-    return false;
+static const struct jit *jit_without_name(const struct merged *merged, const struct merged_site *site) {
+    for (uint32_t i = 0; i < site->frame_count; i++) {
+        const struct merged_frame *frame = &site->frames[i];
+        const struct merged_module *module = merged->modules[frame->module];
+        if (module->jit && !jit_at(module->dump, frame->offset - !frame->exact)) return module->dump->jit;
+    }
+    return NULL;
+}
+
+/* What makes code in that process writes a map of it if it is asked to. */
+static const char *why_nameless(const struct merged *merged) {
+    for (size_t i = 0; i < merged->module_count; i++) {
+        struct text path = merged->modules[i]->path;
+        if (memmem(path.bytes, path.length, "/libjvm.so", 10))
+            return "Java methods have no names: no perf map (java -XX:+PreserveFramePointer;\n"
+                   "        jcmd PID Compiler.perfmap before the dump; see weir-report(1))";
+    }
+    return "code of no module has no name: no perf map (see weir-report(1))";
+}
+
+/* Names by what was written after the dump. */
+static void add_late(struct merged *merged, const struct dump *dump) {
+    if (!dump->jit || !dump->jit->late) return;
+    uint64_t dumped = dump->header.time_realtime, later = dump->jit->time > dumped ? dump->jit->time - dumped : 0;
+    merged->doubts = memory_more(merged->doubts, &merged->doubt_capacity, merged->doubt_count + 1, sizeof(char *));
+    merged->doubts[merged->doubt_count++] =
+        memory_format("names of JIT code are by %s, written %llus after the dump: what was replaced\n"
+                      "        in between has another's name",
+                      dump->jit->path, (unsigned long long)(later / 1000000000u));
 }
 
 void merged_find_doubts(struct merged *merged) {
-    uint64_t none = 0, lost = 0, guessed = 0, nameless = 0, modules = 0, full = 0, highest = 0;
+    uint64_t none = 0, lost = 0, guessed = 0, nameless = 0, jitted = 0, modules = 0, full = 0, highest = 0;
     bool some_lost = merged_stat(merged, STAT_MODULES_LOST, &modules, &highest) && modules;
     for (size_t i = 0; i < merged->site_count; i++) {
         const struct merged_site *site = merged->sites[i];
         if (site->flags & DUMP_STACK_NONE) none += site->blocks;
         if (site->flags & DUMP_STACK_LOST) lost += site->blocks;
         if (site->flags & DUMP_STACK_GUESS) guessed += site->blocks;
-        if (some_lost && has_nameless_frame(merged, site)) nameless += site->blocks;
+        const struct jit *jit = jit_without_name(merged, site);
+        if (some_lost && jit) nameless += site->blocks;
+        if (jit && jit->state && jit->state != JIT_MAP_READ) jitted += site->blocks;
     }
     bool refused = merged_stat(merged, STAT_STACKS_FULL, &full, &highest) && full;
     add(merged, none, refused ? "their stacks found no memory" : "no stack could be taken");
     add(merged, lost, "outer frames could not be found, there is no unwind information");
     add(merged, guessed, "some frames were found by frame pointers and may be wrong");
     add(merged, nameless, "modules found no room in the table, their frames are plain addresses");
+    if (!some_lost) add(merged, jitted, why_nameless(merged));
+    for (size_t i = 0; i < merged->part_count; i++) add_late(merged, merged->parts[i].dump);
 }

@@ -11,6 +11,7 @@
 
 #include "reporter/load/crc32c.h"
 #include "reporter/load/file.h"
+#include "reporter/load/jit.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 
@@ -43,11 +44,16 @@ static const struct {
     [DUMP_MAPPINGS] = {"mappings", sizeof(struct dump_mapping), sizeof(struct dump_mapping)},
     [DUMP_TOTALS] = {"totals", sizeof(struct dump_total), sizeof(struct dump_total)},
     [DUMP_UNACCOUNTED] = {"unaccounted", sizeof(struct dump_unaccounted), sizeof(struct dump_unaccounted)},
+    [DUMP_JIT] = {"jit", sizeof(struct dump_jit), sizeof(struct dump_jit)},
 };
 
 const char *section_name(uint32_t type) {
     if (type == DUMP_END) return "end";
-    return type < DUMP_SECTION_TYPES ? section_types[type].name : "unknown";
+    return type < DUMP_SECTION_TYPES && section_types[type].name ? section_types[type].name : "unknown";
+}
+
+static bool section_is_known(uint32_t type) {
+    return type > 0 && type < DUMP_SECTION_TYPES && section_types[type].name;
 }
 
 size_t section_record_size(uint32_t type) {
@@ -107,7 +113,7 @@ static bool note_section(struct dump *dump, const struct dump_section *found, ui
                      (unsigned long long)found->length, (unsigned long long)(dump->size - at - sizeof *found));
         return false;
     }
-    if (found->type == 0 || found->type >= DUMP_SECTION_TYPES) return true; /* a later version's: skipped */
+    if (!section_is_known(found->type)) return true; /* a later version's: skipped */
     struct section *section = &dump->sections[found->type];
     if (section->state != SECTION_ABSENT) {
         dump_problem(dump, "at byte %llu (section %s): comes twice; the second is ignored", place, name);
@@ -131,7 +137,7 @@ static bool note_section(struct dump *dump, const struct dump_section *found, ui
 static void tell_missing(struct dump *dump) {
     char list[256] = "";
     for (uint32_t type = 1; type < DUMP_SECTION_TYPES; type++) {
-        if (dump->sections[type].state != SECTION_ABSENT) continue;
+        if (dump->sections[type].state != SECTION_ABSENT || !section_is_known(type)) continue;
         size_t used = strlen(list);
         (void)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", section_name(type));
     }
@@ -243,6 +249,7 @@ void dump_close(struct dump *dump) {
     for (size_t i = 0; i < dump->problem_count; i++) free(dump->problems[i]);
     for (uint32_t type = 0; type < DUMP_SECTION_TYPES; type++) free(dump->sections[type].records);
     free(dump->problems);
+    jit_free(dump->jit);
     free(dump->summary_of);
     free(dump->summaries);
     free(dump->path);

@@ -14,7 +14,7 @@
 #include "reporter/load/sizes.h"
 #include "shim/box/format.h"
 
-#define DUMP_SECTION_TYPES 19 /* DUMP_PROCESS to DUMP_TOTALS, by number */
+#define DUMP_SECTION_TYPES 28 /* DUMP_PROCESS to DUMP_JIT, by number */
 
 struct text { /* bytes of a dump: any bytes, not terminated */
     const char *bytes;
@@ -67,6 +67,7 @@ struct dump {
     uint32_t *summary_of; /* by stack id: index into summaries plus one */
     struct block_summary *summaries;
     size_t summary_count, summary_capacity;
+    struct jit *jit; /* names of code of no module; see jit.h */
 };
 
 struct dump *dump_open(const char *path);
@@ -99,6 +100,7 @@ const struct dump_memory *dump_memory_rows(const struct dump *dump);
 const struct dump_unaccounted *dump_unaccounted_ranges(const struct dump *dump);
 
 const struct dump_total *dump_totals(const struct dump *dump);
+const struct dump_jit *dump_jit_records(const struct dump *dump);
 
 struct text dump_text(const struct dump *dump, struct dump_string string); /* empty where it is unknown */
 bool dump_is_sampled(const struct dump *dump); /* not all of its blocks were tracked, but some that were drawn */

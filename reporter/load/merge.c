@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reporter/load/jit.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 
@@ -126,6 +127,7 @@ uint32_t merged_frames(struct merged *merged, const struct dump *dump, struct tr
         frames[i].offset = DUMP_FRAME_OFFSET(frame);
         frames[i].module = translate(merged, dump, known, DUMP_FRAME_MODULE(frame));
         frames[i].exact = i < 64 && (stack->exact >> i & 1);
+        if (DUMP_FRAME_MODULE(frame) == DUMP_NO_MODULE) jit_settle(merged, dump, &frames[i]);
     }
     return stack->frames;
 }
@@ -442,6 +444,7 @@ bool merged_stat(const struct merged *merged, uint32_t id, uint64_t *sum, uint64
 }
 
 void merged_free(struct merged *merged) {
+    jit_forget(merged);
     HASH_CLEAR(hh, merged->site_table);
     HASH_CLEAR(hh, merged->module_table);
     for (size_t i = 0; i < merged->site_count; i++) {

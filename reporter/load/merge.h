@@ -102,6 +102,7 @@ struct merged {
     struct merged_site **sites;
     size_t site_count, site_capacity; /* those with live blocks that this process made come first after merged_sort */
     struct merged_site *site_table;
+    struct jit_name *jit_names; /* code of no module that has a name; see jit.h */
     uint64_t blocks, bytes, inherited_blocks, inherited_bytes;
     struct samples block_samples, byte_samples;
     struct estimate all_blocks, all_bytes;

@@ -4,14 +4,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "reporter/load/memory.h"
 
-#define MOST (64u << 20) /* of one file: maps of a program with a million mappings */
+#define SECOND 1000000000ull
+#define MOST   (64u << 20) /* of one file: maps of a program with a million mappings */
 
 char *proc_read_file(const char *path, size_t *length) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -125,4 +129,33 @@ const char *proc_variable(const struct proc *proc, const char *name) {
         if (strncmp(entry, name, length) == 0 && entry[length] == '=') return entry + length + 1;
     }
     return NULL;
+}
+
+int proc_open_folder(pid_t pid, const char *folder) {
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
+    int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0) return -1;
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
+    int fd = (int)syscall(SYS_openat2, root, folder, &how, sizeof how);
+    int error = errno;
+    (void)close(root);
+    errno = error;
+    return fd;
+}
+
+/* Field 22 of stat, in ticks since the machine came up; the name before it may have anything in it. */
+uint64_t proc_started(pid_t pid) {
+    size_t length = 0;
+    char *stat = proc_read(pid, "stat", &length);
+    const char *at = stat ? strrchr(stat, ')') : NULL;
+    struct timespec up, now;
+    long ticks = sysconf(_SC_CLK_TCK);
+    for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
+    uint64_t since = at ? strtoull(at, NULL, 10) : 0;
+    free(stat);
+    if (!at || ticks <= 0 || clock_gettime(CLOCK_BOOTTIME, &up) != 0 || clock_gettime(CLOCK_REALTIME, &now) != 0)
+        return 0;
+    uint64_t age = (uint64_t)up.tv_sec * SECOND + (uint64_t)up.tv_nsec - since * (SECOND / (uint64_t)ticks);
+    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec - age;
 }

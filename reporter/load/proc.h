@@ -27,4 +27,10 @@ bool proc_look(struct proc *proc, pid_t pid, const char **why);
 void proc_free(struct proc *proc);
 const char *proc_variable(const struct proc *proc, const char *name); /* NULL: not set */
 
+/* A folder as the process sees it, of which no link leads out of its root. Below 0: errno. */
+int proc_open_folder(pid_t pid, const char *folder);
+
+/* When it was started, in ns of the real time, to a hundredth of a second; 0: not known. */
+uint64_t proc_started(pid_t pid);
+
 #endif

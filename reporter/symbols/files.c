@@ -160,8 +160,8 @@ void files_find(struct module_files *files, const struct merged_module *module, 
     struct build_id wanted = {module->build_id, module->build_id_length};
     const char *why = NULL;
     *files = (struct module_files){.code.fd = -1, .debug.fd = -1, .mini.fd = -1};
-    if (module->jit || module->lost || (module->flags & DUMP_MODULE_VDSO)) {
-        files->why = module->jit ? "code of no module" : module->lost ? "its module is lost" : "the kernel's, no file";
+    if (module->lost || (module->flags & DUMP_MODULE_VDSO)) {
+        files->why = module->lost ? "its module is lost" : "the kernel's, no file";
         return;
     }
     open_code(files, module, wanted, options);

@@ -6,6 +6,7 @@
 
 #include "reporter/load/memory.h"
 #include "reporter/symbols/dwarf.h"
+#include "reporter/symbols/jitted.h"
 #include "reporter/symbols/symtab.h"
 
 struct module {
@@ -20,6 +21,7 @@ struct lookup {
     const struct merged *merged;
     struct symbol_options options;
     struct module *modules;
+    struct jitted jitted; /* the last one that was asked for */
 };
 
 struct lookup *lookup_new(const struct merged *merged, const struct symbol_options *options) {
@@ -101,6 +103,16 @@ static size_t ask(struct module *module, uint64_t address, struct symbol_frame *
 }
 
 void lookup_at(struct lookup *lookup, uint32_t module, uint64_t address, struct lookup_result *result) {
+    const struct merged_module *merged = lookup->merged->modules[module];
+    if (merged->jit) {
+        jitted_free(&lookup->jitted);
+        jitted_look(&lookup->jitted, merged->dump, address);
+        result->count = 1;
+        result->frames[0] = lookup->jitted.frame;
+        result->why = lookup->jitted.why;
+        result->has_names = false;
+        return;
+    }
     struct module *found = module_at(lookup, module);
     result->count = ask(found, address, result->frames);
     result->why = why_of(found);
@@ -115,6 +127,7 @@ void lookup_free(struct lookup *lookup) {
         symtab_free(&module->symtab);
         files_close(&module->files);
     }
+    jitted_free(&lookup->jitted);
     free(lookup->modules);
     free(lookup);
 }

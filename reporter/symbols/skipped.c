@@ -10,9 +10,9 @@
 #include "reporter/symbols/glob.h"
 
 /* By whom, in the order of lines: the C library and those who wrap it; C++'s and Rust's own, which lie in the program;
- * GLib, OpenSSL, zlib, libxml2, APR, libcurl, SQLite, libuv, talloc, ICU and FreeType; JVMs; CPython, Perl, Ruby, PHP,
- * Lua, Tcl, Erlang, Emacs; V8 and Node.js; PostgreSQL, MariaDB, Redis, nginx; GCC and LLVM; Qt, Mozilla; other
- * allocators' own names. */
+ * GLib, OpenSSL, zlib, libxml2, APR, libcurl, SQLite, libuv, talloc, ICU and FreeType; JVMs; the JDK and Netty;
+ * CPython, Perl, Ruby, PHP, Lua, Tcl, Erlang, Emacs; V8 and Node.js; PostgreSQL, MariaDB, Redis, nginx; GCC and LLVM;
+ * Qt, Mozilla; other allocators' own names. */
 static const char *const known[] = {"malloc",
                                     "calloc",
                                     "realloc",
@@ -121,6 +121,27 @@ static const char *const known[] = {"malloc",
                                     "MallocSiteTable::*",
                                     "Unsafe_AllocateMemory*",
                                     "Unsafe_ReallocateMemory*",
+
+                                    "jdk.internal.misc.Unsafe.*",
+                                    "sun.misc.Unsafe.*",
+                                    "java.nio.Bits.*",
+                                    "java.nio.ByteBuffer.*",
+                                    "java.nio.Direct*",
+                                    "java.util.zip.*flater.*",
+                                    "jdk.internal.foreign.*",
+                                    "jdk.internal.reflect.*",
+                                    "java.lang.invoke.*",
+                                    "java.lang.foreign.*",
+                                    "sun.nio.ch.Util*",
+                                    "sun.nio.ch.IOUtil.*",
+                                    "StubRoutines*",
+                                    "RuntimeStub*",
+                                    "* Runtime1 stub",
+                                    "I2C/C2I adapters*",
+                                    "io.netty.buffer.*",
+                                    "io.netty.util.internal.*",
+                                    "io.netty.util.Recycler*",
+                                    "io.netty.channel.*RecvByteBufAllocator*",
 
                                     "PyMem_*",
                                     "_PyMem_*",

@@ -1,6 +1,7 @@
 /* Functions and places of frames as text; see frames.h. Where a name is missing, the reason stands in its place. */
 #include "reporter/view/frames.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,9 +34,21 @@ static void fold_templates(char *name) {
     *to = 0;
 }
 
+/* com.example.shop.Order.place becomes Order.place: who reads a narrow column needs the end of the name. */
+static void fold_packages(char *name) {
+    char *class = name;
+    for (char *at = name; (*at >= 'a' && *at <= 'z') || (at > class && (isdigit((unsigned char)*at) || *at == '_'));) {
+        at += strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789_");
+        if (*at != '.') return;
+        class = ++at;
+    }
+    if (isupper((unsigned char)*class)) memmove(name, class, strlen(class) + 1);
+}
+
 char *frames_function(const struct view *view, const struct symbol_frame *symbol, size_t width) {
     if (view->options.full) return escape_string(symbol->function);
     char *name = escape_string(symbol->brief);
+    if (escape_width(name) > width) fold_packages(name);
     if (escape_width(name) > width) fold_templates(name);
     return escape_fit(name, width, false);
 }
@@ -68,8 +81,9 @@ char *frames_place(const struct view *view, const struct symbol_frame *symbol, c
     if (symbol->file) return file_line(view, symbol, width);
     const char *missing = symbol->missing ? symbol->missing : symbols_why(view->symbols, frame->module);
     char *why = escape_string(missing ? missing : "nothing is known"); /* it may name a file */
-    char *address = symbol->function ? frames_address(view, frame) : memory_text("", 0);
-    const char *between = symbol->function ? " " : "";
+    bool has_address = symbol->function && !view->merged->modules[frame->module]->jit;
+    char *address = has_address ? frames_address(view, frame) : memory_text("", 0);
+    const char *between = has_address ? " " : "";
     size_t taken = escape_width(address) + strlen(between) + 2;
     if (!view->options.full) (void)escape_fit(why, width > taken + 8 ? width - taken : 8, false);
     char *place = memory_format("%s%s(%s)", address, between, why);

@@ -152,6 +152,7 @@ static void put_frame(struct json *json, const struct view *view, const struct s
     char offset[24];
     (void)snprintf(offset, sizeof offset, "0x%llx", (unsigned long long)frame->offset);
     json_string(json, "offset", offset);
+    if (module->jit) json_bool(json, "jit", true);
     if (!symbol->function || !symbol->file || !symbol->line) {
         const char *missing = symbol->missing ? symbol->missing : symbols_why(view->symbols, frame->module);
         json_string(json, "missing", missing ? missing : "nothing is known");

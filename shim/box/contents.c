@@ -6,6 +6,7 @@
 #include "shim/base/region.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
+#include "shim/box/jit.h"
 #include "shim/box/modules.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
@@ -388,8 +389,10 @@ static void write_memory(struct contents *c) {
 }
 
 void contents_write_rest(struct contents *c) {
+    struct jit jit = {0};
     write_totals(c);
-    named_write(&c->named, &c->w);
+    named_write(&c->named, &c->w, &jit);
+    jit_write(&jit, c, c->since);
     write_modules(c);
     write_classes(c);
     write_memory(c);

@@ -12,6 +12,7 @@ struct site_sum;
 struct contents {
     struct writer w;
     uint64_t now;
+    uint64_t since; /* when this process began, realtime */
     struct arena_stats stats;
     struct arena_class classes[CLASSES + 1];
     uint64_t tracked;         /* live tracked blocks */

@@ -288,6 +288,7 @@ static void write_requested(void *argument) {
     r->error = sys_failed(o.fd) ? o.fd : 0;
     if (r->error == 0) {
         contents_start(&c, (int)o.fd, buffer, r->pid);
+        c.since = start_realtime + (state_fork_time() > start_time ? state_fork_time() - start_time : 0);
         write_sections(&c, r);
         contents_end(&c);
         r->error = -c.w.error;

@@ -60,6 +60,7 @@ enum dump_section_type {
     DUMP_UNACCOUNTED = 16, /* struct dump_unaccounted[]: what nobody accounts for of it, the largest first */
     DUMP_MAPPINGS = 17,    /* struct dump_mapping[]: the program's own mappings, as far as they are charged */
     DUMP_TOTALS = 18,      /* struct dump_total[]: what was added up of each stack, ever */
+    DUMP_JIT = 27,         /* struct dump_jit[]: names of code outside of any module, where frames are in such */
     DUMP_END = 0x444e45    /* "END"; no payload */
 };
 
@@ -398,6 +399,58 @@ struct dump_unaccounted {
     uint32_t reserved;
 };
 static_assert(sizeof(struct dump_unaccounted) == 32, "dump_unaccounted is 32 bytes");
+
+/* Code outside of any module (DUMP_NO_MODULE), by the process's perf map: a line of it where some frame of the dump is
+ * in its range, in the map's order, so that of those that cover an address the last one is meant. A frame counts by the
+ * byte before it where it is a return address. The first record is of the map itself: `start` is when it was last
+ * written (realtime), `size` 0, `name` its path, `flags` an enum dump_jit_map. No records: no frame is in such code. */
+struct dump_jit {
+    uint64_t start;
+    uint64_t size;
+    struct dump_string name; /* as it stands there: a signature, a kind and a place, whatever the runtime writes */
+    uint32_t flags;          /* DUMP_JIT_… */
+    uint32_t reserved;
+};
+static_assert(sizeof(struct dump_jit) == 32, "dump_jit is 32 bytes");
+
+#define DUMP_JIT_REUSED 1u /* lines before this one give other names to an address of it: other code was there first   \
+                            */
+
+enum dump_jit_map {
+    JIT_MAP_READ = 1,
+    JIT_MAP_NONE = 2,    /* there is none */
+    JIT_MAP_OLD = 3,     /* written before the process began: another's, of the same number */
+    JIT_MAP_FOREIGN = 4, /* no regular file, or its owner is neither the process's user nor root */
+    JIT_MAP_FAILED = 5,  /* it cannot be read */
+    JIT_MAP_LARGE = 6    /* it is larger, or names code more often, than anybody should wait for */
+};
+
+#define DUMP_JIT_MAP_MOST  (128ull << 20) /* bytes of a map */
+#define DUMP_JIT_NAME_MOST 1024u          /* bytes of a name; what is longer is cut */
+
+/* A line of a perf map: start and size, hexadecimal, perhaps with 0x in front; behind one blank the name, up to the end
+ * of the line. False: it is none. */
+static inline const char *dump_jit_hex(const char *at, const char *end, uint64_t *value) {
+    const char *first;
+    while (at < end && (*at == ' ' || *at == '\t')) at++;
+    if (end - at > 2 && at[0] == '0' && (at[1] == 'x' || at[1] == 'X')) at += 2;
+    *value = 0;
+    for (first = at; at < end && at - first < 16; at++) {
+        int c = *at, digit = c >= '0' && c <= '9'                 ? c - '0'
+                             : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                                  : -1;
+        if (digit < 0) break;
+        *value = *value << 4 | (uint64_t)digit;
+    }
+    return at > first && at < end && (*at == ' ' || *at == '\t') ? at : 0;
+}
+static inline int dump_jit_line(const char *line, const char *end, uint64_t *start, uint64_t *size, const char **name) {
+    const char *at = dump_jit_hex(line, end, start);
+    if (at) at = dump_jit_hex(at, end, size);
+    if (!at || *size == 0 || *start + *size < *start || ++at >= end) return 0;
+    *name = at;
+    return 1;
+}
 
 struct dump_thread {
     uint32_t thread; /* kernel thread id */

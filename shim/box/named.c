@@ -1,6 +1,7 @@
 /* See named.h. */
 #include "shim/box/named.h"
 #include "shim/base/sys.h"
+#include "shim/box/jit.h"
 #include "shim/box/stacks.h"
 
 #define FEW 2048 /* ids that need no memory but the library's */
@@ -55,13 +56,15 @@ static uint32_t id_of(const struct named *n, uint32_t number) {
     return n->number ? n->id[number] : number;
 }
 
-void named_write(const struct named *n, struct writer *w) {
+void named_write(const struct named *n, struct writer *w, struct jit *jit) {
     static uint64_t frames[OPTION_DEPTH_MAX];
     uint32_t written = 0;
     writer_begin(w, DUMP_FRAMES, sizeof(uint64_t));
     for (uint32_t i = 1; i < n->count; i++) {
         struct dump_stack d = {0};
-        writer_add(w, frames, frames_of(id_of(n, i), frames, &d) * sizeof frames[0]);
+        uint32_t count = frames_of(id_of(n, i), frames, &d);
+        writer_add(w, frames, count * sizeof frames[0]);
+        jit_note(jit, frames, count, d.exact);
     }
     writer_end(w);
     writer_begin(w, DUMP_STACKS, sizeof(struct dump_stack));

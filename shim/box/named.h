@@ -21,7 +21,8 @@ uint32_t named_number(struct named *n, uint32_t id);
 /* The same of one that was named already; 0: it was not. */
 uint32_t named_before(const struct named *n, uint32_t id);
 
-/* DUMP_FRAMES and DUMP_STACKS. */
-void named_write(const struct named *n, struct writer *w);
+/* DUMP_FRAMES and DUMP_STACKS; the frames of no module are noted. */
+struct jit;
+void named_write(const struct named *n, struct writer *w, struct jit *jit);
 
 #endif

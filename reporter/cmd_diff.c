@@ -11,6 +11,7 @@
 #include "reporter/load/diff.h"
 #include "reporter/load/memory.h"
 #include "reporter/report.h"
+#include "reporter/symbols/skipped.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/frames.h"
 #include "reporter/view/json_writer.h"
@@ -24,9 +25,10 @@
 
 static const char help[] = "weir diff [options] OLD NEW: what grew from one dump to the other, by site.\n"
                            "\n"
-                           "  --top N   N sites in the table and N in detail (default: 10 and 3)\n"
-                           "  --shrunk  also what shrank\n"
+                           "  --top N         N sites in the table and N in detail (default: 10 and 3)\n"
+                           "  --shrunk        also what shrank\n"
                            "  --json\n"
+                           "  --skip PATTERN  functions that name no site, as weir report has it\n"
                            "  --help\n"
                            "\n"
                            "OLD and NEW are dumps or folders of them. Where blocks were sampled, only what\n"
@@ -34,11 +36,9 @@ static const char help[] = "weir diff [options] OLD NEW: what grew from one dump
                            "Exit status: 0 nothing grew; 1 something did; 2 usage; 3 a dump could not be\n"
                            "read in whole, or is of level disabled.\n";
 
-static const struct option options[] = {{"top", required_argument, NULL, 't'},
-                                        {"shrunk", no_argument, NULL, 's'},
-                                        {"json", no_argument, NULL, 'j'},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"top", required_argument, NULL, 't'}, {"shrunk", no_argument, NULL, 's'},
+                                        {"json", no_argument, NULL, 'j'},      {"skip", required_argument, NULL, 'k'},
+                                        {"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0}};
 
 struct parsed {
     size_t rows, details;
@@ -223,6 +223,9 @@ int cmd_diff(int count, char **arguments) {
             break;
         case 'j':
             parsed.json = true;
+            break;
+        case 'k':
+            skipped_add(optarg);
             break;
         default:
             return EXIT_USAGE;

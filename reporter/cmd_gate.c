@@ -20,6 +20,7 @@
 #include "reporter/load/signals.h"
 #include "reporter/report.h"
 #include "reporter/run.h"
+#include "reporter/symbols/skipped.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/frames.h"
 #include "reporter/view/units.h"
@@ -40,6 +41,7 @@ static const char help[] = "weir gate [options] -- PROGRAM ARGS: runs it under w
                            "  --require-processes N  so many must have been seen to their end\n"
                            "  --suppressions FILE    leaks that are known, by LeakSanitizer's or Valgrind's\n"
                            "                         list; it may be given several times\n"
+                           "  --skip PATTERN         functions that name no site, as weir report has it\n"
                            "  --wait SECONDS         for what the program left running (default 10)\n"
                            "  --top N                sites shown (default: 10, 3 of them with frames)\n"
                            "  --level LEVEL, --depth N and the like are weir run's; paranoid is the default\n"
@@ -57,6 +59,7 @@ enum {
     OPTION_PEAK,
     OPTION_PROCESSES,
     OPTION_SUPPRESSIONS,
+    OPTION_SKIP,
     OPTION_WAIT,
     OPTION_TOP,
     OPTION_RUN
@@ -326,6 +329,9 @@ static bool take(struct parsed *parsed, int option, const char *value) {
         return argument_number("require-processes", value, 0, &parsed->rules.processes);
     case OPTION_SUPPRESSIONS:
         return report_suppress(&parsed->suppressions, value);
+    case OPTION_SKIP:
+        skipped_add(value);
+        return true;
     case OPTION_WAIT:
         if (!argument_number("wait", value, 0, &parsed->wait)) return false;
         if (parsed->wait > WAIT_MOST) view_message("--wait=%s: at most a day", value);
@@ -352,6 +358,7 @@ static void make_options(struct option *options) {
                                         {"max-peak", required_argument, NULL, OPTION_PEAK},
                                         {"require-processes", required_argument, NULL, OPTION_PROCESSES},
                                         {"suppressions", required_argument, NULL, OPTION_SUPPRESSIONS},
+                                        {"skip", required_argument, NULL, OPTION_SKIP},
                                         {"wait", required_argument, NULL, OPTION_WAIT},
                                         {"top", required_argument, NULL, OPTION_TOP},
                                         {"help", no_argument, NULL, 'h'}};

@@ -86,6 +86,10 @@ void jitted_read(struct jitted *jitted, const char *name, size_t length) {
     set_brief(jitted, text, strlen(text));
 }
 
+bool jitted_is_unknown(const char *brief) {
+    return strcmp(brief, "Interpreter") == 0;
+}
+
 /* Why code has no name. */
 static const char *why_of(const struct jit *jit) {
     switch (jit ? jit->state : 0) {
@@ -112,7 +116,7 @@ void jitted_look(struct jitted *jitted, const struct dump *dump, uint64_t addres
     jitted->frame.missing = jitted->why;
     if (!code) return;
     jitted_read(jitted, code->name.bytes, code->name.length);
-    if (strcmp(jitted->frame.brief, "Interpreter") == 0)
+    if (jitted_is_unknown(jitted->frame.brief))
         jitted->frame.missing = "interpreted, its method is not known";
     else
         jitted->frame.missing = code->reused      ? "JIT, other code was there, too"

@@ -23,6 +23,8 @@ struct jitted {
 
 void jitted_look(struct jitted *jitted, const struct dump *dump, uint64_t address);
 void jitted_read(struct jitted *jitted, const char *name, size_t length); /* a name alone */
+/* It stands for any code, of which the map does not tell. */
+bool jitted_is_unknown(const char *brief);
 void jitted_free(struct jitted *jitted);
 
 #endif

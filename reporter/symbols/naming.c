@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "reporter/symbols/jitted.h"
 #include "reporter/symbols/skipped.h"
 
 /* Beginnings of file names: what follows is a version (libc.so.6, libc-2.31.so, ld-linux-x86-64.so.2). */
@@ -78,7 +79,7 @@ struct site_name naming_of(struct symbols *symbols, const struct merged *merged,
         bool runtime = is_runtime_module(merged->modules[frame->module]);
         if (!name.frame) name = (struct site_name){chain.count ? chain.frames[0] : (struct symbol_frame){0}, frame};
         if (runtime) continue;
-        bool named = chain.count && chain.frames[0].brief;
+        bool named = chain.count && chain.frames[0].brief && !jitted_is_unknown(chain.frames[0].brief);
         if (!named && is_inside(symbols, site, i)) continue;
         if (!chain.count) return (struct site_name){{0}, frame};
         for (size_t j = 0; j < chain.count; j++)

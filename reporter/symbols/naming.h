@@ -7,7 +7,8 @@
  *               runtimes that are met most; wherever they are defined. Also methods of Rust's primitive types
  *
  * A frame without a name is passed over where one of these has called it, in the same module: a stripped program's own
- * functions below PyMem_Malloc. Where every frame is one of these, the innermost one is the name.
+ * functions below PyMem_Malloc, the interpreted methods below a constructor of the JDK. Where every frame is one of
+ * these, the innermost one is the name.
  */
 #ifndef WEIR_SYMBOLS_NAMING_H
 #define WEIR_SYMBOLS_NAMING_H

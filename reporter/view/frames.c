@@ -45,12 +45,17 @@ static void fold_packages(char *name) {
     if (isupper((unsigned char)*class)) memmove(name, class, strlen(class) + 1);
 }
 
-char *frames_function(const struct view *view, const struct symbol_frame *symbol, size_t width) {
+char *frames_folded(const struct view *view, const struct symbol_frame *symbol, size_t width) {
     if (view->options.full) return escape_string(symbol->function);
     char *name = escape_string(symbol->brief);
     if (escape_width(name) > width) fold_packages(name);
     if (escape_width(name) > width) fold_templates(name);
-    return escape_fit(name, width, false);
+    return name;
+}
+
+char *frames_function(const struct view *view, const struct symbol_frame *symbol, size_t width) {
+    char *name = frames_folded(view, symbol, width);
+    return view->options.full ? name : escape_fit(name, width, false);
 }
 
 char *frames_address(const struct view *view, const struct merged_frame *frame) {

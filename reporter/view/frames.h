@@ -6,6 +6,8 @@
 #include "reporter/view/view.h"
 
 char *frames_function(const struct view *view, const struct symbol_frame *symbol, size_t width);
+/* The same, shorter where it is wider (without packages, or what is between angle brackets), but not cut. */
+char *frames_folded(const struct view *view, const struct symbol_frame *symbol, size_t width);
 char *frames_address(const struct view *view, const struct merged_frame *frame); /* module+0xoffset */
 char *frames_place(const struct view *view, const struct symbol_frame *symbol, const struct merged_frame *frame,
                    size_t width); /* file:line, or module+0xoffset and why */

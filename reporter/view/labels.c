@@ -1,21 +1,23 @@
 /* See labels.h. A row is its stack as a list of steps, inlined functions included, and which of them are shown: first
- * the one that names the site. Rows whose labels are the same show one more each round, until they differ or there is
- * nothing left to show. */
+ * the one that names the site. Rows whose labels are the same show more each round, until they differ or there is
+ * nothing left to show: what a reader knows best comes first. */
 #include "reporter/view/labels.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/symbols/jitted.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/frames.h"
+#include "reporter/view/units.h"
 
 #define ROUNDS      4 /* more would not fit into a column */
 #define PIECES_MOST (ROUNDS + 1)
 #define NAME_LEAST  14 /* what tells apart is cut after the name, which the rows have in common */
 #define PIECE_LEAST 6
 
-enum shown { HIDDEN, FUNCTION, WITH_LINE };
+enum shown { HIDDEN, FUNCTION, WITH_LINE, WITH_ADDRESS };
 
 struct step {
     struct symbol_frame symbol; /* its texts are interned: the same function has the same pointer */
@@ -26,6 +28,8 @@ struct step {
 struct row {
     struct step *steps; /* innermost first */
     size_t count, name; /* the index of the step that names the site */
+    const struct sizes *sizes;
+    bool with_size, size_before;
     char *label;
 };
 
@@ -51,35 +55,47 @@ static void fill_row(struct row *row, const struct view *view, const struct merg
             row->name = row->count - 1;
         }
     }
-    if (row->count) row->steps[row->name].shown = FUNCTION;
+    row->sizes = &site->sizes;
+    if (!row->count) return;
+    row->steps[row->name].shown = FUNCTION;
+    if (row->name && name.symbol.brief && jitted_is_unknown(name.symbol.brief))
+        row->steps[row->name - 1].shown = FUNCTION;
 }
 
 /* --- what a label says --- */
 
 struct piece {
+    const char *between; /* it and the piece before */
     char *text;
     char suffix[16]; /* the line, which is never cut */
     size_t width;
-    bool direct;   /* the piece before it was called by this one itself */
     bool is_name;  /* of the site */
     bool keep_end; /* of an address: its offset */
 };
 
-static struct piece make_piece(const struct view *view, const struct step *step) {
-    struct piece piece = {0};
-    bool by_address = !step->symbol.function || (step->shown == WITH_LINE && !step->symbol.line);
-    piece.text = by_address ? frames_address(view, step->frame) : frames_function(view, &step->symbol, 80);
-    if (step->shown == WITH_LINE && !by_address)
+static struct piece make_piece(const struct view *view, const struct step *step, const char *between, size_t width) {
+    struct piece piece = {.between = between, .keep_end = !step->symbol.function};
+    piece.text = piece.keep_end ? frames_address(view, step->frame) : frames_folded(view, &step->symbol, width);
+    if (step->shown >= WITH_LINE && step->symbol.line)
         (void)snprintf(piece.suffix, sizeof piece.suffix, ":%u", step->symbol.line);
-    piece.keep_end = by_address;
     piece.width = escape_width(piece.text) + strlen(piece.suffix);
     return piece;
+}
+
+/* Where one line is several calls. In code of a JIT, which lies elsewhere each time, it tells nothing. */
+static struct piece make_address(const struct view *view, const struct step *step) {
+    struct piece piece = {.between = " at ", .text = frames_address(view, step->frame), .keep_end = true};
+    piece.width = escape_width(piece.text);
+    return piece;
+}
+static bool has_address(const struct view *view, const struct step *step) {
+    return step->shown == WITH_ADDRESS && step->symbol.function && !view->merged->modules[step->frame->module]->jit;
 }
 
 /* Takes what is too much from the name, then from the longest ones. */
 static void fit_pieces(struct piece *pieces, size_t count, size_t width) {
     size_t all = 0;
-    for (size_t i = 0; i < count; i++) all += pieces[i].width + (i ? pieces[i].direct ? 3 : 5 : 0);
+    for (size_t i = 0; i < count; i++) all += pieces[i].width + strlen(pieces[i].between);
     for (; all > width; all--) {
         struct piece *longest = pieces;
         for (size_t i = 1; i < count; i++)
@@ -96,28 +112,47 @@ static void fit_pieces(struct piece *pieces, size_t count, size_t width) {
 static char *join_pieces(struct piece *pieces, size_t count) {
     char *label = memory_text("", 0);
     for (size_t i = 0; i < count; i++) {
-        const char *between = i == 0 ? "" : pieces[i].direct ? " < " : " <.. ";
-        label = memory_append(memory_append(label, between), pieces[i].text);
+        label = memory_append(memory_append(label, pieces[i].between), pieces[i].text);
         label = memory_append(label, pieces[i].suffix);
         free(pieces[i].text);
     }
     return label;
 }
 
+static bool is_alone(const struct row *row) {
+    size_t shown = row->steps[row->name].shown == WITH_ADDRESS;
+    for (size_t i = 0; i < row->count; i++) shown += row->steps[i].shown != HIDDEN;
+    return shown == 1;
+}
+
+#define FOLDED 16 /* a name among others; longer ones are folded before anything is cut */
+
 static char *make_label(const struct view *view, const struct row *row, size_t width) {
-    struct piece pieces[PIECES_MOST];
-    size_t count = 0, last = 0;
+    struct piece pieces[PIECES_MOST + 1];
+    size_t count = 0, last = row->name;
+    char size[32] = "";
     if (!row->count) return memory_text("(no stack)", 10);
-    for (size_t i = 0; i < row->count && count < PIECES_MOST; i++) {
+    size_t each = is_alone(row) ? width : FOLDED;
+    pieces[count] = make_piece(view, &row->steps[row->name], "", each);
+    pieces[count++].is_name = true;
+    if (has_address(view, &row->steps[row->name])) pieces[count++] = make_address(view, &row->steps[row->name]);
+    for (size_t i = row->name + 1; i < row->count && count < PIECES_MOST; i++) { /* who called it */
         if (row->steps[i].shown == HIDDEN) continue;
-        pieces[count] = make_piece(view, &row->steps[i]);
-        pieces[count].is_name = i == row->name;
-        pieces[count++].direct = i == last + 1;
+        pieces[count++] = make_piece(view, &row->steps[i], i == last + 1 ? " < " : " <.. ", each);
         last = i;
     }
-    if (!view->options.full) fit_pieces(pieces, count, width);
+    last = row->name;
+    for (size_t i = row->name; i-- > 0 && count < PIECES_MOST;) { /* whom it calls */
+        if (row->steps[i].shown == HIDDEN) continue;
+        pieces[count++] = make_piece(view, &row->steps[i], i + 1 == last ? " > " : " ..> ", each);
+        last = i;
+    }
+    if (row->with_size) (void)snprintf(size, sizeof size, ", %s", units_bytes(row->sizes->smallest));
+    size_t room = width > strlen(size) ? width - strlen(size) : 0;
+    if (!view->options.full) fit_pieces(pieces, count, room);
     char *label = join_pieces(pieces, count);
-    return view->options.full ? label : escape_fit(label, width, false);
+    if (!view->options.full) (void)escape_fit(label, room, false);
+    return memory_append(label, size);
 }
 
 /* --- telling rows of one label apart --- */
@@ -130,8 +165,7 @@ static bool same_function(const struct step *a, const struct step *b) {
 
 static bool same_line(const struct step *a, const struct step *b) {
     if (!a || !b) return a == b;
-    if (!same_function(a, b) || a->symbol.line != b->symbol.line) return false;
-    return a->symbol.line || a->frame->offset == b->frame->offset;
+    return same_function(a, b) && a->symbol.line == b->symbol.line;
 }
 
 /* The step so far outwards (or inwards) from the name; NULL: the stack ends before. */
@@ -169,32 +203,38 @@ static bool show_difference(struct row **rows, size_t count, bool outwards, enum
     return false;
 }
 
-/* Where the block was made: says more than what lies between that and the name. */
-static bool show_innermost(struct row **rows, size_t count) {
+/* The line of the name; or its address, where the same line is several calls. */
+static bool show_more_of_name(struct row **rows, size_t count, enum shown wanted) {
+    const struct step *reference = &rows[0]->steps[rows[0]->name];
     bool differs = false;
     for (size_t i = 0; i < count; i++) {
-        if (rows[i]->steps[0].shown) return false;
-        differs = differs || !same_function(&rows[0]->steps[0], &rows[i]->steps[0]);
+        const struct step *step = &rows[i]->steps[rows[i]->name];
+        if (step->shown >= wanted) return false;
+        differs = differs || (wanted == WITH_LINE ? step->symbol.line != reference->symbol.line
+                                                  : step->frame->offset != reference->frame->offset);
     }
-    for (size_t i = 0; differs && i < count; i++) rows[i]->steps[0].shown = FUNCTION;
+    for (size_t i = 0; differs && i < count; i++) rows[i]->steps[rows[i]->name].shown = wanted;
     return differs;
 }
 
-/* The line of what the label begins with. */
-static bool show_first_line(struct row **rows, size_t count) {
-    const struct step *reference = NULL;
+/* Each has blocks of one size, and they are not all the same. */
+static bool show_size(struct row **rows, size_t count) {
     bool differs = false;
     for (size_t i = 0; i < count; i++) {
-        struct step *first = rows[i]->steps;
-        while (first->shown == HIDDEN) first++; /* the name is always shown */
-        if (first->shown == WITH_LINE) return false;
-        if (!reference) reference = first;
-        differs = differs || !same_line(reference, first);
-        first->shown = WITH_LINE;
+        const struct sizes *sizes = rows[i]->sizes;
+        if (rows[i]->with_size || !sizes->count || sizes->smallest != sizes->largest) return false;
+        differs = differs || sizes->smallest != rows[0]->sizes->smallest;
     }
+    for (size_t i = 0; differs && i < count; i++) rows[i]->with_size = true;
     return differs;
 }
 
+static bool show_line(struct row **rows, size_t count) {
+    return show_more_of_name(rows, count, WITH_LINE);
+}
+static bool show_address(struct row **rows, size_t count) {
+    return show_more_of_name(rows, count, WITH_ADDRESS);
+}
 static bool show_caller(struct row **rows, size_t count) {
     return show_difference(rows, count, true, FUNCTION);
 }
@@ -203,9 +243,6 @@ static bool show_callee(struct row **rows, size_t count) {
 }
 static bool show_outer_line(struct row **rows, size_t count) {
     return show_difference(rows, count, true, WITH_LINE);
-}
-static bool show_inner_line(struct row **rows, size_t count) {
-    return show_difference(rows, count, false, WITH_LINE);
 }
 
 /* Two functions may be cut to fit; a third is worth its place only where nothing must be cut for it. */
@@ -220,19 +257,23 @@ static bool fits(const struct view *view, const struct row *row, size_t width) {
 }
 
 static void save(struct row **rows, size_t count) {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        rows[i]->size_before = rows[i]->with_size;
         for (size_t j = 0; j < rows[i]->count; j++) rows[i]->steps[j].before = rows[i]->steps[j].shown;
+    }
 }
 
 static void restore(struct row **rows, size_t count) {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        rows[i]->with_size = rows[i]->size_before;
         for (size_t j = 0; j < rows[i]->count; j++) rows[i]->steps[j].shown = rows[i]->steps[j].before;
+    }
 }
 
 /* Shows what tells rows of one label apart, by the first way that works. */
 static bool show_more(const struct view *view, struct row **rows, size_t count, size_t width) {
-    static bool (*const ways[])(struct row **, size_t) = {show_caller,     show_innermost,  show_callee,
-                                                          show_first_line, show_outer_line, show_inner_line};
+    static bool (*const ways[])(struct row **, size_t) = {show_line, show_caller,  show_outer_line,
+                                                          show_size, show_address, show_callee};
     if (!rows[0]->count) return false; /* without a stack, as the others of that label are */
     save(rows, count);
     for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {

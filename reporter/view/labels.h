@@ -1,10 +1,14 @@
-/* The sites of the table, named so that rows can be told apart: where several have the same name, the function that
- * tells them apart stands beside it.
+/* The sites of the table, named so that rows can be told apart: where several have the same name, what tells them apart
+ * stands behind it, the first of these that does.
  *
- *   copy < answer          copy was called by answer
- *   copy <.. main          by main, with other functions in between
- *   getpwuid < sqlite3+0x16a62   the callers are the same, what they called is not
- *   serve:58               only the line is different
+ *   serve:58               the line in it
+ *   copy < answer          who called it
+ *   copy <.. main          or who called that, with other functions in between
+ *   copy < main:12         the same, and from which line
+ *   line_new, 24 B         how large its blocks are
+ *   cycle at shop+0x1a2b   where in the module that is
+ *   Interpreter > ByteBuffer.allocateDirect   a method that nobody knows, by what it called
+ *   getpwuid ..> fopen     what it called to have the block
  */
 #ifndef WEIR_VIEW_LABELS_H
 #define WEIR_VIEW_LABELS_H

@@ -157,7 +157,7 @@ may be unseen: sites of fewer than 384 blocks and 192 KiB
     has "$out" "  gate+0x42 <.. gate+0x100"$'\n' "  gate+0x42 <.. gate+0x200"$'\n'
     mkdump --module /x/gate --module /lib/libc.so.6 --stack 1:0x1,1:0x9,0:0x42 --stack 1:0x2,1:0x9,0:0x42 a.dump
     expect 0 "$WEIR" report a.dump
-    has "$out" "  libc.so.6+0x1 <.. gate+0x42"$'\n' "  libc.so.6+0x2 <.. gate+0x42"$'\n'
+    has "$out" "  gate+0x42 ..> libc.so.6+0x1"$'\n' "  gate+0x42 ..> libc.so.6+0x2"$'\n'
     expect 0 "$WEIR" report --json a.dump
     [ "$(json '{s["name"] for s in d["sites"]}' .out)" = "{'gate+0x42'}" ]
 }

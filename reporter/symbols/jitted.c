@@ -87,7 +87,7 @@ void jitted_read(struct jitted *jitted, const char *name, size_t length) {
 }
 
 bool jitted_is_unknown(const char *brief) {
-    return strcmp(brief, "Interpreter") == 0;
+    return strcmp(brief, "Interpreter") == 0 || strcmp(brief, "Builtins_InterpreterEntryTrampoline") == 0;
 }
 
 /* Why code has no name. */

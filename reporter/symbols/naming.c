@@ -54,18 +54,25 @@ static bool is_runtime_function(const char *function) {
     return skipped(function);
 }
 
+/* A runtime's own library may be written in the language that it runs: Node.js has a scheme for the files of its. */
+static bool is_runtime(const struct symbol_frame *symbol) {
+    if (symbol->file && strncmp(symbol->file, "node:", 5) == 0) return true;
+    return symbol->brief && is_runtime_function(symbol->brief);
+}
+
 static bool is_skipped(struct symbols *symbols, struct merged_frame frame) {
     struct symbol_chain chain = symbols_at(symbols, frame);
     for (size_t i = 0; i < chain.count; i++)
-        if (!chain.frames[i].brief || !is_runtime_function(chain.frames[i].brief)) return false;
+        if (!is_runtime(&chain.frames[i])) return false;
     return chain.count > 0;
 }
 
-/* A frame without a name that one to be skipped has called, in the same module: it is that one's own. */
+/* A frame without a name that one to be skipped has called, in the same module: it is that one's own. Or in any module,
+ * where it is an interpreter that stands for a function that nobody names. */
 #define INSIDE_MOST 2
-static bool is_inside(struct symbols *symbols, const struct merged_site *site, uint32_t i) {
+static bool is_inside(struct symbols *symbols, const struct merged_site *site, uint32_t i, bool interpreted) {
     for (uint32_t j = i + 1; j < site->frame_count && j <= i + INSIDE_MOST; j++) {
-        if (site->frames[j].module != site->frames[i].module) return false;
+        if (!interpreted && site->frames[j].module != site->frames[i].module) return false;
         if (is_skipped(symbols, site->frames[j])) return true;
     }
     return false;
@@ -79,12 +86,12 @@ struct site_name naming_of(struct symbols *symbols, const struct merged *merged,
         bool runtime = is_runtime_module(merged->modules[frame->module]);
         if (!name.frame) name = (struct site_name){chain.count ? chain.frames[0] : (struct symbol_frame){0}, frame};
         if (runtime) continue;
-        bool named = chain.count && chain.frames[0].brief && !jitted_is_unknown(chain.frames[0].brief);
-        if (!named && is_inside(symbols, site, i)) continue;
+        bool named = chain.count && chain.frames[0].brief;
+        bool interpreted = named && jitted_is_unknown(chain.frames[0].brief);
+        if ((!named || interpreted) && is_inside(symbols, site, i, interpreted)) continue;
         if (!chain.count) return (struct site_name){{0}, frame};
         for (size_t j = 0; j < chain.count; j++)
-            if (!chain.frames[j].brief || !is_runtime_function(chain.frames[j].brief))
-                return (struct site_name){chain.frames[j], frame};
+            if (!is_runtime(&chain.frames[j])) return (struct site_name){chain.frames[j], frame};
     }
     return name;
 }

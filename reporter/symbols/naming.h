@@ -4,7 +4,8 @@
  *   by module   libweir, the C library, the loader, the compilers' runtimes and the C++ standard libraries are never
  *               it: strdup, _IO_file_doallocate and operator new lie in these
  *   by name     those that skipped.c lists: the allocation functions of C, C++ and Rust, and the wrappers and
- *               runtimes that are met most; wherever they are defined. Also methods of Rust's primitive types
+ *               runtimes that are met most; wherever they are defined. Also methods of Rust's primitive types, and
+ *               what Node.js has in its own library
  *
  * A frame without a name is passed over where one of these has called it, in the same module: a stripped program's own
  * functions below PyMem_Malloc, the interpreted methods below a constructor of the JDK. Where every frame is one of

@@ -39,6 +39,15 @@ static void add_step(struct row *row, size_t *capacity, const struct merged_fram
     row->steps[row->count++] = (struct step){.symbol = *symbol, .frame = frame};
 }
 
+/* What stands for any code says little: beside it what an interpreted function called, or who called nameless code. */
+static void show_beside_unknown(struct row *row, const struct view *view) {
+    const struct step *name = &row->steps[row->name];
+    bool has_name = name->symbol.brief != NULL;
+    if (has_name && row->name && jitted_is_unknown(name->symbol.brief)) row->steps[row->name - 1].shown = FUNCTION;
+    if (has_name || !view->merged->modules[name->frame->module]->jit || row->name + 1 == row->count) return;
+    if (row->steps[row->name + 1].symbol.brief) row->steps[row->name + 1].shown = FUNCTION;
+}
+
 static void fill_row(struct row *row, const struct view *view, const struct merged_site *site) {
     static const struct symbol_frame unknown;
     struct site_name name = naming_of(view->symbols, view->merged, site);
@@ -58,8 +67,7 @@ static void fill_row(struct row *row, const struct view *view, const struct merg
     row->sizes = &site->sizes;
     if (!row->count) return;
     row->steps[row->name].shown = FUNCTION;
-    if (row->name && name.symbol.brief && jitted_is_unknown(name.symbol.brief))
-        row->steps[row->name - 1].shown = FUNCTION;
+    show_beside_unknown(row, view);
 }
 
 /* --- what a label says --- */

@@ -13,6 +13,7 @@
 #include "reporter/load/memory.h"
 #include "reporter/load/merge.h"
 #include "reporter/run.h"
+#include "reporter/runtimes.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/units.h"
 #include "reporter/view/view.h"
@@ -27,7 +28,8 @@ static const char help[] = "weir doctor [options] [PID]: why it might not work h
                            "those that are started from here inherit. With PID: the same of a program that\n"
                            "runs under libweir.so, and an audit: its counters beside what a walk over its\n"
                            "arena, tables and mappings adds up to, and what the kernel says is resident. It\n"
-                           "writes a dump for that, which is removed again.\n"
+                           "writes a dump for that, which is removed again. Of a JVM, Node.js and Python it\n"
+                           "says what is missing for names of their code.\n"
                            "Exit status: 0; 2 usage; 3 the program cannot be asked, or its counters are off.\n";
 
 static const struct option options[] = {{"max-direct", required_argument, NULL, 'm'},
@@ -203,6 +205,7 @@ static int examine_program(pid_t pid, double timeout) {
     uint64_t max = dump->process.max_direct;
     examine(process, max ? max : LIMIT_NONE, "of this process");
     bool right = audit(dump);
+    if (dump->process.level != DUMP_DISABLED) runtimes_look(pid, warn);
     dump_close(dump);
     return right ? EXIT_FINE : EXIT_UNREADABLE;
 }

@@ -23,15 +23,14 @@ static const struct jit *jit_without_name(const struct merged *merged, const str
     return NULL;
 }
 
-/* What makes code in that process writes a map of it if it is asked to. */
+/* Whoever made it writes a map of it if that is asked for. */
 static const char *why_nameless(const struct merged *merged) {
     for (size_t i = 0; i < merged->module_count; i++) {
         struct text path = merged->modules[i]->path;
         if (memmem(path.bytes, path.length, "/libjvm.so", 10))
-            return "Java methods have no names: no perf map (java -XX:+PreserveFramePointer;\n"
-                   "        jcmd PID Compiler.perfmap before the dump; see weir-report(1))";
+            return "Java methods have no names: no perf map (weir-report(1))";
     }
-    return "code of no module has no name: no perf map (see weir-report(1))";
+    return "code of a JIT has no names: no perf map (weir-report(1))";
 }
 
 /* Names by what was written after the dump. */
@@ -39,10 +38,8 @@ static void add_late(struct merged *merged, const struct dump *dump) {
     if (!dump->jit || !dump->jit->late) return;
     uint64_t dumped = dump->header.time_realtime, later = dump->jit->time > dumped ? dump->jit->time - dumped : 0;
     merged->doubts = memory_more(merged->doubts, &merged->doubt_capacity, merged->doubt_count + 1, sizeof(char *));
-    merged->doubts[merged->doubt_count++] =
-        memory_format("names of JIT code are by %s, written %llus after the dump: what was replaced\n"
-                      "        in between has another's name",
-                      dump->jit->path, (unsigned long long)(later / 1000000000u));
+    merged->doubts[merged->doubt_count++] = memory_format(
+        "names of JIT code by a perf map written %llus after the dump", (unsigned long long)(later / 1000000000u));
 }
 
 void merged_find_doubts(struct merged *merged) {

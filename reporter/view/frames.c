@@ -14,7 +14,7 @@ static void fold_templates(char *name) {
     int depth = 0;
     for (const char *at = name; *at; at++) {
         bool is_operator = to - name >= 8 && memcmp(to - 8, "operator", 8) == 0;
-        bool folds = *at == '<' && to > name && to[-1] != ' ' && to[-1] != '<' && !is_operator;
+        bool folds = *at == '<' && to > name && !strchr(" <.", to[-1]) && !is_operator; /* Java's .<init> neither */
         if (depth && *at == '<') depth++;
         if (depth && *at == '>' && at[-1] != '-' && --depth == 0) {
             memcpy(to, "...", 3);

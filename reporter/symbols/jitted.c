@@ -100,7 +100,7 @@ static const char *why_of(const struct jit *jit) {
     case JIT_MAP_OLD:
         return "JIT, the perf map is older than the process";
     case JIT_MAP_FOREIGN:
-        return "JIT, the perf map is another user's";
+        return "JIT, the perf map is not to be trusted";
     case JIT_MAP_FAILED:
         return "JIT, the perf map cannot be read";
     case JIT_MAP_LARGE:

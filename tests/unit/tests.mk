@@ -13,10 +13,10 @@ FLAGS += -DNDEBUG -O2
 endif
 
 ROOMS   := $(sort $(wildcard shim/base/*.c shim/arena/*.c)) tests/unit/rooms.c
-HEADERS := $(wildcard shim/base/*.h shim/arena/*.h shim/ceiling/*.h shim/ceiling/mappings.h reporter/load/estimate.h tests/unit/*.h tests/lib/*.h) tests/unit/tests.mk
+HEADERS := $(wildcard shim/base/*.h shim/arena/*.h shim/box/perfmap.h shim/box/format.h shim/ceiling/*.h shim/ceiling/mappings.h reporter/load/estimate.h tests/unit/*.h tests/lib/*.h) tests/unit/tests.mk
 OBJECTS := $(ROOMS:%.c=$(OUT)/plain/%.o)
 
-all: $(OUT)/unit_classes $(OUT)/unit_slices $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races $(OUT)/unit_mappings $(OUT)/unit_limits $(OUT)/unit_sample
+all: $(OUT)/unit_classes $(OUT)/unit_slices $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races $(OUT)/unit_mappings $(OUT)/unit_limits $(OUT)/unit_sample $(OUT)/unit_perfmap
 
 MAPPINGS := shim/ceiling/pages.c shim/ceiling/owners.c shim/ceiling/reclaim.c shim/ceiling/mappings.c
 
@@ -26,6 +26,11 @@ $(OUT)/unit_mappings: $(OUT)/plain/tests/unit/unit_mappings.o $(OBJECTS) $(MAPPI
 # What is drawn, and what the reporter makes of it.
 $(OUT)/unit_sample: $(OUT)/plain/tests/unit/unit_sample.o $(OUT)/plain/reporter/load/estimate.o $(OBJECTS)
 	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread -lm
+
+# Nothing but what it is: it reads what anybody may have written.
+$(OUT)/unit_perfmap: tests/unit/unit_perfmap.c shim/box/perfmap.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $(filter %.c,$^) -lcmocka
 
 $(OUT)/unit_%: $(OUT)/plain/tests/unit/unit_%.o $(OBJECTS)
 	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread

@@ -140,14 +140,28 @@ struct merged_site *merged_site_of(struct merged *merged, const struct dump *dum
     return site;
 }
 
+#define THREADS_MOST 4096 /* of one site */
+
+/* A thread may have made blocks at several stacks of a site: of code that was compiled again. */
+static void add_thread(struct merged_site *site, const struct dump *dump, uint32_t thread, uint64_t blocks) {
+    size_t i = 0;
+    while (i < site->thread_count && (site->threads[i].dump != dump || site->threads[i].thread != thread)) i++;
+    if (i == THREADS_MOST) {
+        add_to(&site->more_thread_blocks, blocks);
+        return;
+    }
+    if (i < site->thread_count && site->thread_total) site->thread_total--; /* counted before */
+    if (i == site->thread_count) site->threads[site->thread_count++] = (struct site_thread){dump, thread, 0};
+    add_to(&site->threads[i].blocks, blocks);
+}
+
 static void add_threads(struct merged_site *site, const struct dump *dump, const struct block_summary *summary) {
     if (!summary) return;
     sizes_join(&site->sizes, &summary->sizes);
     site->threads = memory_more(site->threads, &site->thread_capacity, site->thread_count + summary->threads,
                                 sizeof *site->threads);
     for (uint32_t i = 0; i < summary->threads; i++)
-        site->threads[site->thread_count++] =
-            (struct site_thread){dump, summary->thread[i].thread, summary->thread[i].blocks};
+        add_thread(site, dump, summary->thread[i].thread, summary->thread[i].blocks);
     add_to(&site->more_thread_blocks, summary->more_threads);
 }
 

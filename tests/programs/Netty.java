@@ -2,11 +2,14 @@
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.nio.NioEventLoopGroup;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.socket.nio.NioSocketChannel;
@@ -24,6 +27,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 
 public class Netty {
     static final int MIB = 1 << 20;
@@ -133,7 +137,7 @@ public class Netty {
         }
     }
 
-    static void echo() throws Exception {
+    static void serve(Supplier<Echo> handler, ByteBufAllocator allocator) throws Exception {
         final int clients = 16, total = 400_000;
         NioEventLoopGroup group = new NioEventLoopGroup(4);
         CountDownLatch done = new CountDownLatch(clients);
@@ -141,9 +145,10 @@ public class Netty {
         Channel server = new ServerBootstrap()
                              .group(group)
                              .channel(NioServerSocketChannel.class)
+                             .childOption(ChannelOption.ALLOCATOR, allocator)
                              .childHandler(new ChannelInitializer<Channel>() {
                                  @Override protected void initChannel(Channel channel) {
-                                     channel.pipeline().addLast(new Echo());
+                                     channel.pipeline().addLast(handler.get());
                                  }
                              })
                              .bind(InetAddress.getLoopbackAddress(), 0)
@@ -165,12 +170,48 @@ public class Netty {
         System.out.println("received " + received + ", wrong " + wrong);
     }
 
+    // Three methods that make direct buffers and keep them: often enough to be compiled.
+    static void readHeader() {
+        kept.add(ByteBuffer.allocateDirect(1000));
+    }
+    static void readBody() {
+        kept.add(ByteBuffer.allocateDirect(5000));
+    }
+    static void readTrailer() {
+        kept.add(ByteBuffer.allocateDirect(300));
+    }
+    static void three() throws Exception {
+        for (int i = 0; i < 2000; i++) {
+            readHeader();
+            readBody();
+            readTrailer();
+        }
+        System.out.println("kept " + kept.size());
+    }
+
+    // It forgets to release: a copy for its log, and a part that it did not send after all.
+    static class Forgetful extends Echo {
+        @Override public void channelRead(ChannelHandlerContext context, Object message) {
+            logRequest(context, (ByteBuf) message);
+            prepareAnswer(context, (ByteBuf) message);
+            super.channelRead(context, message);
+        }
+        void logRequest(ChannelHandlerContext context, ByteBuf request) {
+            kept.add(context.alloc().directBuffer(700).writeByte(request.readableBytes()));
+        }
+        void prepareAnswer(ChannelHandlerContext context, ByteBuf request) {
+            kept.add(context.alloc().directBuffer(2000).writeByte(request.readableBytes()));
+        }
+    }
+
     public static void main(String[] arguments) throws Exception {
         switch (arguments[0]) {
         case "limit" -> limit();
         case "ceiling" -> ceiling();
         case "pools" -> pools();
-        case "echo" -> echo();
+        case "echo" -> serve(Echo::new, PooledByteBufAllocator.DEFAULT);
+        case "three" -> three();
+        case "forget" -> serve(Forgetful::new, UnpooledByteBufAllocator.DEFAULT);
         default -> System.exit(2);
         }
         System.out.flush();

@@ -87,6 +87,33 @@ the_dump() { find with.dumps -name 'java.*.dump' | sort | tail -n 1; }
     run json "$sites" "$(cat mapped)"
     [ "$output" = $((32 << 20)) ]
 }
+# named LEVEL [NAME=VALUE...] -- CASE: with names of its methods, which are compiled soon and apart; what is leaked is in the
+# array `leaked`: name, blocks and size.
+named() {
+    local settings=()
+    while [ "$1" != -- ]; do settings+=("$1"); shift; done
+    with "${settings[@]}" -- netty -XX:+PreserveFramePointer -XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit \
+        -XX:TieredStopAtLevel=1 -XX:CompileThresholdScaling=0.02 -XX:CompileCommand=quiet '-XX:CompileCommand=dontinline,Netty*.*' Netty "$2"
+    rm -f "/tmp/perf-$(the_dump | sed 's/.*java\.\([0-9]*\)\..*/\1/').map"
+}
+METHODS='sorted({s["name"]: sum(t["blocks"] for t in d["sites"] if t["name"] == s["name"]) for s in d["sites"] if s["name"].startswith("Netty") and "Client" not in s["name"]}.items())'
+
+@test "direct_buffers_are_reported_under_the_methods_that_made_them" {
+    named paranoid -- three </dev/null
+    run json "[(name, blocks > 1500) for name, blocks in $METHODS if blocks > 100]" "$(the_dump)"
+    [ "$output" = "[('Netty.readBody', True), ('Netty.readHeader', True), ('Netty.readTrailer', True)]" ] || { echo "$output"; false; }
+    "$WEIR_REPORTER" report --sort blocks --top 20 "$(the_dump)" </dev/null 3>&- >text || true
+    grep -q 'Netty.readBody .*(JIT, by the perf map)' text || { head -n 60 text; false; }
+    # At the default level, too.
+    named simple -- three </dev/null
+    run json "[name for name, blocks in $METHODS]" "$(the_dump)"
+    [[ $output = *"'Netty.readBody'"* ]] || { echo "$output"; false; }
+}
+@test "a_netty_server_that_forgets_to_release_is_told_by_its_methods" {
+    named paranoid -- forget
+    run json "[(name, blocks > 300) for name, blocks in $METHODS if blocks > 100]" "$(the_dump)"
+    [ "$output" = "[('Netty\$Forgetful.logRequest', True), ('Netty\$Forgetful.prepareAnswer', True)]" ] || { echo "$output"; false; }
+}
 @test "a_netty_server_loses_nothing_at_disabled" { same_as_without disabled java echoes; }
 @test "a_netty_server_loses_nothing_at_simple" { same_as_without simple java echoes; }
 @test "a_netty_server_loses_nothing_at_advanced" { same_as_without advanced java echoes; }

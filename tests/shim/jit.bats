@@ -40,13 +40,13 @@ jitting() { expect 0 paranoid "$SHIM_TOOLS/jitting" "$@"; silent; dump=$(find du
     local kind why
     while IFS=, read -r kind why; do
         under paranoid "$SHIM_TOOLS/jitting" "$kind"
+        head -n 1 out >>pids
         [ "$status" != 77 ] || continue # not root, who alone may give files away
         [ "$status" = 0 ] || { seen; false; }
         silent
         [ "$kind" != secret ] || [ "$(id -u)" != 0 ] || continue # root may read it
         dump=$(find dumps -name '*.dump')
         same "$(jit "$dump")" "([None, None, None], ['JIT, $why', 'JIT, $why', 'JIT, $why'])" || { echo "$kind"; false; }
-        rm -f "/tmp/perf-$(head -n 1 out).map"
     done <<<'none,no perf map
 old,the perf map is older than the process
 fifo,the perf map is not to be trusted

@@ -133,7 +133,8 @@ static void look_at_node(const struct proc *proc, const struct perfmap *map, voi
     bool on = has_option(proc, variables, "--perf-basic-prof", NULL) ||
               has_option(proc, variables, "--perf-basic-prof-only-functions", NULL);
     print_row("node: names of its code", on ? "on" : "off", "--perf-basic-prof");
-    if (!print_map(map))
+    bool mapped = print_map(map);
+    if (!mapped && !on)
         warn("JavaScript functions have no names: run node with --perf-basic-prof\n"
              "         --interpreted-frames-native-stack");
 }
@@ -143,7 +144,8 @@ static void look_at_python(const struct proc *proc, const struct perfmap *map, v
     bool on = has_option(proc, variables, "perf", NULL) || has_option(proc, variables, "-Xperf", NULL) ||
               proc_variable(proc, "PYTHONPERFSUPPORT");
     print_row("python: names", on ? "on" : "off", "-X perf");
-    if (!print_map(map)) warn("Python functions have no names: run python3 with -X perf");
+    bool mapped = print_map(map);
+    if (!mapped && !on) warn("Python functions have no names: run python3 with -X perf");
 }
 
 void runtimes_look(pid_t pid, void (*warn)(const char *text)) {

@@ -44,6 +44,7 @@ static struct file base_dump(const char *module_path, const char *elf) {
     for (uint64_t i = 0; i < 24; i++) {
         uint64_t frames[8];
         for (uint64_t j = 0; j < 8; j++) frames[j] = (j == 7 ? 1ull << 48 : 0) | (0x1000 + i * 176 + j * 41);
+        frames[6] |= (uint64_t)DUMP_NO_MODULE << 48; /* code of a JIT */
         struct dump_site site = {
             .stack = (uint32_t)builder_stack(&builder, frames, 8, i), .threads = 1, .blocks = 2, .bytes = 64 * i};
         (void)builder_add(&builder, DUMP_SITES, &site, sizeof site);
@@ -53,6 +54,12 @@ static struct file base_dump(const char *module_path, const char *elf) {
     for (uint32_t id = 1; id < 20; id++) builder_stat(&builder, id, (uint64_t)id * 1000);
     struct dump_refusal refusal = {.requested = 1, .operation = OP_NEW, .frame = 0x1100};
     (void)builder_add(&builder, DUMP_REFUSALS, &refusal, sizeof refusal);
+    static const char *const names[] = {"/tmp/perf-4711.map", "void a.B.c(int)", "JS:*f /g.js:1:2", "py::h:/i.py"};
+    for (uint64_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct dump_jit jit = {i ? 0xf00 + i * 512 : 1, i ? 640 : 0,
+                               builder_string(&builder, names[i], strlen(names[i])), i ? 0 : JIT_MAP_READ, 0};
+        (void)builder_add(&builder, DUMP_JIT, &jit, sizeof jit);
+    }
     struct dump_thread thread = {3, 0, builder_string(&builder, "w", 1)};
     (void)builder_add(&builder, DUMP_THREADS, &thread, sizeof thread);
     file.bytes = builder_finish(&builder, &file.length);

@@ -67,6 +67,8 @@ the_dump() { find with.dumps -name 'java.*.dump' | sort | tail -n 1; }
     for said in before direct mapped; do
         for ((i = 0; i < 1000; i++)); do grep -q "^$said " out && break; sleep 0.02; done
         "$WEIR_REPORTER" dump "$(head -n 1 out)" >"$said" </dev/null 3>&- 4>&-
+        "$WEIR_REPORTER" doctor "$(head -n 1 out)" >"doctor.$said" </dev/null 3>&- 4>&-
+        [ "$said" != before ] || jcmd "$(head -n 1 out)" Compiler.perfmap >jcmd 2>&1 </dev/null 3>&- 4>&-
         echo >&4
     done
     exec 4>&-
@@ -86,6 +88,12 @@ the_dump() { find with.dumps -name 'java.*.dump' | sort | tail -n 1; }
     [ $((mapped_after - mapped_before)) = $((8 << 20)) ]
     run json "$sites" "$(cat mapped)"
     [ "$output" = $((32 << 20)) ]
+    # What it lacks for names of methods, before and after a map was written.
+    grep -q 'JVM: frame pointers  *not kept  -XX:+PreserveFramePointer' doctor.before
+    grep -q 'perf map  *none  /tmp/perf-.*: there is none' doctor.before
+    grep -q "jcmd $(head -n 1 out) Compiler.perfmap" doctor.before
+    grep -q 'perf map  *[0-9ms ]* old  /tmp/perf-' doctor.direct
+    rm -f "/tmp/perf-$(head -n 1 out).map"
 }
 # named LEVEL [NAME=VALUE...] -- CASE: with names of its methods, which are compiled soon and apart; what is leaked is in the
 # array `leaked`: name, blocks and size.

@@ -12,7 +12,9 @@
 
 #include "reporter/symbols/skipped.h"
 #include "reporter/load/signals.h"
+#include "reporter/load/memory.h"
 #include "reporter/symbols/demangle.h"
+#include "reporter/symbols/jitted.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/units.h"
 
@@ -108,9 +110,25 @@ static void allocators_wrappers_and_runtimes_name_no_site(void **state) {
                                                "ngx_pcalloc",
                                                "alloc::vec::Vec<T>::push",
                                                "CHeapObj<2>::operator new",
-                                               "ztrymalloc_usable_internal"};
-    static const char *const names[] = {"main",  "malloc_info_of_mine", "my_xmalloc", "stdlike::vector",
-                                        "cycle", "Perl_newSViv",        "zmall",      "sqlite3Insert",
+                                               "ztrymalloc_usable_internal",
+                                               "jdk.internal.misc.Unsafe.allocateMemory",
+                                               "java.nio.DirectByteBuffer.<init>",
+                                               "java.nio.ByteBuffer.allocateDirect",
+                                               "io.netty.buffer.PoolArena.allocate",
+                                               "io.netty.util.internal.PlatformDependent.allocateDirectNoCleaner",
+                                               "v8::internal::BackingStore::Allocate",
+                                               "<T as alloc::string::ToString>::to_string"};
+    static const char *const names[] = {"main",
+                                        "malloc_info_of_mine",
+                                        "my_xmalloc",
+                                        "stdlike::vector",
+                                        "cycle",
+                                        "Perl_newSViv",
+                                        "java.util.ArrayList.add",
+                                        "io.netty.channel.DefaultChannelPipeline.fireChannelRead",
+                                        "Interpreter",
+                                        "zmall",
+                                        "sqlite3Insert",
                                         ""};
     for (size_t i = 0; i < sizeof skipped_ones / sizeof *skipped_ones; i++)
         if (!skipped(skipped_ones[i])) fail_msg("%s names a site", skipped_ones[i]);
@@ -121,6 +139,44 @@ static void allocators_wrappers_and_runtimes_name_no_site(void **state) {
     assert_false(skipped("acb") || skipped("abcd"));
     skipped_forget();
     assert_false(skipped("abc"));
+}
+
+static void expect_jitted(const char *name, const char *brief, const char *file, uint32_t line) {
+    struct jitted jitted = {0};
+    char *copy = memory_text(name, strlen(name)); /* not terminated where the name ends */
+    jitted_read(&jitted, copy, strlen(name));
+    free(copy);
+    assert_string_equal(jitted.frame.brief, brief);
+    assert_string_equal(jitted.frame.file ? jitted.frame.file : "", file);
+    assert_int_equal(jitted.frame.line, line);
+    jitted_free(&jitted);
+}
+
+static void code_of_a_jit_is_called_what_its_runtime_means(void **state) {
+    (void)state;
+    expect_jitted("void Shop.order(java.lang.String, int)", "Shop.order", "", 0);
+    expect_jitted("int[] com.shop.Order$$Lambda$14/0x0000000800c03208.<init>()",
+                  "com.shop.Order$$Lambda$14/0x0000000800c03208.<init>", "", 0);
+    expect_jitted("instance void [App] Shop.Cart::Add(int32)[Tier0]", "Shop.Cart::Add", "", 0);
+    expect_jitted("Interpreter", "Interpreter", "", 0);
+    expect_jitted("StubRoutines (1)", "StubRoutines (1)", "", 0);
+    expect_jitted("I2C/C2I adapters(0xbb)", "I2C/C2I adapters(0xbb)", "", 0);
+    expect_jitted("RuntimeStub - _new_array_Java", "RuntimeStub - _new_array_Java", "", 0);
+    expect_jitted("JS:*handle /srv/a b.js:10:5", "handle", "/srv/a b.js", 10);
+    expect_jitted("LazyCompile:~ node:fs:1:1", "(anonymous)", "node:fs", 1);
+    expect_jitted("Function:~f", "f", "", 0);
+    expect_jitted("Builtin:ArrayMap", "Builtin:ArrayMap", "", 0);
+    expect_jitted("JS:* :1:2", "(anonymous)", ":1", 2);
+    expect_jitted("JS:f 99999999999999999999:1", "f", "99999999999999999999", 1);
+    expect_jitted("JS:f a.js:99999999999999999999:1", "f", "a.js", 0);
+    expect_jitted("py::Shop.order:/srv/shop.py", "Shop.order", "/srv/shop.py", 0);
+    expect_jitted("py::<module>:<frozen importlib._bootstrap>", "<module>", "<frozen importlib._bootstrap>", 0);
+    expect_jitted("py::x", "py::x", "", 0);
+    expect_jitted("_ZN4shop5orderEv", "shop::order", "", 0);
+    expect_jitted("(", "(", "", 0);
+    expect_jitted(".(", ".(", "", 0);
+    expect_jitted("a.()", "a.", "", 0);
+    expect_jitted("", "(anonymous)", "", 0);
 }
 
 static void signals_have_the_names_that_the_shim_takes(void **state) {
@@ -148,6 +204,7 @@ int main(void) {
         cmocka_unit_test(a_name_that_stands_for_gigabytes_is_cut),
         cmocka_unit_test(numbers_read_well),
         cmocka_unit_test(allocators_wrappers_and_runtimes_name_no_site),
+        cmocka_unit_test(code_of_a_jit_is_called_what_its_runtime_means),
         cmocka_unit_test(signals_have_the_names_that_the_shim_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

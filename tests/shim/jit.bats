@@ -57,14 +57,14 @@ large,the perf map is too large'
     "$WEIR_REPORTER" report "$dump" >text </dev/null 3>&- || true
     has text "code of a JIT has no names: no perf map"
 }
-# live KIND: starts one that waits, under weir; its dumps are in the folder live.
+# live KIND [ARGUMENT...]: starts one that waits, under weir; its dumps are in the folder live.
 live() {
     rm -rf live line && mkdir live && mkfifo line
     (
         shim=$WEIR_SHIM
         plain_environment "$PWD"
         close_fds_of_bats
-        exec env LD_PRELOAD="$shim" WEIR_LEVEL=paranoid WEIR_OUTPUT="$PWD/live/%e.%n.dump" "$SHIM_TOOLS/jitting" "$1" wait
+        exec env LD_PRELOAD="$shim" WEIR_LEVEL=paranoid WEIR_OUTPUT="$PWD/live/%e.%n.dump" "${PROGRAM:-$SHIM_TOOLS/jitting}" "$1" wait "${@:2}"
     ) <line >out 2>err 3>&- &
     child=$!
     exec 4>line
@@ -119,4 +119,29 @@ EOF
     has text '"shop.Order.place"'
     "$WEIR_REPORTER" diff --json --skip 'shop.*' dumps/*.dump new.dump </dev/null 3>&- >text || true
     has text '"name":"handle"'
+}
+# doctor WANTED...: what weir doctor says of a program that is called PROGRAM, with ARGUMENT.
+doctor() {
+    PROGRAM=$PWD/$1 live "$2" "$3"
+    rm -f said
+    "$WEIR_REPORTER" doctor "$pid" </dev/null 3>&- 4>&- >said
+    echo >&4
+    echo >&4
+    exec 4>&-
+    wait "$child"
+    rm -f line "/tmp/perf-$pid.map"
+    has said "${@:4}"
+}
+@test "doctor_says_what_a_runtime_lacks_for_names" {
+    local child pid
+    for name in node python3.12 python3.11; do cp "$SHIM_TOOLS/jitting" "$name"; done
+    doctor node good --perf-basic-prof "node: names of its code         on  --perf-basic-prof" "perf map  " " old  /tmp/perf-"
+    lacks said "JavaScript functions have no names"
+    doctor node none --x "node: names of its code        off" ".map: there is none" "warning: JavaScript functions have no names: run node with --perf-basic-prof"
+    doctor node old --x ".map: it is older than the process: another's" "warning: JavaScript"
+    doctor python3.12 none -Xperf "python: names                  on  -X perf"
+    doctor python3.12 none --x "python: names                 off  -X perf" "warning: Python functions have no names: run python3 with -X perf"
+    doctor python3.11 none -Xperf "python: names                none  from 3.12 on (-X perf)"
+    lacks said "warning: Python"
+    [ -z "$(sed -n '/^  python/,$p' said | awk 'length > 80')" ] || { cat said; false; }
 }

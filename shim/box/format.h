@@ -413,8 +413,7 @@ struct dump_jit {
 };
 static_assert(sizeof(struct dump_jit) == 32, "dump_jit is 32 bytes");
 
-#define DUMP_JIT_REUSED 1u /* lines before this one give other names to an address of it: other code was there first   \
-                            */
+#define DUMP_JIT_REUSED 1u /* lines before this one give other names to an address of it: other code was there */
 
 enum dump_jit_map {
     JIT_MAP_READ = 1,
@@ -430,18 +429,18 @@ enum dump_jit_map {
 
 /* A line of a perf map: start and size, hexadecimal, perhaps with 0x in front; behind one blank the name, up to the end
  * of the line. False: it is none. */
+static inline unsigned dump_jit_digit(unsigned char c) {
+    unsigned letter = (c | 32u) - 'a', digit = c - (unsigned)'0';
+    return digit < 10 ? digit : letter < 6 ? letter + 10 : 16;
+}
 static inline const char *dump_jit_hex(const char *at, const char *end, uint64_t *value) {
     const char *first;
+    unsigned digit;
     while (at < end && (*at == ' ' || *at == '\t')) at++;
     if (end - at > 2 && at[0] == '0' && (at[1] == 'x' || at[1] == 'X')) at += 2;
     *value = 0;
-    for (first = at; at < end && at - first < 16; at++) {
-        int c = *at, digit = c >= '0' && c <= '9'                 ? c - '0'
-                             : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-                                                                  : -1;
-        if (digit < 0) break;
-        *value = *value << 4 | (uint64_t)digit;
-    }
+    for (first = at; at < end && at - first < 16 && (digit = dump_jit_digit((unsigned char)*at)) < 16; at++)
+        *value = *value << 4 | digit;
     return at > first && at < end && (*at == ' ' || *at == '\t') ? at : 0;
 }
 static inline int dump_jit_line(const char *line, const char *end, uint64_t *start, uint64_t *size, const char **name) {

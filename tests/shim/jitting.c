@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define FUNCTIONS 3
-#define APART     64 /* bytes from one to the next */
+#define APART     64ul /* bytes from one to the next */
 
 typedef void *maker(size_t size);
 
@@ -41,8 +41,8 @@ static void write_lines(FILE *map, const char *prefix, const char *end) {
                                                  "void shop.Order.place(int, java.lang.String)",
                                                  "JS:*handle /srv/shop.js:10:5"};
     for (int i = 0; i < FUNCTIONS; i++)
-        (void)fprintf(map, "0x%016lx 0x%x %s%s%s", (unsigned long)(code + i * APART), APART, prefix, names[i],
-                      i < FUNCTIONS - 1 ? "\n" : end);
+        (void)fprintf(map, "0x%016lx 0x%lx %s%s%s", (unsigned long)(code + (unsigned long)i * APART), APART, prefix,
+                      names[i], i < FUNCTIONS - 1 ? "\n" : end);
 }
 
 static void write_map(const char *kind) {

@@ -143,7 +143,7 @@ static void a_line_longer_than_any_is_dropped_and_the_next_one_read(void **state
     (void)state;
     assert_non_null(file);
     memset(file, 'x', length);
-    memcpy(file, "1000 20 ", 8);
+    for (int i = 0; i < 8; i++) file[i] = "1000 20 "[i];
     (void)strcpy(file + length, "\n1000 20 after\n");
     for (size_t piece = PERFMAP_LINE_MOST / 2; piece < 2 * PERFMAP_LINE_MOST; piece += 4099) {
         struct perfmap m = map_of(&address, 1);
@@ -158,7 +158,7 @@ static void names_are_cut_and_addresses_counted_once(void **state) {
     char file[2 * DUMP_JIT_NAME_MOST];
     (void)state;
     memset(file, 'n', sizeof file);
-    memcpy(file, "1000 20 ", 8);
+    for (int i = 0; i < 8; i++) file[i] = "1000 20 "[i];
     (void)strcpy(file + sizeof file - 2, "\n");
     struct perfmap m = map_of(twice, ARRAY_LENGTH(twice));
     assert_int_equal(m.count, 3);
@@ -209,8 +209,8 @@ static void random_maps_in_random_pieces_are_read_as_line_by_line(void **state) 
         for (size_t i = 0; i < count; i++) wanted[i] = 0x1000 + random_below(0x200);
         for (uint64_t lines = random_below(40); lines > 0; lines--)
             length += (size_t)snprintf(file + length, sizeof file - length, "%s%llx %llx f%llu%s",
-                                       random_below(2) ? "0x" : "", (unsigned long long)(0x1000 + random_below(0x200)),
-                                       (unsigned long long)(1 + random_below(0x40)), (unsigned long long)lines,
+                                       random_below(2) ? "0x" : "", 0x1000ull + random_below(0x200),
+                                       1ull + random_below(0x40), (unsigned long long)lines,
                                        lines == 1 && random_below(4) == 0 ? "" : "\n");
         file[length] = 0;
         struct perfmap m = map_of(wanted, count);

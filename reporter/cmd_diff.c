@@ -9,6 +9,7 @@
 #include "reporter/arguments.h"
 #include "reporter/commands.h"
 #include "reporter/load/diff.h"
+#include "reporter/load/jit.h"
 #include "reporter/load/memory.h"
 #include "reporter/report.h"
 #include "reporter/symbols/skipped.h"
@@ -169,9 +170,14 @@ static void print_json(const struct diff *diff, const struct merged *now) {
 static bool load(struct merged *merged, char *path) {
     struct report_request request = {.paths = &path, .path_count = 1};
     bool found = report_load(merged, &request);
+    return found && merged->part_count && !merged->reason_count;
+}
+
+static void build(struct merged *merged, const struct merged *other) {
+    for (size_t i = 0; i < merged->part_count; i++)
+        for (size_t j = 0; j < other->part_count; j++) jit_lend(merged->parts[i].dump, other->parts[j].dump);
     merged_build(merged);
     merged_sort(merged, BY_BYTES);
-    return found && merged->part_count && !merged->reason_count;
 }
 
 /* What was not tracked has no sites that could grow: that is no "nothing grew". */
@@ -190,6 +196,8 @@ static int compare(char *old, char *new, const struct parsed *parsed) {
     struct diff diff = {0};
     bool whole = load(&before, old);
     whole = load(&now, new) && whole;
+    build(&before, &now);
+    build(&now, &before);
     whole = is_tracked(&before, old) && is_tracked(&now, new) && whole;
     if (before.part_count && now.part_count) {
         diff_make(&diff, &before, &now);

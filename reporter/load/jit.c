@@ -15,34 +15,50 @@
 /* --- addresses --- */
 
 static int compare_addresses(const void *left, const void *right) {
-    const struct jit_code *a = left, *b = right;
-    return (a->address > b->address) - (a->address < b->address);
+    const uint64_t *a = left, *b = right;
+    return (*a > *b) - (*a < *b);
 }
 
-static void add(struct jit *jit, size_t *capacity, uint64_t frame, bool exact) {
-    if (DUMP_FRAME_MODULE(frame) != DUMP_NO_MODULE || !DUMP_FRAME_OFFSET(frame)) return;
-    jit->codes = memory_more(jit->codes, capacity, jit->count + 1, sizeof *jit->codes);
-    jit->codes[jit->count++].address = DUMP_FRAME_OFFSET(frame) - !exact;
+#define FRAMES_MOST (16u << 20) /* that are looked at: a hostile dump may have nothing else */
+
+struct found {
+    uint64_t *addresses;
+    size_t count, capacity;
+};
+
+static void add(struct found *found, uint64_t frame, bool exact) {
+    if (DUMP_FRAME_MODULE(frame) != DUMP_NO_MODULE || !DUMP_FRAME_OFFSET(frame) || found->count == FRAMES_MOST) return;
+    found->addresses = memory_more(found->addresses, &found->capacity, found->count + 1, sizeof *found->addresses);
+    found->addresses[found->count++] = DUMP_FRAME_OFFSET(frame) - !exact;
 }
 
 /* All as return addresses, and those that are none as they are: the stacks of a hostile dump may be all frames of it.
  */
-static void find_addresses(struct jit *jit, const struct dump *dump) {
+static struct found find_frames(const struct dump *dump) {
     uint64_t frames = dump_count(dump, DUMP_FRAMES), exact = 0;
-    size_t capacity = 0, unique = 0;
-    for (uint64_t i = 0; i < frames; i++) add(jit, &capacity, dump_frames(dump)[i], false);
-    for (uint64_t i = 0; frames && jit->count && i < dump_count(dump, DUMP_STACKS); i++) {
+    struct found found = {0};
+    for (uint64_t i = 0; i < frames; i++) add(&found, dump_frames(dump)[i], false);
+    for (uint64_t i = 0; frames && found.count && i < dump_count(dump, DUMP_STACKS); i++) {
         const struct dump_stack *stack = &dump_stacks(dump)[i];
         for (uint32_t j = 0; stack->exact && j < stack->frames && j < 64 && exact < frames; j++) {
             if (!(stack->exact >> j & 1)) continue;
-            add(jit, &capacity, dump_frames(dump)[stack->first_frame + j], true);
+            add(&found, dump_frames(dump)[stack->first_frame + j], true);
             exact++;
         }
     }
-    if (jit->count) qsort(jit->codes, jit->count, sizeof *jit->codes, compare_addresses);
-    for (size_t i = 0; i < jit->count; i++)
-        if (!i || jit->codes[i].address != jit->codes[unique - 1].address) jit->codes[unique++] = jit->codes[i];
+    return found;
+}
+
+static void find_addresses(struct jit *jit, const struct dump *dump) {
+    struct found found = find_frames(dump);
+    size_t unique = 0;
+    if (found.count) qsort(found.addresses, found.count, sizeof *found.addresses, compare_addresses);
+    for (size_t i = 0; i < found.count; i++)
+        if (!i || found.addresses[i] != found.addresses[unique - 1]) found.addresses[unique++] = found.addresses[i];
+    jit->codes = memory_get(unique, sizeof *jit->codes);
     jit->count = unique;
+    for (size_t i = 0; i < unique; i++) jit->codes[i].address = found.addresses[i];
+    free(found.addresses);
 }
 
 /* The first that is not below it. */
@@ -87,6 +103,7 @@ static void take_records(struct jit *jit, const struct dump *dump) {
                      ? (enum dump_jit_map)records[0].flags
                      : JIT_MAP_FAILED;
     jit->time = records[0].start;
+    free(jit->path);
     jit->path = memory_text(path.bytes, path.length);
     for (uint64_t i = 1; i < count; i++) {
         struct text name = dump_text(dump, records[i].name);
@@ -162,6 +179,23 @@ struct jit *jit_of(struct dump *dump) {
     take_records(jit, dump);
     if (jit->state != JIT_MAP_READ) ask_process(jit, dump);
     return jit;
+}
+
+/* Texts of a dump stay with it, and so must that one stay. */
+void jit_lend(struct dump *to, struct dump *from) {
+    if (!dump_same_image(to, from) || !jit_of(from)->count || !jit_of(to)->count) return;
+    struct jit other = {.count = to->jit->count, .codes = memory_get(to->jit->count, sizeof *other.codes)};
+    for (size_t i = 0; i < other.count; i++) other.codes[i].address = to->jit->codes[i].address;
+    take_records(&other, from);
+    for (size_t i = 0; i < other.count && other.state == JIT_MAP_READ; i++)
+        if (!to->jit->codes[i].name.length) to->jit->codes[i] = other.codes[i];
+    if (other.state == JIT_MAP_READ && to->jit->state != JIT_MAP_READ) {
+        to->jit->state = JIT_MAP_READ;
+        to->jit->late = true;
+        to->jit->time = other.time;
+    }
+    free(other.codes);
+    free(other.path);
 }
 
 const struct jit_code *jit_at(const struct dump *dump, uint64_t address) {

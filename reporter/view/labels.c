@@ -127,6 +127,14 @@ static char *join_pieces(struct piece *pieces, size_t count) {
     return label;
 }
 
+/* Exact: two that differ look different. */
+static void write_size(char *to, size_t room, uint64_t bytes) {
+    if (bytes < 1024 || bytes % 1024)
+        (void)snprintf(to, room, ", %s B", units_count(bytes));
+    else
+        (void)snprintf(to, room, ", %s", units_bytes(bytes));
+}
+
 static bool is_alone(const struct row *row) {
     size_t shown = row->steps[row->name].shown == WITH_ADDRESS;
     for (size_t i = 0; i < row->count; i++) shown += row->steps[i].shown != HIDDEN;
@@ -155,7 +163,7 @@ static char *make_label(const struct view *view, const struct row *row, size_t w
         pieces[count++] = make_piece(view, &row->steps[i], i + 1 == last ? " > " : " ..> ", each);
         last = i;
     }
-    if (row->with_size) (void)snprintf(size, sizeof size, ", %s", units_bytes(row->sizes->smallest));
+    if (row->with_size) write_size(size, sizeof size, row->sizes->smallest);
     size_t room = width > strlen(size) ? width - strlen(size) : 0;
     if (!view->options.full) fit_pieces(pieces, count, room);
     char *label = join_pieces(pieces, count);

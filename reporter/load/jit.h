@@ -24,7 +24,7 @@ struct jit {
     size_t hits;
 };
 
-struct jit *jit_of(struct dump *dump);                                    /* made when it is first asked for */
+struct jit *jit_of(struct dump *dump); /* made when it is first asked for */
 /* What has no name in a dump gets that of another dump of the same process, which is to be closed after it. */
 void jit_lend(struct dump *to, struct dump *from);
 const struct jit_code *jit_at(const struct dump *dump, uint64_t address); /* NULL: it has no name */

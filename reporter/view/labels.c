@@ -39,15 +39,6 @@ static void add_step(struct row *row, size_t *capacity, const struct merged_fram
     row->steps[row->count++] = (struct step){.symbol = *symbol, .frame = frame};
 }
 
-/* What stands for any code says little: beside it what an interpreted function called, or who called nameless code. */
-static void show_beside_unknown(struct row *row, const struct view *view) {
-    const struct step *name = &row->steps[row->name];
-    bool has_name = name->symbol.brief != NULL;
-    if (has_name && row->name && jitted_is_unknown(name->symbol.brief)) row->steps[row->name - 1].shown = FUNCTION;
-    if (has_name || !view->merged->modules[name->frame->module]->jit || row->name + 1 == row->count) return;
-    if (row->steps[row->name + 1].symbol.brief) row->steps[row->name + 1].shown = FUNCTION;
-}
-
 static void fill_row(struct row *row, const struct view *view, const struct merged_site *site) {
     static const struct symbol_frame unknown;
     struct site_name name = naming_of(view->symbols, view->merged, site);
@@ -67,7 +58,6 @@ static void fill_row(struct row *row, const struct view *view, const struct merg
     row->sizes = &site->sizes;
     if (!row->count) return;
     row->steps[row->name].shown = FUNCTION;
-    show_beside_unknown(row, view);
 }
 
 /* --- what a label says --- */
@@ -169,6 +159,22 @@ static char *make_label(const struct view *view, const struct row *row, size_t w
     char *label = join_pieces(pieces, count);
     if (!view->options.full) (void)escape_fit(label, room, false);
     return memory_append(label, size);
+}
+
+/* What stands for any code says little: beside it what an interpreted function called, or who called nameless code; if
+ * there is room for the whole of it. */
+static void show_beside_unknown(struct row *row, const struct view *view, size_t width) {
+    if (!row->count) return;
+    const struct step *name = &row->steps[row->name];
+    struct step *beside = NULL;
+    bool has_name = name->symbol.brief != NULL, jit = view->merged->modules[name->frame->module]->jit;
+    if (has_name && row->name && jitted_is_unknown(name->symbol.brief)) beside = &row->steps[row->name - 1];
+    if (!has_name && jit && row->name + 1 < row->count) beside = &row->steps[row->name + 1];
+    if (!beside || !beside->symbol.brief) return;
+    beside->shown = FUNCTION;
+    char *whole = make_label(view, row, SIZE_MAX);
+    if (escape_width(whole) > width && !view->options.full) beside->shown = HIDDEN;
+    free(whole);
 }
 
 /* --- telling rows of one label apart --- */
@@ -328,6 +334,7 @@ char **labels_make(const struct view *view, size_t count, size_t width) {
     char **labels = memory_get(count, sizeof *labels);
     for (size_t i = 0; i < count; i++) {
         fill_row(&rows[i], view, view->merged->sites[i]);
+        show_beside_unknown(&rows[i], view, width);
         rows[i].label = make_label(view, &rows[i], width);
         sorted[i] = &rows[i];
     }

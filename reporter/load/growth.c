@@ -59,7 +59,9 @@ static uint64_t age(const struct dump *dump, uint64_t time) {
 
 void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known) {
     static struct merged_frame frames[MERGED_FRAMES_MAX];
-    for (struct pair *pair = add_up(dump), *next = NULL; pair; pair = next) {
+    struct pair *table = add_up(dump), *pair = table, *next = NULL;
+    HASH_CLEAR(hh, table); /* the pairs stay */
+    for (; pair; pair = next) {
         next = pair->hh.next;
         struct merged_site *site =
             merged_site_of(merged, dump, known, pair->key.made, dump_main_verdict(dump, pair->key.made));

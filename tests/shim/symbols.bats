@@ -21,6 +21,17 @@ setup() { plain; }
     same "$(json '[s["name"] for s in d["sites"]][0]' "$dump")" second_site
 }
 
+@test "containers_are_named_by_who_fills_them" {
+    expect 0 paranoid "$SHIM_TOOLS/containers"
+    dump=$(find dumps -name 'containers.*')
+    same "$(json 'sorted({s["name"] for s in d["sites"] if s["blocks"] >= 50})' "$dump")" "['Shop::place', 'cycle']"
+    # Rows of one name: by line, by size where that is the same, by address where that is it, too.
+    "$WEIR_REPORTER" report --top 20 "$dump" >text </dev/null 3>&-
+    sed -nE 's/^ +[0-9]+ .* [0-9]s  ((Shop|cycle).*)/\1/p' text | sed -E 's/0x[0-9a-f]+/ADDRESS/; s/:[0-9]+/:LINE/; s/, [0-9,]+ B/, SIZE/' | sort | uniq -c >rows
+    has rows "2 cycle:LINE at containers+ADDRESS" "Shop::place:LINE"
+    lacks rows std:: alloc
+    [ "$(sed -nE 's/^ +[0-9]+ .* [0-9]s  ((Shop|cycle).*)/\1/p' text | sort | uniq -d)" = "" ] || { cat text; false; }
+}
 @test "only_the_symbols_of_exports_map_are_defined" {
     sed -n '/^global:/,/^local:/s/^ *\([A-Za-z_0-9]*\);.*/\1/p' "$WEIR_ROOT/shim/entry/exports.map" | sort >wanted
     nm -D --defined-only "$WEIR_SHIM" | awk '{ print $NF }' | sort >seen

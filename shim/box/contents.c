@@ -25,6 +25,7 @@ _Static_assert(ARENA_OCCUPANCIES == DUMP_OCCUPANCIES, "slabs are told apart as i
 
 struct site_sum {
     uint64_t blocks, bytes, oldest, newest, pinned;
+    uint64_t leaked_blocks, leaked_bytes;
     uint32_t threads;
     uint32_t thread[SITE_THREADS];
 };
@@ -105,6 +106,7 @@ static void add_to_site(struct contents *c, const struct dump_block *b, uint64_t
     site->blocks++;
     site->bytes += b->size;
     site->pinned += pinned;
+    if (b->verdict == DUMP_LEAKED) site->leaked_blocks++, site->leaked_bytes += b->size;
     note_thread_of(c, site, b->thread);
 }
 
@@ -189,6 +191,7 @@ static void write_sites(struct contents *c) {
     for (uint32_t i = 0; c->sites && i < c->named.count; i++) {
         const struct site_sum *s = &c->sites[i];
         if (s->blocks == 0) continue;
+        leaks_add(&c->leaks, named_id(&c->named, i), s->leaked_blocks, s->leaked_bytes);
         struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, 0, 0, s->pinned};
         writer_add(&c->w, &d, sizeof d);
     }

@@ -3,6 +3,7 @@
 #define WEIR_BOX_CONTENTS_H
 
 #include "shim/arena/arena.h"
+#include "shim/box/leaks.h"
 #include "shim/box/memory.h"
 #include "shim/box/named.h"
 #include "shim/box/verdicts.h"
@@ -28,7 +29,8 @@ struct contents {
     struct memory memory;
     bool memory_seen;
     struct verdicts verdicts;
-    uint32_t threads; /* distinct makers seen */
+    struct leaks leaks; /* where the largest were made, as long as there was memory to add them up by site */
+    uint32_t threads;   /* distinct makers seen */
     uint32_t pid;
 };
 

@@ -296,6 +296,7 @@ static void write_requested(void *argument) {
             r->error = output_keep(&o);
         else
             output_drop(&o);
+        if (r->error == 0 && r->reason == DUMP_AT_EXIT) leaks_tell(&c.leaks, &c.verdicts, dump_path);
     }
     if (r->error != 0) complain(dump_path, r->error);
 }

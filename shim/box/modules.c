@@ -11,6 +11,7 @@
 #include "shim/base/text.h"
 #include "shim/box/format.h"
 #include "shim/box/image.h"
+#include "shim/box/stacks.h"
 #include "shim/box/state.h"
 
 #include <fcntl.h>
@@ -234,6 +235,18 @@ void module_describe_frame(struct text *t, uint64_t frame) {
         text_add(t, "+");
     }
     text_add_hex(t, DUMP_FRAME_OFFSET(frame));
+}
+
+#define FRAMES_SHOWN 8
+
+void module_describe_stack(struct text *t, const char *title, uint32_t id) {
+    if (!stack_is_one(id)) return;
+    text_add(t, "\nweir:   ");
+    text_add(t, title);
+    for (uint32_t i = 0; i < FRAMES_SHOWN && stack_is_one(id); i++, id = stack_at(id)->outer) {
+        text_add(t, i == 0 ? " " : " < ");
+        module_describe_frame(t, stack_at(id)->frame);
+    }
 }
 
 void module_describe(struct text *t, const void *code) {

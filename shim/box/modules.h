@@ -52,6 +52,8 @@ void modules_note_free(const void *p);
 struct text;
 void module_describe(struct text *t, const void *code);
 void module_describe_frame(struct text *t, uint64_t frame);
+/* A line of its first frames, behind the title; nothing where it is not known. */
+void module_describe_stack(struct text *t, const char *title, uint32_t id);
 
 /* The frame, as in DUMP_FRAMES, of a code address. */
 uint64_t module_frame(const void *code);

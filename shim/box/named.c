@@ -52,7 +52,7 @@ static uint32_t frames_of(uint32_t id, uint64_t frames[OPTION_DEPTH_MAX], struct
     return n;
 }
 
-static uint32_t id_of(const struct named *n, uint32_t number) {
+uint32_t named_id(const struct named *n, uint32_t number) {
     return n->number ? n->id[number] : number;
 }
 
@@ -62,7 +62,7 @@ void named_write(const struct named *n, struct writer *w, struct jit *jit) {
     writer_begin(w, DUMP_FRAMES, sizeof(uint64_t));
     for (uint32_t i = 1; i < n->count; i++) {
         struct dump_stack d = {0};
-        uint32_t count = frames_of(id_of(n, i), frames, &d);
+        uint32_t count = frames_of(named_id(n, i), frames, &d);
         writer_add(w, frames, count * sizeof frames[0]);
         jit_note(jit, frames, count, d.exact);
     }
@@ -70,7 +70,7 @@ void named_write(const struct named *n, struct writer *w, struct jit *jit) {
     writer_begin(w, DUMP_STACKS, sizeof(struct dump_stack));
     for (uint32_t i = 0; i < n->count; i++) {
         struct dump_stack d = {.flags = DUMP_STACK_NONE};
-        uint32_t id = i == 0 ? STACK_UNKNOWN : id_of(n, i);
+        uint32_t id = i == 0 ? STACK_UNKNOWN : named_id(n, i);
         if (id >= STACK_ROOTS) {
             d = (struct dump_stack){.first_frame = written};
             d.frames = (uint16_t)frames_of(id, frames, &d);

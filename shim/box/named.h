@@ -21,6 +21,9 @@ uint32_t named_number(struct named *n, uint32_t id);
 /* The same of one that was named already; 0: it was not. */
 uint32_t named_before(const struct named *n, uint32_t id);
 
+/* The stack with the number. */
+uint32_t named_id(const struct named *n, uint32_t number);
+
 /* DUMP_FRAMES and DUMP_STACKS; the frames of no module are noted. */
 struct jit;
 void named_write(const struct named *n, struct writer *w, struct jit *jit);

@@ -75,7 +75,6 @@ static void end(struct verdicts *v) {
 
 void scan_start(void) {
     static const struct verdicts_by by = {is_wanted, begin, verdict, end};
-    if (options.leaks == 0) return;
     park_start();
     dump_verdicts = &by;
 }

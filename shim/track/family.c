@@ -70,8 +70,8 @@ static void say(const struct place *place, const struct release *by, const void 
     text_add(&t, " was made by ");
     text_add(&t, words_of(place->side->family));
     report_add_caller(&t, caller);
-    report_add_stack(&t, "made at", place->side->stack);
-    report_add_stack(&t, by->resized ? "resized at" : "freed at", stack);
+    module_describe_stack(&t, "made at", place->side->stack);
+    module_describe_stack(&t, by->resized ? "resized at" : "freed at", stack);
     message_send(&t);
 }
 

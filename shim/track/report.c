@@ -12,8 +12,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define FRAMES_SHOWN 8
-
 /* Above every frame of this thread: its thread control block lies there, or what the kernel gave the first one. */
 static uintptr_t stack_top(void) {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
@@ -79,20 +77,10 @@ void report_add_caller(struct text *t, const void *caller) {
     module_describe(t, caller);
 }
 
-void report_add_stack(struct text *t, const char *title, uint32_t id) {
-    if (!stack_is_one(id)) return;
-    text_add(t, "\nweir:   ");
-    text_add(t, title);
-    for (uint32_t i = 0; i < FRAMES_SHOWN && stack_is_one(id); i++, id = stack_at(id)->outer) {
-        text_add(t, i == 0 ? " " : " < ");
-        module_describe_frame(t, stack_at(id)->frame);
-    }
-}
-
 void report_add_stacks(struct text *t, const struct side *side) {
     uint32_t state = atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed);
-    report_add_stack(t, "made at", side->stack);
-    report_add_stack(t, state == SIDE_FREED ? "freed at" : "grown at", side->latest_stack);
+    module_describe_stack(t, "made at", side->stack);
+    module_describe_stack(t, state == SIDE_FREED ? "freed at" : "grown at", side->latest_stack);
 }
 
 enum misuse report_kind_of_foreign(const void *p) {

@@ -30,7 +30,6 @@ struct text;
 void report_begin(struct text *t, const char *entry, const void *p);
 void report_add_block(struct text *t, const struct place *place); /* "the block of 100 bytes at 0x7e…" */
 void report_add_caller(struct text *t, const void *caller);
-void report_add_stack(struct text *t, const char *title, uint32_t id); /* a line; nothing where it is not known */
-void report_add_stacks(struct text *t, const struct side *side);       /* lines: made at, grown at or freed at */
+void report_add_stacks(struct text *t, const struct side *side); /* lines: made at, grown at or freed at */
 
 #endif

@@ -8,7 +8,8 @@ setup() { plain; }
 # fates CASE WANTED: sizes by verdict; blocks of the C library's own are left out.
 fates() {
     expect 0 paranoid WEIR_LEAKS=exit "$SHIM_TOOLS/leaked" "$1"
-    silent
+    grep -vE "^weir: LEAK: |^weir:   made at " err >others || true
+    same "$(cat others)" ""
     fates_of "$(the_dump leaked)" "$2"
 }
 fates_of() {
@@ -105,4 +106,26 @@ for i in range(20000): p = c.malloc(1000)'
             fates_of "$(the_dump leaked)" "${case#* }"
         done
     done
+}
+
+# --- messages at the end ---
+
+@test "a_program_that_is_preloaded_alone_says_what_it_leaked" {
+    LIMIT=60 expect 0 paranoid WEIR_LEAKS=exit "$SHIM_TOOLS/leaks_c" 3 100
+    cp err said
+    same "$(grep -c '^weir: LEAK: .* not freed before ' said)" "$(json 'min(10, sum(s["verdict"] == "leaked" for s in d["sites"]))' "$(the_dump leaks_c)")"
+    grep -qE '^weir: LEAK: [0-9]+ blocks?, [0-9]+ bytes? (was|were) not freed before (it|they) became unreachable$' said
+    grep -qE '^weir:   made at leaks_c\+0x[0-9a-f]+' said
+    grep -qF "weir: LEAK: weir report $PWD/dumps/" said || grep -qE '^weir: LEAK: [0-9]+ more places?; weir report ' said
+    [ "$(wc -l <said)" -le 24 ]
+    for quiet in WEIR_LEAKS=off WEIR_QUIET=1 WEIR_RUN=gate; do
+        LIMIT=60 expect 0 paranoid WEIR_LEAKS=exit $quiet "$SHIM_TOOLS/leaks_c" 3 100
+        lacks err LEAK
+    done
+}
+@test "where_blocks_are_sampled_the_sum_is_exact_all_the_same" {
+    LIMIT=60 expect 0 simple WEIR_LEAKS=exit WEIR_SAMPLE_BLOCKS=2 "$SHIM_TOOLS/leaks_c" 3 100
+    same "$(sed -nE 's/^weir: LEAK: ([0-9]+) blocks, ([0-9]+) bytes were not freed .*/\1 \2/p' err)" \
+        "$(json '"%d %d" % (d["verdicts"]["leaked"]["blocks"], d["verdicts"]["leaked"]["bytes"])' "$(the_dump leaks_c)")"
+    grep -qE '^weir:   of [0-9]+ samples?$' err
 }

@@ -14,7 +14,7 @@
 
 /* What a heap's thread adds up by itself. */
 struct tally {
-    int64_t live;            /* bytes made and given back since these were last added to everybody's */
+    int64_t live, most; /* bytes made and given back since these were last added to everybody's; that are kept back */
     const struct side *last; /* what it tracked last; NULL: that is gone */
     struct {
         uint32_t stack, row;
@@ -109,8 +109,9 @@ ALWAYS_INLINE struct dump_total *row_of(struct tally *t, uint32_t stack) {
 
 /* --- adding --- */
 
-ALWAYS_INLINE void add(const struct dump_total *row, uint64_t *to, uint64_t n) {
-    if (unlikely(row == row_at(0)))
+/* `everybodys`: it is the first row. */
+ALWAYS_INLINE void add(bool everybodys, uint64_t *to, uint64_t n) {
+    if (unlikely(everybodys))
         (void)__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
     else
         __asm__("addq %1, %0" : "+m"(*to) : "er"(n) : "cc");
@@ -134,7 +135,14 @@ static void note_peak(int64_t now) {
     lock_give_word(&noting);
 }
 
+/* Small amounts are kept back, so that threads do not meet at each block. */
+#define KEPT_LEAST ((int64_t)KIB << DUMP_TOTAL_SHIFT)
+#define KEPT_SHARE 512
+#define KEPT_MOST  ((int64_t)(64 * KIB) << DUMP_TOTAL_SHIFT)
+
 static NOINLINE void settle(struct tally *t) {
+    int64_t share = atomic_load_explicit(&peak, memory_order_relaxed) / KEPT_SHARE;
+    t->most = share < KEPT_LEAST ? KEPT_LEAST : share > KEPT_MOST ? KEPT_MOST : share;
     int64_t mine = __atomic_exchange_n(&t->live, 0, __ATOMIC_RELAXED);
     int64_t now = atomic_fetch_add_explicit(&live, mine, memory_order_relaxed) + mine;
     int64_t highest = atomic_load_explicit(&peak, memory_order_relaxed);
@@ -145,17 +153,10 @@ static NOINLINE void settle(struct tally *t) {
     if (now < highest - highest / SLACK && highest > known + known / SLACK) note_peak(highest);
 }
 
-/* Small amounts are kept back, so that threads do not meet at each block. */
-#define KEPT_LEAST ((int64_t)KIB << DUMP_TOTAL_SHIFT)
-#define KEPT_SHARE 512
-#define KEPT_MOST  ((int64_t)(64 * KIB) << DUMP_TOTAL_SHIFT)
-
-static void add_live(struct tally *t, int64_t bytes) {
-    if (!t) return;
+ALWAYS_INLINE void add_live(struct tally *t, int64_t bytes) {
+    if (unlikely(!t)) return;
     __asm__("addq %1, %0" : "+m"(t->live) : "er"(bytes) : "cc");
-    int64_t most = atomic_load_explicit(&peak, memory_order_relaxed) / KEPT_SHARE;
-    most = most < KEPT_LEAST ? KEPT_LEAST : most > KEPT_MOST ? KEPT_MOST : most;
-    if (unlikely(t->live > most) || unlikely(t->live < -most)) settle(t);
+    if (unlikely(t->live > t->most) || unlikely(t->live < -t->most)) settle(t);
 }
 
 ALWAYS_INLINE uint64_t weight_of(struct draw draw) {
@@ -167,10 +168,11 @@ void totals_made(const struct side *side) {
     if (!on) return;
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
+    bool everybodys = row == row_at(0);
     uint64_t weight = weight_of(side_draw(side)), bytes = side->size * weight;
     count(&row->samples);
-    add(row, &row->allocations, weight);
-    add(row, &row->bytes, bytes);
+    add(everybodys, &row->allocations, weight);
+    add(everybodys, &row->bytes, bytes);
     add_live(t, (int64_t)bytes);
     if (t) t->last = side;
 }
@@ -186,13 +188,14 @@ void totals_freed(const struct side *side) {
     if (!on) return;
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
+    bool everybodys = row == row_at(0);
     uint64_t weight = weight_of(side_draw(side)), bytes = side->size * weight;
-    add(row, &row->frees, weight);
-    add(row, &row->freed_bytes, bytes);
+    add(everybodys, &row->frees, weight);
+    add(everybodys, &row->freed_bytes, bytes);
     count(&row->lifetimes[lifetime_of(side)]);
     if (t && t->last == side) {
         t->last = NULL;
-        add(row, &row->temporary, weight);
+        add(everybodys, &row->temporary, weight);
     }
     add_live(t, -(int64_t)bytes);
 }
@@ -201,16 +204,17 @@ void totals_changed(const struct side *side, const struct side *old, uint64_t ol
     if (!on) return;
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
+    bool everybodys = row == row_at(0);
     if (t && t->last == old) t->last = side;
     uint64_t was = weight_of(old_draw);
     uint64_t is = weight_of(side_draw(side));
     /* What it stood for so far has moved, and is drawn elsewhere. */
-    add(row, &row->frees, was - is);
-    add(row, &row->freed_bytes, (was - is) * old_size);
+    add(everybodys, &row->frees, was - is);
+    add(everybodys, &row->freed_bytes, (was - is) * old_size);
     if (side->size > old_size)
-        add(row, &row->bytes, (side->size - old_size) * is);
+        add(everybodys, &row->bytes, (side->size - old_size) * is);
     else
-        add(row, &row->freed_bytes, (old_size - side->size) * is);
+        add(everybodys, &row->freed_bytes, (old_size - side->size) * is);
     add_live(t, (int64_t)(side->size * is) - (int64_t)(old_size * was));
 }
 

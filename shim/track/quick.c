@@ -1,6 +1,7 @@
 /* See quick.h. What is done, and in what order, is what track.c does; each step has its reasons there. */
 #include "shim/track/quick.h"
 #include "shim/arena/heap.h"
+#include "shim/arena/sample.h"
 #include "shim/base/options.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
@@ -9,10 +10,11 @@
 #include "shim/track/request.h"
 #include "shim/track/unwind.h"
 
-static bool on;
+static bool allocates, frees;
 
 void quick_start(void) {
-    on = state_checked() && state_tracking() && !options.harden && !options.zero_on_free && !options.free_stacks;
+    frees = state_tracking() && !options.harden && !options.zero_on_free && !options.free_stacks;
+    allocates = frees && state_checked();
 }
 
 /* The class's slab, if it has a place at hand and nobody waits for the heap. */
@@ -22,11 +24,8 @@ static struct slab *slab_at_hand(struct heap *h, unsigned class) {
     return likely(s && s->free != &slab_nil && !waits) ? s : NULL;
 }
 
-static void *allocate(struct heap *h, size_t n, enum family family, const void *frame) {
-    struct slab *s = slab_at_hand(h, class_of(n));
-    if (unlikely(!s)) return NULL;
-    uint32_t stack = unwind(frame, h);
-    if (unlikely(stack == STACK_UNKNOWN)) return NULL;
+ALWAYS_INLINE void *make(struct slab *s, size_t n, enum family family, uint32_t stack, struct draw draw,
+                         const void *frame) {
     char *p = slab_pop(s);
     struct side *side = slices_side(s) + slab_place(s, p);
     if (likely(options.pattern)) {
@@ -35,15 +34,28 @@ static void *allocate(struct heap *h, size_t n, enum family family, const void *
     }
     ((struct link *)(void *)p)->word = 0;
     if (likely(options.pattern)) pattern_end_of_fresh(p, s->size, n);
-    track_fill(side, n, family, stack, (struct draw){SAMPLE_CERTAIN, 0});
+    track_fill(side, n, family, stack, draw);
     atomic_store_explicit(&side->state, state_live(s), memory_order_release);
     totals_made(side);
     return p;
 }
 
+void *quick_make(size_t n, enum family family, uint32_t stack, struct draw draw, const void *frame) {
+    struct slab *s = frees && n <= CLASS_MAX && tls.heap ? slab_at_hand(tls.heap, class_of(n)) : NULL;
+    return likely(s != NULL) ? make(s, n, family, stack, draw, frame) : NULL;
+}
+
+static void *allocate(struct heap *h, size_t n, enum family family, const void *frame) {
+    struct slab *s = slab_at_hand(h, class_of(n));
+    if (unlikely(!s)) return NULL;
+    uint32_t stack = unwind(frame, h);
+    if (unlikely(stack == STACK_UNKNOWN)) return NULL;
+    return make(s, n, family, stack, (struct draw){SAMPLE_CERTAIN, 0}, frame);
+}
+
 void *quick_allocate(size_t n, enum family family, const void *frame) {
     struct heap *h = tls.heap;
-    if (unlikely(!on || n > CLASS_MAX || !h)) return NULL;
+    if (unlikely(!allocates || n > CLASS_MAX || !h)) return NULL;
     bool outermost = arena_enter();
     void *p = likely(outermost) ? allocate(h, n, family, frame) : NULL;
     if (p && held_cancels_behind(1, 0)) {
@@ -77,7 +89,7 @@ bool quick_free(void *p, const struct release *by, const void *frame) {
     struct heap *h = tls.heap;
     struct side *side;
     struct slab *s;
-    if (unlikely(!on || !h || !(s = own_slab(h, p, &side)))) return false;
+    if (unlikely(!frees || !h || !(s = own_slab(h, p, &side)))) return false;
     bool outermost = arena_enter(), freed = false;
     uint32_t live = SIDE_LIVE | state_epoch();
     if (likely(outermost && is_in_order(s, side, p, by) && !heap_is_asked(h)) &&
@@ -86,6 +98,7 @@ bool quick_free(void *p, const struct release *by, const void *frame) {
         totals_freed(side);
         side->latest_stack = unwind_caller(frame);
         if (likely(options.pattern)) pattern_free_place(p, s->size);
+        sample_count();
         heap_give(s, p);
         freed = true;
     }

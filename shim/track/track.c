@@ -170,6 +170,11 @@ size_t track_end_room(size_t n) {
 static void *allocate_tracked(const struct request *r, struct draw draw) {
     uint32_t stack = track_take_stack(r->frame);
     struct side *side;
+    void *quick = r->alignment <= 16 && !r->origin ? quick_make(r->n, r->family, stack, draw, r->frame) : NULL;
+    if (likely(quick != NULL)) {
+        if (r->zero) mem_zero(quick, r->n);
+        return quick;
+    }
     bool by_class = r->n <= CLASS_MAX; /* is zeroed here, where the pattern was looked at */
     char *p = options.harden && r->n == 0 ? arena_allocate_nothing(r->alignment, &side) : NULL;
     if (!p) p = arena_allocate(r->n + track_end_room(r->n), r->alignment, r->zero && !by_class, &side);

@@ -14,11 +14,15 @@
 #define KEY_BUSY 1u
 
 struct rule *rules;
+size_t rules_mask;
 
 bool rules_start(void) {
     static struct region table;
-    size_t bytes = sizeof(struct rule) << RULES_BITS;
-    if (!region_reserve(&table, bytes, false) || !region_commit(&table, bytes)) return false;
+    size_t places = RULES_MAX;
+    if (!region_reserve(&table, places * sizeof(struct rule), false)) return false;
+    while (places > 1 && places * sizeof(struct rule) > table.size) places /= 2;
+    if (!region_commit(&table, places * sizeof(struct rule))) return false;
+    rules_mask = places - 1;
     rules = (struct rule *)(void *)table.base;
     return true;
 }
@@ -61,7 +65,7 @@ void rules_forget(uint32_t generation) {
     if (likely(now == then) ||
         !atomic_compare_exchange_strong_explicit(&age, &then, now, memory_order_relaxed, memory_order_relaxed))
         return;
-    for (size_t i = 0; i < (size_t)1 << RULES_BITS; i++) atomic_store_explicit(&rules[i].key, 0, memory_order_relaxed);
+    for (size_t i = 0; i <= rules_mask; i++) atomic_store_explicit(&rules[i].key, 0, memory_order_relaxed);
 }
 
 void rule_find(uintptr_t code, bool exact, uint32_t generation, struct known *k) {
@@ -70,7 +74,7 @@ void rule_find(uintptr_t code, bool exact, uint32_t generation, struct known *k)
     struct rule *victim = &rules[slot];
     uint64_t victim_key = 0;
     for (size_t i = 0; i < PROBES; i++) {
-        struct rule *e = &rules[(slot + i) & ((1u << RULES_BITS) - 1)];
+        struct rule *e = &rules[(slot + i) & rules_mask];
         uint64_t there = atomic_load_explicit(&e->key, memory_order_relaxed);
         if (there == key && rule_read(e, key, k)) return;
         bool stale = there == 0 || there >> 49 != generation % RULE_GENERATION;

@@ -14,7 +14,7 @@ struct known {
     uint32_t stack; /* of the frame alone, where that was asked for */
 };
 
-#define RULES_BITS      15
+#define RULES_MAX       32768u
 #define RULE_GENERATION 0x8000u /* generations of modules that keys tell apart */
 
 /* What is remembered of a code address. A reader checks the key before and after. */
@@ -24,6 +24,7 @@ struct rule {
 };
 
 extern HIDDEN struct rule *rules;
+extern HIDDEN size_t rules_mask; /* places, less one: fewer where there is little address space */
 
 bool rules_start(void);
 
@@ -31,7 +32,7 @@ ALWAYS_INLINE uint64_t rule_key(uintptr_t code, bool exact, uint32_t generation)
     return ((uint64_t)(generation % RULE_GENERATION) << 1 | exact) << 48 | (code & 0xffffffffffff);
 }
 ALWAYS_INLINE size_t rule_slot(uintptr_t code) {
-    return (size_t)((code * 0x9e3779b97f4a7c15u) >> (64 - RULES_BITS));
+    return (size_t)((code * 0x9e3779b97f4a7c15u) >> 48) & rules_mask;
 }
 
 ALWAYS_INLINE bool rule_read(const struct rule *e, uint64_t key, struct known *k) {

@@ -41,7 +41,7 @@ run_program() {
         # env, not timeout, starts under weir only what it execs, so that each dump is the program's.
         [ "$level" = without ] || settings=(LD_PRELOAD="$shim" WEIR_LEVEL="$level" WEIR_OUTPUT="$name.dumps/%e.%p.%n.dump")
         # A roomy ceiling changes nothing either.
-        [ "$level" != paranoid ] || settings+=(WEIR_LEAKS=exit WEIR_MAX_DIRECT=16G)
+        [ "$level" != paranoid ] || settings+=(WEIR_LEAKS=exit WEIR_RUN=tests WEIR_MAX_DIRECT=16G)
         [ "$(type -t "$1")" != function ] || program=(/bin/bash -c '"$@"' case "$@")
         close_fds_of_bats
         timeout -k 5 "$limit" env "${settings[@]}" "${program[@]}" >"$name.out" 2>"$name.err" </dev/null && status=0 || status=$?

@@ -80,6 +80,14 @@ static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
         bool fits = index_fits(dump, DUMP_STACKS, grown->stack) && index_fits(dump, DUMP_STACKS, grown->made);
         return fits ? NULL : "a stack that does not exist";
     }
+    case DUMP_RECORDS: {
+        const struct dump_record *record = (const struct dump_record *)records + i;
+        bool fits = index_fits(dump, DUMP_STACKS, record->stack) && index_fits(dump, DUMP_STACKS, record->made);
+        if (!fits) return "a stack that does not exist";
+        if (record->verdict > DUMP_IN_USE) return "an unknown verdict";
+        if (record->number == 0) return "an impossible number";
+        return string_fits(dump, record->hint) ? NULL : "a hint out of range";
+    }
     default:
         return NULL;
     }
@@ -139,7 +147,7 @@ void dump_check(struct dump *dump) {
     static const uint32_t order[] = {/* what others point to comes first */
                                      DUMP_OPTIONS, DUMP_THREADS, DUMP_MODULES,  DUMP_SEGMENTS,
                                      DUMP_FRAMES,  DUMP_STACKS,  DUMP_REFUSALS, DUMP_SITES,
-                                     DUMP_GROWN,   DUMP_TOTALS,  DUMP_MAPPINGS, DUMP_JIT};
+                                     DUMP_GROWN,   DUMP_TOTALS,  DUMP_MAPPINGS, DUMP_RECORDS, DUMP_JIT};
     check_process(dump);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
     check_malloc(dump);

@@ -6,12 +6,25 @@
 #include "reporter/load/memory.h"
 #include "reporter/load/merge.h"
 
+static void say(struct merged *merged, char *words) {
+    merged->doubts = memory_more(merged->doubts, &merged->doubt_capacity, merged->doubt_count + 1, sizeof(char *));
+    merged->doubts[merged->doubt_count++] = words;
+}
+
 static void add(struct merged *merged, uint64_t blocks, const char *words) {
     if (!blocks) return;
-    merged->doubts = memory_more(merged->doubts, &merged->doubt_capacity, merged->doubt_count + 1, sizeof(char *));
-    merged->doubts[merged->doubt_count++] =
-        memory_format("%llu of %llu %sblocks: %s", (unsigned long long)blocks, (unsigned long long)merged->blocks,
-                      merged->sampled ? "sampled " : "", words);
+    say(merged, memory_format("stacks: %llu of %llu %sblocks: %s", (unsigned long long)blocks,
+                              (unsigned long long)merged->blocks, merged->sampled ? "sampled " : "", words));
+}
+
+/* Summed over the dumps that have it: older ones do not. */
+static uint64_t sum_of(const struct merged *merged, uint32_t id) {
+    uint64_t sum = 0, value = 0;
+    for (size_t i = 0; i < merged->part_count; i++) {
+        if (merged->parts[i].older || !dump_stat(merged->parts[i].dump, id, &value)) continue;
+        if (__builtin_add_overflow(sum, value, &sum)) sum = UINT64_MAX;
+    }
+    return sum;
 }
 
 static const struct jit *jit_without_name(const struct merged *merged, const struct merged_site *site) {
@@ -55,6 +68,11 @@ void merged_find_doubts(struct merged *merged) {
         if (jit && jit->state && jit->state != JIT_MAP_READ) jitted += site->blocks;
     }
     bool refused = merged_stat(merged, STAT_STACKS_FULL, &full, &highest) && full;
+    uint64_t unrecorded = sum_of(merged, STAT_RECORDS_LOST);
+    if (unrecorded)
+        say(merged, memory_format("records: %llu accesses of blocks are missing: there was no memory, or a signal "
+                                  "handler had interrupted malloc or free",
+                                  (unsigned long long)unrecorded));
     add(merged, none, refused ? "their stacks found no memory" : "no stack could be taken");
     add(merged, lost, "outer frames could not be found, there is no unwind information");
     add(merged, guessed, "some frames were found by frame pointers and may be wrong");

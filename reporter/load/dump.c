@@ -15,7 +15,7 @@
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 
-#define MAX_SECTIONS      256          /* of all types; the format has 18 and an end */
+#define MAX_SECTIONS      256          /* of all types; the format has 20 and an end */
 #define MAX_SECTION_BYTES (1ull << 30) /* of one that is held in memory */
 #define MAX_PROBLEMS      64           /* a file with more is not worth more lines */
 
@@ -43,6 +43,7 @@ static const struct {
     [DUMP_MEMORY] = {"memory", sizeof(struct dump_memory), sizeof(struct dump_memory)},
     [DUMP_MAPPINGS] = {"mappings", sizeof(struct dump_mapping), sizeof(struct dump_mapping)},
     [DUMP_TOTALS] = {"totals", sizeof(struct dump_total), sizeof(struct dump_total)},
+    [DUMP_RECORDS] = {"records", sizeof(struct dump_record), sizeof(struct dump_record)},
     [DUMP_UNACCOUNTED] = {"unaccounted", sizeof(struct dump_unaccounted), sizeof(struct dump_unaccounted)},
     [DUMP_JIT] = {"jit", sizeof(struct dump_jit), sizeof(struct dump_jit)},
 };

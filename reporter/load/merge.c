@@ -330,6 +330,7 @@ static void add_part(struct merged *merged, size_t number) {
     }
     add_inherited(merged, dump);
     merged_add_growths(merged, dump, &known);
+    merged_add_records(merged, dump, &known);
     add_refusals(merged, dump, &known);
     free(known.number);
 }
@@ -466,6 +467,7 @@ void merged_free(struct merged *merged) {
         free(merged->sites[i]->threads);
         for (size_t j = 0; j < merged->sites[i]->growth_count; j++) free(merged->sites[i]->growths[j].frames);
         free(merged->sites[i]->growths);
+        merged_free_records(merged->sites[i]);
         free(merged->sites[i]);
     }
     for (size_t i = 0; i < merged->module_count; i++) {

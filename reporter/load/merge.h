@@ -44,6 +44,15 @@ struct merged_growth {
     uint64_t oldest_age, newest_age; /* nanoseconds at the dump, of the growth */
 };
 
+/* Where a block of a site was accessed. */
+struct merged_record {
+    struct merged_frame *frames; /* innermost first */
+    uint32_t frame_count;
+    uint32_t flags; /* DUMP_STACK_… */
+    const struct dump_record *record;
+    uint64_t age; /* nanoseconds at the dump */
+};
+
 /* What was made at a site, ever, or in all; estimates where blocks were drawn. */
 struct merged_totals {
     double allocations, bytes, frees, freed_bytes, temporary, peak_blocks, peak_bytes;
@@ -72,6 +81,13 @@ struct merged_site {
     uint64_t more_thread_blocks;
     struct merged_growth *growths; /* most bytes first */
     size_t growth_count, growth_capacity;
+    struct merged_record *records; /* of one of its blocks, the one that was accessed last; the newest comes first */
+    size_t record_count;
+    const struct dump *record_dump; /* which has them; NULL: there are none */
+    uint64_t record_discarded;      /* accesses of that block that are not there any more */
+    uint64_t record_blocks;         /* blocks of the site that have records */
+    uint64_t record_age;            /* of the newest; records.c's, as the next one */
+    size_t record_at;
     uint32_t parts; /* dumps that have it */
     uint32_t last_part;
     size_t id; /* its place in the report's order, from 1 */
@@ -146,6 +162,8 @@ uint32_t merged_frames(struct merged *merged, const struct dump *dump, struct tr
 struct merged_site *merged_site_of(struct merged *merged, const struct dump *dump, struct translation *known,
                                    uint32_t id, enum dump_verdict verdict);
 void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known);
+void merged_add_records(struct merged *merged, const struct dump *dump, struct translation *known); /* records.c */
+void merged_free_records(struct merged_site *site);
 void merged_sort_growths(struct merged_site *site);
 void merged_find_doubts(struct merged *merged); /* doubts.c */
 

@@ -28,8 +28,8 @@ static void print_symbol(const struct view *view, const struct symbol_frame *sym
     free(function);
 }
 
-void view_stack(const struct view *view, const struct merged_frame *frames, uint32_t count, uint32_t flags) {
-    uint32_t shown = view->options.full || count <= FRAMES_SHOWN ? count : FRAMES_SHOWN;
+void view_stack_brief(const struct view *view, const struct merged_frame *frames, uint32_t count, uint32_t most) {
+    uint32_t shown = view->options.full || count <= most ? count : most;
     for (uint32_t i = 0; i < shown; i++) {
         struct symbol_chain chain = symbols_at(view->symbols, frames[i]);
         struct symbol_frame unknown = {0};
@@ -37,12 +37,16 @@ void view_stack(const struct view *view, const struct merged_frame *frames, uint
         for (size_t j = 0; j < chain.count; j++) print_symbol(view, &chain.frames[j], &frames[i]);
     }
     if (shown < count) (void)fprintf(view->out, "        ... %u more frames (--full)\n", count - shown);
+    if (!count) (void)fputs("        no stack could be taken\n", view->out);
+}
+
+void view_stack(const struct view *view, const struct merged_frame *frames, uint32_t count, uint32_t flags) {
+    view_stack_brief(view, frames, count, FRAMES_SHOWN);
     if (flags & DUMP_STACK_CUT) (void)fputs("    : outer frames were left out (WEIR_DEPTH)\n", view->out);
     if (flags & DUMP_STACK_LOST)
         (void)fputs("    : outer frames could not be found: no unwind information there\n", view->out);
     if (flags & DUMP_STACK_GUESS)
         (void)fputs("    : some frames were found by frame pointers and may be wrong\n", view->out);
-    if (!count) (void)fputs("        no stack could be taken\n", view->out);
 }
 
 static void print_growths(const struct view *view, const struct merged_site *site) {
@@ -177,8 +181,10 @@ static void print_site(const struct view *view, const struct merged_site *site) 
     print_amount(view, site);
     if (view->merged->counted > 1)
         (void)fprintf(view->out, "    In %u of %zu processes\n", site->parts, view->merged->counted);
+    view_records(view, site);
     (void)fprintf(view->out, "    Created at:\n");
     view_stack(view, site->frames, site->frame_count, site->flags);
+    view_discarded(view, site);
     print_growths(view, site);
     print_threads(view, site);
     free(a_block);

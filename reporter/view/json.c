@@ -199,6 +199,38 @@ static void put_growths(struct json *json, const struct view *view, const struct
     json_close(json, ']');
 }
 
+static void put_record(struct json *json, const struct view *view, const struct merged_site *site,
+                       const struct merged_record *from) {
+    const struct dump_record *record = from->record;
+    struct text hint = dump_text(site->record_dump, record->hint);
+    char *what = view_what(record);
+    json_open(json, NULL, '{');
+    if (hint.length)
+        json_text(json, "what", hint);
+    else
+        json_string(json, "what", what);
+    json_string(json, "call", view_record(record->kind));
+    json_known(json, "fd", record->fd >= 0, (uint64_t)record->fd);
+    json_number(json, "number", record->number);
+    json_seconds(json, "age_seconds", from->age);
+    json_number(json, "thread", record->thread);
+    put_stack(json, view, from->frames, from->frame_count, from->flags);
+    json_close(json, '}');
+    free(what);
+}
+
+static void put_records(struct json *json, const struct view *view, const struct merged_site *site) {
+    char address[24];
+    json_open(json, "records", '[');
+    for (size_t i = 0; i < site->record_count; i++) put_record(json, view, site, &site->records[i]);
+    json_close(json, ']');
+    if (!site->record_count) return;
+    (void)snprintf(address, sizeof address, "0x%llx", (unsigned long long)site->records[0].record->address);
+    json_string(json, "records_block", address);
+    json_number(json, "records_discarded", site->record_discarded);
+    json_number(json, "records_blocks", site->record_blocks);
+}
+
 static void put_threads(struct json *json, const struct merged_site *site) {
     json_open(json, "threads", '[');
     for (size_t i = 0; i < site->thread_count; i++) {
@@ -274,8 +306,7 @@ static void put_site(struct json *json, const struct view *view, const struct me
     put_threads(json, site);
     put_stack(json, view, site->frames, site->frame_count, site->flags);
     put_growths(json, view, site);
-    json_open(json, "records", '[');
-    json_close(json, ']');
+    put_records(json, view, site);
     json_close(json, '}');
 }
 

@@ -262,7 +262,7 @@ static void print_partial(const struct view *view) {
     }
     if (shown < merged->reason_count)
         (void)fprintf(view->out, "partial: %zu more problems (--full)\n", merged->reason_count - shown);
-    for (size_t i = 0; i < merged->doubt_count; i++) (void)fprintf(view->out, "stacks: %s\n", merged->doubts[i]);
+    for (size_t i = 0; i < merged->doubt_count; i++) (void)fprintf(view->out, "%s\n", merged->doubts[i]);
 }
 
 static void print_part(const struct view *view, const struct part *part) {

@@ -54,6 +54,12 @@ void view_generate(const struct view *view, enum suppression_form form); /* supp
 
 /* A stack, as details show it. */
 void view_stack(const struct view *view, const struct merged_frame *frames, uint32_t count, uint32_t flags);
+/* No more than so many frames, unless all is shown, and nothing of what is not known of them. */
+void view_stack_brief(const struct view *view, const struct merged_frame *frames, uint32_t count, uint32_t most);
+
+/* records.c: where a block of the site was last accessed, and how many accesses are not told. */
+void view_records(const struct view *view, const struct merged_site *site);
+void view_discarded(const struct view *view, const struct merged_site *site);
 
 /* The sites at which anything was ever made, in the order of the view; their number. The caller frees the list. */
 struct merged_site **view_ever(const struct view *view, size_t *count);
@@ -66,6 +72,8 @@ const char *view_verdict(enum dump_verdict verdict); /* leaked, possible, in_use
 const char *view_level(uint32_t level);
 const char *view_reason(uint32_t reason);
 const char *view_operation(uint32_t operation);
+const char *view_record(uint32_t kind);                     /* write, realloc, weir_touch */
+char *view_what(const struct dump_record *record);          /* write(fd 12); a new string */
 const struct part *view_first(const struct merged *merged); /* the first part that counts */
 uint64_t view_uptime(const struct dump *dump);              /* nanoseconds */
 

@@ -38,6 +38,18 @@ const char *view_operation(uint32_t operation) {
     return names[operation <= OP_MMAP ? operation : 0];
 }
 
+const char *view_record(uint32_t kind) {
+    static const char *const names[] = {"access",  "weir_touch", "realloc", "read",     "pread",   "readv",  "preadv",
+                                        "recv",    "recvfrom",   "recvmsg", "recvmmsg", "write",   "pwrite", "writev",
+                                        "pwritev", "send",       "sendto",  "sendmsg",  "sendmmsg"};
+    return names[kind <= RECORD_SENDMMSG ? kind : 0];
+}
+
+char *view_what(const struct dump_record *record) {
+    const char *name = view_record(record->kind);
+    return record->fd >= 0 ? memory_format("%s(fd %d)", name, record->fd) : memory_format("%s", name);
+}
+
 const struct part *view_first(const struct merged *merged) {
     for (size_t i = 0; i < merged->part_count; i++)
         if (!merged->parts[i].older) return &merged->parts[i];
@@ -67,6 +79,8 @@ void view_resolve(const struct view *view, size_t sites) {
         add_frames(&all, site->frames, site->frame_count);
         for (size_t j = 0; j < site->growth_count; j++)
             add_frames(&all, site->growths[j].frames, site->growths[j].frame_count);
+        for (size_t j = 0; j < site->record_count; j++)
+            add_frames(&all, site->records[j].frames, site->records[j].frame_count);
     }
     symbols_prefetch(view->symbols, all.frames, all.count);
     free(all.frames);

@@ -60,6 +60,7 @@ enum dump_section_type {
     DUMP_UNACCOUNTED = 16, /* struct dump_unaccounted[]: what nobody accounts for of it, the largest first */
     DUMP_MAPPINGS = 17,    /* struct dump_mapping[]: the program's own mappings, as far as they are charged */
     DUMP_TOTALS = 18,      /* struct dump_total[]: what was added up of each stack, ever */
+    DUMP_RECORDS = 19,     /* struct dump_record[]: where live blocks were accessed, those of a block in any order */
     DUMP_JIT = 27,         /* struct dump_jit[]: names of code outside of any module, where frames are in such */
     DUMP_END = 0x444e45    /* "END"; no payload */
 };
@@ -242,6 +243,44 @@ struct dump_grown {
 };
 static_assert(sizeof(struct dump_grown) == 32, "dump_grown is 32 bytes");
 
+/* How a block was accessed. Unknown kinds are accesses of which no more is known. */
+enum dump_record_kind {
+    RECORD_TOUCH = 1, /* weir_touch */
+    RECORD_REALLOC = 2,
+    RECORD_READ = 3, /* from here on calls of that name, with a descriptor */
+    RECORD_PREAD = 4,
+    RECORD_READV = 5,
+    RECORD_PREADV = 6,
+    RECORD_RECV = 7,
+    RECORD_RECVFROM = 8,
+    RECORD_RECVMSG = 9,
+    RECORD_RECVMMSG = 10,
+    RECORD_WRITE = 11,
+    RECORD_PWRITE = 12,
+    RECORD_WRITEV = 13,
+    RECORD_PWRITEV = 14,
+    RECORD_SEND = 15,
+    RECORD_SENDTO = 16,
+    RECORD_SENDMSG = 17,
+    RECORD_SENDMMSG = 18
+};
+
+/* An access of a block of DUMP_BLOCKS. The newest one of each block is there; of the others that are not, `number` of
+ * the newest tells how many there were. */
+struct dump_record {
+    uint64_t address; /* where the block begins */
+    uint64_t number;  /* of all accesses of the block, from 1 */
+    uint64_t time;
+    uint32_t stack;          /* where it was accessed */
+    uint32_t made;           /* the stack of its creation: its site */
+    uint32_t verdict;        /* the block's, enum dump_verdict */
+    uint32_t thread;         /* kernel thread id of who accessed it */
+    uint32_t kind;           /* enum dump_record_kind */
+    int32_t fd;              /* of the call, -1: it has none */
+    struct dump_string hint; /* TOUCH: what it was told, empty: nothing */
+};
+static_assert(sizeof(struct dump_record) == 56, "dump_record is 56 bytes");
+
 /* Counters by number. "direct" is the arena, runs and huge blocks; "mapped" is file and shared mappings. */
 enum dump_stat_id {
     STAT_DIRECT_COUNT = 1,        /* live blocks, tracked or not */
@@ -290,6 +329,7 @@ enum dump_stat_id {
     STAT_SAMPLES_LOST = 51,       /* that were drawn, and found no memory among tracked blocks */
     STAT_SAMPLE_THINNED = 52,     /* R was 2 to this power times what it is, at most: so WEIR_SAMPLE_RATE wanted it */
     STAT_SAMPLE_THINNED_NOW = 55, /* the same, as of the dump */
+    STAT_RECORDS_LOST = 56,       /* accesses of tracked blocks of which no record could be made */
     STAT_PLACES = 53,             /* bytes of the places of STAT_DIRECT_COUNT */
     STAT_SAMPLED_PLACES = 54,     /* of those, an estimate from the blocks that were drawn */
     STAT_ALLOCATIONS = 41,        /* blocks ever made, cache hits included: places and runs that were handed out */

@@ -50,6 +50,10 @@ static struct file base_dump(const char *module_path, const char *elf) {
         (void)builder_add(&builder, DUMP_SITES, &site, sizeof site);
         struct dump_block block = {.size = 32 * i, .time = i, .stack = site.stack, .thread = (uint32_t)i};
         (void)builder_add(&builder, DUMP_BLOCKS, &block, sizeof block);
+        for (uint32_t j = 1; j <= i % 4; j++) {
+            struct dump_record record = {i, j + i, i, site.stack, site.stack, 0, 3, j, (int32_t)j, {0, j}};
+            (void)builder_add(&builder, DUMP_RECORDS, &record, sizeof record);
+        }
     }
     for (uint32_t id = 1; id < 20; id++) builder_stat(&builder, id, (uint64_t)id * 1000);
     struct dump_refusal refusal = {.requested = 1, .operation = OP_NEW, .frame = 0x1100};

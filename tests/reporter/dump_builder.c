@@ -29,6 +29,7 @@ static const size_t record_sizes[BUILDER_SECTIONS] = {0,
                                                       sizeof(struct dump_unaccounted),
                                                       sizeof(struct dump_mapping),
                                                       sizeof(struct dump_total),
+                                                      sizeof(struct dump_record),
                                                       [DUMP_JIT] = sizeof(struct dump_jit)};
 
 size_t builder_record_size(uint32_t type) {

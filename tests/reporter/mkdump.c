@@ -12,6 +12,7 @@
  *     --base OFFSET --spread N           the frames of --sites lie in these N bytes of the first module
  *     --set S:RECORD:OFFSET:SIZE=VALUE   bytes of a record, before the checksums
  *     --option NAME=VALUE                an option in force
+ *     --records N --hint BYTES           each block from here on has N access records, of more; of weir_touch
  *     --weight W --stat ID=VALUE         blocks from here on stand for W each; a counter
  */
 #include <getopt.h>
@@ -25,7 +26,8 @@
 
 struct parameters {
     struct builder builder;
-    uint64_t blocks, sites, depth, refusals, size, base, spread;
+    uint64_t blocks, sites, depth, refusals, size, base, spread, records;
+    const char *hint;
     float weight;
     bool with_stacks;
     const char *sets[32];
@@ -61,6 +63,27 @@ static void add_module(struct builder *builder, const char *value) {
     (void)builder_module(builder, bytes, equals ? equals + 1 : bytes, flags);
 }
 
+/* A second later each, and of the blocks the first one's last. */
+static void add_records(struct parameters *parameters, const struct dump_block *block, uint64_t blocks, uint64_t i) {
+    struct builder *builder = &parameters->builder;
+    uint64_t now = builder->process.dump_time, second = 1000000000u;
+    for (uint64_t j = 0; j < parameters->records; j++) {
+        bool touch = parameters->hint && j + 1 == parameters->records;
+        struct dump_record record = {.address = block->address,
+                                     .number = 5 + j,
+                                     .time = now - (blocks * i + parameters->records - j) * second,
+                                     .stack = block->stack,
+                                     .made = block->stack,
+                                     .thread = block->thread,
+                                     .kind = touch   ? RECORD_TOUCH
+                                             : j % 2 ? RECORD_WRITE
+                                                     : RECORD_REALLOC,
+                                     .fd = !touch && j % 2 ? 12 : -1};
+        if (touch) record.hint = string_of(builder, parameters->hint);
+        (void)builder_add(builder, DUMP_RECORDS, &record, sizeof record);
+    }
+}
+
 static void add_site(struct parameters *parameters, size_t stack, uint64_t blocks, uint64_t number) {
     struct builder *builder = &parameters->builder;
     uint64_t now = builder->process.dump_time, second = 1000000000u;
@@ -73,6 +96,7 @@ static void add_site(struct parameters *parameters, size_t stack, uint64_t block
                                    .thread = 4711 + (uint32_t)(i % 2),
                                    .weight = parameters->weight};
         (void)builder_add(builder, DUMP_BLOCKS, &block, sizeof block);
+        add_records(parameters, &block, blocks, i);
         if (block.time < builder->process.fork_time) {
             site.inherited_blocks++;
             site.inherited_bytes += block.size;
@@ -194,6 +218,12 @@ static void take(struct parameters *parameters, char option, const char *value) 
     case 'r':
         parameters->refusals = number;
         return;
+    case 'R':
+        parameters->records = number;
+        return;
+    case 'H':
+        parameters->hint = value;
+        return;
     case 'm':
         add_module(builder, value);
         return;
@@ -273,7 +303,7 @@ static const struct option options[] = {
     {"extra", 1, NULL, 'w'},     {"omit", 1, NULL, 'o'},        {"no-end", 0, NULL, 'E'},   {"set", 1, NULL, 'S'},
     {"option", 1, NULL, 'O'},    {"thread", 1, NULL, 'T'},      {"base", 1, NULL, 'B'},     {"spread", 1, NULL, 'W'},
     {"inherited", 1, NULL, 'i'}, {"forked-from", 1, NULL, 'F'}, {"weight", 1, NULL, 'g'},   {"stat", 1, NULL, 'c'},
-    {NULL, 0, NULL, 0}};
+    {"records", 1, NULL, 'R'},   {"hint", 1, NULL, 'H'},        {NULL, 0, NULL, 0}};
 
 int main(int count, char **arguments) {
     static struct parameters parameters = {.blocks = 12, .sites = 3, .depth = 4};

@@ -130,6 +130,37 @@ may be unseen: sites of fewer than 384 blocks and 192 KiB
     [ "$(json 'd["direct"]["refused"], d["mapped"]["count"], d["sites"][0]["threads"][0]["name"]' .out)" = "(1, None, 'worker')" ]
 }
 
+@test "access_records_are_those_of_the_block_that_was_accessed_last" {
+    mkdump --records 3 --hint 'parsed \x1b]0;x' --blocks 2 --sites 1 --depth 2 --option WEIR_TARGET_RECORDS=4 a.dump
+    expect 0 "$WEIR" report a.dump
+    same "$(sed -nE '/^    Recent/,/^    : /p' <<<"$out" | sed -E 's/ +\(the .*//')" "    Recent access records of the block at 0x100000, the last accessed of 2:
+    #1: Hint: parsed \\x1b]0;x    1s ago, thread 4711
+        gateway+0x1005
+        gateway+0x1045
+    #2: write(fd 12)             2s ago, thread 4711
+        as #1
+    #3: realloc                  3s ago, thread 4711
+        as #1
+    Created at:
+        gateway+0x1005
+        gateway+0x1045
+    : 4 records were discarded (WEIR_TARGET_RECORDS=4)"
+    expect 0 "$WEIR" report --full a.dump
+    lacks "$out" "as #1"
+    expect 0 "$WEIR" report --json a.dump
+    same "$(json '[(r["what"], r["age_seconds"], r["thread"], r["call"], r["fd"], len(r["frames"])) for r in d["sites"][0]["records"]]' .out)" \
+        "[('parsed \\\\x1b]0;x', 1.0, 4711, 'weir_touch', None, 2), ('write(fd 12)', 2.0, 4711, 'write', 12, 2), ('realloc', 3.0, 4711, 'realloc', None, 2)]"
+    same "$(json '[d["sites"][0][k] for k in ("records_block", "records_discarded", "records_blocks")]' .out)" "['0x100000', 4, 2]"
+}
+
+@test "accesses_that_could_not_be_recorded_are_told" {
+    mkdump --stat 56=1234 a.dump
+    expect 0 "$WEIR" report a.dump
+    has "$out" "records: 1234 accesses of blocks are missing"
+    expect 0 "$WEIR" report --json a.dump
+    same "$(json 'd["partial"]' .out)" True
+}
+
 @test "several_threads_and_sizes_are_told_with_their_counts" {
     mkdump --blocks 5 --sites 1 --thread worker a.dump # 16 to 20 bytes, by two threads in turn
     expect 0 "$WEIR" report a.dump

@@ -50,6 +50,11 @@ static char *small_dump(size_t *length) {
     struct dump_total total = {
         .stack = 1, .samples = 3, .allocations = 3 << 10, .bytes = 300 << 10, .lifetimes = {1, 1}};
     (void)builder_add(&builder, DUMP_TOTALS, &total, sizeof total);
+    struct dump_string hint = builder_string(&builder, "a hint", 6);
+    for (uint32_t i = 1; i <= 3; i++) { /* the last of a kind that is not known */
+        struct dump_record record = {64, 7 - i, 3000000000u, i % 3, 1, 0, 7, i < 3 ? i : 1000, -1, hint};
+        (void)builder_add(&builder, DUMP_RECORDS, &record, sizeof record);
+    }
     struct dump_refusal refusal = {.requested = 1, .operation = OP_MMAP, .frame = 0x1001};
     (void)builder_add(&builder, DUMP_REFUSALS, &refusal, sizeof refusal);
     struct dump_thread thread = {7, 0, builder_string(&builder, "worker", 6)};
@@ -62,7 +67,8 @@ static char *small_dump(size_t *length) {
 struct outcome {
     bool usable, whole;
     uint64_t blocks;
-    size_t mappers;
+    size_t mappers, records;
+    uint64_t discarded;
     char first[256];
 };
 
@@ -74,6 +80,10 @@ static void show(struct dump *dump, struct outcome *outcome) {
     merged_sort(&merged, BY_AGE); /* as often as one likes, such as after sites were suppressed */
     outcome->mappers = merged.mapper_count;
     outcome->blocks = merged.blocks;
+    for (size_t i = 0; i < merged.site_count; i++) {
+        outcome->records += merged.sites[i]->record_count;
+        outcome->discarded += merged.sites[i]->record_discarded;
+    }
     static unsigned shown_before; /* a process for the symbols of each is what takes the time */
     if (shown_before++ % 7 != 0 && !getenv("LONG")) {
         merged_free(&merged);
@@ -117,6 +127,8 @@ static void a_whole_dump_is_read_without_complaint(void **state) {
     assert_true(outcome.usable);
     assert_int_equal(outcome.blocks, 3);
     assert_int_equal(outcome.mappers, 1);
+    assert_int_equal(outcome.records, 3);
+    assert_int_equal(outcome.discarded, 3);
     free(bytes);
 }
 

@@ -97,9 +97,10 @@ bench:
 	@scripts/bench
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/weir
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/weir $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
 	install -m 755 $(BUILD)/libweir.so $(DESTDIR)$(PREFIX)/lib/weir/libweir.so
+	install -m 644 shim/weir.h $(DESTDIR)$(PREFIX)/include/weir.h
 	for page in $(MAN:$(BUILD)/%=%); do \
 	    install -D -m 644 $(BUILD)/$$page $(DESTDIR)$(PREFIX)/share/$$page || exit 1; \
 	done

@@ -28,6 +28,7 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "  --on-watermark LIST log, dump, reclaim; or none             WEIR_ON_WATERMARK\n"
                            "  --window SIZE       address space of the arena: 64G              WEIR_WINDOW\n"
                            "  --depth N           frames a stack, 1 to 128                       WEIR_DEPTH\n"
+                           "  --target-records N  access records a block, 0 to 1000     WEIR_TARGET_RECORDS\n"
                            "  --output TEMPLATE   where dumps go: %e program, %p pid,           WEIR_OUTPUT\n"
                            "                      %n number, %t time, %% a percent sign\n"
                            "  --dump-at LIST      exit, signal, limit; or none                 WEIR_DUMP_AT\n"

@@ -14,10 +14,11 @@
 #include "reporter/run.h"
 #include "reporter/view/view.h"
 
-#define LONGEST           2048 /* of a path, as in the shim */
-#define LONGEST_FOLDER    900  /* of WEIR_BOX_DIR, as there */
-#define MAX_DEPTH         128
-#define SAMPLE_BYTES_MOST ((uint64_t)1 << 40)
+#define LONGEST             2048 /* of a path, as in the shim */
+#define LONGEST_FOLDER      900  /* of WEIR_BOX_DIR, as there */
+#define MAX_DEPTH           128
+#define TARGET_RECORDS_MOST 1000
+#define SAMPLE_BYTES_MOST   ((uint64_t)1 << 40)
 
 char *run_self(void) {
     char self[PATH_MAX];
@@ -79,6 +80,10 @@ static bool is_sample_rate(const char *value) {
 
 static bool is_depth(const char *value) {
     return is_number(value, 1, MAX_DEPTH);
+}
+
+static bool is_target_records(const char *value) {
+    return is_number(value, 0, TARGET_RECORDS_MOST);
 }
 
 static bool is_switch(const char *value) {
@@ -157,6 +162,7 @@ const struct run_option run_options[] = {
     {"on-watermark", "WEIR_ON_WATERMARK", is_action_list, "a list of log, dump, reclaim, or none"},
     {"window", "WEIR_WINDOW", is_size, "a size (try 64G)"},
     {"depth", "WEIR_DEPTH", is_depth, "a number from 1 to 128"},
+    {"target-records", "WEIR_TARGET_RECORDS", is_target_records, "a number from 0 to 1000"},
     {"output", "WEIR_OUTPUT", is_template, "a file name (%e %p %n %t and %% may stand in it)"},
     {"dump-at", "WEIR_DUMP_AT", is_event_list, "a list of exit, signal, limit, or none"},
     {"leaks", "WEIR_LEAKS", is_leak_list, "a list of exit, signal, or off"},

@@ -145,9 +145,9 @@ static void check_malloc(struct dump *dump) {
 
 void dump_check(struct dump *dump) {
     static const uint32_t order[] = {/* what others point to comes first */
-                                     DUMP_OPTIONS, DUMP_THREADS, DUMP_MODULES,  DUMP_SEGMENTS,
-                                     DUMP_FRAMES,  DUMP_STACKS,  DUMP_REFUSALS, DUMP_SITES,
-                                     DUMP_GROWN,   DUMP_TOTALS,  DUMP_MAPPINGS, DUMP_RECORDS, DUMP_JIT};
+                                     DUMP_OPTIONS,  DUMP_THREADS,  DUMP_MODULES, DUMP_SEGMENTS, DUMP_FRAMES,
+                                     DUMP_STACKS,   DUMP_REFUSALS, DUMP_SITES,   DUMP_GROWN,    DUMP_TOTALS,
+                                     DUMP_MAPPINGS, DUMP_RECORDS,  DUMP_JIT};
     check_process(dump);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
     check_malloc(dump);

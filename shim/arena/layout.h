@@ -87,12 +87,13 @@ enum family {
  * maker before the pointer is returned, by whoever reallocates or frees it then. Times are CLOCK_MONOTONIC, coarser
  * than its nanoseconds: 9 years fit. Thread ids are below 2^22 (PID_MAX_LIMIT). */
 struct side {
-    _Atomic uint32_t state;   /* enum side_state */
-    uint32_t stack;           /* id of the creation stack */
-    uint32_t thread : 22;     /* kernel thread id of the maker */
-    uint32_t family : 3;      /* enum family */
-    uint32_t is_link_map : 1; /* of a module that frames name: its free tells that the module is unloaded */
-    uint32_t thinned : 5;     /* it was drawn by, see sample.h */
+    _Atomic uint32_t state;       /* enum side_state */
+    uint32_t stack;               /* id of the creation stack */
+    uint32_t thread : 22;         /* kernel thread id of the maker; see freed_elsewhere */
+    uint32_t family : 3;          /* enum family */
+    uint32_t is_link_map : 1;     /* of a module that frames name: its free tells that the module is unloaded */
+    uint32_t thinned : 5;         /* it was drawn by, see sample.h */
+    uint32_t freed_elsewhere : 1; /* by another thread than its maker; `thread` is that one from there on */
     uint32_t latest_stack;    /* id of the stack of its free; while it lives, of when realloc made it larger; 0: none */
     uint64_t size : 48;       /* bytes asked for */
     uint64_t grown_high : 16; /* when realloc made it larger, in 2^26 ns: the upper half */
@@ -118,9 +119,11 @@ ALWAYS_INLINE void side_set_grown(struct side *s, uint32_t stack, uint64_t time)
     s->grown_low = (uint16_t)at;
 }
 
-/* A live entry's low 7 bits tell before how many forks it was made (box/state.h). */
+/* A live entry's low 7 bits tell before how many forks it was made (box/state.h), the next one whether there are access
+ * records of its block (box/records.h). */
 enum side_state { SIDE_NEVER = 0, SIDE_LIVE = 0x4c495600, SIDE_FREED = 0x46524545 };
-#define SIDE_IS_LIVE(state) (((state) & ~127u) == SIDE_LIVE)
+#define SIDE_RECORDED       128u
+#define SIDE_IS_LIVE(state) (((state) & ~255u) == SIDE_LIVE)
 
 enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY, KIND_KEPT /* a run, see kept.h */ };
 

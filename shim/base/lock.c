@@ -38,9 +38,9 @@ static void ends(enum lock_name name) {
 }
 
 __attribute__((destructor)) static void tell(void) {
-    static const char *const names[LOCKS] = {"start", "kept", "heaps", "slices", "modules", "dump"};
+    static const char *const names[LOCKS] = {"start", "kept", "heaps", "slices", "modules", "dump", "records"};
     for (int i = 0; i < LOCKS; i++) {
-        if (held[i].taken == 0) continue;
+        if (held[i].taken == 0 || !names[i]) continue;
         struct text t = {.length = 0};
         text_add(&t, "lock ");
         text_add(&t, names[i]);

@@ -4,15 +4,26 @@
  * guards is written in an order in which every half-done state is safe for a child that finds it: at worst something
  * is lost to that child, never handed out twice.
  *
- * Lock order: LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES; nothing is locked while unwinding, none is held across a callback.
- * The writer of a dump holds LOCK_DUMP over all that it does (box/dump.h); nobody waits for that one for ever. A signal
- * handler never waits for these: a thread inside weir is marked busy (see arena/heap.h). */
+ * Lock order: LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES; LOCK_MODULES, and each of LOCK_RECORDS, alone. Nothing is locked
+ * while unwinding, none is held across a callback. The writer of a dump holds LOCK_DUMP over all that it does
+ * (box/dump.h); nobody waits for that one for ever. A signal handler never waits for these: a thread inside weir is
+ * marked busy (see arena/heap.h). */
 #ifndef WEIR_BASE_LOCK_H
 #define WEIR_BASE_LOCK_H
 
 #include "shim/base/base.h"
 
-enum lock_name { LOCK_START, LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES, LOCK_MODULES, LOCK_DUMP, LOCKS };
+#define LOCK_STRIPES 16
+enum lock_name {
+    LOCK_START,
+    LOCK_KEPT,
+    LOCK_HEAPS,
+    LOCK_SLICES,
+    LOCK_MODULES,
+    LOCK_DUMP,
+    LOCK_RECORDS, /* a share of the access records each, LOCK_STRIPES of them */
+    LOCKS = LOCK_RECORDS + LOCK_STRIPES
+};
 
 /* The page that forks wipe. `owner` is the process that these locks work for; 0 tells a child that it is new. */
 struct lock_page {

@@ -17,6 +17,7 @@ struct options options = {
     .max_direct = UINT64_MAX,
     .check = true,
     .depth = 64,
+    .target_records = 4,
     .dump_at = DUMP_ON_EXIT | DUMP_ON_SIGNAL | DUMP_ON_LIMIT,
     .signal = 63,
     .pattern = true,
@@ -100,6 +101,12 @@ static bool read_depth(const char *s) {
     uint64_t n;
     if (!read_number(s, OPTION_DEPTH_MAX, &n)) return false;
     options.depth = (unsigned)n;
+    return true;
+}
+static bool read_target_records(const char *s) {
+    uint64_t n;
+    if (!text_number(s, &n) || n > OPTION_TARGET_RECORDS_MAX) return false;
+    options.target_records = (unsigned)n;
     return true;
 }
 static bool read_sample_blocks(const char *s) {
@@ -291,6 +298,9 @@ static void print_sample_rate(struct text *t) {
 static void print_depth(struct text *t) {
     text_add_number(t, options.depth);
 }
+static void print_target_records(struct text *t) {
+    text_add_number(t, options.target_records);
+}
 static void print_output(struct text *t) {
     text_add(t, options.output);
 }
@@ -351,6 +361,8 @@ static const struct option {
     {"WEIR_WINDOW", .read = read_window, .print = print_window,
      .otherwise = "not a size (try 64G); as much as costs little is reserved"},
     {"WEIR_DEPTH", .read = read_depth, .print = print_depth, .otherwise = "not a number from 1 to 128; 64 is used"},
+    {"WEIR_TARGET_RECORDS", .read = read_target_records, .print = print_target_records,
+     .otherwise = "not a number from 0 to 1000; 4 is used"},
     {"WEIR_OUTPUT", .read = read_output, .print = print_output,
      .otherwise = "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"},
     {"WEIR_DUMP_AT", .live = true, .read = read_dump_at, .print = print_dump_at,

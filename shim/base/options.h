@@ -37,6 +37,7 @@ struct options {
     bool deepbind;               /* WEIR_DEEPBIND */
     bool quiet;                  /* WEIR_QUIET */
     unsigned depth;              /* WEIR_DEPTH, frames, 1 to OPTION_DEPTH_MAX */
+    unsigned target_records;     /* WEIR_TARGET_RECORDS, 0 to OPTION_TARGET_RECORDS_MAX */
     unsigned leaks;              /* WEIR_LEAKS, LEAKS_AT_… */
     unsigned dump_at;            /* WEIR_DUMP_AT, DUMP_ON_… */
     int signal;                  /* WEIR_SIGNAL, number; 0: none */
@@ -46,10 +47,11 @@ struct options {
 };
 extern struct options options;
 
-#define OPTION_DEPTH_MAX         128u
-#define OPTION_SAMPLE_BYTES_MAX  ((uint64_t)1 << 40)
-#define OPTION_SAMPLE_BLOCKS_MAX 1000000u
-#define OPTION_SAMPLE_RATE_MAX   1000000u
+#define OPTION_DEPTH_MAX          128u
+#define OPTION_TARGET_RECORDS_MAX 1000u
+#define OPTION_SAMPLE_BYTES_MAX   ((uint64_t)1 << 40)
+#define OPTION_SAMPLE_BLOCKS_MAX  1000000u
+#define OPTION_SAMPLE_RATE_MAX    1000000u
 
 void options_read(void);
 

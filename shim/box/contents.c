@@ -85,7 +85,7 @@ uint64_t contents_stacks_lost(void) {
 
 /* --- blocks and sites --- */
 
-static void note_thread(struct contents *c, uint32_t thread) {
+void contents_note_thread(struct contents *c, uint32_t thread) {
     for (uint32_t i = 0; i < c->threads; i++)
         if (threads_seen[i] == thread) return;
     if (c->threads < THREADS_MAX) threads_seen[c->threads++] = thread;
@@ -96,7 +96,7 @@ static void note_thread_of(struct contents *c, struct site_sum *site, uint32_t t
         if (site->thread[i] == thread) return;
     if (site->threads == SITE_THREADS) return;
     site->thread[site->threads++] = thread;
-    note_thread(c, thread);
+    contents_note_thread(c, thread);
 }
 
 static void add_to_site(struct contents *c, const struct dump_block *b, uint64_t pinned) {
@@ -177,7 +177,7 @@ static void add_block(void *context, const void *p, const struct side *side, uin
     if (c->sites)
         add_to_site(c, &b, pinned);
     else
-        note_thread(c, b.thread);
+        contents_note_thread(c, b.thread);
 }
 
 /* Tracked blocks count with what was asked for; of the others only the place's size is known. */
@@ -217,7 +217,7 @@ static void add_mapping(void *context, const struct owner *o) {
     uint32_t stack = contents_stack(c, o->stack);
     struct dump_mapping m = {o->start, o->size, pages * PAGE, o->time, stack, o->thread};
     writer_add(&c->w, &m, sizeof m);
-    note_thread(c, o->thread);
+    contents_note_thread(c, o->thread);
 }
 
 static void add_total(struct dump_total *sum, const struct dump_total *row) {
@@ -310,6 +310,7 @@ void contents_write_blocks(struct contents *c) {
     writer_end(&c->w);
     if (!c->memory_seen) memory_seen(&c->memory);
     write_grown(c);
+    contents_write_records(c);
     write_mappings(c);
     if (listed) count_older(c);
     if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;

@@ -40,8 +40,8 @@ ALWAYS_INLINE uint32_t state_epoch(void) {
     return atomic_load_explicit(&state_of_process.epoch, memory_order_relaxed) % STATE_EPOCHS;
 }
 ALWAYS_INLINE bool state_is_inherited(const struct side *side) {
-    return atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed) !=
-           (SIDE_LIVE | state_epoch());
+    uint32_t state = atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed);
+    return (state & ~SIDE_RECORDED) != (SIDE_LIVE | state_epoch());
 }
 
 /* The state of a side entry that is made live now, in this slab. */

@@ -7,6 +7,10 @@ void hook_threads(void); /* thread.c */
 void hook_leave(void);   /* leave.c */
 void hook_loader(void);  /* loader.c; its assembly calls it by name */
 void hook_seccomp(void); /* seccomp.c; the same */
+void hook_io(void);      /* io.c */
+
+/* Records are made from now on, or not any more. io.c */
+void io_follow_level(void);
 
 /* A child of fork has its own end before it. process.c */
 void process_forked(void);

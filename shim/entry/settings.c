@@ -3,6 +3,7 @@
 #include "shim/base/options.h"
 #include "shim/base/text.h"
 #include "shim/ceiling/ceiling.h"
+#include "shim/entry/hooks.h"
 #include "shim/track/track.h"
 
 const char *settings_change(char *lines) {
@@ -14,6 +15,7 @@ const char *settings_change(char *lines) {
                             : "it began at level disabled and has no tables; began at simple, it could be changed";
     }
     if (why) return why;
+    io_follow_level();
     ceiling_set();
     message_be_quiet(options.quiet);
     if (options.sample_rate != before.sample_rate) arena_set_rate(options.sample_rate);

@@ -152,6 +152,7 @@ __attribute__((constructor)) static void arm(void) {
     hook_leave();
     hook_loader();
     hook_seccomp();
+    hook_io();
     filter_start();
     snapshot_change = settings_change;
     snapshot_start(start_check_now);

@@ -3,6 +3,7 @@
 #include "shim/arena/heap.h"
 #include "shim/arena/sample.h"
 #include "shim/base/options.h"
+#include "shim/box/records.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
 #include "shim/box/totals.h"
@@ -80,7 +81,7 @@ static struct slab *own_slab(const struct heap *h, const void *p, struct side **
 
 /* Nothing is to be said of it. */
 static bool is_in_order(const struct slab *s, const struct side *side, const void *p, const struct release *by) {
-    if (unlikely(side->family != (uint32_t)by->family || side->is_link_map || by->moved)) return false;
+    if (unlikely(side->family != (uint32_t)by->family || side->is_link_map || by->moved_to)) return false;
     if (by->sized && unlikely(by->size != side->size)) return false;
     return !options.pattern || likely(pattern_end_is_whole(p, s->size, side->size));
 }
@@ -97,6 +98,7 @@ bool quick_free(void *p, const struct release *by, const void *frame) {
                                                        memory_order_relaxed))) {
         totals_freed(side);
         side->latest_stack = unwind_caller(frame);
+        if (unlikely(side->thread != tls.thread) && records_on) track_note_elsewhere(side);
         if (likely(options.pattern)) pattern_free_place(p, s->size);
         sample_count();
         heap_give(s, p);

@@ -1,6 +1,7 @@
 /* realloc's slow path; see track.h. */
 #include "shim/base/clock.h"
 #include "shim/base/options.h"
+#include "shim/box/records.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
 #include "shim/box/totals.h"
@@ -8,6 +9,7 @@
 #include "shim/track/foreign.h"
 #include "shim/track/pattern.h"
 #include "shim/track/request.h"
+#include "shim/track/touch.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -31,6 +33,8 @@ static void resized(const struct place *place, void *p, size_t n, const void *fr
     now.side->size = n & 0xffffffffffff;
     now.side->family = FAMILY_MALLOC;
     side_set_draw(now.side, draw);
+    if (unlikely(p != place->start) && (atomic_load_explicit(&now.side->state, memory_order_relaxed) & SIDE_RECORDED))
+        records_move(place->start, &now);
     if (!state_is_inherited(now.side)) totals_changed(now.side, place->side, old_size, old);
 }
 
@@ -72,10 +76,6 @@ static void *reallocate_foreign(void *p, size_t n, const void *caller, const voi
     foreign_free(p);
     return new;
 }
-
-/* By realloc, where all there was to say has been said: the block that has moved, or one that nobody tracks any more.
- */
-static const struct release by_realloc = {.entry = "realloc"}, by_move = {.entry = "realloc", .moved = true};
 
 /* The tracked block is live. What else may be wrong with it is reported. */
 static bool check_tracked(void *p, const struct place *place, const void *caller, const void *frame) {
@@ -125,17 +125,35 @@ static void *reallocate(void *p, size_t n, const void *caller, const void *frame
     if (!new) return NULL;
     mem_copy(new, p, min_size(place.tracked ? place.side->size : place.size, n));
     *cancelled = held_cancels_behind(0, 1);
+    /* All there was to say of the old one has been said; it has moved, or nobody tracks it any more. */
     bool moved = !*cancelled && place.tracked && arena_find(new).tracked;
-    track_free(*cancelled ? new : p, moved ? &by_move : &by_realloc, frame);
+    const struct release by_realloc = {.entry = "realloc", .moved_to = moved ? new : NULL};
+    track_free(*cancelled ? new : p, &by_realloc, frame);
     return new;
+}
+
+/* The size of a tracked block, 0: it is none. */
+static size_t tracked_size(const void *p) {
+    struct place place = arena_find(p);
+    return place.tracked && place.exists ? place.side->size : 0;
+}
+
+/* Where it grew, the stack of this call is at hand. (That of a sample may not have been taken.) */
+static void note_access(const void *p, size_t n, size_t old, const void *frame) {
+    if (!p || old == 0) return;
+    struct place place = arena_find(p);
+    bool grew = n > old && place.tracked && place.side->size == n && !state_of_process.sampled;
+    touch_resized(p, grew ? place.side : NULL, frame);
 }
 
 /* A cancellation that comes before the old block is gone finds it as it was. */
 void *track_reallocate(void *p, size_t n, const void *caller, const void *frame) {
     for (;;) {
         bool cancelled = false;
+        size_t old = unlikely(records_on) ? tracked_size(p) : 0;
         arena_within();
         void *new = reallocate(p, n, caller, frame, &cancelled);
+        if (unlikely(records_on) && !cancelled) note_access(new, n, old, frame);
         arena_not_within();
         if (!cancelled) return new; /* else the thread goes on after all */
     }

@@ -81,6 +81,9 @@ void report_add_stacks(struct text *t, const struct side *side) {
     uint32_t state = atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed);
     module_describe_stack(t, "made at", side->stack);
     module_describe_stack(t, state == SIDE_FREED ? "freed at" : "grown at", side->latest_stack);
+    if (state != SIDE_FREED || !side->freed_elsewhere) return;
+    text_add(t, "\nweir:   freed by another thread than made it, ");
+    text_add_number(t, side->thread);
 }
 
 enum misuse report_kind_of_foreign(const void *p) {

@@ -34,7 +34,7 @@ ALWAYS_INLINE void track_fill(struct side *side, size_t n, enum family family, u
     side->stack = stack;
     side->thread = track_thread() & 0x3fffff;
     side->family = (uint32_t)family & 7;
-    side->is_link_map = false;
+    side->is_link_map = side->freed_elsewhere = false;
     side->size = n & 0xffffffffffff;
     side->time = clock_coarse() >> SIDE_TIME_SHIFT & 0xffffffffff; /* some ms behind, at a quarter of the price */
     side_set_draw(side, draw);
@@ -43,6 +43,9 @@ ALWAYS_INLINE void track_fill(struct side *side, size_t n, enum family family, u
 
 /* The place has just come off a list and was written to while it was free, maybe: that is told. */
 void track_tell_damage(void *p, const void *frame);
+
+/* Another thread has freed it than made it: that is worth knowing where it is freed again. */
+void track_note_elsewhere(struct side *side);
 
 /* A block that nobody has seen, nor will. */
 void track_take_back(void *p);
@@ -53,6 +56,9 @@ void *track_allocate_or_refuse(const struct request *r);
 /* --- between arena_enter and track_leave --- */
 
 uint32_t track_take_stack(const void *frame);
+uintptr_t track_stack_end(const void *frame); /* just behind that: up to there the stack is mapped, 0: not known */
+bool track_may_find_room(void);               /* for a table that the ceiling has refused: it is worth another try */
+uint32_t track_my_thread(void);               /* kernel thread id, 0: a filter forbids to ask */
 
 /* The block was made just now, and drawn. */
 void track_begin(const struct place *place, const struct request *r, struct draw draw);
@@ -70,6 +76,9 @@ ALWAYS_INLINE void track_leave(bool outermost) {
         arena_leave(outermost);
     if (outermost) ceiling_look();
 }
+
+/* The stack for a mapping's owner, see ceiling/owners.h; not between those two. */
+uint32_t track_stack_of_mapping(const void *frame);
 
 /* --- pointers that are given back --- */
 

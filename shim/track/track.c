@@ -5,12 +5,14 @@
 #include "shim/base/lock.h"
 #include "shim/base/options.h"
 #include "shim/base/sys.h"
+#include "shim/base/text.h"
 #include "shim/ceiling/ceiling.h"
 #include "shim/ceiling/owners.h"
 #include "shim/ceiling/reclaim.h"
 #include "shim/track/family.h"
 #include "shim/track/foreign.h"
 #include "shim/box/modules.h"
+#include "shim/box/records.h"
 #include "shim/track/pattern.h"
 #include "shim/track/quick.h"
 #include "shim/track/jump.h"
@@ -37,7 +39,13 @@ static void on_misuse(enum slab_misuse what, const void *block) {
         atomic_store_explicit(&place.side->state, SIDE_NEVER, memory_order_relaxed);
 }
 
-static uint32_t stack_of_mapping(const void *frame);
+/* At advanced and paranoid; and what hardens tracks every block as paranoid does. */
+static void set_records(void) {
+    if (records_set(options.level >= LEVEL_ADVANCED || (options.harden && state_tracking()))) return;
+    struct text t = {0};
+    text_add(&t, "weir: no address space for access records; none are kept");
+    message_send(&t);
+}
 
 bool track_start(void) {
     slab_misused = on_misuse;
@@ -54,7 +62,8 @@ bool track_start(void) {
     state_of_process.sampled = sampled && tables;
     quick_start();
     if (state_tracking()) {
-        owners_stack = stack_of_mapping;
+        set_records();
+        owners_stack = track_stack_of_mapping;
         ceiling_stack = track_take_stack;
     }
     return tables;
@@ -68,6 +77,7 @@ bool track_set_level(enum option_level level) {
     state_of_process.sampled |= !all;
     state_of_process.checked = all;
     quick_start();
+    set_records();
     arena_track(all ? ARENA_TRACKS_ALL : level == LEVEL_DISABLED ? ARENA_TRACKS_NONE : ARENA_TRACKS_SAMPLES);
     return true;
 }
@@ -89,47 +99,6 @@ static bool is_left(const void *frame) {
 
 /* --- allocating --- */
 
-void track_note_thread(uint32_t owner) {
-    long id = sys0(SYS_gettid);
-    tls.thread = sys_failed(id) ? 0 : (uint32_t)id & 0x3fffff;
-    tls.thread_owner = owner;
-}
-
-/* A table that the ceiling refused to grow may find what was freed meanwhile. A tick of the clock between such looks.
- */
-static bool may_find_room(void) {
-    static _Atomic uint64_t looked;
-    uint64_t now = clock_coarse();
-    return tls.refused && atomic_exchange_explicit(&looked, now, memory_order_relaxed) != now && arena_reclaim();
-}
-
-/* At level disabled the one frame that every entry knows. */
-static uint32_t trace(const void *frame) {
-    if (state_sampling()) return unwind_seldom(frame);
-    if (!state_tracking()) return unwind_caller(frame);
-    return unwind(frame, heap_mine());
-}
-
-/* Where there is no room for the whole, the caller is better than nothing. */
-static COLD uint32_t take_less(const void *frame) {
-    uint32_t id = may_find_room() ? trace(frame) : STACK_UNKNOWN;
-    if (id != STACK_UNKNOWN) return id;
-    stack_lost();
-    return unwind_caller(frame);
-}
-
-uint32_t track_take_stack(const void *frame) {
-    uint32_t id = trace(frame);
-    return likely(id != STACK_UNKNOWN) ? id : take_less(frame);
-}
-
-static uint32_t stack_of_mapping(const void *frame) {
-    bool outermost = arena_enter();
-    uint32_t stack = outermost && frame ? track_take_stack(frame) : STACK_UNKNOWN;
-    track_leave(outermost);
-    return stack;
-}
-
 static void fill(const struct place *place, const struct request *r, uint32_t stack, struct draw draw) {
     struct side *side = place->side;
     uint32_t state = state_live(place->slab);
@@ -141,6 +110,7 @@ static void fill(const struct place *place, const struct request *r, uint32_t st
         side_set_grown(side, r->origin->latest_stack, side_grown(r->origin));
         if (r->n > r->origin->size) side_set_grown(side, stack, clock_coarse());
         state = atomic_load_explicit(&((struct side *)(uintptr_t)r->origin)->state, memory_order_relaxed);
+        state &= ~SIDE_RECORDED; /* its records come when the old block goes */
     }
     atomic_store_explicit(&side->state, state, memory_order_release);
     if (!r->origin)
@@ -356,19 +326,39 @@ static uint32_t stack_of_free(const void *frame) {
     return options.free_stacks ? track_take_stack(frame) : unwind_caller(frame);
 }
 
+/* What was recorded of the block goes, or along with it. */
+static COLD void end_records(const void *block, const struct release *by, bool nested) {
+    struct place to = {0};
+    if (by->moved_to) to = arena_find(by->moved_to);
+    if (to.tracked && !nested)
+        records_move(block, &to);
+    else
+        records_drop(block, !nested);
+}
+
+/* That another thread has freed it than made it is worth knowing where it is freed again. */
+COLD void track_note_elsewhere(struct side *side) {
+    uint32_t me = track_thread();
+    if (me == 0 || side->thread == me) return;
+    side->thread = me & 0x3fffff;
+    side->freed_elsewhere = true;
+}
+
 /* Marks a tracked block as freed; false: it was not live. One exchange, so that of two frees one loses. */
-static bool mark_freed(struct side *side, const void *frame, bool nested, bool moved) {
+static bool mark_freed(const struct place *place, const struct release *by, const void *frame, bool nested) {
+    struct side *side = place->side;
     uint32_t state = atomic_load_explicit(&side->state, memory_order_acquire);
-    bool counts = !moved && !state_is_inherited(side);
-    if (!SIDE_IS_LIVE(state)) return false;
-    if (!atomic_compare_exchange_strong_explicit(&side->state, &state, SIDE_FREED, memory_order_acq_rel,
-                                                 memory_order_relaxed)) {
-        return false;
-    }
+    bool counts = !by->moved_to && !state_is_inherited(side);
+    do
+        if (!SIDE_IS_LIVE(state)) return false;
+    while (!atomic_compare_exchange_weak_explicit(&side->state, &state, SIDE_FREED, memory_order_acq_rel,
+                                                  memory_order_acquire)); /* a record may have come */
+    if (unlikely(state & SIDE_RECORDED)) end_records(place->start, by, nested);
     if (unlikely(side->is_link_map)) modules_unloaded();
     if (counts && !nested) (void)heap_mine(); /* it has rows of its own */
     if (counts) totals_freed(side);
     side->latest_stack = nested ? STACK_UNKNOWN : stack_of_free(frame);
+    if (unlikely(side->thread != tls.thread) && records_on) track_note_elsewhere(side);
     sample_count();
     return true;
 }
@@ -389,7 +379,7 @@ void track_check_end(const char *entry, const struct place *place, const void *c
 /* False: it was no live block, which was reported. */
 static bool end_block(const struct place *place, const struct release *by, const void *caller, const void *frame,
                       bool nested) {
-    if (place->tracked ? !mark_freed(place->side, frame, nested, by->moved) : is_freed_already(place)) {
+    if (place->tracked ? !mark_freed(place, by, frame, nested) : is_freed_already(place)) {
         track_misuse(MISUSE_DOUBLE_FREE, by->entry, place->start, place, caller);
         return false;
     }

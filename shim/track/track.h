@@ -44,7 +44,7 @@ struct release {
     enum family family;
     bool sized; /* `size` is what its caller takes the block for */
     bool resized;
-    bool moved; /* by realloc: the block lives on elsewhere */
+    const void *moved_to; /* by realloc: the block lives on there; NULL: nowhere */
     size_t size;
 };
 void track_free_slowly(void *p, const struct release *by, const void *frame);

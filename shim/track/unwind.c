@@ -333,6 +333,20 @@ static uint32_t unwind_with(struct recent *r, const void *frame_address) {
     return remember(r, &f);
 }
 
+static uintptr_t end_of(const struct recent *r, uintptr_t start) {
+    return start >= r->low && start < r->high ? r->high : 0;
+}
+
+/* Of the last walk with a shared memory, whose next user it may be when this is asked for. */
+static __thread uintptr_t shared_start, shared_end;
+
+uintptr_t unwind_end(const void *frame_address, struct heap *h) {
+    uintptr_t start = (uintptr_t)frame_address;
+    if (!h) return shared_start == start ? shared_end : 0;
+    struct recent *r = recent_of(h);
+    return r ? end_of(r, start) : 0;
+}
+
 uint32_t unwind(const void *frame_address, struct heap *h) {
     struct recent *r = recent_of(h);
     if (likely(r != NULL)) return unwind_with(r, frame_address);
@@ -351,6 +365,8 @@ uint32_t unwind_seldom(const void *frame_address) {
     if (shared[i].user != me) r->length = 0, r->low = r->high = 0;
     shared[i].user = me;
     uint32_t id = unwind_with(r, frame_address);
+    shared_start = (uintptr_t)frame_address;
+    shared_end = end_of(r, shared_start);
     lock_give_word(&shared[i].taken);
     return id;
 }

@@ -17,7 +17,11 @@ uint32_t unwind(const void *frame_address, struct heap *h);
 /* The same where that is seldom: threads share what memory it takes. */
 uint32_t unwind_seldom(const void *frame_address);
 
-/* The same of that caller alone, which needs no start. */
+/* Where frames end that the thread's last walk, from just there, has found on this stack: from the frame up to there it
+ * is mapped. 0: not known. Without a heap: that was a seldom one. */
+uintptr_t unwind_end(const void *frame_address, struct heap *h);
+
+/* The stack of that caller alone, which needs no start. */
 uint32_t unwind_caller(const void *frame_address);
 
 #endif

@@ -127,4 +127,5 @@ export -f openssl_session curl_session redis_session memcached_session nginx_con
 @test "memcached_behaves_as_without_weir_at_paranoid" { same_as_without paranoid memcached memcached_session; }
 @test "nginx_behaves_as_without_weir_at_disabled" { same_as_without disabled nginx nginx_session; }
 @test "nginx_behaves_as_without_weir_at_simple" { same_as_without simple nginx nginx_session; }
+@test "nginx_behaves_as_without_weir_at_advanced" { same_as_without advanced nginx nginx_session; }
 @test "nginx_behaves_as_without_weir_at_paranoid" { same_as_without paranoid nginx nginx_session; }

@@ -34,7 +34,7 @@ setup() { plain; }
 }
 
 @test "a_bad_value_stops_the_run_before_the_program_starts" {
-    for option in --level=loud --level=4 --max-direct=12Q --max-direct=0 --max-direct=101% --max-direct=99999999999T --window=0 --window=x --depth=0 --depth=129 \
+    for option in --level=loud --level=4 --max-direct=12Q --max-direct=0 --max-direct=101% --max-direct=99999999999T --window=0 --window=x --depth=0 --depth=129 --target-records=1001 --target-records=x \
         --output=%x "--output=" --dump-at=never --dump-at=exit, --signal=KILL --signal=99 --box-dir=relative --box-dir=/no/such \
         --on-error=cry --on-mismatch=cry --pattern=2 --free-stacks=2 --zero-on-free=yes --guard=2 --harden=2 --deepbind=2; do
         expect 125 "$STUB" run "$option" touch started

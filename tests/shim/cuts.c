@@ -1,6 +1,7 @@
-/* Forks at any instruction: cuts [N]. A thread allocates and frees with the processor's trap flag set; at random
- * instructions of weir's it holds still, the main thread forks, and threads of the child take over what that thread
- * had, check it, free it, and go on. Prints "N cuts". */
+/* Forks at any instruction: cuts [N]. A thread allocates, touches and frees with the processor's trap flag set; at
+ * random instructions of weir's it holds still, the main thread forks, and threads of the child take over what that
+ * thread had, check it, free it, and go on. Prints "N cuts". */
+#include "shim/weir.h"
 #include "stepping.h"
 
 #include <pthread.h>
@@ -51,9 +52,11 @@ static void drop(struct table *t, unsigned k) {
 
 static void fill(struct table *t, unsigned k) {
     unsigned n = next_random(&t->random);
-    size_t size = n % 64 == 0 ? 70000 + n % 100000 : n % 8 == 0 ? 2000 + n % 9000 : 16 + n % 700;
+    size_t size = n % 64 == 0 ? 70000 + n % 100000 : n % 8 == 0 ? 2000 + n % 9000 : 64 + n % 700;
     step(true);
     unsigned char *p = malloc(size);
+    if (n % 4 == 0) p = realloc(p, size / 4 + n % 5000); /* and what is recorded of that, and moves */
+    if (n % 3 == 0) weir_touch(p, "cut");
     step(false);
     if (!p) broken("refused");
     p[0] = p[15] = t->tag;

@@ -2,14 +2,17 @@
  * parent steps to another of weir's instructions before it sends a signal: to each in turn, or to random ones until it
  * has made STEPS steps. The handler allocates and frees, also blocks of the slabs that are being worked on. All blocks
  * keep their bytes, and none stays live. Prints "N instructions, M signals". */
+#include "shim/weir.h"
 #include "stepping.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define STOP_SIGNAL SIGUSR1
@@ -52,6 +55,7 @@ static void give(struct block *b) {
 
 /* --- what is interrupted --- */
 
+static int null_fd;
 static struct block others[8]; /* made by another thread */
 
 static void *make_others(void *unused) {
@@ -101,6 +105,20 @@ static void from_others(void) {
     TAKE_AND_GIVE(40, 3000);
 }
 
+static void touches(void) {
+    struct block b = take(40);
+    for (int i = 0; i < 3; i++) weir_touch(b.p + i, "a hint");
+    mark(&b, realloc(b.p, 48), 48);
+    mark(&b, realloc(b.p, 400), 400); /* moves, with its records */
+    weir_touch(b.p, "another hint");
+    struct iovec v[2] = {{b.p, 8}, {b.p, 8}};
+    if (write(null_fd, b.p, 8) != 8 || writev(null_fd, v, 2) != 16) broken("not written: bytes", 16);
+    give(&b);
+    b = take(16); /* where records were */
+    weir_touch(b.p, "a hint");
+    give(&b);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -112,6 +130,7 @@ static const struct {
     {"runs", runs, false},
     {"sizes_change", sizes_change, false},
     {"from_others", from_others, true},
+    {"touches", touches, false},
 };
 
 /* --- what interrupts --- */
@@ -124,6 +143,7 @@ static struct block kept[5];
 static void handle(int signal) {
     static const size_t sizes[] = {40, 1000, 3000, 20000, 120000};
     (void)signal;
+    weir_touch(victims[0].p, "in a handler");
     for (size_t i = 0; i < sizeof victims / sizeof victims[0]; i++) give(&victims[i]);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct block b = take(sizes[i]), c = take(sizes[i]);
@@ -133,6 +153,8 @@ static void handle(int signal) {
     }
     struct block b = take(500000);
     mark(&b, realloc(b.p, 200000), 200000);
+    weir_touch(b.p, "another hint");
+    if (null_fd > 0 && write(null_fd, b.p, 8) != 8) broken("not written: bytes", 8);
     give(&b);
     handled++;
 }
@@ -141,6 +163,7 @@ static _Noreturn void child(size_t kind) {
     static const size_t sizes[] = {40, 40, 1000, 1000, 3000, 200000};
     struct mallinfo2 first = {0};
     signal(STOP_SIGNAL, handle);
+    null_fd = open("/dev/null", O_WRONLY);
     ptrace(PTRACE_TRACEME, 0, NULL, NULL);
     for (;;) {
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {

@@ -35,6 +35,7 @@ complains() {
     for value in "" 0 1000001 none; do complains "WEIR_SAMPLE_RATE=$value" "not a number from 1 to 1000000; 10000 is used"; done
 }
 @test "a_bad_window_is_named" { for value in "" 0 64X -1; do complains "WEIR_WINDOW=$value" "not a size (try 64G); as much as costs little is reserved"; done; }
+@test "a_bad_number_of_records_is_named" { for value in "" -1 1001 x 1x; do complains "WEIR_TARGET_RECORDS=$value" "not a number from 0 to 1000; 4 is used"; done; }
 @test "a_bad_depth_is_named" { for value in "" 0 129 x 1x; do complains "WEIR_DEPTH=$value" "not a number from 1 to 128; 64 is used"; done; }
 @test "a_bad_output_is_named" { for value in "" %x 100% %; do complains "WEIR_OUTPUT=$value" "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"; done; }
 @test "a_bad_moment_is_named" {

@@ -57,6 +57,16 @@ samples() { json "sum(s.get('samples', s['blocks']) for s in d['sites'] if any(f
     [ "$(samples after)" -lt 200 ]
     same "$(samples later)" 0
 }
+@test "access_records_are_made_while_the_level_has_them" {
+    begin simple WEIR_SAMPLE_BLOCKS=1 WEIR_SAMPLE_BYTES=2 "$SHIM_TOOLS/touched" levels
+    go_on && said first
+    weir_set level=advanced
+    go_on && said second
+    weir_set level=simple
+    go_on && said third && ends
+    silent
+    same "$(json "[[r['what'] for r in s['records']] for s in d['sites'] if s['records']]" dumps/*.dump)" "[['write(fd 3)', 'second']]"
+}
 @test "the_ceiling_may_be_set_and_taken_away" {
     for level in $LEVELS; do
         begin "$level" "$SHIM_TOOLS/changes" large

@@ -43,6 +43,7 @@ interrupted() {
 @test "a_handler_allocates_at_any_instruction_of_larger_places" { interrupted places; }
 @test "a_handler_allocates_at_any_instruction_of_runs" { interrupted runs; }
 @test "a_handler_allocates_at_any_instruction_where_sizes_change" { interrupted sizes_change; }
+@test "a_handler_allocates_at_any_instruction_where_blocks_are_touched" { interrupted touches; }
 @test "a_handler_allocates_at_any_instruction_of_frees_of_others_blocks" { interrupted from_others; }
 
 @test "all_that_holds_in_the_small_arena_of_a_limited_address_space" {

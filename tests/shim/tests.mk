@@ -6,7 +6,7 @@ OUT   := $(BUILD)/tests/shim
 COMMA := ,
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
 PLAIN := jitting changes steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress stacks modules \
-         filtered locked grown jumps cancelled tables mappings where reclaim mixed sampled leaked
+         filtered locked grown jumps cancelled tables mappings where reclaim mixed sampled leaked touched vectors
 LIBRARIES := early threaded restarter mapper auditor friend lazy forwarder
 PLUGINS  := shared static hidden operators sysv lld rodynamic vendored
 PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan \
@@ -15,15 +15,24 @@ CXXES := containers bad_alloc operators hits families faults thrown
 EXCHANGED := plugin_one plugin_two bare_one bare_two
 
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%) \
-     $(EXCHANGED:%=$(OUT)/%.so) $(OUT)/families_static
+     $(EXCHANGED:%=$(OUT)/%.so) $(OUT)/families_static $(OUT)/touched_cc $(OUT)/touched_fixed
 
-$(OUT)/%: tests/shim/%.c tests/shim/stepping.h
+$(OUT)/%: tests/shim/%.c tests/shim/stepping.h shim/weir.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-builtin -fno-omit-frame-pointer $(WARN) -o $@ $< -pthread -ldl $(if $(filter frames,$*),-lunwind)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -fno-builtin -fno-omit-frame-pointer $(WARN) -o $@ $< -pthread -ldl $(if $(filter frames,$*),-lunwind)
 
 $(OUT)/%: tests/shim/%.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -g -O1 -fno-builtin $(if $(filter thrown,$*),-fnon-call-exceptions) $(WARN) -Wno-mismatched-new-delete -o $@ $< -pthread
+
+# weir.h as strict compilers take it, and in a program at fixed addresses.
+$(OUT)/touched_cc: tests/shim/touched.cc shim/weir.h
+	@mkdir -p $(@D)
+	$(CXX) -std=c++98 -pedantic -Wall -Wextra -Wshadow -Wconversion -Werror -O2 -I. -o $@ $<
+
+$(OUT)/touched_fixed: tests/shim/touched.cc shim/weir.h
+	@mkdir -p $(@D)
+	$(CXX) -std=c++98 -pedantic -Wall -Wextra -Werror -O0 -fno-PIE -no-pie -I. -o $@ $<
 
 # With the C++ runtime inside.
 $(OUT)/families_static: tests/shim/families.cc

@@ -13,14 +13,19 @@ FLAGS += -DNDEBUG -O2
 endif
 
 ROOMS   := $(sort $(wildcard shim/base/*.c shim/arena/*.c)) tests/unit/rooms.c
-HEADERS := $(wildcard shim/base/*.h shim/arena/*.h shim/box/perfmap.h shim/box/format.h shim/ceiling/*.h shim/ceiling/mappings.h reporter/load/estimate.h tests/unit/*.h tests/lib/*.h) tests/unit/tests.mk
+HEADERS := $(wildcard shim/base/*.h shim/arena/*.h shim/box/*.h shim/ceiling/*.h shim/ceiling/mappings.h reporter/load/estimate.h tests/unit/*.h tests/lib/*.h) tests/unit/tests.mk
 OBJECTS := $(ROOMS:%.c=$(OUT)/plain/%.o)
 
-all: $(OUT)/unit_classes $(OUT)/unit_slices $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races $(OUT)/unit_mappings $(OUT)/unit_limits $(OUT)/unit_sample $(OUT)/unit_perfmap
+all: $(OUT)/unit_classes $(OUT)/unit_slices $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races $(OUT)/unit_mappings $(OUT)/unit_limits $(OUT)/unit_sample $(OUT)/unit_perfmap $(OUT)/unit_records
 
 MAPPINGS := shim/ceiling/pages.c shim/ceiling/owners.c shim/ceiling/reclaim.c shim/ceiling/mappings.c
 
 $(OUT)/unit_mappings: $(OUT)/plain/tests/unit/unit_mappings.o $(OBJECTS) $(MAPPINGS:%.c=$(OUT)/plain/%.o)
+	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread
+
+RECORDS := shim/box/records.c shim/box/hints.c
+
+$(OUT)/unit_records: $(OUT)/plain/tests/unit/unit_records.o $(OBJECTS) $(RECORDS:%.c=$(OUT)/plain/%.o)
 	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread
 
 # What is drawn, and what the reporter makes of it.

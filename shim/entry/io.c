@@ -1,0 +1,184 @@
+/* Calls that touch blocks: what reads or writes by a descriptor, and weir_touch. Each is libc's, found at start, and
+ * stays what it is: a cancellation point, its errno, what it makes of pointers that lead nowhere. Where records are
+ * kept it is looked at when it has come back with something; else the price is one test and a jump. Before the
+ * constructor each is the kernel's.
+ *
+ * What stdio and libc's other functions read and write inside does not pass here. */
+#include "shim/base/sys.h"
+#include "shim/entry/hooks.h"
+#include "shim/entry/start.h"
+#include "shim/track/touch.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* One test for both, of what seldom changes. */
+static enum { IO_EARLY, IO_PASS, IO_RECORD } state;
+#define PASSES likely(state == IO_PASS)
+
+static COLD long by_kernel(long n, long a, long b, long c, long d, long e, long f) {
+    long r = sys_unfiltered(n, a, b, c, d, e, f);
+    if (!sys_failed(r)) return r;
+    errno = (int)-r;
+    return -1;
+}
+#define RAW(name, a, b, c, d, e, f)                                                                                    \
+    by_kernel(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+/* Afterwards: as much of the block at p, of the vector, of the message, as the call says. */
+static COLD void touched(const void *p, ssize_t n, enum dump_record_kind kind, int fd, const void *frame) {
+    int before = errno;
+    if (n <= 0) return;
+    start_check();
+    touch_block(p, kind, (uint32_t)fd, frame);
+    errno = before;
+}
+static COLD void touched_vector(const struct iovec *v, int count, ssize_t n, enum dump_record_kind kind, int fd,
+                                const void *frame) {
+    int before = errno;
+    if (n <= 0 || count <= 0) return;
+    start_check();
+    touch_vector(v, (size_t)count, (size_t)n, kind, fd, frame);
+    errno = before;
+}
+static COLD void touched_message(const struct msghdr *m, ssize_t n, enum dump_record_kind kind, int fd,
+                                 const void *frame) {
+    int before = errno;
+    if (n <= 0) return;
+    start_check();
+    touch_message(m, (size_t)n, kind, fd, frame);
+    errno = before;
+}
+static COLD void touched_messages(const struct mmsghdr *m, int n, enum dump_record_kind kind, int fd,
+                                  const void *frame) {
+    int before = errno;
+    if (n <= 0) return;
+    start_check();
+    touch_messages(m, (size_t)n, kind, fd, frame);
+    errno = before;
+}
+
+/* A function NAME of libc's, its parameters, its arguments, the kernel's way, and what is to be done afterwards with
+ * its result `r`. */
+#define HOOK(type, name, parameters, arguments, raw, afterwards)                                                       \
+    typedef type name##_function parameters;                                                                           \
+    static name##_function *next_##name;                                                                               \
+    static COLD type slow_##name parameters {                                                                          \
+        if (state == IO_EARLY) return (type)(raw);                                                                     \
+        type r = next_##name arguments;                                                                                \
+        afterwards;                                                                                                    \
+        return r;                                                                                                      \
+    }                                                                                                                  \
+    EXPORT type name parameters {                                                                                      \
+        return PASSES ? next_##name arguments : slow_##name arguments;                                                 \
+    }
+
+/* --- one buffer --- */
+
+HOOK(ssize_t, read, (int fd, void *buf, size_t nbytes), (fd, buf, nbytes), RAW(read, fd, buf, nbytes, 0, 0, 0),
+     touched(buf, r, RECORD_READ, fd, FRAME))
+HOOK(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n), RAW(write, fd, buf, n, 0, 0, 0),
+     touched(buf, r, RECORD_WRITE, fd, FRAME))
+HOOK(ssize_t, pread, (int fd, void *buf, size_t nbytes, off_t offset), (fd, buf, nbytes, offset),
+     RAW(pread64, fd, buf, nbytes, offset, 0, 0), touched(buf, r, RECORD_PREAD, fd, FRAME))
+HOOK(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t offset), (fd, buf, n, offset),
+     RAW(pwrite64, fd, buf, n, offset, 0, 0), touched(buf, r, RECORD_PWRITE, fd, FRAME))
+HOOK(ssize_t, recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags),
+     RAW(recvfrom, fd, buf, n, flags, 0, 0), touched(buf, r, RECORD_RECV, fd, FRAME))
+HOOK(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
+     RAW(sendto, fd, buf, n, flags, 0, 0), touched(buf, r, RECORD_SEND, fd, FRAME))
+HOOK(ssize_t, recvfrom, (int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *addr_len),
+     (fd, buf, n, flags, addr, addr_len), RAW(recvfrom, fd, buf, n, flags, addr, addr_len),
+     touched(buf, r, RECORD_RECVFROM, fd, FRAME))
+HOOK(ssize_t, sendto, (int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t addr_len),
+     (fd, buf, n, flags, addr, addr_len), RAW(sendto, fd, buf, n, flags, addr, addr_len),
+     touched(buf, r, RECORD_SENDTO, fd, FRAME))
+
+/* With -D_FORTIFY_SOURCE, where the compiler knows the buffer's size; before the constructor nobody checks it. */
+HOOK(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size),
+     RAW(read, fd, buf, n, 0, 0, 0), touched(buf, r, RECORD_READ, fd, FRAME))
+HOOK(ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t offset, size_t size), (fd, buf, n, offset, size),
+     RAW(pread64, fd, buf, n, offset, 0, 0), touched(buf, r, RECORD_PREAD, fd, FRAME))
+HOOK(ssize_t, __recv_chk, (int fd, void *buf, size_t n, size_t size, int flags), (fd, buf, n, size, flags),
+     RAW(recvfrom, fd, buf, n, flags, 0, 0), touched(buf, r, RECORD_RECV, fd, FRAME))
+HOOK(ssize_t, __recvfrom_chk,
+     (int fd, void *buf, size_t n, size_t size, int flags, struct sockaddr *from, socklen_t *length),
+     (fd, buf, n, size, flags, from, length), RAW(recvfrom, fd, buf, n, flags, from, length),
+     touched(buf, r, RECORD_RECVFROM, fd, FRAME))
+
+/* --- several --- */
+
+HOOK(ssize_t, readv, (int fd, const struct iovec *iovec, int count), (fd, iovec, count),
+     RAW(readv, fd, iovec, count, 0, 0, 0), touched_vector(iovec, count, r, RECORD_READV, fd, FRAME))
+HOOK(ssize_t, writev, (int fd, const struct iovec *iovec, int count), (fd, iovec, count),
+     RAW(writev, fd, iovec, count, 0, 0, 0), touched_vector(iovec, count, r, RECORD_WRITEV, fd, FRAME))
+HOOK(ssize_t, preadv, (int fd, const struct iovec *iovec, int count, off_t offset), (fd, iovec, count, offset),
+     RAW(preadv, fd, iovec, count, offset, 0, 0), touched_vector(iovec, count, r, RECORD_PREADV, fd, FRAME))
+HOOK(ssize_t, pwritev, (int fd, const struct iovec *iovec, int count, off_t offset), (fd, iovec, count, offset),
+     RAW(pwritev, fd, iovec, count, offset, 0, 0), touched_vector(iovec, count, r, RECORD_PWRITEV, fd, FRAME))
+HOOK(ssize_t, preadv2, (int fp, const struct iovec *iovec, int count, off_t offset, int flags),
+     (fp, iovec, count, offset, flags), RAW(preadv2, fp, iovec, count, offset, 0, flags),
+     touched_vector(iovec, count, r, RECORD_PREADV, fp, FRAME))
+HOOK(ssize_t, pwritev2, (int fd, const struct iovec *iodev, int count, off_t offset, int flags),
+     (fd, iodev, count, offset, flags), RAW(pwritev2, fd, iodev, count, offset, 0, flags),
+     touched_vector(iodev, count, r, RECORD_PWRITEV, fd, FRAME))
+HOOK(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags),
+     RAW(recvmsg, fd, message, flags, 0, 0, 0), touched_message(message, r, RECORD_RECVMSG, fd, FRAME))
+HOOK(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags),
+     RAW(sendmsg, fd, message, flags, 0, 0, 0), touched_message(message, r, RECORD_SENDMSG, fd, FRAME))
+HOOK(int, recvmmsg, (int fd, struct mmsghdr *vmessages, unsigned vlen, int flags, struct timespec *tmo),
+     (fd, vmessages, vlen, flags, tmo), RAW(recvmmsg, fd, vmessages, vlen, flags, tmo, 0),
+     touched_messages(vmessages, r, RECORD_RECVMMSG, fd, FRAME))
+HOOK(int, sendmmsg, (int fd, struct mmsghdr *vmessages, unsigned vlen, int flags), (fd, vmessages, vlen, flags),
+     RAW(sendmmsg, fd, vmessages, vlen, flags, 0, 0), touched_messages(vmessages, r, RECORD_SENDMMSG, fd, FRAME))
+
+extern ssize_t pread64(int fd, void *buf, size_t nbytes, off_t offset) ALIAS(pread);
+extern ssize_t pwrite64(int fd, const void *buf, size_t n, off_t offset) ALIAS(pwrite);
+extern ssize_t __pread64_chk(int fd, void *p, size_t n, off_t at, size_t size) ALIAS(__pread_chk);
+extern ssize_t preadv64(int fd, const struct iovec *iovec, int count, off_t offset) ALIAS(preadv);
+extern ssize_t pwritev64(int fd, const struct iovec *iovec, int count, off_t offset) ALIAS(pwritev);
+extern ssize_t preadv64v2(int fp, const struct iovec *iovec, int count, off_t offset, int flags) ALIAS(preadv2);
+extern ssize_t pwritev64v2(int fd, const struct iovec *iodev, int count, off_t offset, int flags) ALIAS(pwritev2);
+
+EXPORT void weir_touch(const void *block, const char *hint) {
+    if (likely(state != IO_RECORD)) return;
+    int before = errno;
+    start_check();
+    touch_with_hint(block, hint, FRAME);
+    errno = before;
+}
+
+#define FIND(name) *(void **)&next_##name = dlsym(RTLD_NEXT, #name)
+
+void hook_io(void) {
+    FIND(read);
+    FIND(write);
+    FIND(pread);
+    FIND(pwrite);
+    FIND(recv);
+    FIND(send);
+    FIND(recvfrom);
+    FIND(sendto);
+    FIND(__read_chk);
+    FIND(__pread_chk);
+    FIND(__recv_chk);
+    FIND(__recvfrom_chk);
+    FIND(readv);
+    FIND(writev);
+    FIND(preadv);
+    FIND(pwritev);
+    FIND(preadv2);
+    FIND(pwritev2);
+    FIND(recvmsg);
+    FIND(sendmsg);
+    FIND(recvmmsg);
+    FIND(sendmmsg);
+    state = records_on ? IO_RECORD : IO_PASS;
+}
+
+void io_follow_level(void) {
+    if (state != IO_EARLY) state = records_on ? IO_RECORD : IO_PASS;
+}

@@ -1,0 +1,12 @@
+// weir.h in C++: a block of new is touched, also by the function's address.
+#include "shim/weir.h"
+
+__attribute__((noinline, noclone)) static char *made() { return new char[100]; }
+
+int main() {
+    static char *volatile kept = made();
+    void (*volatile by_address)(const void *, const char *) = weir_touch;
+    weir_touch(kept + 50, "from C++");
+    by_address(kept, 0);
+    return 0;
+}

@@ -14,7 +14,7 @@ struct known {
     uint32_t stack; /* of the frame alone, where that was asked for */
 };
 
-#define RULES_MAX       32768u
+#define RULES_MAX       16384u
 #define RULE_GENERATION 0x8000u /* generations of modules that keys tell apart */
 
 /* What is remembered of a code address. A reader checks the key before and after. */

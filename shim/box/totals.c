@@ -102,7 +102,12 @@ static NOINLINE struct dump_total *look_row_up(struct tally *t, uint32_t stack, 
 
 ALWAYS_INLINE struct dump_total *row_of(struct tally *t, uint32_t stack) {
     if (unlikely(!t)) return row_at(0);
-    uint32_t key = key_of(tls.heap->index), way = stack % WAYS, row = t->known[way].row;
+    uint32_t key = key_of(tls.heap->index), way = stack % WAYS, row;
+    if (likely((stack + (size_t)1) * sizeof row <= atomic_load_explicit(&firsts.committed, memory_order_acquire))) {
+        row = atomic_load_explicit((_Atomic uint32_t *)(void *)firsts.base + stack, memory_order_acquire);
+        if (likely(row != 0 && row_at(row)->heap == key)) return row_at(row); /* where one thread alone makes such */
+    }
+    row = t->known[way].row;
     bool mine = row_at(row)->heap == key || row == 0; /* 0: there was no room for one */
     return likely(t->known[way].stack == stack && mine) ? row_at(row) : look_row_up(t, stack, key);
 }

@@ -242,6 +242,10 @@ void arena_be_careful(const struct place *place) {
     atomic_fetch_or_explicit(&place->slab->owner, OWNER_CAREFUL, memory_order_relaxed);
 }
 
+void arena_forget_list(const struct place *place) {
+    if (place->kind == PLACE_SLOT && slab_owner(place->slab) == tls.heap) place->slab->free = &slab_nil;
+}
+
 char *arena_delay(const struct place *place) {
     return place->kind == PLACE_SLOT ? delay_place(place->start, place->size) : place->start;
 }

@@ -196,6 +196,9 @@ struct place {
 };
 struct place arena_find(const void *p);
 
+/* The list that a place has just come from is not one of free places: no more of it is handed out. By the owner. */
+void arena_forget_list(const struct place *place);
+
 /* Each place that was freed and waits to be used again (delayed reuse). */
 void arena_each_delayed(void (*look)(const void *p));
 

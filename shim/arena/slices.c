@@ -94,7 +94,7 @@ size_t slices_plan(bool with_sides) {
 /* As much as there is, up to a share of the limit: the program needs address space of its own. */
 static char *reserve_less(size_t *n, size_t most, bool with_sides) {
     size_t limit = region_address_limit();
-    *n = min_size(limit == SIZE_MAX ? WINDOW / 2 : limit / (with_sides ? 4 : 2), most);
+    *n = max_size(min_size(limit == SIZE_MAX ? WINDOW / 2 : limit / (with_sides ? 4 : 2), most), SMALLEST);
     for (; (*n = round_down(*n, SMALLEST)) > 0; *n /= 2) { /* both zones' bitmaps in whole words */
         /* A slab lies in one aligned span of 512 KiB, here too. */
         char *p = sys_reserve(*n + ((size_t)1 << SLAB_SPAN_SHIFT), 0);

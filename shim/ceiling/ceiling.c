@@ -50,20 +50,21 @@ static uint64_t relaxed(const _Atomic uint64_t *n) {
 }
 
 void ceiling_set(void) {
-    uint64_t max = options.max_direct;
+    static _Atomic bool reserved; /* what ld.so may need, of the first ceiling that there is */
+    uint64_t max = options.max_direct, reserve = max == UINT64_MAX ? 0 : reserve_for(max);
     atomic_store_explicit(&counter.max, max, memory_order_relaxed);
     atomic_store_explicit(&counter.max_large, max == UINT64_MAX ? max : max - options.reserve, memory_order_relaxed);
     atomic_store_explicit(&counter.high, options_watermark(&options.high), memory_order_relaxed);
     atomic_store_explicit(&counter.low, options_watermark(&options.low), memory_order_relaxed);
+    if (reserve > 0 && !atomic_exchange_explicit(&reserved, true, memory_order_relaxed)) {
+        atomic_fetch_add_explicit(&reserve_left, reserve, memory_order_relaxed);
+        ceiling_charge_anyway(reserve);
+    }
     if (relaxed(&counter.used) > max) atomic_fetch_or_explicit(&ceiling_crossed, CEILING_LOWERED, memory_order_relaxed);
 }
 
 void ceiling_start(void) {
     ceiling_set();
-    if (options.max_direct != UINT64_MAX) {
-        reserve_left = reserve_for(options.max_direct);
-        counter.used = counter.peak = reserve_left;
-    }
     charge_take = ceiling_charge;
     charge_give = ceiling_release;
 }

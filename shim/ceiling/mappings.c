@@ -149,6 +149,12 @@ static COLD void ask_kernel(uintptr_t at, size_t n, size_t taken, uint32_t owner
 
 /* --- mmap, munmap --- */
 
+_Atomic uint32_t mappings_gone;
+
+static void note_gone(void) {
+    atomic_fetch_add_explicit(&mappings_gone, 1, memory_order_relaxed);
+}
+
 static size_t size_of(size_t n, int flags) {
     if (!(flags & MAP_HUGETLB)) return pages_of(n);
     unsigned shift = (unsigned)flags >> MAP_HUGE_SHIFT_ & 63;
@@ -173,6 +179,7 @@ static void *map(void *at, size_t n, int protection, int flags, int fd, long off
 }
 
 void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long offset, const void *frame) {
+    if (flags & MAP_FIXED) note_gone();
     size_t bytes = size_of(n, flags);
     if (!on || n == 0 || bytes < n || bytes > PAGES_END) return map(at, n, protection, flags, fd, offset);
     struct kind kind = kind_of(protection, flags);
@@ -203,6 +210,7 @@ void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long o
 }
 
 int mappings_unmap(void *at, size_t n) {
+    note_gone();
     bool known = on && is_range(at, n);
     if (known && reserve_overlaps((uintptr_t)at, n)) {
         errno = EINVAL;
@@ -284,6 +292,7 @@ static void *moved(const struct move *m, void *p, size_t taken, size_t forgotten
 }
 
 void *mappings_remap(void *at, size_t from, size_t to, int flags, void *target, const void *frame) {
+    note_gone();
     size_t old = pages_of(from), new = pages_of(to);
     if (!on || !is_range(at, from ? from : PAGE) || to == 0 || new > PAGES_END)
         return remap(at, from, to, flags, target);
@@ -336,6 +345,7 @@ static int protect(void *at, size_t n, int protection, int key) {
 }
 
 int mappings_protect(void *at, size_t n, int protection, int key, const void *frame) {
+    if (!(protection & PROT_READ)) note_gone();
     uintptr_t from = (uintptr_t)at;
     size_t bytes = pages_of(n);
     if (!on || !is_range(at, n)) return protect(at, n, protection, key);
@@ -423,6 +433,7 @@ static uintptr_t end_of(uintptr_t at) {
 }
 
 int mappings_detach(const void *at) {
+    note_gone();
     uintptr_t from = (uintptr_t)at, end = on ? end_of(from) : from;
     int result = (int)answer(CALL(SYS_shmdt, (long)at, 0, 0, 0, 0, 0));
     if (result == 0 && end > from) charge_give(forget(from, end - from));

@@ -10,6 +10,8 @@
 
 #include "shim/base/base.h"
 
+#include <stdatomic.h>
+
 /* Once. False: there is no address space for the map, and nothing is followed. */
 bool mappings_start(void);
 
@@ -24,6 +26,9 @@ int mappings_brk(void *end, const void *frame);
 void *mappings_sbrk(long change, const void *frame);
 void *mappings_attach(int id, const void *at, int flags);
 int mappings_detach(const void *at);
+
+/* How often memory may have become unreadable that was not, by what passed here. */
+extern _Atomic uint32_t mappings_gone HIDDEN;
 
 struct mappings_numbers {
     size_t count, charged;                          /* spans of pages that are charged, their bytes */

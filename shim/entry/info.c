@@ -68,8 +68,8 @@ EXPORT void malloc_stats(void) {
 }
 
 /* glibc's XML, with the totals only; EINVAL (as the result, not in errno) for options but 0. */
-EXPORT int malloc_info(int wishes, FILE *fp) {
-    if (wishes != 0) return EINVAL;
+EXPORT int malloc_info(int options, FILE *fp) {
+    if (options != 0) return EINVAL;
     struct mallinfo2 m = mallinfo2();
     (void)fprintf(fp,
                   "<malloc version=\"1\">\n<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>\n"

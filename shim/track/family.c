@@ -75,9 +75,10 @@ static void say(const struct place *place, const struct release *by, const void 
     message_send(&t);
 }
 
-/* Where most blocks are served by the fast paths, those do not tell new[] from new (entry/derived.c). */
+/* Where most blocks are, or were, served by the fast paths, those do not tell new[] from new (entry/derived.c). */
 static uint32_t told_apart(uint32_t family) {
-    return !state_checked() && (family & FAMILY_ARRAY) == FAMILY_ARRAY ? family ^ FAMILY_NEW ^ FAMILY_ARRAY : family;
+    return state_of_process.sampled && (family & FAMILY_ARRAY) == FAMILY_ARRAY ? family ^ FAMILY_NEW ^ FAMILY_ARRAY
+                                                                               : family;
 }
 
 void family_check(const struct place *place, const struct release *by, const void *caller, const void *frame) {

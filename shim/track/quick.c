@@ -29,6 +29,7 @@ ALWAYS_INLINE void *make(struct slab *s, size_t n, enum family family, uint32_t 
                          const void *frame) {
     char *p = slab_pop(s);
     struct side *side = slices_side(s) + slab_place(s, p);
+    if (unlikely(track_is_live(p, side, frame))) return NULL;
     if (likely(options.pattern)) {
         bool freed = atomic_load_explicit(&side->state, memory_order_relaxed) == SIDE_FREED;
         if (freed && unlikely(!pattern_is_whole(p, s->size))) track_tell_damage(p, frame);

@@ -47,6 +47,16 @@ void track_tell_damage(void *p, const void *frame);
 /* Another thread has freed it than made it: that is worth knowing where it is freed again. */
 void track_note_elsewhere(struct side *side);
 
+/* The place has just come off a list, and its block is live all the same: something wrote to a link. That is told, and
+ * the rest of the list is used no more. */
+void track_tell_live(void *p, const void *frame);
+ALWAYS_INLINE bool track_is_live(void *p, const struct side *side, const void *frame) {
+    if (likely(!SIDE_IS_LIVE(atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed))))
+        return false;
+    track_tell_live(p, frame);
+    return true;
+}
+
 /* A block that nobody has seen, nor will. */
 void track_take_back(void *p);
 

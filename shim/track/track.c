@@ -70,10 +70,10 @@ bool track_start(void) {
 }
 
 /* Each step alone leaves blocks either way, and both are known for what they are. */
-bool track_set_level(enum option_level level) {
+bool track_set_level(unsigned level) {
     bool all = level == LEVEL_PARANOID;
     if (!state_tracking() || options.harden) return false;
-    options.level = level;
+    options.level = (enum option_level)level;
     state_of_process.sampled |= !all;
     state_of_process.checked = all;
     quick_start();
@@ -128,6 +128,14 @@ static void check_free_place(const char *entry, const struct place *place, size_
     report_damage(MISUSE_AFTER_FREE, entry, place, at, caller);
 }
 
+COLD void track_tell_live(void *p, const void *frame) {
+    struct place place = arena_find(p);
+    state_count_bad_free();
+    arena_forget_list(&place);
+    place.tracked = false; /* whose block that is, is not the point */
+    report_misuse(MISUSE_CORRUPTED, "malloc", p, &place, ((void *const *)frame)[1]);
+}
+
 COLD void track_tell_damage(void *p, const void *frame) {
     struct place place = arena_find(p);
     check_free_place("malloc", &place, sizeof(struct link), ((void *const *)frame)[1]);
@@ -147,8 +155,10 @@ static void *allocate_tracked(const struct request *r, struct draw draw) {
     }
     bool by_class = r->n <= CLASS_MAX; /* is zeroed here, where the pattern was looked at */
     char *p = options.harden && r->n == 0 ? arena_allocate_nothing(r->alignment, &side) : NULL;
-    if (!p) p = arena_allocate(r->n + track_end_room(r->n), r->alignment, r->zero && !by_class, &side);
-    if (!p) return NULL;
+    do {
+        if (!p) p = arena_allocate(r->n + track_end_room(r->n), r->alignment, r->zero && !by_class, &side);
+        if (!p) return NULL;
+    } while (unlikely(track_is_live(p, side, r->frame)) && !(p = NULL));
     struct place place = arena_find(p);
     check_free_place("malloc", &place, sizeof(struct link), r->caller);
     if (r->zero && by_class) mem_zero(p, r->n);

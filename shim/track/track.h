@@ -5,7 +5,6 @@
 #define WEIR_TRACK_TRACK_H
 
 #include "shim/arena/arena.h"
-#include "shim/base/options.h"
 #include "shim/ceiling/ceiling.h"
 #include "shim/track/quick.h"
 
@@ -14,7 +13,7 @@ bool track_start(void);
 
 /* Another level from here on; what was made before stays what it was. False: without the tables, which a process that
  * began at disabled has not. Any thread, also in a signal handler. */
-bool track_set_level(enum option_level level);
+bool track_set_level(unsigned level); /* enum option_level */
 
 /* The slow path of every allocating entry. NULL with errno ENOMEM. `caller` and `frame` are the entry's return address
  * and frame address. */

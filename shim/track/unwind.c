@@ -14,6 +14,7 @@
 #include "shim/base/region.h"
 #include "shim/box/format.h"
 #include "shim/box/modules.h"
+#include "shim/ceiling/mappings.h"
 #include "shim/track/rules.h"
 #include "shim/track/step.h"
 
@@ -54,6 +55,7 @@ _Static_assert(sizeof(struct frame_state) == 48, "a frame's state is six words")
 struct recent {
     uint32_t length;     /* 0: nothing that can be used again */
     uint32_t generation; /* of the modules that its frames name */
+    uint32_t gone;       /* mappings_gone when it was walked last: a stack may be */
     bool open;           /* further out than the outermost of them there may be more */
     uintptr_t low, high; /* between them lie frames of the stack on which the last walk began */
     struct frame_state *fresh, *fresh_end;
@@ -118,7 +120,7 @@ ALWAYS_INLINE struct recent *recent_of(struct heap *h) {
 
 ALWAYS_INLINE bool is_state(const struct frame_state *f, const struct walk *w) {
     return f->sp == w->sp && f->code == w->code && (f->bp == w->bp || !(f->flags & FRAME_BP)) && f->sure == w->sure &&
-           !w->exact;
+           !w->exact && ((f->how & STACK_GUESS) != 0) == w->guessed;
 }
 
 /* Where a step would have looked whether there is memory, look. */
@@ -230,6 +232,10 @@ ALWAYS_INLINE void walk_plain(struct fresh *f, struct walk *w, const struct rece
         }
         code = *(const uintptr_t *)(cfa - 8);
         sp = cfa;
+        if (unlikely(code == 0)) { /* the end of a coroutine's */
+            s++;
+            break;
+        }
     }
     f->length = (uint32_t)(s - from);
     if (f->length > 0) f->end = s[-1].sp;
@@ -242,6 +248,7 @@ static void walk(struct fresh *f, struct walk *w, const struct recent *r) {
     for (;;) {
         uint32_t length = f->length;
         if (likely(w->sure && !w->exact && !w->guessed && !w->bp_odd)) walk_plain(f, w, r, &old);
+        if (unlikely(w->code == 0)) return;
         while (old > r->frames && old[-1].sp < w->sp) old--;
         if (old > r->frames && is_state(&old[-1], w)) {
             const struct frame_state *from = old - 1;
@@ -314,6 +321,11 @@ static void note_range(struct recent *r, const struct walk *w, const struct fres
     bool same = f->kept > 0 || (r->length == 0 && w->start >= r->low && w->start < r->high);
     r->low = same && r->low < w->start ? r->low : w->start;
     r->high = same && r->high > f->end ? r->high : f->end;
+    if (likely(f->kept > 0)) { /* the outermost that was read again */
+        uint32_t again = READ_AGAIN(options.depth), last = f->kept - 1;
+        const struct frame_state *outermost = &r->frames[last > again ? last - again : 0];
+        if (outermost->sure) r->high = max_size(r->high, outermost->sp);
+    }
 }
 
 static uint32_t unwind_with(struct recent *r, const void *frame_address) {
@@ -326,6 +338,11 @@ static uint32_t unwind_with(struct recent *r, const void *frame_address) {
         rules_forget(generation);
         r->length = 0;
         r->generation = generation;
+    }
+    uint32_t gone = atomic_load_explicit(&mappings_gone, memory_order_relaxed);
+    if (unlikely(r->gone != gone)) {
+        r->low = r->high = 0;
+        r->gone = gone;
     }
     begin(&w, r);
     walk(&f, &w, r);

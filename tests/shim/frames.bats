@@ -79,3 +79,14 @@ lives() { # lives WHAT [NAME=VALUE...]
         has err "it is ignored"
     done
 }
+@test "a_coroutine_ends_where_its_return_address_is_0" {
+    expect 0 paranoid "$SHIM_TOOLS/coroutines" zero
+    silent
+    same "$(json '{tuple(f["function"] for f in s["frames"]) for s in d["sites"] if 1001 <= s["smallest"] < 1007}, sum(s["blocks"] for s in d["sites"] if 1001 <= s["smallest"] < 1007)' "$(the_dump coroutines)")" "({('deeper', 'body')}, 6)"
+}
+@test "a_stack_that_comes_back_in_the_middle_of_the_old_one_is_another" {
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_SAMPLE_BLOCKS=1 WEIR_DUMP_AT=none "$SHIM_TOOLS/coroutines" smaller
+        silent
+    done
+}

@@ -37,6 +37,14 @@ int main(int argc, char **argv) {
         free(many[7]);
         for (int i = 0; i < 200; i++) q = malloc(100);
     }
+    if (!strcmp(what, "linked_to_live")) { /* a free block's link leads to a block that is in use */
+        char *live = malloc(64), *volatile freed = malloc(64), *volatile last = malloc(64);
+        for (int i = 0; i < 200; i++) q = malloc(64);
+        free(freed), free(last);
+        memcpy(last, &live, sizeof live);
+        for (int i = 0; i < 400; i++)
+            if (malloc(64) == live) puts("handed out twice");
+    }
     if (!strcmp(what, "double_elsewhere")) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, free_twice, p) != 0 || pthread_join(thread, NULL) != 0) return 2;

@@ -132,3 +132,16 @@ print(*[sum(e[k] for e in sites) for k in "allocations bytes frees freed_bytes t
 @test "storms_of_signals_and_forks_meet_samples" {
     LIMIT=60 expect 0 simple WEIR_DUMP_AT=none WEIR_SAMPLE_BLOCKS=2 WEIR_SAMPLE_RATE=1000000 "$SHIM_TOOLS/storm" 3000
 }
+@test "a_thread_that_only_reallocates_has_totals_of_its_own" {
+    cat >only.c <<'C'
+#include <pthread.h>
+#include <stdlib.h>
+static void *volatile held;
+__attribute__((noinline)) static void *site(void) { void *volatile p = malloc(1000); return p; }
+static void *thread(void *p) { held = realloc(p, 980); return 0; }
+int main(void) { pthread_t t; void *p = site(); pthread_create(&t, 0, thread, p); pthread_join(t, 0); return 0; }
+C
+    gcc -O1 -g -fno-builtin -pthread -o only only.c
+    expect 0 paranoid ./only
+    same "$(json '[(s["ever"]["allocations"] - s["ever"]["frees"], s["ever"]["bytes"] - s["ever"]["freed_bytes"], s["bytes"]) for s in d["sites"] if s["frames"][0]["function"] == "site"]' "$(the_dump only)")" "[(1, 980, 980)]"
+}

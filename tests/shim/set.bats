@@ -140,3 +140,35 @@ END
     said "wrong 0"
     silent
 }
+@test "a_ceiling_that_comes_later_keeps_what_the_loader_needs" {
+    printf '__thread char data[3000];\nint touch(void) { return data[7]++; }\n' >library.c
+    cat >late.c <<'C'
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(void) {
+    char line[16];
+    int (*touch)(void);
+    *(void **)&touch = dlsym(dlopen("./library.so", RTLD_NOW), "touch");
+    puts("ready"), fflush(stdout);
+    if (!fgets(line, sizeof line, stdin)) return 1;
+    for (size_t n = 1 << 20; n >= 16; n /= 2)
+        while (malloc(n)) continue;
+    touch();
+    puts("alive"), fflush(stdout);
+    return 0;
+}
+C
+    gcc -shared -fPIC -o library.so library.c && gcc -fno-builtin -o late late.c
+    begin disabled WEIR_DUMP_AT=signal "$PWD/late"
+    weir_set max-direct=16M quiet=1
+    go_on && said alive && ends
+}
+@test "operators_are_no_mismatch_where_all_is_tracked_later" {
+    printf '#include <new>\n#include <cstdio>\nint main() { char line[16]; puts("ready"); fflush(stdout); if (!fgets(line, 16, stdin)) return 1; for (int i = 0; i < 2000; i++) { char *volatile p = new (std::nothrow) char[33]; delete[] p; volatile char *q = new char[12]; delete[] q; } puts("done"); fflush(stdout); }\n' >arrays.cc
+    g++ -O1 -fno-builtin -w -o arrays arrays.cc
+    begin simple WEIR_ON_MISMATCH=abort "$PWD/arrays"
+    weir_set level=paranoid
+    go_on && said 'done' && ends
+    silent
+}

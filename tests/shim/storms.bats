@@ -242,6 +242,11 @@ not_told() { # not_told HOW LEVEL
     is_told past_end_aligned paranoid 'the block of 100 bytes at 0x[0-9a-f]+ was written to past its end, at byte 100'
     is_told past_end_realloc paranoid 'the block of 100 bytes at 0x[0-9a-f]+ was written to past its end, at byte 100'
 }
+@test "a_link_that_leads_to_a_live_block_is_told" {
+    is_told linked_to_live paranoid 'a free block was written to \(use after free\), found at the next allocation of 64 bytes'
+    expect 0 paranoid WEIR_DUMP_AT=none WEIR_ON_ERROR=report "$SHIM_TOOLS/misuse" linked_to_live
+    lacks out "handed out twice"
+}
 @test "a_write_into_a_freed_block_is_told_wherever_it_hits" {
     is_told write_after_free_inside paranoid 'a free block was written to \(use after free\): byte 50 of what was the block of 100 bytes at 0x[0-9a-f]+, found when its place was to be used again; called from misuse\+0x'
     has err "weir:   made at misuse+0x" "weir:   freed at misuse+0x"

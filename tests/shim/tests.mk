@@ -5,7 +5,7 @@ CXX   ?= g++
 OUT   := $(BUILD)/tests/shim
 COMMA := ,
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
-PLAIN := jitting changes steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress stacks modules \
+PLAIN := coroutines jitting changes steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress stacks modules \
          filtered locked grown jumps cancelled tables mappings where reclaim mixed sampled leaked touched vectors
 LIBRARIES := early threaded restarter mapper auditor friend lazy forwarder
 PLUGINS  := shared static hidden operators sysv lld rodynamic vendored

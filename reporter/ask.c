@@ -111,7 +111,7 @@ static char *ask(const struct asked *asked, const struct proc *proc, const char 
         free(text);
         text = NULL;
     }
-    reply_close(&reply, settings != NULL);
+    reply_close(&reply, proc, settings != NULL);
     return text;
 }
 

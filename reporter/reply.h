@@ -15,7 +15,7 @@ enum reply_state { REPLY_NONE, REPLY_OK, REPLY_ERROR };
 /* Takes the answer away once it is there; text is its path or its complaint, freed by the caller. */
 enum reply_state reply_take(const struct reply *reply, const struct proc *proc, char **text);
 /* `left`: what reply_leave put there goes as well. */
-void reply_close(struct reply *reply, bool left);
+void reply_close(struct reply *reply, const struct proc *proc, bool left);
 
 /* Puts what is to be changed where the program looks for it, in a file of its user's. False, and errno. */
 bool reply_leave(const struct reply *reply, const struct proc *proc, const char *settings);

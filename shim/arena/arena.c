@@ -134,8 +134,9 @@ void *arena_allocate_or_draw(size_t n, size_t alignment, bool zero, struct draw 
 }
 
 struct side *arena_draw_grown(const struct place *place, size_t n, struct draw *draw) {
-    if (arena.tracks_all) *draw = (struct draw){SAMPLE_CERTAIN, 0};
-    return arena.tracks_all || (sample_on && sample_take_run(n, draw)) ? track_run(slab_of(place->start)) : NULL;
+    bool all = arena.tracks_all; /* it may change just now */
+    if (all) *draw = (struct draw){SAMPLE_CERTAIN, 0};
+    return all || (sample_on && sample_take_run(n, draw)) ? track_run(slab_of(place->start)) : NULL;
 }
 
 void *arena_allocate_nothing(size_t alignment, struct side **side) {

@@ -153,9 +153,12 @@ void sample_set_rate(uint64_t samples) {
     full = max_size(samples / 4, 1);
     refill = max_size(samples * 3 / 16, 1);
     period = max_size(PERIOD, (uint64_t)PERIOD * 16 / 3 / samples);
-    union packed begin = {.is = {.number = (clock_coarse() / period) % NUMBERS, .tokens = full & 0x7ffff}};
+    union packed was = {atomic_load_explicit(&window, memory_order_relaxed)};
+    union packed begin = {.is = {.number = (clock_coarse() / period) % NUMBERS,
+                                 .tokens = full & 0x7ffff,
+                                 .thinned = was.is.tokens ? thinned_of(was.is) & 31 : 0}};
     atomic_store_explicit(&window, begin.word, memory_order_relaxed);
-    atomic_store_explicit(&sample_thinned, 0, memory_order_relaxed);
+    atomic_store_explicit(&sample_thinned, (uint32_t)begin.is.thinned, memory_order_relaxed);
 }
 
 void sample_change(void) {

@@ -10,7 +10,7 @@
 
 #define TABLE_SHARE 256 /* of a limited address space a table may reserve one part in so many */
 
-_Atomic size_t region_total;
+_Atomic size_t region_total, region_share = SIZE_MAX;
 
 size_t region_address_limit(void) {
     static size_t known; /* asked once: reservations are made at start, all under the same limit */
@@ -53,7 +53,7 @@ static bool grow(struct region *r, size_t from, size_t to) {
 }
 
 bool region_grow(struct region *r, size_t upto) {
-    if (upto > r->size) return false;
+    if (upto > r->size || (r->greedy && region_total >= region_share)) return false;
     for (;;) {
         size_t have = atomic_load_explicit(&r->committed, memory_order_acquire);
         if (likely(upto <= have)) return true;

@@ -11,9 +11,14 @@ struct region {
     char *base;
     size_t size;              /* bytes reserved */
     _Atomic size_t committed; /* writable bytes from base on */
+    bool greedy;              /* it would grow for ever, and is done without: see region_share */
 };
 
 extern _Atomic size_t region_total; /* bytes of all regions together */
+
+/* Greedy ones do not grow any more where all together have so many bytes: half of the ceiling. Else what they take of a
+ * program that is at it is not to be had again. */
+extern _Atomic size_t region_share;
 
 /* The address space that the process may have (RLIMIT_AS), SIZE_MAX: no limit. */
 size_t region_address_limit(void);

@@ -46,6 +46,7 @@ static bool reserve(void) {
     if (!region_reserve(&nodes, NODES_MAX * sizeof(struct node), false) ||
         !region_reserve(&buckets, sizeof(uint32_t) << bucket_bits, true) || !hints_start())
         return false;
+    nodes.greedy = true;
     while (sizeof(uint32_t) << bucket_bits > buckets.size) bucket_bits--; /* a limited address space */
     return true;
 }

@@ -163,6 +163,8 @@ static void on_signal(int number, siginfo_t *info, void *context) {
             change_settings(question & ~DUMP_QUESTION_SETS);
         else if (options.dump_at & DUMP_ON_SIGNAL)
             take_snapshot(DUMP_AT_SIGNAL, question);
+        else if (question)
+            reply_settings(sys_getpid(), question, "it writes no dump on the signal (WEIR_DUMP_AT)");
     }
     arena_not_within();
 }

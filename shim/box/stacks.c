@@ -1,15 +1,15 @@
-/* The stack table; see stacks.h. Entries are appended, then published in the index by compare-and-swap.
+/* The stack table; see stacks.h. Entries are appended, then published by compare-and-swap.
  *
- * The index is a bucket by the hash's lowest bits, and in each a binary tree by the bits above: what hangs below an
- * entry at depth d agrees with it in d of them, and in the next one hangs on that side. So it is as deep as the
- * logarithm of what a bucket holds, and only ever grows at its ends. */
+ * What a frame calls is a binary tree, by the bits of a hash over the frame that is called: what hangs below an entry
+ * at depth d agrees with it in d of them, and in the next one hangs on that side. So it is as deep as the logarithm of
+ * what one frame calls, and only ever grows at its ends. */
 #include "shim/box/stacks.h"
 #include "shim/base/region.h"
 
 #define STACK_SHARE 256 /* bytes of the arena an entry: a small arena gets a small table */
+#define STACKS_MIN  ((size_t)1 << 16)
 
 struct stack *stack_table;
-_Atomic uint32_t *stack_buckets;
 
 static struct region stacks;
 static size_t stacks_max;
@@ -17,15 +17,13 @@ static _Atomic uint64_t stacks_used;
 static _Atomic uint64_t lost;
 
 bool stacks_start(size_t arena_size) {
-    static struct region buckets;
-    size_t index = STACK_BUCKETS * sizeof *stack_buckets;
-    stacks_max = min_size(STACKS_MAX, max_size(arena_size / STACK_SHARE, STACK_BUCKETS));
-    if (!region_reserve(&stacks, stacks_max * sizeof(struct stack), false) || !region_reserve(&buckets, index, false) ||
-        !region_commit(&buckets, index) || !region_commit(&stacks, STACK_ROOTS * sizeof(struct stack))) {
+    stacks_max = min_size(STACKS_MAX, max_size(arena_size / STACK_SHARE, STACKS_MIN));
+    if (!region_reserve(&stacks, stacks_max * sizeof(struct stack), false) ||
+        !region_commit(&stacks, STACK_ROOTS * sizeof(struct stack))) {
         return false;
     }
+    stacks.greedy = true;
     stack_table = (struct stack *)(void *)stacks.base;
-    stack_buckets = (_Atomic uint32_t *)(void *)buckets.base;
     stack_table[STACK_UNKNOWN].flags = DUMP_STACK_NONE;
     for (uint32_t flags = 0; flags < STACK_ROOTS - 1; flags++) stack_table[stack_root(flags)].flags = (uint16_t)flags;
     stacks_used = STACK_ROOTS;
@@ -60,10 +58,10 @@ static uint32_t append(uint32_t outer, uint64_t frame, uint32_t how) {
 }
 
 uint32_t stack_look_up(uint32_t outer, uint64_t frame, uint32_t how) {
-    uint64_t bits = stack_hash(outer, frame, how);
-    _Atomic uint32_t *at = &stack_buckets[bits % STACK_BUCKETS];
+    uint64_t bits = (frame ^ (uint64_t)how << 40) * 0x9fb21c651e98df25u;
+    _Atomic uint32_t *at = &stack_table[outer].called;
     uint32_t mine = STACK_UNKNOWN;
-    for (bits = bits / STACK_BUCKETS | (uint64_t)outer << 48;; bits >>= 1) {
+    for (bits ^= bits >> 32;; bits = bits >> 1 | bits << 63) {
         uint32_t id = atomic_load_explicit(at, memory_order_acquire);
         if (id == 0) {
             if (mine == STACK_UNKNOWN) mine = append(outer, frame, how);
@@ -72,7 +70,7 @@ uint32_t stack_look_up(uint32_t outer, uint64_t frame, uint32_t how) {
                 return mine;
         }
         struct stack *s = &stack_table[id];
-        if (s->frame == frame && s->outer == outer && s->how == how) return id;
+        if (s->frame == frame && s->how == how) return id;
         at = &s->next[bits & 1];
     }
 }

@@ -24,9 +24,10 @@ struct stack {
     uint32_t outer;           /* the id of the caller's; below STACK_ROOTS: there is none */
     uint16_t flags;           /* DUMP_STACK_… of this and all outer ones */
     uint16_t how;             /* STACK_… of this one */
-    _Atomic uint32_t next[2]; /* below it in the index, 0: none; see stacks.c */
+    _Atomic uint32_t called;  /* the first of those that it calls, see stacks.c; 0: none yet */
+    _Atomic uint32_t next[2]; /* others that its caller calls, below this one; 0: none */
 };
-_Static_assert(sizeof(struct stack) == 24, "an entry of the stack table is 24 bytes");
+_Static_assert(sizeof(struct stack) == 32, "an entry of the stack table is 32 bytes");
 
 /* What lies outwards of a stack's last frame: nothing, or what `flags` say (DUMP_STACK_CUT, DUMP_STACK_LOST). */
 #define STACK_ROOTS 5u /* ids of frames begin here */
@@ -38,23 +39,15 @@ _Static_assert((DUMP_STACK_CUT | DUMP_STACK_LOST) == STACK_ROOTS - 2, "roots are
 /* `arena_size`: bytes of address space of the arena, to which the table's own are in proportion. */
 bool stacks_start(size_t arena_size);
 
-/* The index, see stacks.c. */
-#define STACK_BUCKETS 65536u
 extern HIDDEN struct stack *stack_table;
-extern HIDDEN _Atomic uint32_t *stack_buckets;
-ALWAYS_INLINE uint64_t stack_hash(uint32_t outer, uint64_t frame, uint32_t how) {
-    uint64_t hash = (frame ^ (uint64_t)how << 40 ^ (uint64_t)outer << 24) * 0x9fb21c651e98df25u;
-    return hash ^ hash >> 32;
-}
 uint32_t stack_look_up(uint32_t outer, uint64_t frame, uint32_t how);
 
 /* The id of `frame` as called by `outer` (or a root). `how`: STACK_…. STACK_UNKNOWN when the table is full, or the
  * ceiling refuses its growth. */
 ALWAYS_INLINE uint32_t stack_of_frame(uint32_t outer, uint64_t frame, uint32_t how) {
-    uint32_t id =
-        atomic_load_explicit(&stack_buckets[stack_hash(outer, frame, how) % STACK_BUCKETS], memory_order_acquire);
+    uint32_t id = atomic_load_explicit(&stack_table[outer].called, memory_order_acquire);
     const struct stack *s = &stack_table[id];
-    return likely(s->frame == frame && s->outer == outer && s->how == how) ? id : stack_look_up(outer, frame, how);
+    return likely(s->frame == frame && s->how == how && id != 0) ? id : stack_look_up(outer, frame, how);
 }
 
 /* A stack found no room (is counted). */

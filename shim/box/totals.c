@@ -34,6 +34,7 @@ bool totals_start(void) {
         !region_reserve(&tallies, HEAPS_MAX * sizeof(struct tally), false) ||
         !region_commit(&rows, sizeof(struct dump_total)))
         return false;
+    rows.greedy = firsts.greedy = true;
     rows_used = 1;
     return on = true;
 }

@@ -4,6 +4,7 @@
 #include "shim/base/charge.h"
 #include "shim/base/clock.h"
 #include "shim/base/options.h"
+#include "shim/base/region.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/ceiling/pages.h"
@@ -53,6 +54,7 @@ void ceiling_set(void) {
     static _Atomic bool reserved; /* what ld.so may need, of the first ceiling that there is */
     uint64_t max = options.max_direct, reserve = max == UINT64_MAX ? 0 : reserve_for(max);
     atomic_store_explicit(&counter.max, max, memory_order_relaxed);
+    atomic_store_explicit(&region_share, max == UINT64_MAX ? SIZE_MAX : max / 2, memory_order_relaxed);
     atomic_store_explicit(&counter.max_large, max == UINT64_MAX ? max : max - options.reserve, memory_order_relaxed);
     atomic_store_explicit(&counter.high, options_watermark(&options.high), memory_order_relaxed);
     atomic_store_explicit(&counter.low, options_watermark(&options.low), memory_order_relaxed);

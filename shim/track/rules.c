@@ -40,6 +40,9 @@ static struct known derive(uintptr_t code, uintptr_t lookup) {
     struct dl_find_object found;
     if (_dl_find_object((void *)lookup, &found) != 0) return k;
     k.rule = cfi_find(found.dlfo_eh_frame, lookup);
+    /* What a stack was begun with may be the address of a function that says that it is the outermost. */
+    struct cfi_rule itself = k.rule.kind == CFI_LOST ? cfi_find(found.dlfo_eh_frame, code) : k.rule;
+    if (itself.kind == CFI_END) k.rule = itself;
     uint32_t id = module_of((const void *)lookup);
     if (id == MODULE_NONE) return k; /* without room in the table its code is an address, but the walk goes on */
     const struct module *m = module_at(id);

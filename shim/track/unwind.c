@@ -6,8 +6,9 @@
  * not, the walk goes on from there. The slots are those that a walk would read, one after the other, so to read them
  * again is as safe as to walk again: where that would look first whether there is memory (step.h), this does.
  *
- * A remembered frame has its id in the stack table, so that only what lies inwards of it is looked up there. No more
- * than about WEIR_DEPTH frames are read again; what is known of those further out may be old, and is not shown. */
+ * A remembered frame has its id in the stack table, so that only what lies inwards of it is looked up there: as long as
+ * the whole stack is shown. Of a deeper one the frames that are shown are looked up each time, from the outermost of
+ * them inwards. No more than about WEIR_DEPTH frames are read again; those further out may be old. */
 #include "shim/track/unwind.h"
 #include "shim/arena/heap.h"
 #include "shim/base/lock.h"
@@ -34,7 +35,7 @@ struct frame_state {
     uintptr_t code, sp, bp; /* in this frame */
     uintptr_t bp_slot;      /* 0: bp stays as it is */
     uint64_t frame;         /* as in DUMP_FRAMES */
-    uint32_t stack;         /* id of this and all outer frames; a fresh frame's is not known yet */
+    uint32_t stack;         /* id of this and all outer frames, if those are shown together; else STACK_UNKNOWN */
     bool sure;              /* reached by unwind information alone */
     uint8_t flags;          /* FRAME_… */
     uint8_t look;           /* LOOK_…: what beside the next one's code is to be looked at */
@@ -56,6 +57,7 @@ struct recent {
     uint32_t length;     /* 0: nothing that can be used again */
     uint32_t generation; /* of the modules that its frames name */
     uint32_t gone;       /* mappings_gone when it was walked last: a stack may be */
+    uint32_t stack;      /* id of the whole */
     bool open;           /* further out than the outermost of them there may be more */
     uintptr_t low, high; /* between them lie frames of the stack on which the last walk began */
     struct frame_state *fresh, *fresh_end;
@@ -120,7 +122,8 @@ ALWAYS_INLINE struct recent *recent_of(struct heap *h) {
 
 ALWAYS_INLINE bool is_state(const struct frame_state *f, const struct walk *w) {
     return f->sp == w->sp && f->code == w->code && (f->bp == w->bp || !(f->flags & FRAME_BP)) && f->sure == w->sure &&
-           !w->exact && ((f->how & STACK_GUESS) != 0) == w->guessed;
+           !w->exact && ((f->how & STACK_GUESS) != 0) == w->guessed &&
+           (!(f->flags & FRAME_BP) || ((f->flags & FRAME_BP_ODD) != 0) == w->bp_odd);
 }
 
 /* Where a step would have looked whether there is memory, look. */
@@ -275,10 +278,23 @@ static void shift(struct recent *r, struct fresh *f) {
     r->open = true;
 }
 
-/* Puts the fresh frames inwards of those that are kept, and looks each up. STACK_UNKNOWN: there is no room for one. */
+/* The id of the frames that are shown, of more than these; `from` is the innermost. */
+static NOINLINE uint32_t id_of_shown(const struct recent *r, const struct frame_state *from) {
+    const struct frame_state *f = from;
+    uint32_t stack = stack_root(DUMP_STACK_CUT);
+    for (uint32_t shown = !(f->flags & FRAME_OWN); f > r->frames && shown < options.depth;)
+        shown += !((--f)->flags & FRAME_OWN);
+    if (f == r->frames && !r->open) stack = f->flags & FRAME_OWN ? f->stack : stack_at(f->stack)->outer; /* it is all */
+    for (; f <= from && stack != STACK_UNKNOWN; f++)
+        if (!(f->flags & FRAME_OWN)) stack = stack_of_frame(stack, f->frame, f->how);
+    return stack;
+}
+
+/* Puts the fresh frames inwards of those that are kept, and looks the stack up. STACK_UNKNOWN: there is no room. */
 static uint32_t remember(struct recent *r, struct fresh *f) {
     uint32_t stack = stack_root(f->flags);
     bool bp_matters = false;
+    if (f->length == 0 && f->kept == r->length) return r->stack;
     if (unlikely(r->frames + f->kept + f->length > r->fresh)) shift(r, f);
     struct frame_state *to = r->frames + f->kept;
     if (likely(f->kept > 0)) {
@@ -289,6 +305,7 @@ static uint32_t remember(struct recent *r, struct fresh *f) {
     }
     r->length = 0;
     const struct frame_state *first = r->fresh, *from = first + f->length;
+    const struct frame_state *shown = r->open ? r->frames : r->frames + options.depth; /* so far each has an id */
     for (; from > first; to++) {
         *to = *--from;
         /* Whoever is further out may want the bp that is read here, or left as it is. */
@@ -297,13 +314,16 @@ static uint32_t remember(struct recent *r, struct fresh *f) {
             bp_matters = (to->flags & FRAME_BY_BP) || (bp_matters && to->bp_slot == 0);
             to->flags = (uint8_t)((to->flags & ~FRAME_BP) | (bp_matters ? FRAME_BP : 0));
         }
-        if (likely(!(to->flags & FRAME_OWN))) {
-            stack = stack_of_frame(stack, to->frame, to->how);
-            if (unlikely(stack == STACK_UNKNOWN)) return stack;
-        }
+        if (unlikely(to >= shown))
+            stack = STACK_UNKNOWN;
+        else if (likely(!(to->flags & FRAME_OWN)) &&
+                 unlikely((stack = stack_of_frame(stack, to->frame, to->how)) == STACK_UNKNOWN))
+            return stack;
         to->stack = stack;
     }
-    if (likely(!f->exact)) r->length = (uint32_t)(to - r->frames);
+    if (unlikely(to > shown)) stack = id_of_shown(r, to - 1);
+    r->stack = stack;
+    if (likely(!f->exact && stack != STACK_UNKNOWN)) r->length = (uint32_t)(to - r->frames);
     return stack;
 }
 

@@ -60,6 +60,38 @@ static void refused_stacks(void) {
     call_from(1, leave_one);
 }
 
+/* A way of 30 calls, each from one of four places, that is another one nearly each time. Prints how often malloc
+ * failed.
+ */
+static unsigned long failed;
+static unsigned long way;
+static void step(int depth);
+#define FROM(name)                                                                                                     \
+    __attribute__((noinline, noclone)) static void name(int depth) {                                                   \
+        step(depth - 1);                                                                                               \
+        __asm__ volatile("" : : : "memory");                                                                           \
+    }
+FROM(from_here)
+FROM(from_there)
+FROM(from_behind)
+FROM(from_above)
+static void (*const places_to_call[])(int) = {from_here, from_there, from_behind, from_above};
+__attribute__((noinline, noclone)) static void step(int depth) {
+    way = way * 6364136223846793005u + 1442695040888963407u;
+    if (depth > 0) {
+        places_to_call[way >> 62](depth);
+    } else {
+        void *volatile p = malloc(24);
+        failed += p == NULL;
+        free(p);
+    }
+    __asm__ volatile("" : : : "memory");
+}
+static void ever_new_stacks(void) {
+    for (int i = 0; i < 400000; i++) step(30);
+    printf("%lu failed\n", failed);
+}
+
 /* A library by 4,500 names, each time loaded, used and unloaded. */
 static void many_modules(const char *file) {
     char name[64];
@@ -82,6 +114,8 @@ int main(int argc, char **argv) {
         many_stacks();
     else if (strcmp(what, "refused_stacks") == 0)
         refused_stacks();
+    else if (strcmp(what, "ever_new_stacks") == 0)
+        ever_new_stacks();
     else if (strcmp(what, "many_modules") == 0)
         many_modules(argv[2]);
     else

@@ -27,7 +27,7 @@ static enum dump_jit_map judge(struct perfmap *map, const struct proc *proc, con
     if (!S_ISREG(status.st_mode) || (status.st_uid != 0 && status.st_uid != proc->uid)) return JIT_MAP_FOREIGN;
     map->size = (uint64_t)status.st_size;
     map->time = last_written(&status);
-    if (map->time < proc_started(proc->pid)) return JIT_MAP_OLD;
+    if (map->time + DUMP_JIT_MAP_BEHIND < proc_started(proc->pid)) return JIT_MAP_OLD;
     return map->size > DUMP_JIT_MAP_MOST ? JIT_MAP_LARGE : JIT_MAP_READ;
 }
 

@@ -174,6 +174,7 @@ void sample_start(const struct sample_wishes *w) {
     most = UINT64_MAX / scale;
     for (size_t i = 0; i < ARRAY_LENGTH(sample_run_exponents); i++)
         sample_run_exponents[i] = exponent(i << SLICE_SHIFT, 0);
+    atomic_store_explicit(&window, 0, memory_order_relaxed);
     sample_set_rate(w->rate);
     process_seed = (random ? random[1] : 0) ^ clock_now();
 }

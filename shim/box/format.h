@@ -464,8 +464,10 @@ enum dump_jit_map {
     JIT_MAP_LARGE = 6    /* it is larger, or names code more often, than anybody should wait for */
 };
 
-#define DUMP_JIT_MAP_MOST  (128ull << 20) /* bytes of a map */
-#define DUMP_JIT_NAME_MOST 1024u          /* bytes of a name; what is longer is cut */
+#define DUMP_JIT_MAP_MOST (128ull << 20) /* bytes of a map */
+#define DUMP_JIT_MAP_BEHIND                                                                                            \
+    20000000u                    /* ns that a file's time may be behind the clock: two ticks of the slowest kernel */
+#define DUMP_JIT_NAME_MOST 1024u /* bytes of a name; what is longer is cut */
 
 /* A line of a perf map: start and size, hexadecimal, perhaps with 0x in front; behind one blank the name, up to the end
  * of the line. False: it is none. */

@@ -80,7 +80,7 @@ static enum dump_jit_map open_map(const char *path, uint64_t since, long *fd, ui
     if (sys_failed(*fd) || sys2(SYS_fstat, *fd, (long)&s) != 0) return JIT_MAP_FAILED;
     if (!S_ISREG(s.st_mode) || (s.st_uid != 0 && s.st_uid != (uid_t)sys0(SYS_geteuid))) return JIT_MAP_FOREIGN;
     *time = last_written(&s);
-    if (*time < since) return JIT_MAP_OLD;
+    if (*time + DUMP_JIT_MAP_BEHIND < since) return JIT_MAP_OLD;
     return (uint64_t)s.st_size > DUMP_JIT_MAP_MOST ? JIT_MAP_LARGE : JIT_MAP_READ;
 }
 

@@ -37,10 +37,22 @@ static bool unlock_reserved(const struct mapping *m, int flags) {
            sys2(SYS_munlock, (long)m->start, (long)(m->end - m->start)) == 0;
 }
 
-static bool lock_programs(const struct mapping *m, int flags) {
-    if (reserve_contains(m->start)) return true;
+/* This library's first and last byte: the linker's. */
+extern const char __ehdr_start[] HIDDEN, _end[] HIDDEN;
+
+static bool is_weirs(const struct mapping *m) {
+    return m->start >= round_down((uintptr_t)__ehdr_start, PAGE) && m->start < (uintptr_t)_end;
+}
+
+static bool lock_it(const struct mapping *m, int flags) {
     if (flags & MCL_ONFAULT) return sys_lock_touched((void *)m->start, m->end - m->start);
     return sys2(SYS_mlock, (long)m->start, (long)(m->end - m->start)) == 0;
+}
+static bool lock_programs(const struct mapping *m, int flags) {
+    return reserve_contains(m->start) || is_weirs(m) || lock_it(m, flags);
+}
+static bool lock_weirs(const struct mapping *m, int flags) {
+    return !is_weirs(m) || lock_it(m, flags);
 }
 
 static bool lock_open(const struct mapping *m, int flags) {
@@ -76,11 +88,15 @@ static long lock_current(int flags) {
     if (r == -ENOMEM_ && rest_is_in_limit()) {
         (void)all_mappings(lock_programs, flags);
         lock_used_slices();
+        (void)all_mappings(lock_weirs, flags); /* last: there is a limit */
         return 0;
     }
     if (r != 0) return r;
     (void)all_mappings(unlock_reserved, flags);
-    if (!(flags & MCL_ONFAULT)) (void)all_mappings(lock_programs, flags);
+    if (!(flags & MCL_ONFAULT)) {
+        (void)all_mappings(lock_programs, flags);
+        (void)all_mappings(lock_weirs, flags);
+    }
     return 0;
 }
 

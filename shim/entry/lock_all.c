@@ -88,7 +88,8 @@ static long lock_current(int flags) {
     if (r == -ENOMEM_ && rest_is_in_limit()) {
         (void)all_mappings(lock_programs, flags);
         lock_used_slices();
-        (void)all_mappings(lock_weirs, flags); /* last: there is a limit */
+        /* Last, since there is a limit, and not if what comes is to find room. */
+        if (!(flags & MCL_FUTURE)) (void)all_mappings(lock_weirs, flags);
         return 0;
     }
     if (r != 0) return r;

@@ -73,8 +73,8 @@ can_lock() { [ "$(id -u)" = 0 ] && expect 0 without "$SHIM_TOOLS/locked" 3 20000
 @test "an_ordinary_user_can_lock_what_he_could_without_weir" {
     [ "$(id -u)" = 0 ] || skip "only root can become another user"
     for drawn in 128 1; do # all of them
-        locks 1 10 10
-        locks 3 10 10
+        locks 1 10 8
+        locks 3 10 8
     done
     locks 1 20000 8 # too much
 }

@@ -172,3 +172,19 @@ C
     go_on && said 'done' && ends
     silent
 }
+@test "leaks_may_be_searched_for_from_later_on" {
+    begin paranoid WEIR_LEAKS=off "$SHIM_TOOLS/changes" blocks
+    weir_set leaks=exit
+    go_on && said after && go_on && said later && ends
+    same "$(json 'd["verdicts"]["judged"]' "$(ls dumps/*.dump)")" True
+}
+@test "a_dump_that_was_switched_off_is_refused_at_once" {
+    begin simple "$SHIM_TOOLS/changes" blocks
+    weir_set dump-at=exit
+    same "$(status_of timeout 5 "$WEIR_REPORTER" dump "$program" 3>&- 8>&-)" 3
+    has said "it writes no dump on the signal (WEIR_DUMP_AT)"
+    weir_set dump-at=exit,signal
+    timeout 10 "$WEIR_REPORTER" dump "$program" >path 3>&- 8>&-
+    [ -s "$(cat path)" ]
+    go_on && said after && go_on && said later && ends
+}

@@ -59,7 +59,7 @@ large,the perf map is too large'
 }
 # live KIND [ARGUMENT...]: starts one that waits, under weir; its dumps are in the folder live.
 live() {
-    rm -rf live line && mkdir live && mkfifo line
+    rm -rf live line out && mkdir live && mkfifo line
     (
         shim=$WEIR_SHIM
         plain_environment "$PWD"

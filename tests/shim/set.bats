@@ -10,7 +10,7 @@ teardown() { [ -z "${program:-}" ] || kill -KILL "$program" 2>/dev/null || true;
 begin() {
     local settings=(LD_PRELOAD="$WEIR_SHIM" WEIR_LEVEL="$1" WEIR_BOX_DIR="$PWD" WEIR_OUTPUT="$PWD/dumps/%e.%n.dump")
     shift
-    rm -rf dumps lines
+    rm -rf dumps lines out pid
     mkdir dumps
     mkfifo lines
     (

@@ -80,6 +80,10 @@ bool dump_stat(const struct dump *dump, uint32_t id, uint64_t *value) {
     return false;
 }
 
+uint64_t dump_age(const struct dump *dump, uint64_t time) {
+    return time < dump->process.dump_time ? dump->process.dump_time - time : 0;
+}
+
 struct text dump_thread_name(const struct dump *dump, uint32_t thread) {
     const struct dump_thread *threads = dump->sections[DUMP_THREADS].records;
     for (uint64_t i = 0; i < dump_count(dump, DUMP_THREADS); i++)

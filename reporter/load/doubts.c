@@ -17,16 +17,6 @@ static void add(struct merged *merged, uint64_t blocks, const char *words) {
                               (unsigned long long)merged->blocks, merged->sampled ? "sampled " : "", words));
 }
 
-/* Summed over the dumps that have it: older ones do not. */
-static uint64_t sum_of(const struct merged *merged, uint32_t id) {
-    uint64_t sum = 0, value = 0;
-    for (size_t i = 0; i < merged->part_count; i++) {
-        if (merged->parts[i].older || !dump_stat(merged->parts[i].dump, id, &value)) continue;
-        if (__builtin_add_overflow(sum, value, &sum)) sum = UINT64_MAX;
-    }
-    return sum;
-}
-
 static const struct jit *jit_without_name(const struct merged *merged, const struct merged_site *site) {
     for (uint32_t i = 0; i < site->frame_count; i++) {
         const struct merged_frame *frame = &site->frames[i];
@@ -50,9 +40,8 @@ static const char *why_nameless(const struct merged *merged) {
 static void add_late(struct merged *merged, const struct dump *dump) {
     if (!dump->jit || !dump->jit->late) return;
     uint64_t dumped = dump->header.time_realtime, later = dump->jit->time > dumped ? dump->jit->time - dumped : 0;
-    merged->doubts = memory_more(merged->doubts, &merged->doubt_capacity, merged->doubt_count + 1, sizeof(char *));
-    merged->doubts[merged->doubt_count++] = memory_format(
-        "names of JIT code by a perf map written %llus after the dump", (unsigned long long)(later / 1000000000u));
+    say(merged, memory_format("names of JIT code by a perf map written %llus after the dump",
+                              (unsigned long long)(later / 1000000000u)));
 }
 
 void merged_find_doubts(struct merged *merged) {
@@ -68,7 +57,8 @@ void merged_find_doubts(struct merged *merged) {
         if (jit && jit->state && jit->state != JIT_MAP_READ) jitted += site->blocks;
     }
     bool refused = merged_stat(merged, STAT_STACKS_FULL, &full, &highest) && full;
-    uint64_t unrecorded = sum_of(merged, STAT_RECORDS_LOST);
+    uint64_t unrecorded = 0;
+    (void)merged_stat(merged, STAT_RECORDS_LOST, &unrecorded, &highest); /* of the dumps that have it */
     if (unrecorded)
         say(merged, memory_format("records: %llu accesses of blocks are missing: there was no memory, or a signal "
                                   "handler had interrupted malloc or free",

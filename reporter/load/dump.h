@@ -107,6 +107,7 @@ struct text dump_text(const struct dump *dump, struct dump_string string); /* em
 bool dump_is_sampled(const struct dump *dump); /* not all of its blocks were tracked, but some that were drawn */
 bool dump_same_image(const struct dump *a, const struct dump *b); /* of one process, and one program in it */
 bool dump_stat(const struct dump *dump, uint32_t id, uint64_t *value);
+uint64_t dump_age(const struct dump *dump, uint64_t time); /* nanoseconds at the dump; 0: it came later */
 struct text dump_thread_name(const struct dump *dump, uint32_t thread);
 struct text dump_option_value(const struct dump *dump, const char *name);
 

@@ -53,10 +53,6 @@ static struct merged_growth *growth_with(struct merged_site *site, const struct 
     return growth;
 }
 
-static uint64_t age(const struct dump *dump, uint64_t time) {
-    return time < dump->process.dump_time ? dump->process.dump_time - time : 0;
-}
-
 void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known) {
     static struct merged_frame frames[MERGED_FRAMES_MAX];
     struct pair *table = add_up(dump), *pair = table, *next = NULL;
@@ -70,8 +66,8 @@ void merged_add_growths(struct merged *merged, const struct dump *dump, struct t
         if (pair->key.stack < dump_count(dump, DUMP_STACKS)) growth->flags |= dump_stacks(dump)[pair->key.stack].flags;
         add_to(&growth->blocks, pair->blocks);
         add_to(&growth->bytes, pair->bytes);
-        if (age(dump, pair->oldest) > growth->oldest_age) growth->oldest_age = age(dump, pair->oldest);
-        if (age(dump, pair->newest) < growth->newest_age) growth->newest_age = age(dump, pair->newest);
+        if (dump_age(dump, pair->oldest) > growth->oldest_age) growth->oldest_age = dump_age(dump, pair->oldest);
+        if (dump_age(dump, pair->newest) < growth->newest_age) growth->newest_age = dump_age(dump, pair->newest);
         free(pair);
     }
 }

@@ -165,10 +165,6 @@ static void add_threads(struct merged_site *site, const struct dump *dump, const
     add_to(&site->more_thread_blocks, summary->more_threads);
 }
 
-static uint64_t age(const struct dump *dump, uint64_t time) {
-    return time < dump->process.dump_time ? dump->process.dump_time - time : 0;
-}
-
 /* Where the blocks were lost, nothing is known of what they stood for. */
 static void add_samples(struct merged *merged, struct merged_site *site, const struct dump_site *from,
                         const struct block_summary *summary) {
@@ -199,8 +195,8 @@ static void add_site(struct merged *merged, size_t number, struct translation *k
     if (!from->blocks) return;
     add_samples(merged, site, from, summary);
     add_to(&site->thread_total, from->threads);
-    if (age(dump, from->oldest) > site->oldest_age) site->oldest_age = age(dump, from->oldest);
-    if (age(dump, from->newest) < site->newest_age) site->newest_age = age(dump, from->newest);
+    if (dump_age(dump, from->oldest) > site->oldest_age) site->oldest_age = dump_age(dump, from->oldest);
+    if (dump_age(dump, from->newest) < site->newest_age) site->newest_age = dump_age(dump, from->newest);
     add_threads(site, dump, summary);
     if (site->last_part != number + 1) site->parts++;
     site->last_part = (uint32_t)number + 1;
@@ -216,7 +212,7 @@ static void add_mapping(struct merged *merged, const struct dump *dump, struct t
     struct merged_site *site = merged_site_of(merged, dump, known, from->stack, DUMP_UNKNOWN);
     add_to(&site->mappings, 1);
     add_to(&site->mapped, from->charged);
-    if (age(dump, from->time) > site->mapped_age) site->mapped_age = age(dump, from->time);
+    if (dump_age(dump, from->time) > site->mapped_age) site->mapped_age = dump_age(dump, from->time);
 }
 
 /* Where the sites were lost but the blocks were not, the blocks say the same. */

@@ -14,10 +14,6 @@ static int compare(const void *left, const void *right) {
     return a < b ? -1 : a > b;
 }
 
-static uint64_t age(const struct dump *dump, const struct dump_record *record) {
-    return record->time < dump->process.dump_time ? dump->process.dump_time - record->time : 0;
-}
-
 static size_t end_of_block(const struct dump_record *const *sorted, size_t from, size_t count) {
     size_t end = from + 1;
     while (end < count && sorted[end]->address == sorted[from]->address) end++;
@@ -30,18 +26,18 @@ static void choose(struct merged *merged, const struct dump *dump, struct transl
     enum dump_verdict verdict = dump_is_judged(dump) ? (enum dump_verdict)newest->verdict : DUMP_UNKNOWN;
     struct merged_site *site = merged_site_of(merged, dump, known, newest->made, verdict);
     site->record_blocks++;
-    if (site->record_dump && site->record_age <= age(dump, newest)) return;
+    if (site->record_dump && site->record_age <= dump_age(dump, newest->time)) return;
     merged_free_records(site);
     site->record_dump = dump;
     site->record_at = at;
-    site->record_age = age(dump, newest);
+    site->record_age = dump_age(dump, newest->time);
 }
 
 static void add_record(struct merged *merged, const struct dump *dump, struct translation *known,
                        struct merged_site *site, const struct dump_record *from) {
     static struct merged_frame frames[MERGED_FRAMES_MAX];
     struct merged_record *record = &site->records[site->record_count++];
-    *record = (struct merged_record){.record = from, .age = age(dump, from)};
+    *record = (struct merged_record){.record = from, .age = dump_age(dump, from->time)};
     record->frame_count = merged_frames(merged, dump, known, from->stack, frames);
     record->frames = memory_get(record->frame_count, sizeof *frames);
     if (record->frame_count) {

@@ -93,6 +93,14 @@ ALWAYS_INLINE bool mem_equal(const void *a, const void *b, size_t n) {
     return true;
 }
 
+/* FNV-1a, of 64 bits. */
+ALWAYS_INLINE uint64_t mem_hash(const void *a, size_t n) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    const unsigned char *p = a;
+    for (size_t i = 0; i < n; i++) hash = (hash ^ p[i]) * 0x100000001b3u;
+    return hash;
+}
+
 ALWAYS_INLINE size_t str_length(const char *s) {
     size_t n = 0;
     while (s[n]) n++;

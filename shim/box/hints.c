@@ -36,11 +36,10 @@ static uint32_t append(const char *hint, size_t length) {
 
 uint32_t hint_id(const char *hint) {
     size_t length = 0;
-    uint64_t hash = 0xcbf29ce484222325u;
     if (!hint) return 0;
-    for (; length < HINT_MAX && hint[length]; length++) hash = (hash ^ (unsigned char)hint[length]) * 0x100000001b3u;
+    while (length < HINT_MAX && hint[length]) length++;
     if (length == 0) return 0;
-    uint32_t mine = 0, at = (uint32_t)(hash >> 32);
+    uint32_t mine = 0, at = (uint32_t)(mem_hash(hint, length) >> 32);
     for (uint32_t looks = 0; looks < LOOKS_MAX; looks++, at++) {
         _Atomic uint32_t *place = &places[at % PLACES_MAX];
         uint32_t id = atomic_load_explicit(place, memory_order_acquire);

@@ -118,7 +118,7 @@ static bool write_line(struct contents *c, const struct perfmap_address *a, bool
     while (end < buffer + got && *end != '\n') end++;
     if (got <= 0 || end == buffer + got || !dump_jit_line(buffer, end, &d.start, &d.size, &name)) return false;
     size_t length = perfmap_name_length(name, end);
-    if (a->address - d.start >= d.size || perfmap_hash(name, length) != a->hash) return false;
+    if (a->address - d.start >= d.size || mem_hash(name, length) != a->hash) return false;
     d.name = contents_string(c, name, length);
     if (d.name.length != length) return false;
     writer_add(&c->w, &d, sizeof d);

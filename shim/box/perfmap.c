@@ -44,10 +44,6 @@ void perfmap_by_line(struct perfmap *m) {
 
 /* --- lines --- */
 
-uint64_t perfmap_hash(const char *name, size_t n) {
-    return dump_fingerprint(0xcbf29ce484222325u, (const unsigned char *)name, n);
-}
-
 size_t perfmap_name_length(const char *name, const char *end) {
     while (end > name && (end[-1] == '\r' || end[-1] == ' ')) end--;
     return min_size((size_t)(end - name), DUMP_JIT_NAME_MOST);
@@ -73,7 +69,7 @@ static void take_line(struct perfmap *m, const char *line, const char *end, uint
     for (size_t i = first_from(m, start); i < m->count && m->addresses[i].address - start < size; i++) {
         struct perfmap_address *a = &m->addresses[i];
         if (++m->work > PERFMAP_WORK_MOST) return;
-        if (hash == 0) hash = perfmap_hash(name, perfmap_name_length(name, end));
+        if (hash == 0) hash = mem_hash(name, perfmap_name_length(name, end));
         if (a->line && a->hash != hash) a->reused = true;
         a->line = offset + 1;
         a->hash = hash;

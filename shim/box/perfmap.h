@@ -37,8 +37,6 @@ bool perfmap_is_exhausted(const struct perfmap *m);
 /* Brings them into the order of lines; those without one come first. */
 void perfmap_by_line(struct perfmap *m);
 
-/* Of a name's bytes. */
-uint64_t perfmap_hash(const char *name, size_t n);
 /* A name's length: without the carriage return of some, and not too long. */
 size_t perfmap_name_length(const char *name, const char *end);
 

@@ -28,48 +28,19 @@ static COLD long by_kernel(long n, long a, long b, long c, long d, long e, long 
 #define RAW(name, a, b, c, d, e, f)                                                                                    \
     by_kernel(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
-/* Afterwards: as much of the block at p, of the vector, of the message, as the call says. */
-static COLD void touched(const void *p, ssize_t n, enum dump_record_kind kind, int fd, const void *frame) {
-    int before = errno;
-    if (n <= 0) return;
-    start_check();
-    touch_block(p, kind, (uint32_t)fd, frame);
-    errno = before;
-}
-static COLD void touched_vector(const struct iovec *v, int count, ssize_t n, enum dump_record_kind kind, int fd,
-                                const void *frame) {
-    int before = errno;
-    if (n <= 0 || count <= 0) return;
-    start_check();
-    touch_vector(v, (size_t)count, (size_t)n, kind, fd, frame);
-    errno = before;
-}
-static COLD void touched_message(const struct msghdr *m, ssize_t n, enum dump_record_kind kind, int fd,
-                                 const void *frame) {
-    int before = errno;
-    if (n <= 0) return;
-    start_check();
-    touch_message(m, (size_t)n, kind, fd, frame);
-    errno = before;
-}
-static COLD void touched_messages(const struct mmsghdr *m, int n, enum dump_record_kind kind, int fd,
-                                  const void *frame) {
-    int before = errno;
-    if (n <= 0) return;
-    start_check();
-    touch_messages(m, (size_t)n, kind, fd, frame);
-    errno = before;
-}
-
-/* A function NAME of libc's, its parameters, its arguments, the kernel's way, and what is to be done afterwards with
- * its result `r`. */
+/* A function NAME of libc's, its parameters, its arguments, the kernel's way, and what is to be done afterwards where
+ * its result `r` says that it has touched something. */
 #define HOOK(type, name, parameters, arguments, raw, afterwards)                                                       \
     typedef type name##_function parameters;                                                                           \
     static name##_function *next_##name;                                                                               \
     static COLD type slow_##name parameters {                                                                          \
         if (state == IO_EARLY) return (type)(raw);                                                                     \
         type r = next_##name arguments;                                                                                \
+        int before = errno;                                                                                            \
+        if (r <= 0) return r;                                                                                          \
+        start_check();                                                                                                 \
         afterwards;                                                                                                    \
+        errno = before;                                                                                                \
         return r;                                                                                                      \
     }                                                                                                                  \
     EXPORT type name parameters {                                                                                      \
@@ -79,61 +50,63 @@ static COLD void touched_messages(const struct mmsghdr *m, int n, enum dump_reco
 /* --- one buffer --- */
 
 HOOK(ssize_t, read, (int fd, void *buf, size_t nbytes), (fd, buf, nbytes), RAW(read, fd, buf, nbytes, 0, 0, 0),
-     touched(buf, r, RECORD_READ, fd, FRAME))
+     touch_block(buf, RECORD_READ, (uint32_t)fd, FRAME))
 HOOK(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n), RAW(write, fd, buf, n, 0, 0, 0),
-     touched(buf, r, RECORD_WRITE, fd, FRAME))
+     touch_block(buf, RECORD_WRITE, (uint32_t)fd, FRAME))
 HOOK(ssize_t, pread, (int fd, void *buf, size_t nbytes, off_t offset), (fd, buf, nbytes, offset),
-     RAW(pread64, fd, buf, nbytes, offset, 0, 0), touched(buf, r, RECORD_PREAD, fd, FRAME))
+     RAW(pread64, fd, buf, nbytes, offset, 0, 0), touch_block(buf, RECORD_PREAD, (uint32_t)fd, FRAME))
 HOOK(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t offset), (fd, buf, n, offset),
-     RAW(pwrite64, fd, buf, n, offset, 0, 0), touched(buf, r, RECORD_PWRITE, fd, FRAME))
+     RAW(pwrite64, fd, buf, n, offset, 0, 0), touch_block(buf, RECORD_PWRITE, (uint32_t)fd, FRAME))
 HOOK(ssize_t, recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags),
-     RAW(recvfrom, fd, buf, n, flags, 0, 0), touched(buf, r, RECORD_RECV, fd, FRAME))
+     RAW(recvfrom, fd, buf, n, flags, 0, 0), touch_block(buf, RECORD_RECV, (uint32_t)fd, FRAME))
 HOOK(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
-     RAW(sendto, fd, buf, n, flags, 0, 0), touched(buf, r, RECORD_SEND, fd, FRAME))
+     RAW(sendto, fd, buf, n, flags, 0, 0), touch_block(buf, RECORD_SEND, (uint32_t)fd, FRAME))
 HOOK(ssize_t, recvfrom, (int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *addr_len),
      (fd, buf, n, flags, addr, addr_len), RAW(recvfrom, fd, buf, n, flags, addr, addr_len),
-     touched(buf, r, RECORD_RECVFROM, fd, FRAME))
+     touch_block(buf, RECORD_RECVFROM, (uint32_t)fd, FRAME))
 HOOK(ssize_t, sendto, (int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t addr_len),
      (fd, buf, n, flags, addr, addr_len), RAW(sendto, fd, buf, n, flags, addr, addr_len),
-     touched(buf, r, RECORD_SENDTO, fd, FRAME))
+     touch_block(buf, RECORD_SENDTO, (uint32_t)fd, FRAME))
 
 /* With -D_FORTIFY_SOURCE, where the compiler knows the buffer's size; before the constructor nobody checks it. */
 HOOK(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size),
-     RAW(read, fd, buf, n, 0, 0, 0), touched(buf, r, RECORD_READ, fd, FRAME))
+     RAW(read, fd, buf, n, 0, 0, 0), touch_block(buf, RECORD_READ, (uint32_t)fd, FRAME))
 HOOK(ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t offset, size_t size), (fd, buf, n, offset, size),
-     RAW(pread64, fd, buf, n, offset, 0, 0), touched(buf, r, RECORD_PREAD, fd, FRAME))
+     RAW(pread64, fd, buf, n, offset, 0, 0), touch_block(buf, RECORD_PREAD, (uint32_t)fd, FRAME))
 HOOK(ssize_t, __recv_chk, (int fd, void *buf, size_t n, size_t size, int flags), (fd, buf, n, size, flags),
-     RAW(recvfrom, fd, buf, n, flags, 0, 0), touched(buf, r, RECORD_RECV, fd, FRAME))
+     RAW(recvfrom, fd, buf, n, flags, 0, 0), touch_block(buf, RECORD_RECV, (uint32_t)fd, FRAME))
 HOOK(ssize_t, __recvfrom_chk,
      (int fd, void *buf, size_t n, size_t size, int flags, struct sockaddr *from, socklen_t *length),
      (fd, buf, n, size, flags, from, length), RAW(recvfrom, fd, buf, n, flags, from, length),
-     touched(buf, r, RECORD_RECVFROM, fd, FRAME))
+     touch_block(buf, RECORD_RECVFROM, (uint32_t)fd, FRAME))
 
 /* --- several --- */
 
 HOOK(ssize_t, readv, (int fd, const struct iovec *iovec, int count), (fd, iovec, count),
-     RAW(readv, fd, iovec, count, 0, 0, 0), touched_vector(iovec, count, r, RECORD_READV, fd, FRAME))
+     RAW(readv, fd, iovec, count, 0, 0, 0), touch_vector(iovec, (size_t)count, (size_t)r, RECORD_READV, fd, FRAME))
 HOOK(ssize_t, writev, (int fd, const struct iovec *iovec, int count), (fd, iovec, count),
-     RAW(writev, fd, iovec, count, 0, 0, 0), touched_vector(iovec, count, r, RECORD_WRITEV, fd, FRAME))
+     RAW(writev, fd, iovec, count, 0, 0, 0), touch_vector(iovec, (size_t)count, (size_t)r, RECORD_WRITEV, fd, FRAME))
 HOOK(ssize_t, preadv, (int fd, const struct iovec *iovec, int count, off_t offset), (fd, iovec, count, offset),
-     RAW(preadv, fd, iovec, count, offset, 0, 0), touched_vector(iovec, count, r, RECORD_PREADV, fd, FRAME))
+     RAW(preadv, fd, iovec, count, offset, 0, 0),
+     touch_vector(iovec, (size_t)count, (size_t)r, RECORD_PREADV, fd, FRAME))
 HOOK(ssize_t, pwritev, (int fd, const struct iovec *iovec, int count, off_t offset), (fd, iovec, count, offset),
-     RAW(pwritev, fd, iovec, count, offset, 0, 0), touched_vector(iovec, count, r, RECORD_PWRITEV, fd, FRAME))
+     RAW(pwritev, fd, iovec, count, offset, 0, 0),
+     touch_vector(iovec, (size_t)count, (size_t)r, RECORD_PWRITEV, fd, FRAME))
 HOOK(ssize_t, preadv2, (int fp, const struct iovec *iovec, int count, off_t offset, int flags),
      (fp, iovec, count, offset, flags), RAW(preadv2, fp, iovec, count, offset, 0, flags),
-     touched_vector(iovec, count, r, RECORD_PREADV, fp, FRAME))
+     touch_vector(iovec, (size_t)count, (size_t)r, RECORD_PREADV, fp, FRAME))
 HOOK(ssize_t, pwritev2, (int fd, const struct iovec *iodev, int count, off_t offset, int flags),
      (fd, iodev, count, offset, flags), RAW(pwritev2, fd, iodev, count, offset, 0, flags),
-     touched_vector(iodev, count, r, RECORD_PWRITEV, fd, FRAME))
+     touch_vector(iodev, (size_t)count, (size_t)r, RECORD_PWRITEV, fd, FRAME))
 HOOK(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags),
-     RAW(recvmsg, fd, message, flags, 0, 0, 0), touched_message(message, r, RECORD_RECVMSG, fd, FRAME))
+     RAW(recvmsg, fd, message, flags, 0, 0, 0), touch_message(message, (size_t)r, RECORD_RECVMSG, fd, FRAME))
 HOOK(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags),
-     RAW(sendmsg, fd, message, flags, 0, 0, 0), touched_message(message, r, RECORD_SENDMSG, fd, FRAME))
+     RAW(sendmsg, fd, message, flags, 0, 0, 0), touch_message(message, (size_t)r, RECORD_SENDMSG, fd, FRAME))
 HOOK(int, recvmmsg, (int fd, struct mmsghdr *vmessages, unsigned vlen, int flags, struct timespec *tmo),
      (fd, vmessages, vlen, flags, tmo), RAW(recvmmsg, fd, vmessages, vlen, flags, tmo, 0),
-     touched_messages(vmessages, r, RECORD_RECVMMSG, fd, FRAME))
+     touch_messages(vmessages, (size_t)r, RECORD_RECVMMSG, fd, FRAME))
 HOOK(int, sendmmsg, (int fd, struct mmsghdr *vmessages, unsigned vlen, int flags), (fd, vmessages, vlen, flags),
-     RAW(sendmmsg, fd, vmessages, vlen, flags, 0, 0), touched_messages(vmessages, r, RECORD_SENDMMSG, fd, FRAME))
+     RAW(sendmmsg, fd, vmessages, vlen, flags, 0, 0), touch_messages(vmessages, (size_t)r, RECORD_SENDMMSG, fd, FRAME))
 
 extern ssize_t pread64(int fd, void *buf, size_t nbytes, off_t offset) ALIAS(pread);
 extern ssize_t pwrite64(int fd, const void *buf, size_t n, off_t offset) ALIAS(pwrite);

@@ -21,7 +21,7 @@ struct request {
     const void *caller, *frame;
 };
 
-/* The thread's id, for entries. */
+/* The thread's kernel id, for entries; 0: a filter forbids to ask. */
 void track_note_thread(uint32_t owner);
 ALWAYS_INLINE uint32_t track_thread(void) {
     uint32_t owner = atomic_load_explicit(&lock_page.owner, memory_order_relaxed);
@@ -68,7 +68,6 @@ void *track_allocate_or_refuse(const struct request *r);
 uint32_t track_take_stack(const void *frame);
 uintptr_t track_stack_end(const void *frame); /* just behind that: up to there the stack is mapped, 0: not known */
 bool track_may_find_room(void);               /* for a table that the ceiling has refused: it is worth another try */
-uint32_t track_my_thread(void);               /* kernel thread id, 0: a filter forbids to ask */
 
 /* The block was made just now, and drawn. */
 void track_begin(const struct place *place, const struct request *r, struct draw draw);

@@ -52,7 +52,7 @@ static const char *name_of(const struct perfmap *m, const char *file, uint64_t a
         if (a->address != address || a->line == 0) continue;
         assert_true(dump_jit_line(line, strchr(line, '\n'), &start, &size, &at));
         size_t length = perfmap_name_length(at, strchr(line, '\n'));
-        assert_true(perfmap_hash(at, length) == a->hash);
+        assert_true(mem_hash(at, length) == a->hash);
         memcpy(name, at, length);
         name[length] = 0;
     }

@@ -132,8 +132,8 @@ void *arena_resize(const struct place *place, size_t n);
 bool arena_reclaim(void);
 
 /* Asks the owners of other threads' heaps for what these retain. Bytes that may come of it, at most: of slabs that they
- * allocate from, whether a block is in them or not. The same for those who have not answered yet. They never will, it
- * seems: not waited for again before they have run. */
+ * allocate from, whether a block is in them or not (SIZE_MAX: somebody is just giving). The same for those who have not
+ * answered yet. They never will, it seems: not waited for again before they have run. */
 size_t arena_ask(void);
 size_t arena_unanswered(void);
 void arena_asked_in_vain(void);

@@ -15,13 +15,19 @@ static size_t charged_currently(struct heap *h, bool tracked, unsigned class) {
     return s && s->class == class ? slices_charged(s, min_size(s->slices, SLAB_SLICES_LARGE)) : 0;
 }
 
-static size_t retained(struct heap *h) {
+/* Of a heap whose owner is just giving, nobody can say what is still to come: SIZE_MAX. */
+static size_t may_come_from(struct heap *h, uint32_t asked) {
     size_t bytes = 0;
+    if (asked == ASKED_GIVING) return SIZE_MAX;
     for (unsigned c = 0; c < CLASSES; c++) {
         bytes += charged_currently(h, false, c);
         if (slices_has_sides()) bytes += charged_currently(h, true, c);
     }
     return bytes;
+}
+
+static size_t sum(size_t a, size_t b) {
+    return a < SIZE_MAX - b ? a + b : SIZE_MAX;
 }
 
 size_t arena_ask(void) {
@@ -32,29 +38,34 @@ size_t arena_ask(void) {
         if (!is_others(h)) continue;
         (void)atomic_compare_exchange_strong_explicit(&h->asked, &asked, ASKED, memory_order_relaxed,
                                                       memory_order_relaxed);
-        if (asked != ASKED_IN_VAIN) bytes += retained(h);
+        if (asked != ASKED_IN_VAIN) bytes = sum(bytes, may_come_from(h, asked));
     }
     return bytes;
 }
 
+/* Acquires what heap_answer released: what was given before is there for whoever collects it next. */
 size_t arena_unanswered(void) {
     size_t bytes = 0;
     for (size_t i = 0, n = heap_count(); i < n; i++) {
         struct heap *h = heap_at(i);
-        if (is_others(h) && atomic_load_explicit(&h->asked, memory_order_relaxed) == ASKED) bytes += retained(h);
+        uint32_t asked = atomic_load_explicit(&h->asked, memory_order_acquire);
+        if (is_others(h) && (asked == ASKED || asked == ASKED_GIVING)) bytes = sum(bytes, may_come_from(h, asked));
     }
     return bytes;
 }
 
 void arena_asked_in_vain(void) {
     for (size_t i = 0, n = heap_count(); i < n; i++) {
-        uint32_t asked = ASKED;
-        (void)atomic_compare_exchange_strong_explicit(&heap_at(i)->asked, &asked, ASKED_IN_VAIN, memory_order_relaxed,
-                                                      memory_order_relaxed);
+        _Atomic uint32_t *asked = &heap_at(i)->asked;
+        uint32_t now = atomic_load_explicit(asked, memory_order_relaxed);
+        if (now != ASKED_NOT)
+            (void)atomic_compare_exchange_strong_explicit(asked, &now, ASKED_IN_VAIN, memory_order_relaxed,
+                                                          memory_order_relaxed);
     }
 }
 
 void heap_answer(struct heap *h) {
+    atomic_store_explicit(&h->asked, ASKED_GIVING, memory_order_relaxed);
     heap_wake_all(h);
     heap_collect(h);
     atomic_store_explicit(&h->asked, ASKED_NOT, memory_order_release);

@@ -232,8 +232,8 @@ struct kept {
     struct slab *runs[KEPT_CLASSES][KEPT_EACH];
 };
 
-/* IN_VAIN: whoever asked has waited for as long as one waits. */
-enum heap_asked { ASKED_NOT = 0, ASKED, ASKED_IN_VAIN };
+/* GIVING: the owner is at it. IN_VAIN: whoever asked has waited for as long as one waits. */
+enum heap_asked { ASKED_NOT = 0, ASKED, ASKED_GIVING, ASKED_IN_VAIN };
 
 struct heap {
     _Atomic(struct slab *) queue; /* slabs with something on `remote`; anyone pushes, the owner takes all */

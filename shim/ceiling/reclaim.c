@@ -20,13 +20,16 @@ static void pause_outside(unsigned ms) {
     (void)outermost;
 }
 
+/* What may come is counted before what has come is collected: whoever answers in between is seen by one of them. */
 static bool wait_for_others(bool (*attempt)(void *), void *argument) {
-    if (arena_ask() < ceiling_missing()) return false;
-    for (unsigned ms = 1; ms <= RECLAIM_PAUSE_MAX; ms *= 2) {
-        pause_outside(ms);
+    size_t may_come = arena_ask();
+    for (unsigned ms = 1;; ms *= 2) {
         (void)arena_reclaim();
         if (try_again(attempt, argument)) return true;
-        if (!tls.refused || arena_unanswered() < ceiling_missing()) return false;
+        if (!tls.refused || may_come < ceiling_missing()) return false;
+        if (ms > RECLAIM_PAUSE_MAX) break;
+        pause_outside(ms);
+        may_come = arena_unanswered();
     }
     arena_asked_in_vain();
     return false;

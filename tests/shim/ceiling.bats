@@ -177,14 +177,28 @@ remove_group() { rmdir "$group/a/b" "$group/a" "$group" 2>/dev/null || true; }
 
 # outcomes: what the five requests came to.
 outcomes() { cut -d' ' -f1 out | uniq -c | tr -s ' '; }
+refused_before() { awk -v ms="$1" '$1 == "refused" && $2 < ms' out | wc -l; } # MS: how many were
 
 @test "what_other_threads_retain_serves_a_request_that_waits_for_it" {
     for level in $LEVELS; do
         expect 0 "$level" WEIR_MAX_DIRECT=37M WEIR_QUIET=1 WEIR_DUMP_AT=exit "$SHIM_TOOLS/reclaim" asleep
         same "$(outcomes)" " 5 refused"
-        expect 0 "$level" WEIR_MAX_DIRECT=37M WEIR_QUIET=1 WEIR_ON_LIMIT=reclaim WEIR_DUMP_AT=exit "$SHIM_TOOLS/reclaim" busy
+        # On a machine that is too busy to let them all run within 511 ms a request may be refused, but not earlier.
+        for try in 1 2 3 4 5; do
+            expect 0 "$level" WEIR_MAX_DIRECT=37M WEIR_QUIET=1 WEIR_ON_LIMIT=reclaim WEIR_DUMP_AT=exit "$SHIM_TOOLS/reclaim" busy
+            same "$(refused_before 511)" 0
+            [ "$(outcomes)" != " 5 got" ] || break
+        done
         same "$(outcomes)" " 5 got"
         same "$(json 'd["direct"]["peak"] <= 37 << 20, d["direct"]["refused"]' "$(the_dump reclaim)")" "(True, 0)"
+    done
+}
+@test "who_answers_just_now_is_waited_for" {
+    for level in $LEVELS; do
+        for try in $(seq "$(few 40)"); do
+            expect 0 "$level" WEIR_MAX_DIRECT=37M WEIR_QUIET=1 WEIR_ON_LIMIT=reclaim WEIR_DUMP_AT= "$SHIM_TOOLS/reclaim" again
+            same "$(refused_before 511)" 0 || { seen; false; }
+        done
     done
 }
 @test "threads_that_sleep_are_waited_for_once" {

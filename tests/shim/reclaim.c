@@ -1,6 +1,7 @@
 /* reclaim CASE: 32 threads retain about 700 KiB each, in slabs of 24 sizes that hold no block; then the first thread
  * asks for 16 MiB, five times, and prints for each time whether it got it, and how many milliseconds that took.
  *   busy    the others go on to allocate and free
+ *   again   the same without a pause, and they retain as much before each time
  *   asleep  they do not
  *   alone   there are none */
 #include <pthread.h>
@@ -17,7 +18,8 @@
 
 static pthread_barrier_t ready;
 static atomic_bool over;
-static bool busy;
+static atomic_uint turn = 1; /* of those who retain again */
+static bool busy, again;
 
 static void use(size_t n) {
     char *p = malloc(n);
@@ -26,11 +28,20 @@ static void use(size_t n) {
     free(p);
 }
 
-static void *retain(void *unused) {
+static void retain(void) {
     for (size_t n = 9000; n <= 64000; n += n / 12) use(n);
     pthread_barrier_wait(&ready);
+}
+
+static void *work(void *unused) {
+    unsigned turns = 1;
+    retain();
     for (unsigned i = 0; !atomic_load(&over); i++) {
-        usleep(2000);
+        if (!again) usleep(2000);
+        if (again && turns < atomic_load(&turn)) {
+            retain();
+            turns++;
+        }
         if (busy) use(100 + i % 50 * 64); /* small ones, of sizes that they do not retain */
     }
     return unused;
@@ -45,10 +56,11 @@ static double now(void) {
 int main(int argc, char **argv) {
     pthread_t threads[THREADS];
     unsigned count = argc > 1 && strcmp(argv[1], "alone") == 0 ? 0 : THREADS;
-    busy = argc > 1 && strcmp(argv[1], "busy") == 0;
+    again = argc > 1 && strcmp(argv[1], "again") == 0;
+    busy = again || (argc > 1 && strcmp(argv[1], "busy") == 0);
     pthread_barrier_init(&ready, NULL, count + 1);
     for (unsigned i = 0; i < count; i++)
-        if (pthread_create(&threads[i], NULL, retain, NULL) != 0) return 2;
+        if (pthread_create(&threads[i], NULL, work, NULL) != 0) return 2;
     pthread_barrier_wait(&ready);
     void *filler = count ? NULL : malloc(WANTED); /* so that it is refused alone, too */
     for (int i = 0; i < 5; i++) {
@@ -56,6 +68,9 @@ int main(int argc, char **argv) {
         void *p = malloc(WANTED);
         printf("%s %.0f\n", p ? "got" : "refused", now() - begin);
         free(p);
+        if (!again || i == 4) continue;
+        atomic_fetch_add(&turn, 1);
+        pthread_barrier_wait(&ready);
     }
     free(filler);
     atomic_store(&over, true);

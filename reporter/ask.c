@@ -24,7 +24,13 @@ struct asked {
     int pidfd; /* so that the signal never reaches another process of the same number */
     int signal;
     double timeout;
+    enum ask what;
 };
+
+static const uint32_t questions[] = {[ASK_DUMP] = 0,
+                                     [ASK_DUMP_SEARCHED] = DUMP_QUESTION_SEARCHES,
+                                     [ASK_SEARCH] = DUMP_QUESTION_LOOKS,
+                                     [ASK_SET] = DUMP_QUESTION_SETS};
 
 /* Why the signal may not be sent, or NULL. */
 static const char *refusal(const struct proc *proc, struct asked *asked) {
@@ -94,7 +100,7 @@ static char *ask(const struct asked *asked, const struct proc *proc, const char 
     char *text = NULL;
     while (!cookie) {
         if (getrandom(&cookie, sizeof cookie, 0) != sizeof cookie) cookie = (uint32_t)getpid();
-        cookie &= ~DUMP_QUESTION_SETS;
+        cookie &= ~DUMP_QUESTIONS;
     }
     if (!reply_prepare(&reply, proc, cookie, &why)) {
         view_message("%d: its answer could not be reached: %s", (int)asked->pid, why);
@@ -102,7 +108,7 @@ static char *ask(const struct asked *asked, const struct proc *proc, const char 
     }
     enum reply_state state = REPLY_NONE;
     bool left = !settings || reply_leave(&reply, proc, settings);
-    if (!left || !send_signal(asked, settings ? cookie | DUMP_QUESTION_SETS : cookie))
+    if (!left || !send_signal(asked, cookie | questions[asked->what]))
         why = strerror(errno);
     else
         state = wait_for(asked, &reply, proc, &text, &why);
@@ -115,8 +121,8 @@ static char *ask(const struct asked *asked, const struct proc *proc, const char 
     return text;
 }
 
-char *ask_program(pid_t pid, double timeout, const char *settings) {
-    struct asked asked = {.pid = pid, .timeout = timeout};
+char *ask_program(pid_t pid, double timeout, enum ask what, const char *settings) {
+    struct asked asked = {.pid = pid, .timeout = timeout, .what = what};
     struct proc proc;
     const char *why = NULL;
     asked.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -134,7 +140,7 @@ char *ask_program(pid_t pid, double timeout, const char *settings) {
         view_message("%d: %s", (int)pid, why);
     else
         text = ask(&asked, &proc, settings);
-    if (text && !settings) {
+    if (text && (what == ASK_DUMP || what == ASK_DUMP_SEARCHED)) {
         char *path = reply_path(&proc, text);
         free(text);
         text = path;

@@ -6,8 +6,15 @@
 
 #define ASK_TIMEOUT 10 /* seconds */
 
-/* For a dump, whose path is the answer, or with `settings`, lines of WEIR_...=VALUE, to change those. Waits for so many
- * seconds. Freed by the caller; NULL: there is no answer, which was said. */
-char *ask_program(pid_t pid, double timeout, const char *settings);
+/* What the program is asked for. With SETS, by lines of WEIR_...=VALUE. */
+enum ask {
+    ASK_DUMP,          /* its path is the answer */
+    ASK_DUMP_SEARCHED, /* the same, and memory is searched for leaks */
+    ASK_SEARCH,        /* only that, for the next dump to be compared with */
+    ASK_SET
+};
+
+/* Waits for so many seconds. The answer, freed by the caller; NULL: there is none, which was said. */
+char *ask_program(pid_t pid, double timeout, enum ask what, const char *settings);
 
 #endif

@@ -187,7 +187,7 @@ static bool audit(const struct dump *dump) {
 }
 
 static int examine_program(pid_t pid, double timeout) {
-    char process[16], *path = ask_program(pid, timeout, NULL);
+    char process[16], *path = ask_program(pid, timeout, ASK_DUMP, NULL);
     if (!path) return EXIT_UNREADABLE;
     struct dump *dump = dump_open(path);
     (void)unlink(path);

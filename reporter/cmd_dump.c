@@ -1,9 +1,11 @@
-/* weir dump: asks a running program for a dump and prints where it lies. */
+/* weir dump: asks a running program for a dump and prints where it lies. With --leaks the program's memory is searched
+ * twice, since what is not reached once may be on its way. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "reporter/arguments.h"
@@ -13,16 +15,24 @@
 #include "reporter/view/escape.h"
 #include "reporter/view/view.h"
 
-static const char help[] = "weir dump [options] PID: asks a running program for a dump, prints its path.\n"
-                           "\n"
-                           "  --timeout SECONDS  how long to wait (default 10)\n"
-                           "  --help\n"
-                           "\n"
-                           "The program must run under libweir.so, as a user that this one may look into.\n"
-                           "Exit status: 0; 2 usage; 3 there is no dump, and why.\n";
+#define APART 1 /* seconds */
 
-static const struct option options[] = {
-    {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+static const char help[] =
+    "weir dump [options] PID: asks a running program for a dump, prints its path.\n"
+    "\n"
+    "  --leaks            search for leaks, twice: what is not reached and not changed is leaked\n"
+    "  --apart SECONDS    how long after each other (default 1)\n"
+    "  --timeout SECONDS  how long to wait for an answer (default 10)\n"
+    "  --help\n"
+    "\n"
+    "The program must run under libweir.so, as a user that this one may look into.\n"
+    "Exit status: 0; 2 usage; 3 there is no dump, and why.\n";
+
+static const struct option options[] = {{"leaks", no_argument, NULL, 'l'},
+                                        {"apart", required_argument, NULL, 'a'},
+                                        {"timeout", required_argument, NULL, 't'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
 
 static int print_path(const char *path) {
     char *shown = isatty(STDOUT_FILENO) ? escape_string(path) : memory_text(path, strlen(path));
@@ -32,20 +42,41 @@ static int print_path(const char *path) {
     return written ? EXIT_FINE : EXIT_UNREADABLE;
 }
 
+static void wait_seconds(double seconds) {
+    struct timespec time = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    while (nanosleep(&time, &time) != 0 && errno == EINTR) {
+    }
+}
+
+/* False: that was said. */
+static bool search_first(pid_t pid, double timeout, double apart) {
+    char *answer = ask_program(pid, timeout, ASK_SEARCH, NULL);
+    if (!answer) return false;
+    free(answer);
+    wait_seconds(apart);
+    return true;
+}
+
 int cmd_dump(int count, char **arguments) {
     static char name[] = "weir dump";
-    double timeout = ASK_TIMEOUT;
+    double timeout = ASK_TIMEOUT, apart = APART;
+    bool leaks = false;
     pid_t pid = 0;
     arguments[0] = name;
     for (int option = 0; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
         if (option == 'h') return argument_help(help);
-        if (option != 't' || !argument_seconds("timeout", optarg, &timeout)) return EXIT_USAGE;
+        if (option == 'l')
+            leaks = true;
+        else if (option == 'a' ? !argument_seconds("apart", optarg, &apart)
+                               : option != 't' || !argument_seconds("timeout", optarg, &timeout))
+            return EXIT_USAGE;
     }
     if (optind != count - 1 || !argument_pid(arguments[optind], &pid)) {
         view_message("dump: one process number is wanted (weir dump --help)");
         return EXIT_USAGE;
     }
-    char *path = ask_program(pid, timeout, NULL);
+    if (leaks && !search_first(pid, timeout, apart)) return EXIT_UNREADABLE;
+    char *path = ask_program(pid, timeout, leaks ? ASK_DUMP_SEARCHED : ASK_DUMP, NULL);
     int status = path ? print_path(path) : EXIT_UNREADABLE;
     free(path);
     return status;

@@ -67,7 +67,7 @@ int cmd_set(int count, char **arguments) {
     char *lines = memory_text("", 0), *answer = NULL;
     bool fine = true;
     for (int i = optind + 1; i < count && fine; i++) fine = add_line(&lines, arguments[i]);
-    if (fine) answer = ask_program(pid, timeout, lines);
+    if (fine) answer = ask_program(pid, timeout, ASK_SET, lines);
     int status = answer ? EXIT_FINE : fine ? EXIT_UNREADABLE : EXIT_USAGE;
     free(lines);
     free(answer);

@@ -367,6 +367,8 @@ static void put_verdicts(struct json *json, const struct merged *merged) {
     }
     put_sum(json, merged, "threads_not_held", STAT_SCAN_NOT_HELD);
     put_sum(json, merged, "nanoseconds", STAT_SCAN_TIME);
+    put_sum(json, merged, "pause_nanoseconds", STAT_SCAN_PAUSE);
+    put_sum(json, merged, "compared_nanoseconds", STAT_SCAN_APART);
     put_sum(json, merged, "bytes_of_roots", STAT_SCAN_ROOTS);
     put_sum(json, merged, "bytes_of_blocks", STAT_SCAN_BLOCKS);
     json_close(json, '}');

@@ -209,6 +209,18 @@ static const char *amount(const struct merged *merged, uint32_t blocks_stat, uin
     return text;
 }
 
+/* Of programs that go on: how long they stood still for it, and what makes leaks of what was not reached. */
+static void print_search(const struct view *view) {
+    uint64_t pause = 0, apart = 0, sum = 0;
+    if (!merged_stat(view->merged, STAT_SCAN_PAUSE, &sum, &pause) || !pause) return;
+    (void)merged_stat(view->merged, STAT_SCAN_APART, &sum, &apart);
+    (void)fprintf(view->out, "searched while it ran, which it stood still for %.1f ms; ", (double)pause / 1e6);
+    if (apart)
+        (void)fprintf(view->out, "leaked is what was the same %.1f s before\n", (double)apart / 1e9);
+    else
+        (void)fputs("not twice, so that nothing is called leaked (weir dump --leaks)\n", view->out);
+}
+
 /* Of all live blocks, tracked or not: exact. */
 static void print_verdicts(const struct view *view) {
     const struct merged *merged = view->merged;
@@ -220,6 +232,7 @@ static void print_verdicts(const struct view *view) {
                   amount(merged, STAT_INDIRECT_COUNT, STAT_INDIRECT_BYTES, indirect, sizeof indirect),
                   amount(merged, STAT_POSSIBLE_COUNT, STAT_POSSIBLE_BYTES, possible, sizeof possible),
                   amount(merged, STAT_REACHED_COUNT, STAT_REACHED_BYTES, reached, sizeof reached));
+    print_search(view);
     (void)merged_stat(merged, STAT_SCAN_NOT_HELD, &sum, &most);
     if (most)
         (void)fprintf(view->out, "%s %s could not be held: what seems leaked is called maybe\n", units_count(most),

@@ -176,10 +176,9 @@ size_t slices_purge(bool all) {
 }
 
 bool slices_wait_for_purges(void) {
-    struct timespec pause = {0, PURGE_PAUSE};
     bool waited = false;
     for (int i = 0; i < PURGE_PAUSES && atomic_load_explicit(&lock_page.purging, memory_order_acquire) > 0; i++) {
-        (void)sys2(SYS_nanosleep, (long)&pause, 0);
+        sys_pause(PURGE_PAUSE);
         waited = true;
     }
     return waited;

@@ -14,8 +14,13 @@
 #define EXPORT    __attribute__((visibility("default")))
 #define ALIAS(of) __attribute__((alias(#of), visibility("default")))
 /* On a variable's declaration: it is reached directly, not through the global offset table. */
-#define HIDDEN          __attribute__((visibility("hidden")))
-#define NOINLINE        __attribute__((noinline))
+#define HIDDEN   __attribute__((visibility("hidden")))
+#define NOINLINE __attribute__((noinline))
+#ifdef __clang__
+#    define NOCLONE
+#else
+#    define NOCLONE __attribute__((noclone))
+#endif
 #define ALWAYS_INLINE   static inline __attribute__((always_inline))
 #define COLD            __attribute__((cold, noinline))
 #define likely(x)       __builtin_expect(!!(x), 1)

@@ -106,10 +106,9 @@ void lock_give_word(_Atomic uint32_t *word) {
 }
 
 bool lock_take_within(enum lock_name name, unsigned ms) {
-    struct timespec pause = {0, 1000000};
     for (unsigned i = 0; !lock_try(name); i++) {
         if (i == ms) return false;
-        (void)sys2(SYS_nanosleep, (long)&pause, 0);
+        sys_pause(1000000);
     }
     return true;
 }

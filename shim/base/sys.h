@@ -78,6 +78,13 @@ ALWAYS_INLINE void sys_futex_wait(uint32_t *word, uint32_t value) {
 ALWAYS_INLINE void sys_futex_wake(uint32_t *word, int n) {
     (void)sys3(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, n);
 }
+/* Less than a second. Not by nanosleep: the kernel would forget how a call goes on that this handler has interrupted
+ * (base/interrupted.h). */
+ALWAYS_INLINE void sys_pause(long ns) {
+    uint32_t word = 0;
+    struct timespec time = {0, ns};
+    (void)sys4(SYS_futex, (long)&word, FUTEX_WAIT_PRIVATE, 0, (long)&time);
+}
 
 _Noreturn ALWAYS_INLINE void sys_exit_group(int status) {
     for (;;) (void)sys_unfiltered(SYS_exit_group, status, 0, 0, 0, 0, 0);

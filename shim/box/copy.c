@@ -130,9 +130,8 @@ long copy_make(void) {
 }
 
 void copy_end(void) {
-    struct timespec pause = {0, 1000000};
     atomic_store_explicit(&over, true, memory_order_relaxed);
-    for (int ms = 0; reap_all() && ms < END_WAIT; ms++) (void)sys2(SYS_nanosleep, (long)&pause, 0);
+    for (int ms = 0; reap_all() && ms < END_WAIT; ms++) sys_pause(1000000);
 }
 
 void copy_go_on(void) {

@@ -96,6 +96,8 @@ static size_t add_verdicts(const struct verdicts *v, struct dump_stat *stats) {
         {STAT_SCAN_ROOTS, 0, v->root_bytes},
         {STAT_SCAN_BLOCKS, 0, v->block_bytes},
         {STAT_SCAN_NOT_HELD, 0, v->threads_not_held},
+        {STAT_SCAN_PAUSE, 0, v->pause},
+        {STAT_SCAN_APART, 0, v->apart},
         {STAT_LEAKED_COUNT, 0, v->blocks[DUMP_LEAKED]},
         {STAT_LEAKED_BYTES, 0, v->bytes[DUMP_LEAKED]},
         {STAT_INDIRECT_COUNT, 0, v->blocks[DUMP_INDIRECT]},
@@ -172,7 +174,7 @@ static void write_stats(struct contents *c) {
         {STAT_SAMPLE_THINNED_NOW, 0, sampled.thinned},
         {STAT_SAMPLED_PLACES, 0, c->places},
     };
-    struct dump_stat verdicts[16];
+    struct dump_stat verdicts[20];
     size_t n_verdicts = add_verdicts(&c->verdicts, verdicts);
     writer_begin(&c->w, DUMP_STATS, sizeof stats[0]);
     writer_add(&c->w, stats, sizeof stats);
@@ -265,9 +267,10 @@ struct request {
 };
 
 const struct verdicts_by *dump_verdicts;
+bool dump_search_anyway;
 
 static void write_sections(struct contents *c, const struct request *r) {
-    if (dump_verdicts && dump_verdicts->are_wanted(r->reason)) {
+    if (dump_verdicts && (dump_search_anyway || dump_verdicts->are_wanted(r->reason))) {
         contents_see_memory(c);
         dump_verdicts->begin(&c->verdicts, r->reason, r->stack);
     }
@@ -315,6 +318,19 @@ NOINLINE long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t
     stack_call(write_requested, &r);
     if (held) let_signals_go(before, r.error == -EFBIG_);
     return r.error;
+}
+
+static void look(void *argument) {
+    const struct request *r = argument;
+    struct verdicts v;
+    dump_verdicts->begin(&v, r->reason, r->stack);
+    dump_verdicts->end(&v);
+}
+
+NOINLINE void dump_look(void) {
+    struct request r = {.reason = DUMP_AT_SIGNAL, .stack = (uintptr_t)__builtin_frame_address(0) - FRAME_ROOM};
+    __builtin_unwind_init();
+    if (dump_verdicts) stack_call(look, &r);
 }
 
 void dump_discard(void) {

@@ -28,6 +28,9 @@ void dump_count(void);
 long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid);
 extern char dump_path[OUTPUT_PATH_MAX];
 
+/* Searches for leaks without a dump, for the next one to compare its own search with. */
+void dump_look(void);
+
 /* Appends what is wrong, in words. */
 struct text;
 void dump_add_error(struct text *t, long error);

@@ -87,14 +87,18 @@ enum dump_level { DUMP_DISABLED = 0, DUMP_SIMPLE = 1, DUMP_ADVANCED = 2, DUMP_PA
 
 #define DUMP_STATUS_UNKNOWN 0xffffffffu
 
-/* Questions to a running program: the dump signal, sent by sigqueue with a number from 1 to 2^31 - 1 that the asker has
+/* Questions to a running program: the dump signal, sent by sigqueue with a number from 1 to 2^29 - 1 that the asker has
  * drawn, its cookie. The answer is a line in DIR/weir.PID.COOKIE.reply (DIR: WEIR_BOX_DIR, else /dev/shm, else /tmp;
  * PID as the program sees itself): "ok PATH" of the dump that was written, or "error WHY". With the bit below the
  * cookie stands for DIR/weir.PID.COOKIE.set, lines of WEIR_…=VALUE that are to hold from now on, in a file of the
  * program's user or of root, of fewer than DUMP_SETTINGS_MAX bytes; the answer is "ok changed" or "error WHY", and then
- * nothing has changed. */
-#define DUMP_QUESTION_SETS 0x80000000u
-#define DUMP_SETTINGS_MAX  2048
+ * nothing has changed. With the second bit the dump has verdicts whatever WEIR_LEAKS says; with the third there is
+ * none, but memory is searched so that the next one can be compared with it, and the answer is "ok searched". */
+#define DUMP_QUESTION_SETS     0x80000000u
+#define DUMP_QUESTION_SEARCHES 0x40000000u
+#define DUMP_QUESTION_LOOKS    0x20000000u
+#define DUMP_QUESTIONS         0xe0000000u /* the bits above */
+#define DUMP_SETTINGS_MAX      2048
 
 struct dump_process {
     uint32_t pid;
@@ -346,7 +350,9 @@ enum dump_stat_id {
     STAT_POSSIBLE_COUNT = 69, /* that something leads to which may be no pointer; all, where it is not certain */
     STAT_POSSIBLE_BYTES = 70,
     STAT_REACHED_COUNT = 71, /* that the program can reach */
-    STAT_REACHED_BYTES = 72
+    STAT_REACHED_BYTES = 72,
+    STAT_SCAN_PAUSE = 73, /* ns for which a program that goes on stood still; 0: it has ended */
+    STAT_SCAN_APART = 74 /* ns since the search that this one is compared with: leaked is what both found so; 0: none */
 };
 
 struct dump_stat {

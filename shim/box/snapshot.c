@@ -2,6 +2,7 @@
  * Where there can be none, it writes by itself, beside threads that go on, as is done at exit. */
 #include "shim/box/snapshot.h"
 #include "shim/arena/held.h"
+#include "shim/base/clock.h"
 #include "shim/base/lock.h"
 #include "shim/base/options.h"
 #include "shim/base/stack.h"
@@ -9,6 +10,7 @@
 #include "shim/base/text.h"
 #include "shim/box/copy.h"
 #include "shim/box/dump.h"
+#include "shim/box/verdicts.h"
 #include "shim/ceiling/ceiling.h"
 
 #include <fcntl.h>
@@ -59,10 +61,10 @@ static void reply_dump(uint32_t pid, uint32_t cookie, const char *path, long err
     reply(pid, cookie, &t);
 }
 
-static void reply_settings(uint32_t pid, uint32_t cookie, const char *why) {
+static void reply_words(uint32_t pid, uint32_t cookie, const char *done, const char *why) {
     struct text t = {0};
-    text_add(&t, why ? "error " : "ok changed");
-    if (why) text_add(&t, why);
+    text_add(&t, why ? "error " : "ok ");
+    text_add(&t, why ? why : done);
     reply(pid, cookie, &t);
 }
 
@@ -89,7 +91,7 @@ static void change_settings(uint32_t cookie) {
     const char *folders[] = {options.box_dir, "/dev/shm", "/tmp"};
     uint32_t pid = sys_getpid();
     if (!lock_try_word(&busy)) {
-        reply_settings(pid, cookie, "something else is being changed just now");
+        reply_words(pid, cookie, NULL, "something else is being changed just now");
         return;
     }
     const char *why = "the file with what is to be changed could not be read";
@@ -100,7 +102,7 @@ static void change_settings(uint32_t cookie) {
         why = snapshot_change(settings);
         break;
     }
-    reply_settings(pid, cookie, why);
+    reply_words(pid, cookie, "changed", why);
     lock_give_word(&busy);
 }
 
@@ -109,11 +111,21 @@ static void change_settings(uint32_t cookie) {
 struct order {
     enum dump_reason reason;
     uint32_t pid, cookie;
+    bool searches, looks; /* for leaks, whatever WEIR_LEAKS says; for a later dump only */
 };
 
 static void write_now(const struct order *o) {
-    long error = dump_write(o->reason, DUMP_STATUS_UNKNOWN, o->pid);
-    if (o->cookie) reply_dump(o->pid, o->cookie, dump_path, error);
+    long error = 0;
+    dump_search_anyway = o->searches;
+    if (o->looks)
+        dump_look();
+    else
+        error = dump_write(o->reason, DUMP_STATUS_UNKNOWN, o->pid);
+    dump_search_anyway = false;
+    if (o->looks)
+        reply_words(o->pid, o->cookie, "searched", NULL);
+    else if (o->cookie)
+        reply_dump(o->pid, o->cookie, dump_path, error);
 }
 
 static void write_in_copy(void *argument) {
@@ -131,52 +143,69 @@ static void write_here(const struct order *o) {
     dump_end();
 }
 
-static void take_snapshot(enum dump_reason reason, uint32_t cookie) {
+/* `context`: of the signal that asks for it, NULL: none does. */
+static void take_snapshot(struct order order, void *context) {
     filter_look();
     if (copies_are_over()) return;    /* the program ends just now */
     if (!dump_is_permitted()) return; /* a filter of the program's forbids it, as was said */
     uint64_t all = ~0ull, before;
-    struct order order = {reason, sys_getpid(), cookie};
-    dump_count();
+    order.pid = sys_getpid();
+    if (!order.looks) dump_count();
     (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, 8);
+    bool searched = context && dump_verdicts && (order.searches || dump_verdicts->are_wanted(order.reason));
+    bool holds = searched && dump_verdicts->hold(context);
     long id = copy_make();
     if (id == 0) stack_call(write_in_copy, &order);
+    if (holds) dump_verdicts->let_go();
     if (sys_failed(id)) write_here(&order);
     (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8);
 }
 
 static void (*wake_first)(void);
 
-void (*snapshot_park)(void *context);
-_Atomic bool snapshot_parking;
+bool (*snapshot_park)(void *context, struct interrupted_call *before);
 
-static void on_signal(int number, siginfo_t *info, void *context) {
-    (void)number;
-    if (unlikely(atomic_load_explicit(&snapshot_parking, memory_order_acquire)) && info->si_code == SI_TKILL)
-        snapshot_park(context);
-    /* A vfork child runs in its parent's memory: the parent gets signals of its own. */
-    arena_within();
-    wake_first();
+static void answer(const siginfo_t *info, void *context) {
     uint32_t question = info->si_code == SI_QUEUE ? (uint32_t)info->si_value.sival_int : 0;
-    if (lock_process() != PROCESS_BORROWER) {
-        if (question & DUMP_QUESTION_SETS)
-            change_settings(question & ~DUMP_QUESTION_SETS);
-        else if (options.dump_at & DUMP_ON_SIGNAL)
-            take_snapshot(DUMP_AT_SIGNAL, question);
-        else if (question)
-            reply_settings(sys_getpid(), question, "it writes no dump on the signal (WEIR_DUMP_AT)");
+    struct order order = {.reason = DUMP_AT_SIGNAL,
+                          .cookie = question & ~DUMP_QUESTIONS,
+                          .searches = question & (DUMP_QUESTION_SEARCHES | DUMP_QUESTION_LOOKS),
+                          .looks = question & DUMP_QUESTION_LOOKS};
+    if (question & DUMP_QUESTION_SETS)
+        change_settings(order.cookie);
+    else if (options.dump_at & DUMP_ON_SIGNAL)
+        take_snapshot(order, context);
+    else if (question)
+        reply_words(sys_getpid(), order.cookie, NULL, "it writes no dump on the signal (WEIR_DUMP_AT)");
+}
+
+/* All signals are held: those of the program's that come meanwhile are there when the interrupted call is looked at. */
+static void on_signal(int number, siginfo_t *info, void *context) {
+    struct interrupted_call before;
+    uint64_t came = clock_now();
+    bool known = false;
+    arena_within();
+    if (info->si_code == SNAPSHOT_HOLDS) {
+        known = snapshot_park && snapshot_park(context, &before);
+    } else {
+        wake_first();
+        /* A vfork child runs in its parent's memory: the parent gets signals of its own. */
+        if (lock_process() != PROCESS_BORROWER) answer(info, context);
     }
     arena_not_within();
+    interrupted_go_on(number, context, came, known ? &before : NULL);
 }
 
 static void at_limit(void) {
-    if ((options.dump_at & DUMP_ON_LIMIT) && lock_process() == PROCESS_OWNER) take_snapshot(DUMP_AT_LIMIT, 0);
+    if ((options.dump_at & DUMP_ON_LIMIT) && lock_process() == PROCESS_OWNER)
+        take_snapshot((struct order){.reason = DUMP_AT_LIMIT}, NULL);
 }
 
 void snapshot_start(void (*wake)(void)) {
     wake_first = wake;
     struct sigaction now, mine = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
     ceiling_dump = at_limit;
+    for (size_t i = 0; i < sizeof mine.sa_mask; i++) ((unsigned char *)&mine.sa_mask)[i] = 0xff; /* all */
     if (options.signal == 0 || !(options.dump_at & DUMP_ON_SIGNAL)) return;
     if (sigaction(options.signal, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return;
     (void)sigaction(options.signal, &mine, NULL);

@@ -2,19 +2,17 @@
 #ifndef WEIR_BOX_SNAPSHOT_H
 #define WEIR_BOX_SNAPSHOT_H
 
-#include "shim/base/base.h"
-
-#include <stdatomic.h>
+#include "shim/base/interrupted.h"
 
 /* Takes the dump signal where it is at its default, and dumps at the ceiling, as WEIR_DUMP_AT says. From the
  * constructor. */
 /* `wake` is called first: a child of fork may be asked before it has called anything else of weir's. */
 void snapshot_start(void (*wake)(void));
 
-/* For whoever holds threads by the dump signal (scan/park.c): what the handler calls in a thread that was sent it while
- * `snapshot_parking`, with the signal's context. Whether the signal still is weir's. */
-extern void (*snapshot_park)(void *context);
-extern _Atomic bool snapshot_parking;
+/* For whoever holds threads by the dump signal (scan/park.h): what the handler calls in a thread that was sent it with
+ * this si_code, which no one else uses. Whether the signal still is weir's. */
+#define SNAPSHOT_HOLDS (-0x7765)
+extern bool (*snapshot_park)(void *context, struct interrupted_call *before);
 bool snapshot_handles(void);
 
 /* What `weir set` wants, see format.h: why nothing was changed, NULL: it was. */

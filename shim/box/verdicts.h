@@ -10,11 +10,17 @@ struct verdicts {
     uint32_t threads_not_held;
     uint64_t root_bytes, block_bytes;                         /* looked at */
     uint64_t time;                                            /* ns that it took */
+    uint64_t pause;                                           /* ns that the program stood still; 0: it has ended */
+    uint64_t apart;                                           /* ns since the look that it is compared with; 0: none */
     uint64_t blocks[DUMP_IN_USE + 1], bytes[DUMP_IN_USE + 1]; /* live ones by verdict, tracked or not */
 };
 
 struct verdicts_by {
     bool (*are_wanted)(enum dump_reason reason);
+    /* Around the making of a copy of a program that goes on: its other threads are held, and let go of where the first
+     * says so. `context`: of the signal whose handler this is. */
+    bool (*hold)(void *context);
+    void (*let_go)(void);
     /* `stack`: what is in use of the program's own stack on this thread lies from here on upwards. */
     void (*begin)(struct verdicts *v, enum dump_reason reason, uintptr_t stack);
     enum dump_verdict (*of)(const void *block); /* between the two, where it is known */
@@ -23,5 +29,8 @@ struct verdicts_by {
 
 /* NULL: nobody looks. */
 extern const struct verdicts_by *dump_verdicts;
+
+/* The dump that is asked for just now has verdicts whatever WEIR_LEAKS says. */
+extern bool dump_search_anyway;
 
 #endif

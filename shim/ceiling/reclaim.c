@@ -12,9 +12,8 @@ static bool try_again(bool (*attempt)(void *), void *argument) {
 
 /* Signal handlers may come in, and cancellations; the thread's kept memory is others' to have. */
 static void pause_outside(unsigned ms) {
-    struct timespec pause = {0, (long)ms * 1000000};
     arena_leave(true);
-    (void)sys2(SYS_nanosleep, (long)&pause, 0);
+    sys_pause((long)ms * 1000000);
     bool outermost = arena_enter();
     ASSERT(outermost);
     (void)outermost;

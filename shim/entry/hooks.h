@@ -9,6 +9,11 @@ void hook_loader(void);  /* loader.c; its assembly calls it by name */
 void hook_seccomp(void); /* seccomp.c; the same */
 void hook_io(void);      /* io.c */
 
+void hook_waits(void); /* wait.c */
+
+/* The first socket has got a timeout of its own: io.c's calls are noted from now on, too (interrupted_note). io.c */
+void io_note_waits(void);
+
 /* Records are made from now on, or not any more. io.c */
 void io_follow_level(void);
 

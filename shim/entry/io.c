@@ -4,6 +4,7 @@
  * constructor each is the kernel's.
  *
  * What stdio and libc's other functions read and write inside does not pass here. */
+#include "shim/base/interrupted.h"
 #include "shim/base/sys.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"
@@ -16,8 +17,9 @@
 #include <unistd.h>
 
 /* One test for both, of what seldom changes. */
-static enum { IO_EARLY, IO_PASS, IO_RECORD } state;
+static enum { IO_EARLY, IO_PASS, IO_LOOK } state;
 #define PASSES likely(state == IO_PASS)
+static bool notes_waits; /* a socket may have a timeout of its own */
 
 static COLD long by_kernel(long n, long a, long b, long c, long d, long e, long f) {
     long r = sys_unfiltered(n, a, b, c, d, e, f);
@@ -28,6 +30,8 @@ static COLD long by_kernel(long n, long a, long b, long c, long d, long e, long 
 #define RAW(name, a, b, c, d, e, f)                                                                                    \
     by_kernel(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
+#define NOTE_WAIT(fd, second, ...) interrupted_note(INTERRUPTED_ANY, (uint64_t)(fd), (uint64_t)(second))
+
 /* A function NAME of libc's, its parameters, its arguments, the kernel's way, and what is to be done afterwards where
  * its result `r` says that it has touched something. */
 #define HOOK(type, name, parameters, arguments, raw, afterwards)                                                       \
@@ -35,9 +39,10 @@ static COLD long by_kernel(long n, long a, long b, long c, long d, long e, long 
     static name##_function *next_##name;                                                                               \
     static COLD type slow_##name parameters {                                                                          \
         if (state == IO_EARLY) return (type)(raw);                                                                     \
+        if (notes_waits) NOTE_WAIT arguments;                                                                          \
         type r = next_##name arguments;                                                                                \
         int before = errno;                                                                                            \
-        if (r <= 0) return r;                                                                                          \
+        if (r <= 0 || !records_on) return r;                                                                           \
         start_check();                                                                                                 \
         afterwards;                                                                                                    \
         errno = before;                                                                                                \
@@ -117,7 +122,7 @@ extern ssize_t preadv64v2(int fp, const struct iovec *iovec, int count, off_t of
 extern ssize_t pwritev64v2(int fd, const struct iovec *iodev, int count, off_t offset, int flags) ALIAS(pwritev2);
 
 EXPORT void weir_touch(const void *block, const char *hint) {
-    if (likely(state != IO_RECORD)) return;
+    if (likely(state != IO_LOOK) || !records_on) return;
     int before = errno;
     start_check();
     touch_with_hint(block, hint, FRAME);
@@ -149,9 +154,15 @@ void hook_io(void) {
     FIND(sendmsg);
     FIND(recvmmsg);
     FIND(sendmmsg);
-    state = records_on ? IO_RECORD : IO_PASS;
+    state = IO_PASS;
+    io_follow_level();
 }
 
 void io_follow_level(void) {
-    if (state != IO_EARLY) state = records_on ? IO_RECORD : IO_PASS;
+    if (state != IO_EARLY) state = records_on || notes_waits ? IO_LOOK : IO_PASS;
+}
+
+void io_note_waits(void) {
+    notes_waits = true;
+    io_follow_level();
 }

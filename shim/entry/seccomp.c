@@ -2,6 +2,7 @@
  * own. What a filter forbids is known before it is in force; see base/filter.h. And who
  * adopts orphans, box/copy.c. */
 #include "shim/base/filter.h"
+#include "shim/base/interrupted.h"
 #include "shim/base/options.h"
 #include "shim/base/text.h"
 #include "shim/box/copy.h"
@@ -22,6 +23,7 @@ long (*seccomp_next_syscall)(long, ...) HIDDEN;
 void hook_seccomp(void) {
     *(void **)&next_prctl = dlsym(RTLD_NEXT, "prctl");
     *(void **)&seccomp_next_syscall = dlsym(RTLD_NEXT, "syscall");
+    interrupted_syscall = (uintptr_t)seccomp_next_syscall;
 }
 
 struct change {
@@ -93,6 +95,13 @@ long seccomp_by_syscall(long number, unsigned long a, unsigned long b, unsigned 
     return result;
 }
 
+/* When it began is noted. */
+long wait_by_syscall(long number, long a, long b, long c, long d, long e, long f) HIDDEN;
+long wait_by_syscall(long number, long a, long b, long c, long d, long e, long f) {
+    interrupted_note(number, (uint64_t)a, (uint64_t)b);
+    return seccomp_next_syscall(number, a, b, c, d, e, f);
+}
+
 /* All others jump on to libc's, with arguments and stack as they are. Called before the constructor, it has the
  * addresses looked up first. */
 __asm__(".pushsection .text\n"
@@ -102,7 +111,9 @@ __asm__(".pushsection .text\n"
         "    .cfi_startproc\n"
         "    cmpq $0, seccomp_next_syscall(%rip)\n"
         "    je 2f\n"
-        "1:  cmpl $317, %edi\n" /* seccomp */
+        "1:  movq interrupted_by_syscall@gottpoff(%rip), %r10\n"
+        "    movq %rdi, %fs:(%r10)\n"
+        "    cmpl $317, %edi\n" /* seccomp */
         "    je seccomp_by_syscall\n"
         "    cmpl $157, %edi\n" /* prctl */
         "    je seccomp_by_syscall\n"
@@ -117,6 +128,18 @@ __asm__(".pushsection .text\n"
         "    je map_by_syscall\n"
         "    cmpl $329, %edi\n" /* pkey_mprotect */
         "    je map_by_syscall\n"
+        "    cmpl $232, %edi\n" /* epoll_wait */
+        "    je wait_by_syscall\n"
+        "    cmpl $281, %edi\n" /* epoll_pwait */
+        "    je wait_by_syscall\n"
+        "    cmpl $441, %edi\n" /* epoll_pwait2 */
+        "    je wait_by_syscall\n"
+        "    cmpl $128, %edi\n" /* rt_sigtimedwait */
+        "    je wait_by_syscall\n"
+        "    cmpl $208, %edi\n" /* io_getevents */
+        "    je wait_by_syscall\n"
+        "    cmpl $220, %edi\n" /* semtimedop */
+        "    je wait_by_syscall\n"
         "    jmpq *seccomp_next_syscall(%rip)\n"
         "2:  pushq %rdi\n"
         "    .cfi_adjust_cfa_offset 8\n"

@@ -12,6 +12,7 @@ enum blocks_plane {
     BLOCKS_POSSIBLE, /* by what may be a pointer only */
     BLOCKS_INDIRECT, /* from a block that is itself not reached */
     BLOCKS_PAST,     /* something points just behind it */
+    BLOCKS_AGAIN,    /* an earlier search did not reach it either, and it is as it was */
     BLOCKS_PLANES
 };
 

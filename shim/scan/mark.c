@@ -57,6 +57,10 @@ static const struct range *first_left_out(uintptr_t from, uintptr_t end) {
     return low < left_out_count && left_out[low].from < end ? &left_out[low] : NULL;
 }
 
+bool mark_may_read(uintptr_t from, uintptr_t end) {
+    return first_left_out(from, end) == NULL;
+}
+
 static void look(const uint64_t *words, size_t count, enum blocks_plane plane, const char *origin) {
     struct block block;
     char *past;

@@ -14,6 +14,9 @@ bool mark_is_at(uintptr_t address); /* what waits lies there: no root */
  * lies in blocks counts. False: there are too many. */
 bool mark_leave_out(uintptr_t from, uintptr_t end);
 
+/* Nothing of [from, end) was left out. */
+bool mark_may_read(uintptr_t from, uintptr_t end);
+
 /* The blocks that these words lead to are in the plane now, and what those lead to, and so on. What is reached, or
  * possible, is never put in a later plane. */
 void mark_words(const uint64_t *words, size_t count, enum blocks_plane plane);

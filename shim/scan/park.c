@@ -2,48 +2,92 @@
 #include "shim/scan/park.h"
 #include "shim/base/clock.h"
 #include "shim/base/files.h"
+#include "shim/base/lock.h"
 #include "shim/base/options.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/box/snapshot.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <ucontext.h>
 
-#define RED_ZONE 128 /* bytes below the stack pointer that are in use: System V ABI, AMD64, 3.2.2 */
+#define RED_ZONE 128   /* bytes below the stack pointer that are in use: System V ABI, AMD64, 3.2.2 */
+#define PAUSE    50000 /* ns between looks at who is held */
+/* ns for which it is waited that threads let the signal in, before the first is sent it */
+#define BLOCKED_TIME 20000000
+#define LOOK_TIME    1000000    /* ns after which it is looked whether who is not held yet has ended */
+#define TURN_TIME    1000000000 /* ns that a thread waits for its turn */
+
+#define REST_TIME    10000000 /* ns that the program runs between two holds, at least; else as long as it stood still */
+#define STUBBORN_MAX 64       /* threads that are remembered not to let the signal in */
 
 static struct parked parked[PARK_MAX];
-static _Atomic uint32_t taken, held; /* entries; those that are filled */
 
-/* From the handler of the dump signal. A handler of the program's may interrupt this, and comes back. */
-static void park_here(void *context) {
-    const ucontext_t *c = context;
-    uint32_t i = atomic_fetch_add_explicit(&taken, 1, memory_order_acq_rel);
+/* Low half: entries taken; high half: the number of the hold, 0: nobody holds. Together, so that who comes late is not
+ * counted by the next hold. */
+static _Atomic uint64_t state;
+static _Atomic uint32_t turn; /* as lock_try_word has it */
+static uint32_t holds;        /* so many; who has the turn counts */
+
+static uint32_t hold_of(uint64_t word) {
+    return (uint32_t)(word >> 32);
+}
+static uint32_t *hold_word(void) {
+    return (uint32_t *)(void *)&state + 1;
+}
+
+/* What is known of each thread before it is sent the signal. */
+static struct asked {
+    uint32_t thread;
+    bool reached; /* by the signal, it seems */
+    bool gone;    /* it has ended */
+    struct interrupted_call call;
+} asked[PARK_MAX];
+static uint32_t asked_count, sent, lost, mine;
+static uint32_t stubborn[STUBBORN_MAX], stubborn_count;
+static uint64_t since, released; /* when the first was sent it; when they were let go of the last time */
+static bool handles;
+
+/* --- in the threads that are held --- */
+
+static void fill(struct parked *p, const ucontext_t *c, uint32_t hold) {
     uintptr_t stack = (uintptr_t)c->uc_mcontext.gregs[REG_RSP];
-    if (i < PARK_MAX)
-        parked[i] = (struct parked){.thread = sys_gettid(),
-                                    .stack = stack - RED_ZONE,
-                                    .context = (uintptr_t)c,
-                                    .block = (uintptr_t)__builtin_thread_pointer(),
-                                    .elsewhere = stack - (uintptr_t)c->uc_stack.ss_sp <= c->uc_stack.ss_size &&
-                                                 c->uc_stack.ss_size > 0};
-    atomic_fetch_add_explicit(&held, 1, memory_order_release);
-    for (;;) {
-        struct timespec long_time = {3600, 0};
-        (void)sys2(SYS_nanosleep, (long)&long_time, 0);
-    }
+    p->thread = sys_gettid();
+    p->stack = stack - RED_ZONE;
+    p->context = (uintptr_t)c;
+    p->block = (uintptr_t)__builtin_thread_pointer();
+    p->elsewhere = stack - (uintptr_t)c->uc_stack.ss_sp <= c->uc_stack.ss_size && c->uc_stack.ss_size > 0;
+    atomic_store_explicit(&p->hold, hold, memory_order_release);
 }
 
-void park_start(void) {
-    snapshot_park = park_here;
+bool park_here(void *context, struct interrupted_call *before) {
+    uint64_t word = atomic_load_explicit(&state, memory_order_acquire);
+    do {
+        if (!hold_of(word)) return false;
+    } while (
+        !atomic_compare_exchange_weak_explicit(&state, &word, word + 1, memory_order_acq_rel, memory_order_acquire));
+    uint32_t hold = hold_of(word), i = (uint32_t)word, thread = sys_gettid();
+    *before = (struct interrupted_call){-1, 0, 0};
+    for (uint32_t k = 0; k < asked_count; k++)
+        if (asked[k].thread == thread) *before = asked[k].call;
+    if (i < PARK_MAX) fill(&parked[i], context, hold);
+    while (hold_of(atomic_load_explicit(&state, memory_order_acquire)) == hold) sys_futex_wait(hold_word(), hold);
+    return before->number >= 0;
 }
 
-static bool is_known(const uint32_t *asked, uint32_t count, uint32_t thread) {
-    for (uint32_t i = 0; i < count; i++)
-        if (asked[i] == thread) return true;
-    return false;
+/* --- in the one that holds them --- */
+
+static const char *about(uint32_t thread, const char *name, long *n) {
+    static char text[4 * KIB];
+    struct text path = {0};
+    text_add(&path, "/proc/self/task/");
+    text_add_number(&path, thread);
+    text_add(&path, name);
+    *n = file_read(text_string(&path), text, sizeof text);
+    return text;
 }
 
 /* As the kernel's status of a thread says: it can be sent the signal; it cannot; it is gone. The first thread may have
@@ -52,60 +96,221 @@ static bool is_known(const uint32_t *asked, uint32_t count, uint32_t thread) {
 enum reach { REACHED_BY_SIGNAL, NOT_REACHED, GONE };
 
 static enum reach reach_of(uint32_t thread) {
-    static char status[4 * KIB];
-    struct text path = {0};
-    text_add(&path, "/proc/self/task/");
-    text_add_number(&path, thread);
-    text_add(&path, "/status");
-    long n = file_read(text_string(&path), status, sizeof status);
+    long n;
+    const char *status = about(thread, "/status", &n);
     if (n < 0) return n == -ENOENT || n == -ESRCH ? GONE : NOT_REACHED;
-    const char *state = line_after(status, "State:\t"), *blocked = line_after(status, "SigBlk:\t");
-    if (state && (*state == 'Z' || *state == 'X')) return GONE;
+    const char *is = line_after(status, "State:\t"), *blocked = line_after(status, "SigBlk:\t");
+    if (is && (*is == 'Z' || *is == 'X')) return GONE;
     /* 16 digits, the highest signals first. */
     int four = blocked && options.signal > 0 ? hex_digit(blocked[(64 - options.signal) / 4]) : -1;
     return four >= 0 && !(four >> (options.signal - 1) % 4 & 1) ? REACHED_BY_SIGNAL : NOT_REACHED;
 }
 
-static uint32_t asked[PARK_MAX];
-static uint32_t asked_count, sent, lost, mine;
-static bool handles;
+static uint64_t next_number(const char **at) {
+    uint64_t value = 0;
+    while (**at == ' ') ++*at;
+    if ((*at)[0] == '0' && (*at)[1] == 'x') *at += 2;
+    for (int digit; (digit = hex_digit(**at)) >= 0; ++*at) value = value << 4 | (unsigned)digit;
+    return value;
+}
 
-static void ask(uint32_t thread) {
-    enum reach reach = reach_of(thread);
-    if (reach == GONE) return;
-    if (asked_count < PARK_MAX) asked[asked_count++] = thread;
-    if (asked_count == PARK_MAX || !handles || reach == NOT_REACHED ||
-        sys_failed(sys3(SYS_tgkill, sys_getpid(), thread, options.signal)))
-        lost++;
-    else
-        sent++;
+/* "NUMBER ARGUMENT... STACK CODE", the number in decimal, six arguments; or "running", or "-1 STACK CODE". The first
+ * argument is what clone's flags are in. */
+static struct interrupted_call call_of(uint32_t thread, uint64_t *first) {
+    struct interrupted_call call = {-1, 0, 0};
+    long n;
+    const char *at = about(thread, "/syscall", &n);
+    *first = 0;
+    if (n <= 0 || *at < '0' || *at > '9') return call;
+    for (call.number = 0; *at >= '0' && *at <= '9'; at++) call.number = call.number * 10 + (*at - '0');
+    *first = next_number(&at);
+    for (int i = 1; i < 6; i++) (void)next_number(&at);
+    call.stack = next_number(&at);
+    call.code = next_number(&at);
+    return call;
+}
+
+/* Until its child has ended or made an exec no signal gets through to it. */
+static bool waits_for_vfork(const struct interrupted_call *call, uint64_t first) {
+    if (call->number == SYS_clone3) return (*(const uint64_t *)first & CLONE_VFORK) != 0;
+    return call->number == SYS_vfork || (call->number == SYS_clone && (first & CLONE_VFORK));
+}
+
+static bool send(uint32_t thread) {
+    siginfo_t info = {.si_signo = options.signal, .si_code = SNAPSHOT_HOLDS};
+    info.si_pid = (pid_t)sys_getpid();
+    return sys4(SYS_rt_tgsigqueueinfo, info.si_pid, thread, options.signal, (long)&info) == 0;
+}
+
+static bool is_stubborn(uint32_t thread) {
+    for (uint32_t i = 0; i < stubborn_count; i++)
+        if (stubborn[i] == thread) return true;
+    return false;
+}
+
+static void ask_about(struct asked *a) {
+    uint64_t first;
+    enum reach reach = reach_of(a->thread);
+    a->gone = reach == GONE;
+    a->call = call_of(a->thread, &first);
+    a->reached = handles && reach == REACHED_BY_SIGNAL && !waits_for_vfork(&a->call, first);
 }
 
 static void see_thread(void *context, const char *name) {
     uint64_t thread;
     (void)context;
-    if (text_number(name, &thread) && thread != mine && !is_known(asked, asked_count, (uint32_t)thread))
-        ask((uint32_t)thread);
+    if (!text_number(name, &thread) || thread == mine) return;
+    for (uint32_t i = 0; i < asked_count; i++)
+        if (asked[i].thread == thread) return;
+    if (asked_count == PARK_MAX) {
+        lost++;
+        return;
+    }
+    asked[asked_count].thread = (uint32_t)thread;
+    ask_about(&asked[asked_count++]);
 }
 
-/* A thread that was asked may start another one before it is held. */
-uint32_t park_others(void) {
-    uint64_t until = clock_now() + PARK_TIME;
-    struct timespec pause = {0, 100000};
-    mine = sys_gettid();
-    handles = snapshot_handles();
-    if (!mine) return 1; /* it would ask itself */
-    atomic_store_explicit(&snapshot_parking, true, memory_order_release);
-    for (;;) {
-        uint32_t before = asked_count, unseen = !folder_each("/proc/self/task", see_thread, NULL);
-        uint32_t is = atomic_load_explicit(&held, memory_order_acquire);
-        if (asked_count == before && is >= sent) return lost + unseen;
-        if (clock_now() > until) return lost + unseen + (sent > is ? sent - is : 0);
-        if (is < sent) (void)sys2(SYS_nanosleep, (long)&pause, 0);
+static uint32_t held_by(uint32_t hold) {
+    uint32_t taken = (uint32_t)min_size((uint32_t)atomic_load_explicit(&state, memory_order_acquire), PARK_MAX), n = 0;
+    for (uint32_t i = 0; i < taken; i++) n += atomic_load_explicit(&parked[i].hold, memory_order_acquire) == hold;
+    return n;
+}
+
+static bool is_held(uint32_t thread, uint32_t hold) {
+    uint32_t taken = (uint32_t)min_size((uint32_t)atomic_load_explicit(&state, memory_order_acquire), PARK_MAX);
+    for (uint32_t i = 0; i < taken; i++)
+        if (parked[i].thread == thread && atomic_load_explicit(&parked[i].hold, memory_order_acquire) == hold)
+            return true;
+    return false;
+}
+
+/* Threads block signals for moments: in weir's handler after the last hold, in libc while they start another one. Not
+ * waited for again is who has not let it in the last time. One that waits for its turn to hold is held already. */
+static void wait_for_blocked(uint32_t hold) {
+    bool any = handles;
+    for (uint64_t until = clock_now() + BLOCKED_TIME; any && clock_now() < until;) {
+        any = false;
+        for (uint32_t i = 0; i < asked_count; i++) {
+            struct asked *a = &asked[i];
+            if (a->reached || a->gone || is_held(a->thread, hold) || is_stubborn(a->thread)) continue;
+            ask_about(a);
+            any |= !a->reached && !a->gone;
+        }
+        if (any) sys_pause(LOOK_TIME);
+    }
+    stubborn_count = 0;
+    for (uint32_t i = 0; i < asked_count && stubborn_count < STUBBORN_MAX; i++)
+        if (!asked[i].reached && !asked[i].gone) stubborn[stubborn_count++] = asked[i].thread;
+}
+
+/* All that is to be known is known by then: from the first of them on the program waits. */
+static void ask_from(uint32_t next, uint32_t hold) {
+    if (!since) since = clock_now();
+    for (; next < asked_count; next++) {
+        struct asked *a = &asked[next];
+        if (a->gone) continue;
+        a->reached = is_held(a->thread, hold) || (a->reached && send(a->thread));
+        if (a->reached)
+            sent++;
+        else
+            lost++;
     }
 }
 
+/* A thread that ends takes no signal any more. */
+static void see_who_is_gone(uint32_t hold) {
+    for (uint32_t i = 0; i < asked_count; i++) {
+        struct asked *a = &asked[i];
+        if (!a->reached || a->gone || is_held(a->thread, hold) || reach_of(a->thread) != GONE) continue;
+        a->gone = true;
+        sent--;
+    }
+}
+
+/* Whoever waits for its turn is held, too; it cannot be sent the signal while it is in that signal's handler. */
+static bool take_turn(void *context) {
+    uint64_t until = clock_now() + TURN_TIME;
+    struct interrupted_call unused;
+    while (!lock_try_word(&turn)) {
+        if (context) (void)park_here(context, &unused);
+        if (clock_now() > until) return false;
+        sys_pause(PAUSE);
+    }
+    return true;
+}
+
+/* Of those who are not held nothing is known, but what an earlier hold has left. */
+static void forget_others(uint32_t hold) {
+    uint32_t taken = (uint32_t)min_size((uint32_t)atomic_load_explicit(&state, memory_order_relaxed), PARK_MAX);
+    for (uint32_t i = 0; i < taken; i++)
+        if (atomic_load_explicit(&parked[i].hold, memory_order_acquire) != hold)
+            parked[i].stack = parked[i].context = parked[i].block = 0;
+}
+
+/* A thread that was asked may start another one before it is held. */
+static uint32_t hold_all(uint32_t hold) {
+    (void)folder_each("/proc/self/task", see_thread, NULL);
+    wait_for_blocked(hold);
+    ask_from(0, hold);
+    for (uint64_t now = clock_now(), until = now + PARK_TIME, look = now + LOOK_TIME;; now = clock_now()) {
+        uint32_t before = asked_count, unseen = !folder_each("/proc/self/task", see_thread, NULL);
+        ask_from(before, hold);
+        uint32_t is = held_by(hold);
+        if (asked_count == before && is >= sent) return lost + unseen;
+        if (now > look) {
+            see_who_is_gone(hold);
+            look = now + LOOK_TIME;
+        }
+        if (now > until) {
+            forget_others(hold);
+            return lost + unseen + (sent > is ? sent - is : 1);
+        }
+        if (is < sent) sys_pause(PAUSE);
+    }
+}
+
+bool park_others(void *context, uint32_t *not_held) {
+    *not_held = 1;
+    uint32_t me = sys_gettid();
+    if (!me || !take_turn(context)) return false; /* it would ask itself */
+    mine = me;
+    uint64_t now = clock_now(), next = released + max_size(REST_TIME, released - min_size(released, since));
+    if (released && now < next) sys_pause((long)min_size(next - now, PARK_TIME));
+    asked_count = sent = lost = 0;
+    since = 0;
+    handles = snapshot_handles();
+    uint32_t hold = ++holds ? holds : ++holds;
+    atomic_store_explicit(&state, (uint64_t)hold << 32, memory_order_release);
+    *not_held = hold_all(hold);
+    return true;
+}
+
+void park_let_go(void) {
+    uint32_t hold = holds, taken = (uint32_t)atomic_exchange_explicit(&state, 0, memory_order_acq_rel);
+    sys_futex_wake(hold_word(), INT32_MAX);
+    /* Who has an entry fills it: it runs, or is about to. */
+    uint64_t until = clock_now() + PARK_TIME;
+    for (uint32_t i = 0; i < min_size(taken, PARK_MAX); i++)
+        while (atomic_load_explicit(&parked[i].hold, memory_order_acquire) != hold && clock_now() < until)
+            sys_pause(PAUSE);
+    released = clock_now();
+    lock_give_word(&turn);
+}
+
+uint64_t park_since(void) {
+    return since;
+}
+
+bool park_holds(void) {
+    return hold_of(atomic_load_explicit(&state, memory_order_relaxed)) != 0;
+}
+
+void park_start(void) {
+    snapshot_park = park_here;
+}
+
 const struct parked *park_list(uint32_t *count) {
-    *count = (uint32_t)min_size(atomic_load_explicit(&held, memory_order_acquire), PARK_MAX);
+    *count =
+        park_holds() ? (uint32_t)min_size((uint32_t)atomic_load_explicit(&state, memory_order_acquire), PARK_MAX) : 0;
     return parked;
 }

@@ -5,12 +5,16 @@
 #include "shim/base/options.h"
 #include "shim/box/dump.h"
 #include "shim/box/verdicts.h"
+#include "shim/arena/arena.h"
 #include "shim/scan/blocks.h"
+#include "shim/scan/looks.h"
 #include "shim/scan/mark.h"
 #include "shim/scan/park.h"
 #include "shim/scan/roots.h"
 
 static bool certain; /* nobody could have held a pointer where it was not seen */
+static bool over;    /* the program does nothing any more */
+static uint32_t not_held;
 
 static void see_possible(void *context, const struct block *b) {
     (void)context;
@@ -29,8 +33,47 @@ static enum dump_verdict verdict(const void *p) {
     if (!blocks_bit(BLOCKS_LIVE, p)) return DUMP_UNKNOWN; /* younger than the scan */
     if (blocks_bit(BLOCKS_REACHED, p)) return DUMP_IN_USE;
     if (!certain || blocks_bit_before(BLOCKS_INDIRECT, p)) return DUMP_POSSIBLE;
+    if (!over && !blocks_bit(BLOCKS_AGAIN, p)) return DUMP_POSSIBLE;
     return blocks_bit(BLOCKS_INDIRECT, p) ? DUMP_INDIRECT : DUMP_LEAKED;
 }
+
+/* --- of a program that goes on --- */
+
+#define SUMMED (32 * KIB) /* bytes at either end of a block that its sum is of */
+
+static uint64_t sum_words(uint64_t sum, const uint64_t *words, size_t n) {
+    for (size_t i = 0; i < n; i++) sum = (sum ^ words[i]) * 0x9e3779b97f4a7c15u;
+    return sum ^ sum >> 32;
+}
+
+static uint32_t sum_of(const struct block *b) {
+    uint64_t sum = b->size;
+    size_t words = b->size / 8, part = min_size(words, SUMMED / 8);
+    struct place place = arena_find(b->start);
+    if (place.tracked) sum = sum * 0x9e3779b97f4a7c15u + place.side->time + place.side->stack;
+    sum = sum_words(sum, (const void *)b->start, part);
+    if (words > part) sum = sum_words(sum, (const uint64_t *)(const void *)b->start + words - part, part);
+    return (uint32_t)(sum ^ sum >> 28);
+}
+
+static void compare(void *context, const struct block *b) {
+    (void)context;
+    if (blocks_bit_before(BLOCKS_INDIRECT, b->start)) return;
+    bool readable = mark_may_read((uintptr_t)b->start, (uintptr_t)b->start + b->size);
+    if (looks_keep((uintptr_t)b->start, readable ? sum_of(b) : 0) && readable) (void)blocks_set(BLOCKS_AGAIN, b->start);
+}
+
+static bool hold(void *context) {
+    if (looks_begin()) looks_set_pause(0);
+    return park_others(context, &not_held);
+}
+
+static void let_go(void) {
+    park_let_go();
+    looks_set_pause(clock_now() - park_since());
+}
+
+/* --- all of it --- */
 
 static void add_up(void *context, const struct block *b) {
     struct verdicts *v = context;
@@ -58,9 +101,21 @@ static void begin(struct verdicts *v, enum dump_reason reason, uintptr_t stack) 
     uint64_t start = clock_now();
     *v = (struct verdicts){0};
     v->wanted = true;
-    if (reason == DUMP_AT_EXIT) v->threads_not_held = park_others();
-    certain = reason == DUMP_AT_EXIT && v->threads_not_held == 0;
+    over = reason == DUMP_AT_EXIT;
+    if (over) {
+        (void)park_others(NULL, &not_held);
+    } else if (!park_holds()) {
+        not_held = 1; /* in the process itself, beside threads that go on */
+    }
+    v->threads_not_held = not_held;
+    certain = not_held == 0;
     v->known = look(v, stack);
+    if (v->known && !over) {
+        v->apart = looks_open(certain);
+        blocks_each(compare, NULL);
+        looks_close();
+    }
+    if (park_holds() && !over) v->pause = looks_pause();
     mark_end();
     if (v->known)
         blocks_each(add_up, v);
@@ -74,7 +129,7 @@ static void end(struct verdicts *v) {
 }
 
 void scan_start(void) {
-    static const struct verdicts_by by = {is_wanted, begin, verdict, end};
+    static const struct verdicts_by by = {is_wanted, hold, let_go, begin, verdict, end};
     park_start();
     dump_verdicts = &by;
 }

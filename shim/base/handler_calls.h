@@ -1,0 +1,51 @@
+/* Calls that weir makes in a signal's handler in the program's stead, so that what its signal has interrupted goes on:
+ * with the program's mask, so that its own signals interrupt them. weir's next signal tells by where it comes that it
+ * is such a call that it interrupts. For interrupted.c alone. */
+#ifndef WEIR_BASE_HANDLER_CALLS_H
+#define WEIR_BASE_HANDLER_CALLS_H
+
+#include "shim/base/base.h"
+
+#include <time.h>
+#include <ucontext.h>
+
+struct call {
+    greg_t *r;     /* the registers that it goes on with */
+    long number;   /* -1: not known */
+    uint64_t mask; /* the program's */
+    int signal;    /* weir's */
+    uint64_t came; /* when, by the clock */
+};
+
+struct arguments {
+    long of[6];
+};
+struct arguments handler_arguments(const struct call *c);
+
+/* A handler of the program's is about to run, and interrupts a call; `restarts`: one that SA_RESTART makes again. */
+bool handler_is_due(const struct call *c, bool restarts);
+
+/* Some handler of the program's is one during which weir's signal waits. The one that it waited for, just now, may have
+ * interrupted the call. */
+bool handler_holds_signal(const struct call *c);
+
+/* interrupted_note told of this call. */
+bool handler_noted(const struct call *c);
+long handler_noted_number(void); /* of the last one that it told of; below 0: none */
+
+/* True: weir's signal has interrupted one of the calls below; what is to be done is done. */
+bool handler_was_in_call(const struct call *c);
+
+/* Each returns the result of the whole call, as the kernel does; -EINTR: the program's own signal came. */
+long handler_restart(uint64_t mask);            /* by restart_syscall */
+long handler_wait(const struct call *c);        /* until its relative timeout has gone by since it began */
+long handler_wait_socket(const struct call *c); /* until the socket is ready: 0, make it again */
+
+/* What a call has transferred in part becomes what it was to transfer, if it can. */
+void handler_transfer(const struct call *c);
+
+struct timespec handler_time(uint64_t ns);
+uint64_t handler_ns(const struct timespec *t);
+#define HANDLER_SECONDS_MAX 1000000000 /* a longer time is for ever */
+
+#endif

@@ -1,0 +1,145 @@
+/* living CASE: a program that goes on until its standard input ends; prints "ready PID" when it is to be looked at.
+ *   leaks   has lost blocks of 1001, 1002 (20 of them) and 1003 bytes, and one of 1004 that changes, as something that
+ *           still has it would do
+ *   forks   has lost one of 1001; its child ("child PID") has lost one of 1005
+ *   moves   8 threads move their only pointers to blocks of 1010 and 1011 bytes between registers and memory
+ *   starts  threads that have blocks of 1012 bytes start and end all the time */
+#include <emmintrin.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void *volatile sink;
+static void *block(size_t n) {
+    char *p = malloc(n);
+    memset(p, 0x33, n);
+    return p;
+}
+static __attribute__((noinline)) void lose(size_t n) {
+    sink = block(n);
+    sink = NULL;
+}
+/* What earlier calls have left on the stack and in registers. */
+static __attribute__((noinline)) void wipe(void) {
+    volatile char room[8192];
+    for (size_t i = 0; i < sizeof room; i++) room[i] = 0;
+}
+
+static void wait_for_end(void) {
+    char c;
+    wipe();
+    printf("ready %d\n", (int)getpid());
+    fflush(stdout);
+    while (read(0, &c, 1) > 0) {
+    }
+}
+
+/* The pointer is kept in a form that is none. */
+static _Atomic uintptr_t hidden;
+static void *change(void *unused) {
+    for (uint64_t i = 0;; i++) {
+        volatile uint64_t *p = (volatile uint64_t *)~atomic_load(&hidden);
+        p[2] = i;
+        p = NULL;
+        usleep(5000);
+    }
+    return unused;
+}
+static __attribute__((noinline)) void hide(void) {
+    atomic_store(&hidden, ~(uintptr_t)block(1004));
+}
+
+static void leaks(void) {
+    pthread_t t;
+    lose(1001);
+    for (int i = 0; i < 20; i++) lose(1002);
+    lose(1003);
+    hide();
+    pthread_create(&t, NULL, change, NULL);
+    wait_for_end();
+}
+
+static void forks(void) {
+    lose(1001);
+    pid_t child = fork();
+    if (child != 0) {
+        printf("child %d\n", (int)child);
+        wait_for_end();
+        return;
+    }
+    lose(1005);
+    wipe();
+    char c;
+    while (read(0, &c, 1) > 0) {
+    }
+    _exit(0);
+}
+
+struct cell {
+    void *p;
+    char other[120];
+};
+static void *move(void *unused) {
+    struct cell *cells = calloc(64, sizeof *cells);
+    register void *a = block(1010), *b;
+    for (uint64_t i = 0;; i++) {
+        struct cell *here = &cells[i % 64], *there = &cells[(i * 7 + 3) % 64];
+        __asm__ volatile("movq %0, %1\n\txorl %k0, %k0\n\tmovq %1, %0\n\tmovq $0, %1" : "+r"(a), "=m"(here->p));
+        here->p = a;
+        a = NULL;
+        __asm__ volatile("" : "+r"(a) : "m"(here->p));
+        b = here->p;
+        here->p = NULL;
+        __m128i vector = _mm_set_epi64x((long long)(uintptr_t)b, 0);
+        b = NULL;
+        __asm__ volatile("" : "+x"(vector), "+r"(b));
+        there->p = (void *)(uintptr_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(vector, vector));
+        vector = _mm_setzero_si128();
+        __asm__ volatile("" : "+x"(vector) : "m"(there->p));
+        a = there->p;
+        there->p = NULL;
+        if (i % 4096) continue;
+        free(a); /* and it is a new one from time to time */
+        a = block(1011);
+    }
+    return unused;
+}
+static void moves(void) {
+    pthread_t t;
+    for (int i = 0; i < 8; i++) pthread_create(&t, NULL, move, NULL);
+    wait_for_end();
+}
+
+static void *live_shortly(void *unused) {
+    volatile void *p = block(1012);
+    usleep(200);
+    free((void *)p);
+    return unused;
+}
+static void *start(void *unused) {
+    for (;;) {
+        pthread_t t[4];
+        for (int i = 0; i < 4; i++) pthread_create(&t[i], NULL, live_shortly, NULL);
+        for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+    }
+    return unused;
+}
+static void starts(void) {
+    pthread_t t;
+    pthread_create(&t, NULL, start, NULL);
+    pthread_create(&t, NULL, start, NULL);
+    wait_for_end();
+}
+
+int main(int argc, char **argv) {
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "leaks") == 0) leaks();
+    if (strcmp(name, "forks") == 0) forks();
+    if (strcmp(name, "moves") == 0) moves();
+    if (strcmp(name, "starts") == 0) starts();
+    _exit(0);
+}

@@ -18,7 +18,7 @@
 
 #define SITES 10
 
-static const char help[] = "weir explain [options] DUMP SITE|ADDRESS: why blocks are in use, or are called leaked.\n"
+static const char help[] = "weir explain [options] DUMP SITE|ADDRESS: why it is in use, or called leaked.\n"
                            "\n"
                            "  --top N          of a name that several sites have the first N (default: 10)\n"
                            "  --json\n"
@@ -28,8 +28,9 @@ static const char help[] = "weir explain [options] DUMP SITE|ADDRESS: why blocks
                            "  --skip PATTERN   functions that name no site, as weir report has it\n"
                            "  --help\n"
                            "\n"
-                           "SITE is a number of weir report, such as 3 or '#3', or a function's name, in which *\n"
-                           "stands for anything; ADDRESS, 0x..., lies in a tracked block. DUMP may be a folder.\n"
+                           "SITE is a number of weir report, such as 3 or '#3', or a function's name, in\n"
+                           "which * stands for anything; ADDRESS, 0x..., lies in a tracked block. DUMP may be\n"
+                           "a folder. It needs a dump that was searched: weir run, or WEIR_LEAKS.\n"
                            "Exit status: 0; 2 usage, or there is no such site or block; 3 a dump could not be\n"
                            "read in whole.\n";
 

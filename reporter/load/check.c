@@ -26,7 +26,7 @@ static bool frame_fits(const struct dump *dump, uint64_t frame) {
 
 /* A path without its steps, that of a dump whose steps were lost, is of no use to anybody. */
 static const char *wrong_path(const struct dump *dump, const struct dump_path *path) {
-    bool has_module = path->root == ROOT_MODULE || path->root == ROOT_THREAD_LOCAL;
+    bool has_module = path->root == ROOT_MODULE || path->root == ROOT_STACK || path->root == ROOT_THREAD_LOCAL;
     if (!index_fits(dump, DUMP_STACKS, path->stack)) return "a stack that does not exist";
     if (path->verdict > DUMP_IN_USE) return "an unknown verdict";
     if (path->steps == 0 || path->steps > DUMP_STEPS_MOST) return "an impossible number of steps";

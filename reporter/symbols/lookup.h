@@ -19,7 +19,7 @@ struct lookup_result {
 
 struct lookup *lookup_new(const struct merged *merged, const struct symbol_options *options);
 void lookup_at(struct lookup *lookup, uint32_t module, uint64_t address, struct lookup_result *result);
-void lookup_variable(struct lookup *lookup, uint32_t module, uint64_t address, enum symtab_kind kind,
+void lookup_variable(struct lookup *lookup, uint32_t number, uint64_t address, enum symtab_kind kind,
                      struct lookup_result *result);
 void lookup_free(struct lookup *lookup);
 

@@ -77,15 +77,28 @@ static struct merged *merged_of(const struct view *view) {
 /* The merged number of the module that the place is in; UINT32_MAX: in none that is known. */
 static uint32_t module_of(const struct view *view, const struct dump *dump, const struct dump_path *path) {
     uint32_t index = DUMP_FRAME_MODULE(path->place);
-    bool has_place = path->root == ROOT_MODULE || path->root == ROOT_THREAD_LOCAL;
+    bool has_place = path->root == ROOT_MODULE || path->root == ROOT_STACK || path->root == ROOT_THREAD_LOCAL;
     if (!has_place || index >= dump_count(dump, DUMP_MODULES)) return UINT32_MAX;
     return merged_module_of(merged_of(view), dump, index);
 }
 
 struct symbol_frame explain_variable(const struct view *view, const struct dump *dump, const struct dump_path *path) {
     uint32_t module = module_of(view, dump, path);
-    if (module == UINT32_MAX) return (struct symbol_frame){0};
+    if (module == UINT32_MAX || path->root == ROOT_STACK) return (struct symbol_frame){0};
     return symbols_variable(view->symbols, module, DUMP_FRAME_OFFSET(path->place), path->root == ROOT_THREAD_LOCAL);
+}
+
+char *explain_function(const struct view *view, const struct dump *dump, const struct dump_path *path, char **place) {
+    uint32_t module = path->root == ROOT_STACK ? module_of(view, dump, path) : UINT32_MAX;
+    *place = memory_text("", 0);
+    if (module == UINT32_MAX) return NULL;
+    struct merged_frame frame = {DUMP_FRAME_OFFSET(path->place), module, (path->flags & DUMP_PATH_EXACT) != 0};
+    struct symbol_chain chain = symbols_at(view->symbols, frame);
+    struct symbol_frame unknown = {0};
+    const struct symbol_frame *symbol = chain.count ? &chain.frames[chain.count - 1] : &unknown; /* whose frame it is */
+    free(*place);
+    *place = frames_place(view, symbol, &frame, PLACE_MOST);
+    return symbol->function ? frames_function(view, symbol, NAME_MOST) : frames_address(view, &frame);
 }
 
 const char *explain_register(const struct dump_path *path) {
@@ -144,10 +157,16 @@ static char *mapper_text(const struct view *view, const struct dump *dump, uint6
     return memory_text("", 0);
 }
 
+static bool is_word(struct text text, const char *word) {
+    return text.length == strlen(word) && memcmp(text.bytes, word, text.length) == 0;
+}
+
 static char *memory_root_text(const struct view *view, const struct dump *dump, const struct dump_path *path) {
     struct text name = dump_text(dump, path->name);
     unsigned long long word = path->word;
     bool shared = path->root == ROOT_SHARED;
+    if (is_word(name, "[stack]")) return memory_format("the first thread's stack, at 0x%llx", word);
+    if (is_word(name, "[heap]")) return memory_format("memory below the program break, at 0x%llx", word);
     if (!name.length) {
         char *mapper = mapper_text(view, dump, path->word);
         char *text = memory_format("%s memory at 0x%llx%s", shared ? "shared" : "private", word, mapper);
@@ -164,6 +183,18 @@ static char *of_thread(const struct dump *dump, const struct dump_path *path, co
     char *thread = thread_text(dump, path->thread);
     char *text = memory_format("%s of %s", format_what, thread);
     free(thread);
+    return text;
+}
+
+/* the stack of thread 4740, in serve gateway.c:20 */
+static char *stack_text(const struct view *view, const struct dump *dump, const struct dump_path *path) {
+    char *place = NULL, *function = explain_function(view, dump, path, &place);
+    char *what = of_thread(dump, path, "the stack");
+    char *text =
+        memory_format("%s%s%s%s%s", what, function ? ", in " : "", function ? function : "", *place ? " " : "", place);
+    free(what);
+    free(function);
+    free(place);
     return text;
 }
 
@@ -187,7 +218,7 @@ char *explain_root(const struct view *view, const struct dump *dump, const struc
     case ROOT_MODULE:
         return variable_text(view, dump, path, "global");
     case ROOT_STACK:
-        return of_thread(dump, path, "the stack");
+        return stack_text(view, dump, path);
     case ROOT_REGISTERS:
         return register_text(dump, path);
     case ROOT_THREAD_LOCAL:

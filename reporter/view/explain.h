@@ -28,6 +28,8 @@ char *explain_step(const struct view *view, const struct dump *dump, const struc
 
 /* The variable at the root; `function` NULL: it has no name, or the root is none. */
 struct symbol_frame explain_variable(const struct view *view, const struct dump *dump, const struct dump_path *path);
+/* The function whose frame on a stack it is, NULL: it is none, or it is not known; `place` may be empty. New texts. */
+char *explain_function(const struct view *view, const struct dump *dump, const struct dump_path *path, char **place);
 const char *explain_register(const struct dump_path *path); /* NULL: it is none, or it is not known which */
 
 void view_explain(const struct view *view, const struct explained *list, size_t count, size_t more);

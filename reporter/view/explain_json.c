@@ -17,12 +17,14 @@ static void put_root(struct json *json, const struct view *view, const struct du
                                         "thread",    "private",        "shared",      "epoll",    "timer",
                                         "emergency", "possible_block", "leaked_block"};
     struct symbol_frame variable = explain_variable(view, dump, path);
-    char *text = explain_root(view, dump, path);
+    char *text = explain_root(view, dump, path), *place = NULL;
+    char *function = explain_function(view, dump, path, &place);
     json_open(json, "root", '{');
     json_string(json, "kind", kinds[path->root <= ROOT_LEAKED ? path->root : 0]);
     json_string(json, "text", text);
     json_string(json, "symbol", variable.function);
     json_known(json, "offset", variable.function, variable.offset);
+    json_string(json, "function", function);
     json_string(json, "register", explain_register(path));
     json_known(json, "thread", path->thread, path->thread);
     json_known(json, "descriptor", path->root == ROOT_EPOLL, path->word);
@@ -33,6 +35,8 @@ static void put_root(struct json *json, const struct view *view, const struct du
         json_string(json, "address", NULL);
     json_close(json, '}');
     free(text);
+    free(function);
+    free(place);
 }
 
 static void put_step(struct json *json, const struct view *view, const struct dump *dump, const struct dump_step *step,

@@ -4,9 +4,9 @@
 
 /* Where a path begins. An unknown kind is a place of which no more is known. */
 enum dump_root {
-    ROOT_MODULE = 1,    /* writable data of a module: `place` is as a frame in DUMP_FRAMES */
-    ROOT_STACK = 2,     /* of `thread` */
-    ROOT_REGISTERS = 3, /* of `thread`: `place` is its number as in ucontext_t's gregs, DUMP_PLACE_UNKNOWN: not known */
+    ROOT_MODULE = 1,       /* writable data of a module: `place` is as a frame in DUMP_FRAMES */
+    ROOT_STACK = 2,        /* of `thread`: `place` is a frame of the function whose it is */
+    ROOT_REGISTERS = 3,    /* of `thread`: `place` is its number as in ucontext_t's gregs */
     ROOT_THREAD_LOCAL = 4, /* of `thread`: `place` is a module and an offset into its PT_TLS segment */
     ROOT_THREAD = 5,       /* what libc keeps of `thread`: its values of pthread_setspecific, and more */
     ROOT_PRIVATE = 6,      /* other private memory; `name` is the kernel's word for it, or its file */
@@ -18,7 +18,7 @@ enum dump_root {
     ROOT_LEAKED = 12       /* none: nothing leads to the first block */
 };
 
-#define DUMP_PLACE_UNKNOWN UINT64_MAX
+#define DUMP_PLACE_UNKNOWN UINT64_MAX /* of any of these */
 
 #define DUMP_PATHS_MOST    65536u /* of a dump; sites whose blocks were reached later have none */
 #define DUMP_STEPS_MOST    16u    /* of a path: of a longer one the outermost and the innermost 8 */
@@ -42,7 +42,8 @@ struct dump_path {
 };
 static_assert(sizeof(struct dump_path) == 72, "dump_path is 72 bytes");
 
-#define DUMP_PATH_PAST 1u /* the last word points just behind the block's end: it may be no pointer to it */
+#define DUMP_PATH_EXACT 2u /* of a stack: `place` is where the function was interrupted, no return address */
+#define DUMP_PATH_PAST  1u /* the last word points just behind the block's end: it may be no pointer to it */
 
 struct dump_step {
     uint64_t address; /* of the block */

@@ -31,6 +31,7 @@ static uint32_t names_used;
 
 void paths_begin(void) {
     path_count = names_used = 0;
+    whose_begin();
     paths_sites = state_tracking() ? stack_count() : 0;
     if (paths_sites == 0) return;
     paths_number = sys_mmap(NULL, NUMBERS_SIZE, PROT_READ | PROT_WRITE, MAP_NORESERVE);
@@ -120,7 +121,8 @@ static void write_path(struct contents *c, const struct path *p, uint32_t first_
                           .stack = side ? contents_stack(c, side->stack) : 0,
                           .verdict = dump_verdicts->of(p->block),
                           .root = p->whose.kind,
-                          .flags = p->how == BLOCKS_PAST ? DUMP_PATH_PAST : 0,
+                          .flags =
+                              (p->how == BLOCKS_PAST ? DUMP_PATH_PAST : 0) | (p->whose.exact ? DUMP_PATH_EXACT : 0),
                           .word = p->word,
                           .place = p->whose.place,
                           .left_out = p->left_out,

@@ -14,10 +14,24 @@ struct root {
 
 struct whose {
     enum dump_root kind;
+    bool exact;       /* `place` is where a function was interrupted */
     uint32_t thread;  /* 0: not known, or of no thread */
     uint64_t place;   /* as in struct dump_path */
     const char *name; /* of the mapping, where that is all that is known; until the next mapping */
 };
+
+/* Registers that a stack can be followed from. */
+struct whose_from {
+    uintptr_t code, sp, bp;
+    bool exact; /* it was interrupted there; else `code` is a return address */
+};
+
+/* The frame that a word of the stack lies in; `code` 0: that is not known. The room above's, which hands it over at
+ * start; NULL: nobody knows. */
+extern struct whose_from (*whose_frame)(struct whose_from from, uintptr_t word);
+
+/* A search of memory begins. */
+void whose_begin(void);
 
 /* Once: how thread-local storage is laid out. */
 void whose_start(void);

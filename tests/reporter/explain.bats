@@ -76,7 +76,8 @@ with() {
     done <<C
 1 $((orders + 16)) global \`shop::orders\` in shop, 16 bytes in
 1 0x99999 global data of shop+0x99999 (no symbol covers it)
-2 0 the stack of thread 4711
+2 -1 the stack of thread 4711
+2 $here the stack of thread 4711, in open_session shop.cc:6
 3 4 register r12 of thread 4711
 3 16 register rip of thread 4711
 3 -1 a register of thread 4711
@@ -240,7 +241,7 @@ C
     has "$err" "steps out of range"
 }
 @test "nothing_in_a_dump_acts_on_the_terminal" {
-    mkdump --module "$MODULE" --thread 'w\x1b[31m' --blocks 1 --verdict 4 --stack "0:$here" --path 2:0:1:0 a.dump
+    mkdump --module "$MODULE" --thread 'w\x1b[31m' --blocks 1 --verdict 4 --stack "0:$here" --path 2:-1:1:0 a.dump
     expect 0 "$WEIR" explain a.dump 1
     has "$out" 'the stack of thread 4711 (w\x1b[31m)'
 }

@@ -137,9 +137,10 @@ print(eval(sys.argv[1]))' "$1" 3>&-
     same "$(explained 'root(933)["register"], root(935)["symbol"], root(910)["descriptor"] >= 3')" "('r12', 'in_thread', True)"
     main=$(json 'd["process"]["pid"]' "$(the_dump leaked)")
     same "$(explained "[root(k)['thread'] == $main for k in (933, 934, 935, 938, 941)]")" "[False, False, True, True, True]"
+    same "$(explained '[root(k)["function"] for k in (941, 934, 933)]')" "['ways', 'on_stack', None]"
     same "$(explained 'root(933)["thread"] != root(934)["thread"], root(910)["thread"], root(930)["thread"]')" "(True, None, None)"
     has text "global \`in_struct\` in leaked, 16 bytes in" "register r12 of thread " "thread-local \`in_thread\` in leaked of thread $main (leaked)" \
-        "what epoll gives back (descriptor " ", mapped in make_ways" "the stack of thread $main (leaked)" "what libc keeps "
+        "what epoll gives back (descriptor " ", mapped in make_ways" "the stack of thread $main (leaked), in ways " "what libc keeps "
 }
 @test "the_blocks_on_the_way_are_told_and_of_a_long_way_both_ends" {
     LIMIT=60 expect 0 paranoid WEIR_LEAKS=exit "$SHIM_TOOLS/leaked" ways

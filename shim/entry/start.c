@@ -150,6 +150,7 @@ __attribute__((constructor)) static void arm(void) {
     start_check();
     note_whose_malloc();
     foreign_start();
+    whose_start();
     hook_exit();
     hook_threads();
     hook_leave();

@@ -83,6 +83,5 @@ static void end(struct verdicts *v) {
 void scan_start(void) {
     static const struct verdicts_by by = {is_wanted, begin, verdict, paths_write, end};
     park_start();
-    whose_start();
     dump_verdicts = &by;
 }

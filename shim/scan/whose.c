@@ -31,14 +31,20 @@ static unsigned frames_asked;
 static const struct mapping *mapping;
 static const char *mapping_name = "";
 
-void whose_start(void) {
-    uintptr_t block = thread_pointer();
-    for (const struct link_map *m = _r_debug.r_map; m && storage_count < STORAGE_MAX; m = m->l_next) {
-        void *begins = NULL;
-        if (dlinfo((void *)(uintptr_t)m, RTLD_DI_TLS_DATA, &begins) != 0 || !begins) continue;
-        storage[storage_count].below = block - (uintptr_t)begins;
-        storage[storage_count++].module = m->l_ld;
+static int see_module(struct dl_phdr_info *info, size_t size, void *context) {
+    uintptr_t block = thread_pointer(), begins = (uintptr_t)info->dlpi_tls_data;
+    (void)context;
+    if (size < sizeof *info || begins == 0 || begins >= block || storage_count == STORAGE_MAX) return 0;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        if (info->dlpi_phdr[i].p_type != PT_TLS) continue;
+        storage[storage_count].below = block - begins;
+        storage[storage_count++].module = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
     }
+    return 0;
+}
+
+void whose_start(void) {
+    (void)dl_iterate_phdr(see_module, NULL);
 }
 
 void whose_begin(void) {

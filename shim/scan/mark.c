@@ -140,6 +140,14 @@ static void close_top(void) {
     row = row > 0 ? row - 1 : 0;
 }
 
+/* A law that debug builds check: the word of a block leads to the next one. */
+static inline bool leads_on(const struct paths_step *from, const struct paths_step *to, enum blocks_plane how) {
+    struct block block;
+    char *past;
+    bool found = blocks_find(((const uint64_t *)(const void *)from->start)[to->word], &block, &past);
+    return how == BLOCKS_PAST ? past == to->start : found && block.start == to->start;
+}
+
 /* Where memory leads to a block of a site of which no such path is known yet: the open ones, then the block. */
 static COLD void tell_path(const struct block *block, size_t word, enum blocks_plane how) {
     struct paths_step steps[2 * PATHS_HALF];
@@ -148,6 +156,9 @@ static COLD void tell_path(const struct block *block, size_t word, enum blocks_p
     for (size_t i = 0; i < inner; i++, at = stack[at].open)
         steps[outer + inner - 1 - i] = (struct paths_step){start_of(&stack[at]), stack[at].word};
     steps[outer + inner] = (struct paths_step){block->start, min_size(word, PATHS_FAR)};
+    for (size_t i = 0; i < outer + inner; i++)
+        ASSERT(steps[i + 1].word >= PATHS_FAR || (i + 1 == outer && depth > outer + inner) ||
+               leads_on(&steps[i], &steps[i + 1], i + 1 == outer + inner ? how : BLOCKS_REACHED));
     paths_add(how, block, &root_now, steps, outer + inner + 1, depth - outer - inner);
 }
 
@@ -197,6 +208,7 @@ static void look_at_all(enum blocks_plane plane, const char *origin) {
         open_top();
         if (block.start == start || blocks_find((uintptr_t)start, &block, &past)) look_into(&block, plane, origin);
     }
+    ASSERT(depth == 0 && innermost == NONE);
 }
 
 void mark_words(const uint64_t *words, size_t count, struct root root) {

@@ -302,6 +302,26 @@ struct pair {
     void *first, *second;
 } in_struct; /* not static: exported names serve as well */
 
+/* Two long rows, with a fork of the way between them: what is found by its other side comes after the second row. */
+static APART void *make_row(void *end) {
+    void **row = end;
+    for (int i = 0; i < 9000; i++) {
+        void **node = malloc(40);
+        node[0] = node[1] = node[2] = node[4] = NULL;
+        node[3] = row;
+        row = node;
+    }
+    return row;
+}
+
+static APART void *make_rows(void) {
+    void **fork = make(942), **side = make(944);
+    side[2] = make(945);
+    fork[0] = side;
+    fork[1] = make_row(make(943));
+    return make_row(fork);
+}
+
 static APART void make_ways(void) {
     void **chain = make(930), **middle = make(931), **last = make(932);
     in_struct.second = chain;
@@ -326,6 +346,7 @@ static APART void make_ways(void) {
         list = node;
     }
     here = list;
+    in_struct.first = make_rows();
     hidden lost = make(1003);
     ((void **)lost)[0] = make(1101);
     ((void **)((void **)lost)[0])[3] = make(1102);

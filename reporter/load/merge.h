@@ -167,6 +167,7 @@ void merged_add_growths(struct merged *merged, const struct dump *dump, struct t
 void merged_add_records(struct merged *merged, const struct dump *dump, struct translation *known); /* records.c */
 void merged_free_records(struct merged_site *site);
 void merged_add_paths(struct merged *merged, const struct dump *dump, struct translation *known); /* paths.c */
+int path_rank(const struct dump_path *path); /* of several of a site, the one of the lowest tells most */
 /* All modules of the dumps are merged ones from here on, also those that no frame is in. */
 void merged_know_modules(struct merged *merged);
 /* The merged number of the dump's module. */

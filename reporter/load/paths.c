@@ -1,7 +1,7 @@
 /* Of each site the way to one of its blocks: what leads there from a root says more than what may be none. */
 #include "reporter/load/merge.h"
 
-static int rank(const struct dump_path *path) {
+int path_rank(const struct dump_path *path) {
     return path->flags & DUMP_PATH_PAST ? 1 : path->root == ROOT_POSSIBLE ? 2 : path->root == ROOT_LEAKED ? 3 : 0;
 }
 
@@ -17,7 +17,7 @@ void merged_add_paths(struct merged *merged, const struct dump *dump, struct tra
         const struct dump_path *path = &dump_paths(dump)[i];
         if (!has_blocks(dump, path->stack, path->verdict)) continue;
         struct merged_site *site = merged_site_of(merged, dump, known, path->stack, (enum dump_verdict)path->verdict);
-        if (site->path && rank(site->path) <= rank(path)) continue;
+        if (site->path && path_rank(site->path) <= path_rank(path)) continue;
         site->path = path;
         site->path_dump = dump;
     }

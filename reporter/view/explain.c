@@ -41,10 +41,22 @@ static bool find_own(struct explained *e) {
     return e->path != NULL;
 }
 
+/* The best one to another block of the site, in the same dump. */
+static void find_other(struct explained *e) {
+    for (uint64_t i = 0; i < dump_count(e->dump, DUMP_PATHS); i++) {
+        const struct dump_path *path = &dump_paths(e->dump)[i];
+        if (path->stack != e->block->stack || path->verdict != e->block->verdict) continue;
+        if (e->path && path_rank(e->path) <= path_rank(path)) continue;
+        e->path = path;
+        e->steps = path->steps;
+    }
+}
+
 struct explained explain_make(const struct merged_site *site, const struct dump *dump, const struct dump_block *block) {
     struct explained e = {.site = site, .dump = dump, .block = block};
-    if (block && dump_is_judged(dump) && find_own(&e)) return e;
-    if (site->path && (!block || site->path_dump == dump)) {
+    if (block) {
+        if (dump_is_judged(dump) && !find_own(&e)) find_other(&e);
+    } else if (site->path) {
         e.dump = site->path_dump;
         e.path = site->path;
         e.steps = site->path->steps;
@@ -392,5 +404,5 @@ void view_explain(const struct view *view, const struct explained *list, size_t 
         if (i) (void)fputc('\n', view->out);
         print_one(view, &list[i]);
     }
-    if (more) (void)fprintf(view->out, "\n... %zu more sites of that name (--top)\n", more);
+    if (more) (void)fprintf(view->out, "\n... %zu more site%s of that name (--top)\n", more, more == 1 ? "" : "s");
 }

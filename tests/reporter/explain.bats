@@ -119,6 +119,20 @@ C
     expect 0 "$WEIR" explain a.dump 1
     has "$out" "The program can reach it; by which way was not noted."
 }
+@test "of_several_dumps_each_explains_its_own_blocks" {
+    mkdir all
+    for pid in 5 6; do
+        mkdump --pid $pid --module "$MODULE" --blocks 2 --size 64 --verdict 4 --stack "0:$here" --path "1:$([ $pid = 5 ] && echo "$table" || echo "$orders"):1:0" \
+            --set "9:0:0:8=$((pid << 20))" all/$pid.dump
+    done
+    for pid in 5 6; do
+        expect 0 "$WEIR" explain --json all "$(printf 0x%x $((pid << 20)))"
+        same "$(json '[(s["blocks"], s["path"]["to_another_block"], s["path"]["root"]["symbol"]) for s in d["sites"]]' .out)" "[(4, True, '$([ $pid = 5 ] && echo table || echo shop::orders)')]"
+    done
+    # Each has a block there.
+    expect 0 "$WEIR" explain all 0x100040
+    same "$(grep -c 'The block of 64 B at 0x100040' .out)" 2
+}
 @test "what_is_not_in_use_has_its_reason" {
     with 1
     expect 0 "$WEIR" explain a.dump 1
@@ -162,7 +176,7 @@ C
     mkdump --module "$MODULE" --blocks 2 --verdict 4 $(for i in 1 2 3; do echo "--stack 0:$here,0:$((0x1000 + i))"; done) a.dump
     expect 0 "$WEIR" explain --top 2 a.dump 'open*'
     same "$(grep -c '^#' .out)" 2
-    has "$out" "... 1 more sites of that name (--top)"
+    has "$out" "... 1 more site of that name (--top)"
     expect 0 "$WEIR" explain a.dump 'open*'
     same "$(grep -c '^#' .out)" 3
     mkdir all

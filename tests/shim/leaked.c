@@ -302,10 +302,11 @@ struct pair {
     void *first, *second;
 } in_struct; /* not static: exported names serve as well */
 
-/* Two long rows, with a fork of the way between them: what is found by its other side comes after the second row. */
-static APART void *make_row(void *end) {
+/* Two long rows, with a fork of the way between them: what is found by its other side comes after the second row. That
+ * ends just where the search takes most of a row off its stack (mark.c, ROW_MAX). */
+static APART void *make_row(void *end, int length) {
     void **row = end;
-    for (int i = 0; i < 9000; i++) {
+    for (int i = 0; i < length; i++) {
         void **node = malloc(40);
         node[0] = node[1] = node[2] = node[4] = NULL;
         node[3] = row;
@@ -318,8 +319,8 @@ static APART void *make_rows(void) {
     void **fork = make(942), **side = make(944);
     side[2] = make(945);
     fork[0] = side;
-    fork[1] = make_row(make(943));
-    return make_row(fork);
+    fork[1] = make_row(make(943), 4096);
+    return make_row(fork, 9000);
 }
 
 static APART void make_ways(void) {

@@ -150,7 +150,7 @@ print(eval(sys.argv[1]))' "$1" 3>&-
     same "$(explained 'len({s["address"] for s in way(939)["steps"]}), root(24)["symbol"], by(24)')" "(16, 'here', [(24, None)])"
     same "$(explained 'by(942)[-2:], way(942)["left_out"], by(944)[-2:], way(944)["left_out"]')" "([(40, 24), (942, None)], 8985, [(942, 0), (944, None)], 8986)"
     # What is found when the second row has been followed to its end, and left again.
-    same "$(explained 'by(945)[-3:], way(945)["left_out"], by(943)[-2:], way(943)["left_out"]')" "([(942, 0), (944, 16), (945, None)], 8987, [(40, 24), (943, None)], 17986)"
+    same "$(explained 'by(945)[-3:], way(945)["left_out"], by(943)[-2:], way(943)["left_out"]')" "([(942, 0), (944, 16), (945, None)], 8987, [(40, 24), (943, None)], 13082)"
     has text "-> ... 299,985 blocks in between" "-> this: block of 939 B at 0x" "made in make_ways"
 }
 @test "why_blocks_are_not_in_use_is_told" {

@@ -17,6 +17,7 @@ int cmd_dump(int count, char **arguments);
 int cmd_set(int count, char **arguments);
 int cmd_doctor(int count, char **arguments);
 int cmd_diff(int count, char **arguments);
+int cmd_explain(int count, char **arguments);
 int cmd_gate(int count, char **arguments);
 int cmd_gate_canary(int count, char **arguments); /* what the gate runs to see whether it can see */
 

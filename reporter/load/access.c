@@ -61,6 +61,13 @@ const struct dump_unaccounted *dump_unaccounted_ranges(const struct dump *dump) 
     return dump->sections[DUMP_UNACCOUNTED].records;
 }
 
+const struct dump_path *dump_paths(const struct dump *dump) {
+    return dump->sections[DUMP_PATHS].records;
+}
+const struct dump_step *dump_steps(const struct dump *dump) {
+    return dump->sections[DUMP_STEPS].records;
+}
+
 struct text dump_text(const struct dump *dump, struct dump_string string) {
     struct text text = {"", 0};
     uint64_t total = dump_count(dump, DUMP_STRINGS);

@@ -41,7 +41,22 @@ static void count_thread(struct block_summary *summary, uint32_t thread) {
     summary->thread[summary->threads++].blocks = 1;
 }
 
+static uint64_t sought_address;
+static bool is_seeking;
+
+void dump_seek(uint64_t address) {
+    sought_address = address;
+    is_seeking = true;
+}
+
+static void seek(struct dump *dump, const struct dump_block *block) {
+    if (dump->sought || sought_address - block->address >= (block->size ? block->size : 1)) return;
+    dump->sought = memory_get(1, sizeof *block);
+    *dump->sought = *block;
+}
+
 static void add_block(struct dump *dump, const struct dump_block *block) {
+    if (is_seeking) seek(dump, block);
     struct block_summary *summary = summary_for(dump, block->stack, (enum dump_verdict)block->verdict);
     if (dump->process.fork_time && block->time < dump->process.fork_time) {
         summary->inherited_blocks++;
@@ -143,7 +158,9 @@ void dump_blocks(struct dump *dump) {
     if (whole)
         dump_problem(dump, "at byte %llu (section blocks): damaged (its checksum does not match)",
                      (unsigned long long)section->position);
+    free(dump->sought);
     free(dump->summary_of);
+    dump->sought = NULL;
     dump->summary_of = NULL;
     dump->summary_count = 0;
 }

@@ -24,6 +24,19 @@ static bool frame_fits(const struct dump *dump, uint64_t frame) {
     return DUMP_FRAME_MODULE(frame) == DUMP_NO_MODULE || index_fits(dump, DUMP_MODULES, DUMP_FRAME_MODULE(frame));
 }
 
+/* A path without its steps, that of a dump whose steps were lost, is of no use to anybody. */
+static const char *wrong_path(const struct dump *dump, const struct dump_path *path) {
+    bool has_module = path->root == ROOT_MODULE || path->root == ROOT_STACK || path->root == ROOT_THREAD_LOCAL;
+    if (!index_fits(dump, DUMP_STACKS, path->stack)) return "a stack that does not exist";
+    if (path->verdict > DUMP_IN_USE) return "an unknown verdict";
+    if (path->steps == 0 || path->steps > DUMP_STEPS_MOST) return "an impossible number of steps";
+    if (path->left_out && path->steps < DUMP_STEPS_MOST) return "an impossible number of steps";
+    if (!dump_has(dump, DUMP_STEPS) || !range_fits(dump, DUMP_STEPS, path->first_step, path->steps))
+        return "steps out of range";
+    if (has_module && !frame_fits(dump, path->place)) return "a module that does not exist";
+    return string_fits(dump, path->name) ? NULL : "a name out of range";
+}
+
 /* What is wrong with record i of a section, or NULL. */
 static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
     const void *records = dump->sections[type].records;
@@ -71,6 +84,13 @@ static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
         const struct dump_total *total = (const struct dump_total *)records + i;
         return index_fits(dump, DUMP_STACKS, total->stack) ? NULL : "a stack that does not exist";
     }
+    case DUMP_STEPS: {
+        const struct dump_step *step = (const struct dump_step *)records + i;
+        bool fits = step->stack == DUMP_STEP_UNTRACKED || index_fits(dump, DUMP_STACKS, step->stack);
+        return fits ? NULL : "a stack that does not exist";
+    }
+    case DUMP_PATHS:
+        return wrong_path(dump, (const struct dump_path *)records + i);
     case DUMP_JIT: {
         const struct dump_jit *jit = (const struct dump_jit *)records + i;
         return string_fits(dump, jit->name) ? NULL : "a name out of range";
@@ -147,7 +167,7 @@ void dump_check(struct dump *dump) {
     static const uint32_t order[] = {/* what others point to comes first */
                                      DUMP_OPTIONS,  DUMP_THREADS,  DUMP_MODULES, DUMP_SEGMENTS, DUMP_FRAMES,
                                      DUMP_STACKS,   DUMP_REFUSALS, DUMP_SITES,   DUMP_GROWN,    DUMP_TOTALS,
-                                     DUMP_MAPPINGS, DUMP_RECORDS,  DUMP_JIT};
+                                     DUMP_MAPPINGS, DUMP_RECORDS,  DUMP_JIT,     DUMP_STEPS,    DUMP_PATHS};
     check_process(dump);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
     check_malloc(dump);

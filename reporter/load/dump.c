@@ -15,7 +15,7 @@
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 
-#define MAX_SECTIONS      256          /* of all types; the format has 20 and an end */
+#define MAX_SECTIONS      256          /* of all types; the format has 22 and an end */
 #define MAX_SECTION_BYTES (1ull << 30) /* of one that is held in memory */
 #define MAX_PROBLEMS      64           /* a file with more is not worth more lines */
 
@@ -46,6 +46,8 @@ static const struct {
     [DUMP_RECORDS] = {"records", sizeof(struct dump_record), sizeof(struct dump_record)},
     [DUMP_UNACCOUNTED] = {"unaccounted", sizeof(struct dump_unaccounted), sizeof(struct dump_unaccounted)},
     [DUMP_JIT] = {"jit", sizeof(struct dump_jit), sizeof(struct dump_jit)},
+    [DUMP_PATHS] = {"paths", sizeof(struct dump_path), sizeof(struct dump_path)},
+    [DUMP_STEPS] = {"steps", sizeof(struct dump_step), sizeof(struct dump_step)},
 };
 
 const char *section_name(uint32_t type) {
@@ -253,6 +255,7 @@ void dump_close(struct dump *dump) {
     jit_free(dump->jit);
     free(dump->summary_of);
     free(dump->summaries);
+    free(dump->sought);
     free(dump->path);
     free(dump);
 }

@@ -14,7 +14,7 @@
 #include "reporter/load/sizes.h"
 #include "shim/box/format.h"
 
-#define DUMP_SECTION_TYPES 28 /* DUMP_PROCESS to DUMP_JIT, by number */
+#define DUMP_SECTION_TYPES 30 /* DUMP_PROCESS to DUMP_STEPS, by number */
 
 struct text { /* bytes of a dump: any bytes, not terminated */
     const char *bytes;
@@ -67,8 +67,12 @@ struct dump {
     uint32_t *summary_of; /* by stack id: index into summaries plus one */
     struct block_summary *summaries;
     size_t summary_count, summary_capacity;
-    struct jit *jit; /* names of code of no module; see jit.h */
+    struct jit *jit;           /* names of code of no module; see jit.h */
+    struct dump_block *sought; /* what dump_seek asked for; NULL: no block of it is there */
 };
+
+/* Dumps that are opened from here on note the live tracked block that the address lies in, or begins at. */
+void dump_seek(uint64_t address);
 
 struct dump *dump_open(const char *path);
 struct dump *dump_open_fd(int fd, uint64_t size, const char *name); /* takes the descriptor */
@@ -102,6 +106,8 @@ const struct dump_unaccounted *dump_unaccounted_ranges(const struct dump *dump);
 
 const struct dump_total *dump_totals(const struct dump *dump);
 const struct dump_jit *dump_jit_records(const struct dump *dump);
+const struct dump_path *dump_paths(const struct dump *dump);
+const struct dump_step *dump_steps(const struct dump *dump);
 
 struct text dump_text(const struct dump *dump, struct dump_string string); /* empty where it is unknown */
 bool dump_is_sampled(const struct dump *dump); /* not all of its blocks were tracked, but some that were drawn */

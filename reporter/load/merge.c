@@ -92,6 +92,10 @@ static size_t module_of(struct merged *merged, const struct dump *dump, uint32_t
     return found->number;
 }
 
+uint32_t merged_module_of(struct merged *merged, const struct dump *dump, uint32_t index) {
+    return (uint32_t)module_of(merged, dump, index);
+}
+
 static uint32_t translate(struct merged *merged, const struct dump *dump, struct translation *known, uint32_t index) {
     if (index >= known->count) return (uint32_t)module_of(merged, dump, index);
     if (!known->number[index]) known->number[index] = (uint32_t)module_of(merged, dump, index) + 1;
@@ -327,6 +331,7 @@ static void add_part(struct merged *merged, size_t number) {
     add_inherited(merged, dump);
     merged_add_growths(merged, dump, &known);
     merged_add_records(merged, dump, &known);
+    merged_add_paths(merged, dump, &known);
     add_refusals(merged, dump, &known);
     free(known.number);
 }

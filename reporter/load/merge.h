@@ -85,6 +85,8 @@ struct merged_site {
     size_t record_count;
     const struct dump *record_dump; /* which has them; NULL: there are none */
     uint64_t record_discarded;      /* accesses of that block that are not there any more */
+    const struct dump_path *path;   /* a way to one of its blocks, NULL: none is known */
+    const struct dump *path_dump;   /* which has it */
     uint64_t record_blocks;         /* blocks of the site that have records */
     uint64_t record_age;            /* of the newest; records.c's, as the next one */
     size_t record_at;
@@ -164,6 +166,12 @@ struct merged_site *merged_site_of(struct merged *merged, const struct dump *dum
 void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known);
 void merged_add_records(struct merged *merged, const struct dump *dump, struct translation *known); /* records.c */
 void merged_free_records(struct merged_site *site);
+void merged_add_paths(struct merged *merged, const struct dump *dump, struct translation *known); /* paths.c */
+int path_rank(const struct dump_path *path); /* of several of a site, the one of the lowest tells most */
+/* All modules of the dumps are merged ones from here on, also those that no frame is in. */
+void merged_know_modules(struct merged *merged);
+/* The merged number of the dump's module. */
+uint32_t merged_module_of(struct merged *merged, const struct dump *dump, uint32_t index);
 void merged_sort_growths(struct merged_site *site);
 void merged_find_doubts(struct merged *merged); /* doubts.c */
 

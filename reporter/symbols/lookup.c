@@ -15,6 +15,7 @@ struct module {
     struct module_files files;
     struct dwarf_index dwarf;
     struct symtab symtab;
+    struct symtab variables[2]; /* thread-local ones apart; read when first asked for */
 };
 
 struct lookup {
@@ -35,13 +36,15 @@ struct lookup *lookup_new(const struct merged *merged, const struct symbol_optio
 }
 
 /* The whole table of either file; else what is exported, and what MiniDebugInfo has besides. */
-static void read_symbols(struct module *module) {
-    symtab_read(&module->symtab, &module->files.debug);
-    if (!module->symtab.full) {
-        symtab_free(&module->symtab);
-        symtab_read(&module->symtab, &module->files.code);
+static void read_symbols(struct symtab *symtab, const struct module_files *files, enum symtab_kind kind) {
+    symtab->kind = kind;
+    symtab_read(symtab, &files->debug);
+    if (!symtab->full) {
+        symtab_free(symtab);
+        symtab->kind = kind;
+        symtab_read(symtab, &files->code);
     }
-    if (!module->symtab.full) symtab_read(&module->symtab, &module->files.mini);
+    if (!symtab->full) symtab_read(symtab, &files->mini);
 }
 
 static struct module *module_at(struct lookup *lookup, uint32_t number) {
@@ -50,7 +53,7 @@ static struct module *module_at(struct lookup *lookup, uint32_t number) {
     module->opened = true;
     files_find(&module->files, lookup->merged->modules[number], &lookup->options);
     module->has_dwarf = dwarf_index_open(&module->dwarf, &module->files, &lookup->options);
-    read_symbols(module);
+    read_symbols(&module->symtab, &module->files, SYMTAB_FUNCTIONS);
     module->has_names = module->has_dwarf || module->symtab.full;
     return module;
 }
@@ -119,12 +122,31 @@ void lookup_at(struct lookup *lookup, uint32_t module, uint64_t address, struct 
     result->has_names = found->has_names;
 }
 
+void lookup_variable(struct lookup *lookup, uint32_t number, uint64_t address, enum symtab_kind kind,
+                     struct lookup_result *result) {
+    struct module *module = module_at(lookup, number);
+    struct symtab *symtab = &module->variables[kind == SYMTAB_THREAD_LOCAL];
+    if (symtab->kind == SYMTAB_FUNCTIONS) read_symbols(symtab, &module->files, kind);
+    struct symtab_entry *entry = symtab_at(symtab, address);
+    result->why = why_of(module);
+    result->has_names = module->has_names;
+    result->count = 1;
+    result->frames[0] = (struct symbol_frame){.missing = result->why ? result->why : "no symbol covers it"};
+    if (entry)
+        result->frames[0] = (struct symbol_frame){.function = entry->function,
+                                                  .brief = entry->brief,
+                                                  .linked = entry->mangled,
+                                                  .offset = address - entry->address};
+}
+
 void lookup_free(struct lookup *lookup) {
     for (size_t i = 0; i < lookup->merged->module_count; i++) {
         struct module *module = &lookup->modules[i];
         if (!module->opened) continue;
         dwarf_index_close(&module->dwarf);
         symtab_free(&module->symtab);
+        symtab_free(&module->variables[0]);
+        symtab_free(&module->variables[1]);
         files_close(&module->files);
     }
     jitted_free(&lookup->jitted);

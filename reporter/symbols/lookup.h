@@ -4,6 +4,7 @@
 #define WEIR_SYMBOLS_LOOKUP_H
 
 #include "reporter/symbols/symbols.h"
+#include "reporter/symbols/symtab.h"
 
 #define LOOKUP_MAX_CHAIN 512 /* functions inlined into each other at one address */
 
@@ -18,6 +19,8 @@ struct lookup_result {
 
 struct lookup *lookup_new(const struct merged *merged, const struct symbol_options *options);
 void lookup_at(struct lookup *lookup, uint32_t module, uint64_t address, struct lookup_result *result);
+void lookup_variable(struct lookup *lookup, uint32_t number, uint64_t address, enum symtab_kind kind,
+                     struct lookup_result *result);
 void lookup_free(struct lookup *lookup);
 
 #endif

@@ -77,7 +77,7 @@ static void remember(struct symbols *symbols, const struct worker_request *key, 
 static bool get_frame(struct symbols *symbols, struct symbol_frame *frame) {
     struct worker_frame fixed;
     if (fread(&fixed, sizeof fixed, 1, symbols->worker.answers) != 1) return false;
-    *frame = (struct symbol_frame){.line = fixed.line, .inlined = fixed.inlined != 0};
+    *frame = (struct symbol_frame){.line = fixed.line, .inlined = fixed.inlined != 0, .offset = fixed.offset};
     return get_text(symbols, fixed.texts[0], &frame->function) && get_text(symbols, fixed.texts[1], &frame->brief) &&
            get_text(symbols, fixed.texts[2], &frame->linked) && get_text(symbols, fixed.texts[3], &frame->file) &&
            get_text(symbols, fixed.texts[4], &frame->folder) && get_text(symbols, fixed.texts[5], &frame->missing);
@@ -130,7 +130,8 @@ static void ask_all(struct symbols *symbols, const struct worker_request *reques
 
 /* A return address belongs to the call before it, which may be the last instruction of its function. */
 static struct worker_request request_for(struct merged_frame frame) {
-    return (struct worker_request){frame.offset - (frame.exact || !frame.offset ? 0 : 1), frame.module};
+    return (struct worker_request){frame.offset - (frame.exact || !frame.offset ? 0 : 1), frame.module,
+                                   SYMTAB_FUNCTIONS};
 }
 
 static struct answer *find(struct symbols *symbols, const struct worker_request *request) {
@@ -170,6 +171,16 @@ struct symbol_chain symbols_at(struct symbols *symbols, struct merged_frame fram
         answer = find(symbols, &request);
     }
     return (struct symbol_chain){answer->frames, answer->count};
+}
+
+struct symbol_frame symbols_variable(struct symbols *symbols, uint32_t module, uint64_t address, bool thread_local) {
+    struct worker_request request = {address, module, thread_local ? SYMTAB_THREAD_LOCAL : SYMTAB_VARIABLES};
+    struct answer *answer = find(symbols, &request);
+    if (!answer) {
+        ask_all(symbols, &request, 1);
+        answer = find(symbols, &request);
+    }
+    return answer->count ? answer->frames[0] : (struct symbol_frame){.missing = symbols->modules[module].why};
 }
 
 const char *symbols_why(struct symbols *symbols, uint32_t module) {

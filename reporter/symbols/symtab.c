@@ -10,6 +10,12 @@
 
 #define LOOK_BACK 64 /* symbols before an address that may cover it although others begin in between */
 
+static bool is_wanted(const struct symtab *symtab, int type) {
+    if (symtab->kind == SYMTAB_VARIABLES) return type == STT_OBJECT || type == STT_COMMON;
+    if (symtab->kind == SYMTAB_THREAD_LOCAL) return type == STT_TLS;
+    return type == STT_FUNC || type == STT_GNU_IFUNC;
+}
+
 static void read_section(struct symtab *symtab, Elf *elf, Elf_Scn *section, const GElf_Shdr *header) {
     Elf_Data *data = elf_getdata(section, NULL);
     size_t count = data ? data->d_size / sizeof(Elf64_Sym) : 0;
@@ -17,8 +23,7 @@ static void read_section(struct symtab *symtab, Elf *elf, Elf_Scn *section, cons
     for (size_t i = 0; i < count; i++) {
         GElf_Sym symbol;
         if (!gelf_getsym(data, (int)i, &symbol) || symbol.st_shndx == SHN_UNDEF) continue;
-        int type = GELF_ST_TYPE(symbol.st_info);
-        if (type != STT_FUNC && type != STT_GNU_IFUNC) continue;
+        if (!is_wanted(symtab, GELF_ST_TYPE(symbol.st_info))) continue;
         const char *name = elf_strptr(elf, header->sh_link, symbol.st_name);
         if (!name || !*name) continue;
         symtab->entries = memory_more(symtab->entries, &symtab->capacity, symtab->count + 1, sizeof *symtab->entries);

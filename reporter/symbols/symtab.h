@@ -1,4 +1,4 @@
-/* The functions of an ELF symbol table, by address: names for code without debug information. */
+/* The functions of an ELF symbol table, by address: names for code without debug information; and its variables. */
 #ifndef WEIR_SYMBOLS_SYMTAB_H
 #define WEIR_SYMBOLS_SYMTAB_H
 
@@ -10,13 +10,16 @@ struct symtab_entry {
     char *function, *brief; /* demangled on first use */
 };
 
+enum symtab_kind { SYMTAB_FUNCTIONS, SYMTAB_VARIABLES, SYMTAB_THREAD_LOCAL /* addresses are offsets into PT_TLS */ };
+
 struct symtab {
+    enum symtab_kind kind;
     struct symtab_entry *entries;
     size_t count, capacity;
     bool full; /* from .symtab, not only what is exported */
 };
 
-/* Adds the file's functions: those of .symtab, else the exported ones. */
+/* Adds the file's functions, or what the kind says: those of .symtab, else the exported ones. */
 void symtab_read(struct symtab *symtab, const struct object *object);
 struct symtab_entry *symtab_at(struct symtab *symtab, uint64_t address); /* NULL: none covers it */
 void symtab_free(struct symtab *symtab);

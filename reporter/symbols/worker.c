@@ -39,7 +39,8 @@ static void answer(FILE *out, const struct lookup_result *result) {
     put_text(out, result->why);
     for (size_t i = 0; i < result->count; i++) {
         const struct symbol_frame *frame = &result->frames[i];
-        struct worker_frame fixed = {frame->line,
+        struct worker_frame fixed = {frame->offset,
+                                     frame->line,
                                      frame->inlined,
                                      {text_length(frame->function), text_length(frame->brief),
                                       text_length(frame->linked), text_length(frame->file), text_length(frame->folder),
@@ -63,7 +64,11 @@ static _Noreturn void serve(int fd, const struct merged *merged, const struct sy
     while (out && receive(fd, &count, sizeof count) && count <= WORKER_BATCH &&
            receive(fd, requests, count * sizeof *requests)) {
         for (uint32_t i = 0; i < count; i++) {
-            lookup_at(lookup, (uint32_t)requests[i].module, requests[i].address, &result);
+            if (requests[i].kind == SYMTAB_FUNCTIONS)
+                lookup_at(lookup, requests[i].module, requests[i].address, &result);
+            else
+                lookup_variable(lookup, requests[i].module, requests[i].address, (enum symtab_kind)requests[i].kind,
+                                &result);
             answer(out, &result);
         }
         if (fflush(out) != 0) break;

@@ -16,7 +16,8 @@
 
 struct worker_request {
     uint64_t address;
-    uint64_t module;
+    uint32_t module;
+    uint32_t kind; /* enum symtab_kind: what is asked for */
 };
 
 struct worker_answer {
@@ -26,6 +27,7 @@ struct worker_answer {
 };
 
 struct worker_frame {
+    uint64_t offset;
     uint32_t line;
     uint32_t inlined;
     uint32_t texts[6]; /* lengths of function, brief, linked, file, folder, missing */

@@ -109,7 +109,7 @@ static void print_threads(const struct view *view, const struct merged_site *sit
     (void)fputc('\n', view->out);
 }
 
-static const char *verdict_title(const struct merged_site *site) {
+const char *view_title(const struct merged_site *site) {
     if (site->suppressed) return "SUPPRESSED";
     switch (site->verdict) {
     case DUMP_LEAKED:
@@ -176,7 +176,7 @@ static void print_site(const struct view *view, const struct merged_site *site) 
     bool is_line = *place && place[strlen(place) - 1] != ')'; /* else it says why there is none, from its beginning */
     if (!view->options.full) (void)escape_fit(place, taken < LINE_WIDTH - 12 ? LINE_WIDTH - taken : 12, is_line);
     const char *bold = view->options.colour ? "\033[1;31m" : "", *plain = view->options.colour ? "\033[0m" : "";
-    (void)fprintf(view->out, "\n%s#%zu  %s:%s %s %s, %s\n", bold, site->id, verdict_title(site), plain, name, place,
+    (void)fprintf(view->out, "\n%s#%zu  %s:%s %s %s, %s\n", bold, site->id, view_title(site), plain, name, place,
                   a_block);
     print_amount(view, site);
     if (view->merged->counted > 1)

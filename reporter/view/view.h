@@ -68,7 +68,8 @@ struct merged_site **view_ever(const struct view *view, size_t *count);
 void view_resolve(const struct view *view, size_t sites);
 
 /* What text and JSON call the same thing by. */
-const char *view_verdict(enum dump_verdict verdict); /* leaked, possible, in_use, unknown */
+const char *view_verdict(enum dump_verdict verdict);    /* leaked, possible, in_use, unknown */
+const char *view_title(const struct merged_site *site); /* LEAK, IN USE; details.c */
 const char *view_level(uint32_t level);
 const char *view_reason(uint32_t reason);
 const char *view_operation(uint32_t operation);

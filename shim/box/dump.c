@@ -275,6 +275,7 @@ static void write_sections(struct contents *c, const struct request *r) {
         dump_verdicts->begin(&c->verdicts, r->reason, r->stack);
     }
     contents_write_blocks(c); /* first: the others tell of what it saw */
+    if (c->verdicts.known) dump_verdicts->write_paths(c);
     if (c->verdicts.wanted) dump_verdicts->end(&c->verdicts);
     write_process(c, r->reason, r->exit_status, r->pid);
     write_options(c);
@@ -307,9 +308,8 @@ static void write_requested(void *argument) {
 }
 
 /* The registers that a caller may have something in are saved in this frame. */
-#define FRAME_ROOM 512
 NOINLINE long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
-    uintptr_t stack = (uintptr_t)__builtin_frame_address(0) - FRAME_ROOM;
+    uintptr_t stack = (uintptr_t)__builtin_frame_address(0) - VERDICTS_SAVED;
     struct request r = {reason, exit_status, pid, -1 /* EPERM */, stack};
     __builtin_unwind_init();
     if (!dump_is_permitted()) return r.error; /* said when the filter was set */
@@ -328,7 +328,7 @@ static void look(void *argument) {
 }
 
 NOINLINE void dump_look(void) {
-    struct request r = {.reason = DUMP_AT_SIGNAL, .stack = (uintptr_t)__builtin_frame_address(0) - FRAME_ROOM};
+    struct request r = {.reason = DUMP_AT_SIGNAL, .stack = (uintptr_t)__builtin_frame_address(0) - VERDICTS_SAVED};
     __builtin_unwind_init();
     if (dump_verdicts) stack_call(look, &r);
 }

@@ -62,6 +62,8 @@ enum dump_section_type {
     DUMP_TOTALS = 18,      /* struct dump_total[]: what was added up of each stack, ever */
     DUMP_RECORDS = 19,     /* struct dump_record[]: where live blocks were accessed, those of a block in any order */
     DUMP_JIT = 27,         /* struct dump_jit[]: names of code outside of any module, where frames are in such */
+    DUMP_PATHS = 28,       /* struct dump_path[]: of sites whose blocks were judged, one way to one of them */
+    DUMP_STEPS = 29,       /* struct dump_step[]: the blocks on these ways */
     DUMP_END = 0x444e45    /* "END"; no payload */
 };
 
@@ -498,6 +500,8 @@ static inline int dump_jit_line(const char *line, const char *end, uint64_t *sta
     *name = at;
     return 1;
 }
+
+#include "shim/box/format_paths.h" /* DUMP_PATHS, DUMP_STEPS */
 
 struct dump_thread {
     uint32_t thread; /* kernel thread id */

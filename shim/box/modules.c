@@ -200,21 +200,30 @@ static uint32_t find(const struct dl_find_object *found, uint32_t generation) {
     return MODULE_NONE;
 }
 
-uint32_t module_of(const void *code) {
+static uint32_t module_with(const void *object, bool at_once) {
     struct dl_find_object found;
     /* glibc's lookup takes no lock and calls nothing, so it works inside the loader and in any signal handler. */
-    if (_dl_find_object((void *)(uintptr_t)code, &found) != 0) return MODULE_NONE;
+    if (_dl_find_object((void *)(uintptr_t)object, &found) != 0) return MODULE_NONE;
     uint32_t generation = atomic_load_explicit(&module_generation, memory_order_acquire);
     /* Where blocks have no entries, nobody sees a link map go. */
     uint32_t id = state_tracking() || state_checked() ? find(&found, generation) : MODULE_NONE;
     if (id != MODULE_NONE) return id;
     if (lock_held_here(LOCK_MODULES)) return MODULE_NONE; /* a signal handler inside this very function */
     arena_within();
-    lock_take(LOCK_MODULES);
-    id = look(&found, generation);
-    lock_give(LOCK_MODULES);
+    if (!at_once) lock_take(LOCK_MODULES);
+    if (!at_once || lock_try(LOCK_MODULES)) {
+        id = look(&found, generation);
+        lock_give(LOCK_MODULES);
+    }
     arena_not_within();
     return id;
+}
+
+uint32_t module_of(const void *code) {
+    return module_with(code, false);
+}
+uint32_t module_of_at_once(const void *object) {
+    return module_with(object, true);
 }
 
 void modules_unloaded(void) {

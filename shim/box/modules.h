@@ -33,6 +33,10 @@ bool modules_start(void);
 /* The module that code lies in, MODULE_NONE outside of all. Takes LOCK_MODULES when it is a new one. */
 uint32_t module_of(const void *code);
 
+/* The same where nobody may be waited for: of a module that no frame was in yet, MODULE_NONE while the table is another
+ * thread's. `object`: anything in it. */
+uint32_t module_of_at_once(const void *object);
+
 const struct module *module_at(uint32_t id);
 uint32_t module_count(void);
 struct dump_segment;

@@ -15,15 +15,20 @@ struct verdicts {
     uint64_t blocks[DUMP_IN_USE + 1], bytes[DUMP_IN_USE + 1]; /* live ones by verdict, tracked or not */
 };
 
+#define VERDICTS_SAVED 512
+
+struct contents;
 struct verdicts_by {
     bool (*are_wanted)(enum dump_reason reason);
     /* Around the making of a copy of a program that goes on: its other threads are held, and let go of where the first
      * says so. `context`: of the signal whose handler this is. */
     bool (*hold)(void *context);
     void (*let_go)(void);
-    /* `stack`: what is in use of the program's own stack on this thread lies from here on upwards. */
+    /* `stack`: what is in use of the program's own stack on this thread lies from here on upwards; in the first
+     * VERDICTS_SAVED bytes are the registers of its callers. */
     void (*begin)(struct verdicts *v, enum dump_reason reason, uintptr_t stack);
-    enum dump_verdict (*of)(const void *block); /* between the two, where it is known */
+    enum dump_verdict (*of)(const void *block); /* between the two, where it is known; so is what comes next */
+    void (*write_paths)(struct contents *c);    /* DUMP_PATHS and DUMP_STEPS */
     void (*end)(struct verdicts *v);
 };
 

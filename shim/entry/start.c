@@ -20,7 +20,9 @@
 #include "shim/entry/new.h"
 #include "shim/entry/settings.h"
 #include "shim/scan/scan.h"
+#include "shim/scan/whose.h"
 #include "shim/track/foreign.h"
+#include "shim/track/frame.h"
 #include "shim/ceiling/mappings.h"
 
 #include <dlfcn.h>
@@ -76,6 +78,7 @@ static void start_rooms(void) {
     say_that_space_is_dear();
     (void)mappings_start();
     if (state_checked()) new_tell_apart();
+    whose_frame = frame_of_word;
     scan_start();
     fault_start();
 }
@@ -147,6 +150,7 @@ __attribute__((constructor)) static void arm(void) {
     start_check();
     note_whose_malloc();
     foreign_start();
+    whose_start();
     hook_exit();
     hook_threads();
     hook_leave();

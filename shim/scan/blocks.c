@@ -154,7 +154,8 @@ static bool is_live(const char *start) {
 static bool find_in_run(struct slab *s, uintptr_t address, struct block *block, char **past) {
     size_t offset = address - (uintptr_t)slab_start(s);
     if (!is_live(slab_start(s))) return false;
-    *block = (struct block){slab_start(s), s->run.tracked ? s->run.side.size : s->run.bytes};
+    const struct side *side = s->run.tracked ? &s->run.side : NULL;
+    *block = (struct block){slab_start(s), side ? side->size : s->run.bytes, side};
     if (block->size > s->run.bytes) block->size = s->run.bytes;
     if (offset < s->run.bytes) return true;
     if (offset == s->run.bytes) *past = block->start;
@@ -169,9 +170,8 @@ static bool find_in_slab(struct slab *s, uintptr_t address, struct block *block,
         if ((uintptr_t)start == address && place > 0 && is_live(start - s->size)) *past = start - s->size;
         return false;
     }
-    size_t size = s->size;
-    if (slab_owner_word(s) & OWNER_TRACKED) size = min_size(size, slices_side(s)[place].size);
-    *block = (struct block){start, size};
+    const struct side *side = slab_owner_word(s) & OWNER_TRACKED ? &slices_side(s)[place] : NULL;
+    *block = (struct block){start, side ? min_size(s->size, side->size) : s->size, side};
     return true;
 }
 

@@ -18,7 +18,8 @@ enum blocks_plane {
 
 struct block {
     char *start;
-    size_t size; /* bytes that may hold something: asked for, where it is tracked */
+    size_t size;             /* bytes that may hold something: asked for, where it is tracked */
+    const struct side *side; /* its entry; NULL: it is not tracked */
 };
 
 /* Finds all live blocks. False: no memory for the planes. blocks_end gives them back in any case. */

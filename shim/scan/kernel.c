@@ -12,7 +12,8 @@
 /* Looks for a name, then takes the number in base 16 behind it, a byte at a time. */
 struct seeker {
     const char *name;
-    size_t matched; /* bytes of it; all: what comes is the number */
+    struct root root; /* whose words they are */
+    size_t matched;   /* bytes of the name; all: what comes is the number */
     uint64_t word;
 };
 
@@ -24,14 +25,14 @@ static void seek(struct seeker *s, char c) {
     } else if (digit >= 0) {
         s->word = s->word << 4 | (uint64_t)digit;
     } else if (c != ' ') {
-        mark_words(&s->word, 1, BLOCKS_REACHED);
+        mark_words(&s->word, 1, s->root);
         s->matched = 0;
     }
 }
 
-static bool mark_words_of(const char *path, const char *name) {
+static bool mark_words_of(const char *path, const char *name, struct root root) {
     static char text[4 * KIB];
-    struct seeker seeker = {.name = name};
+    struct seeker seeker = {.name = name, .root = root};
     long fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0), n;
     if (sys_failed(fd)) return fd == -ENOENT; /* closed by now, or a kernel without */
     while ((n = sys3(SYS_read, fd, (long)text, sizeof text)) > 0)
@@ -52,7 +53,9 @@ static bool mark_epoll(const char *number) {
     path = (struct text){0};
     text_add(&path, "/proc/self/fdinfo/");
     text_add(&path, number);
-    return mark_words_of(text_string(&path), "data:");
+    uint64_t descriptor = 0;
+    (void)text_number(number, &descriptor);
+    return mark_words_of(text_string(&path), "data:", (struct root){ROOT_EPOLL, descriptor});
 }
 
 static void see_descriptor(void *context, const char *number) {
@@ -61,6 +64,6 @@ static void see_descriptor(void *context, const char *number) {
 }
 
 bool kernel_mark(void) {
-    bool whole = mark_words_of("/proc/self/timers", "/");
+    bool whole = mark_words_of("/proc/self/timers", "/", (struct root){ROOT_TIMER, 0});
     return folder_each("/proc/self/fd", see_descriptor, &whole) && whole;
 }

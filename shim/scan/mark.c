@@ -1,17 +1,45 @@
-/* See mark.h. A block is put on the stack once a plane at most, so that the stack has room for all. */
+/* See mark.h. The stack of what is to be looked at has the blocks that wait, and below each of them the one that led
+ * to it, which is open: it has been looked into, and stays until all that it led to has been. So the open ones are at
+ * any time a path from a root to what is looked into, and a block is on the stack once a plane at most.
+ *
+ *     root, A leads to B, C and D; D leads to E:      A B C D E      open: A D, and E as soon as it is looked into
+ *
+ * A path that is told has its outermost steps and its innermost ones. Of a long row of open blocks among which nothing
+ * waits any more, those in between are taken off the stack, so that a list needs no room for each of its nodes. */
 #include "shim/scan/mark.h"
 #include "shim/base/sys.h"
+#include "shim/scan/paths.h"
 
 #define LEFT_OUT_MAX 1024
+#define NONE         SIZE_MAX
+#define ROW_MAX      4096                /* open blocks in a row, before most of them are taken off */
+#define GONE_MAX     ((uint64_t)1 << 28) /* that one entry can stand for */
 
-static char **stack;
-static size_t stack_size, waiting; /* blocks */
+struct entry {
+    uint64_t place : 36; /* where the block begins, in 16 bytes of the arena */
+    uint64_t word : 28;  /* where, in what led to it, the word lies; see PATHS_FAR */
+    uint64_t open : 36;  /* of an open one: the next open one below; INDEX_NONE */
+    uint64_t gone : 28;  /* of an open one: so many below it were taken off */
+};
+_Static_assert(sizeof(struct entry) == 16, "a block that waits takes 16 bytes");
+#define INDEX_NONE (((uint64_t)1 << 36) - 1)
+
+static struct entry *stack;
+static size_t stack_size, waiting; /* entries */
+static size_t innermost;           /* the open one; NONE */
+static uint64_t depth;             /* open ones, with those that were taken off */
+static size_t row;                 /* so many on top are open, at least */
+static struct entry outermost[PATHS_HALF];
+static struct root root_now;
+static struct block last; /* that was put on the stack: most often the next one, too */
 static struct range { uintptr_t from, end; } left_out[LEFT_OUT_MAX];
 static size_t left_out_count;
 static uint64_t bytes_seen;
 
 bool mark_begin(void) {
-    left_out_count = waiting = bytes_seen = 0;
+    left_out_count = waiting = bytes_seen = depth = row = 0;
+    innermost = NONE;
+    last = (struct block){0};
     stack_size = blocks_count() + 1;
     stack = sys_mmap(NULL, stack_size * sizeof *stack, PROT_READ | PROT_WRITE, MAP_NORESERVE);
     return stack != NULL;
@@ -61,45 +89,140 @@ bool mark_may_read(uintptr_t from, uintptr_t end) {
     return first_left_out(from, end) == NULL;
 }
 
-static void look(const uint64_t *words, size_t count, enum blocks_plane plane, const char *origin) {
+/* --- the path --- */
+
+static void *start_of(const struct entry *e) {
+    return (void *)(arena.base + ((uintptr_t)e->place << 4));
+}
+
+static void push(const struct block *block, size_t word) {
+    uint64_t place = ((uintptr_t)block->start - arena.base) >> 4;
+    stack[waiting++] = (struct entry){.place = place & INDEX_NONE, .word = min_size(word, PATHS_FAR) & PATHS_FAR};
+    last = *block;
+}
+
+static uint64_t gone_of(size_t from, size_t count) {
+    uint64_t gone = 0;
+    for (size_t i = from; i < from + count; i++) gone += stack[i].gone;
+    return gone;
+}
+
+/* Of the row on top, all but the innermost ones that a path tells. */
+static void shorten_row(void) {
+    size_t first = waiting - row, drop = row - PATHS_HALF;
+    uint64_t gone = drop + gone_of(first, drop + 1);
+    struct entry *kept = &stack[first];
+    row = 0; /* to be counted anew in any case */
+    if (gone >= GONE_MAX) return;
+    uint64_t below = kept->open;
+    for (size_t i = 0; i < PATHS_HALF; i++) {
+        kept[i] = kept[i + drop];
+        kept[i].open = (i == 0 ? below : first + i - 1) & INDEX_NONE;
+    }
+    kept[0].gone = gone & (GONE_MAX - 1);
+    waiting -= drop;
+    innermost = waiting - 1;
+    row = PATHS_HALF;
+}
+
+/* The one on top. */
+static void open_top(void) {
+    struct entry *e = &stack[waiting - 1];
+    row = innermost == waiting - 2 ? row + 1 : 1;
+    e->open = innermost == NONE ? INDEX_NONE : innermost & INDEX_NONE;
+    e->gone = 0;
+    innermost = waiting - 1;
+    if (depth < PATHS_HALF) outermost[depth] = *e;
+    depth++;
+    if (row == ROW_MAX) shorten_row();
+}
+
+static void close_top(void) {
+    const struct entry *e = &stack[--waiting];
+    innermost = e->open == INDEX_NONE ? NONE : e->open;
+    depth -= 1 + e->gone;
+    row = row > 0 ? row - 1 : 0;
+}
+
+/* A law that debug builds check: the word of a block leads to the next one. */
+static inline bool leads_on(const struct paths_step *from, const struct paths_step *to, enum blocks_plane how) {
+    struct block block;
+    char *past;
+    bool found = blocks_find(((const uint64_t *)(const void *)from->start)[to->word], &block, &past);
+    return how == BLOCKS_PAST ? past == to->start : found && block.start == to->start;
+}
+
+/* Where memory leads to a block of a site of which no such path is known yet: the open ones, then the block. */
+static COLD void tell_path(const struct block *block, size_t word, enum blocks_plane how) {
+    struct paths_step steps[2 * PATHS_HALF];
+    size_t outer = min_size(depth, PATHS_HALF), inner = min_size(depth - outer, PATHS_HALF - 1), at = innermost;
+    for (size_t i = 0; i < outer; i++) steps[i] = (struct paths_step){start_of(&outermost[i]), outermost[i].word};
+    for (size_t i = 0; i < inner; i++, at = stack[at].open)
+        steps[outer + inner - 1 - i] = (struct paths_step){start_of(&stack[at]), stack[at].word};
+    steps[outer + inner] = (struct paths_step){block->start, min_size(word, PATHS_FAR)};
+    for (size_t i = 0; i < outer + inner; i++)
+        ASSERT(steps[i + 1].word >= PATHS_FAR || (i + 1 == outer && depth > outer + inner) ||
+               leads_on(&steps[i], &steps[i + 1], i + 1 == outer + inner ? how : BLOCKS_REACHED));
+    paths_add(how, block, &root_now, steps, outer + inner + 1, depth - outer - inner);
+}
+
+/* --- looking --- */
+
+static void look(const uint64_t *words, size_t count, size_t first, enum blocks_plane plane, const char *origin) {
     struct block block;
     char *past;
     for (size_t i = 0; i < count; i++) {
         uintptr_t word = words[i];
         if (word - arena.base >= arena.slices << SLICE_SHIFT) continue;
         bool found = blocks_find(word, &block, &past);
-        if (past && plane != BLOCKS_INDIRECT) (void)blocks_set(BLOCKS_PAST, past);
+        if (unlikely(past) && plane != BLOCKS_INDIRECT && !blocks_set(BLOCKS_PAST, past) &&
+            !blocks_bit_before(BLOCKS_INDIRECT, past)) {
+            struct block meant;
+            char *none;
+            if (blocks_find((uintptr_t)past, &meant, &none) && paths_are_wanted(BLOCKS_PAST, &meant))
+                tell_path(&meant, first + i, BLOCKS_PAST);
+        }
         if (!found || block.start == origin || blocks_bit_before(plane, block.start) || blocks_set(plane, block.start))
             continue;
-        stack[waiting++] = block.start;
+        if (unlikely(paths_are_wanted(plane, &block))) tell_path(&block, first + i, plane);
+        push(&block, first + i);
     }
 }
 
 static void look_into(const struct block *block, enum blocks_plane plane, const char *origin) {
-    uintptr_t at = (uintptr_t)block->start, end = at + round_down(block->size, 8);
+    uintptr_t start = (uintptr_t)block->start, at = start, end = at + round_down(block->size, 8);
     bytes_seen += block->size;
     while (at < end) {
         const struct range *hole = left_out_count ? first_left_out(at, end) : NULL;
         uintptr_t stop = hole && hole->from > at ? hole->from : hole ? at : end;
-        if (stop > at) look((const uint64_t *)at, (stop - at) / 8, plane, origin);
+        if (stop > at) look((const uint64_t *)at, (stop - at) / 8, (at - start) / 8, plane, origin);
         at = hole ? hole->end : end;
     }
 }
 
 static void look_at_all(enum blocks_plane plane, const char *origin) {
     while (waiting > 0) {
-        struct block block;
+        if (innermost == waiting - 1) {
+            close_top();
+            continue;
+        }
+        const char *start = start_of(&stack[waiting - 1]);
+        struct block block = last;
         char *past;
-        if (blocks_find((uintptr_t)stack[--waiting], &block, &past)) look_into(&block, plane, origin);
+        open_top();
+        if (block.start == start || blocks_find((uintptr_t)start, &block, &past)) look_into(&block, plane, origin);
     }
+    ASSERT(depth == 0 && innermost == NONE);
 }
 
-void mark_words(const uint64_t *words, size_t count, enum blocks_plane plane) {
-    look(words, count, plane, NULL);
-    look_at_all(plane, NULL);
+void mark_words(const uint64_t *words, size_t count, struct root root) {
+    root_now = root;
+    look(words, count, 0, BLOCKS_REACHED, NULL);
+    look_at_all(BLOCKS_REACHED, NULL);
 }
 
 void mark_from(const struct block *block, enum blocks_plane plane) {
-    look_into(block, plane, block->start);
+    root_now = (struct root){plane == BLOCKS_POSSIBLE ? ROOT_POSSIBLE : ROOT_LEAKED, 0};
+    push(block, 0);
     look_at_all(plane, block->start);
 }

@@ -4,6 +4,7 @@
 #define WEIR_SCAN_MARK_H
 
 #include "shim/scan/blocks.h"
+#include "shim/scan/whose.h"
 
 /* False: no memory for the blocks that wait to be looked at. */
 bool mark_begin(void);
@@ -17,9 +18,9 @@ bool mark_leave_out(uintptr_t from, uintptr_t end);
 /* Nothing of [from, end) was left out. */
 bool mark_may_read(uintptr_t from, uintptr_t end);
 
-/* The blocks that these words lead to are in the plane now, and what those lead to, and so on. What is reached, or
- * possible, is never put in a later plane. */
-void mark_words(const uint64_t *words, size_t count, enum blocks_plane plane);
+/* The blocks that these words of a root lead to are reached now, and what those lead to, and so on. What is reached,
+ * or possible, is never put in a later plane. */
+void mark_words(const uint64_t *words, size_t count, struct root root);
 
 /* As if a word led to it; itself it is put in no plane. */
 void mark_from(const struct block *block, enum blocks_plane plane);

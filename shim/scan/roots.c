@@ -11,7 +11,9 @@
 #include "shim/scan/kernel.h"
 #include "shim/scan/mark.h"
 #include "shim/scan/park.h"
+#include "shim/scan/paths.h"
 #include "shim/scan/stacks.h"
+#include "shim/scan/whose.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -43,7 +45,7 @@ static size_t read_memory(void *to, uintptr_t from, size_t n, bool forced) {
 static void mark_chunk(uintptr_t from, size_t n, bool forced) {
     while (n > 0) {
         size_t got = read_memory(words, from, min_size(n, CHUNK), forced);
-        mark_words(words, got / 8, BLOCKS_REACHED);
+        mark_words(words, got / 8, (struct root){ROOT_MEMORY, from});
         bytes_read += got;
         size_t done = got >= min_size(n, CHUNK) ? got : round_down(from + got, PAGE) + PAGE - from;
         if (done >= n) return;
@@ -109,6 +111,10 @@ static void mark_registers(void) {
 
 static struct dl_find_object own;
 
+static bool is_scans(uintptr_t at) {
+    return blocks_are_at(at) || mark_is_at(at) || paths_are_at(at);
+}
+
 /* The end of the first part of [from, end) that is weir's, or is not. */
 static uintptr_t part_of(uintptr_t from, uintptr_t end, bool *weirs) {
     end = reserve_part_end(from, end, weirs);
@@ -120,9 +126,9 @@ static uintptr_t part_of(uintptr_t from, uintptr_t end, bool *weirs) {
     }
     if (from < first && end > first) end = first;
     /* What the scan has mapped for itself may be one mapping with its neighbours. */
-    *weirs = blocks_are_at(from) || mark_is_at(from);
+    *weirs = is_scans(from);
     uintptr_t at = from;
-    while (at < end && (blocks_are_at(at) || mark_is_at(at)) == *weirs) at += PAGE;
+    while (at < end && is_scans(at) == *weirs) at += PAGE;
     return min_size(at, end);
 }
 
@@ -155,6 +161,7 @@ static void mark_mapping(const struct mapping *m, const char *name) {
     enum look look = m->start < PAGES_END ? look_at(m, name) : LOOK_NOWHERE;
     if (look == LOOK_NOWHERE) return;
     if (look == LOOK_RESIDENT && swaps) whole = false;
+    whose_mapping(m, name);
     for (uintptr_t at = stacks_lowest(m, name), end; at < m->end; at = end) {
         bool weirs;
         end = part_of(at, m->end, &weirs);
@@ -201,6 +208,7 @@ uint64_t roots_mark(uintptr_t stack, bool *certain) {
     bool told = each_mapping(leave_out) && readable && each_mapping(mark_mapping);
     if (!sys_failed(memory)) (void)sys1(SYS_close, memory);
     if (has_pages) resident_close(&pages);
+    whose_mapping(NULL, "");
     if (told) {
         mark_registers();
         whole &= kernel_mark();

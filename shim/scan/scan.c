@@ -10,6 +10,7 @@
 #include "shim/scan/looks.h"
 #include "shim/scan/mark.h"
 #include "shim/scan/park.h"
+#include "shim/scan/paths.h"
 #include "shim/scan/roots.h"
 
 static bool certain; /* nobody could have held a pointer where it was not seen */
@@ -89,12 +90,18 @@ static bool is_wanted(enum dump_reason reason) {
 
 static bool look(struct verdicts *v, uintptr_t stack) {
     if (!blocks_begin() || !mark_begin()) return false;
+    paths_begin();
     v->root_bytes = roots_mark(stack, &certain);
     if (v->root_bytes == 0) return false;
     blocks_each(see_possible, NULL);
     blocks_each(see_leaked, NULL);
     v->block_bytes = mark_bytes();
     return true;
+}
+
+static void end_all(void) {
+    paths_end();
+    blocks_end();
 }
 
 static void begin(struct verdicts *v, enum dump_reason reason, uintptr_t stack) {
@@ -120,16 +127,16 @@ static void begin(struct verdicts *v, enum dump_reason reason, uintptr_t stack) 
     if (v->known)
         blocks_each(add_up, v);
     else
-        blocks_end();
+        end_all();
     v->time = clock_now() - start;
 }
 
 static void end(struct verdicts *v) {
-    if (v->known) blocks_end();
+    if (v->known) end_all();
 }
 
 void scan_start(void) {
-    static const struct verdicts_by by = {is_wanted, hold, let_go, begin, verdict, end};
+    static const struct verdicts_by by = {is_wanted, hold, let_go, begin, verdict, paths_write, end};
     park_start();
     dump_verdicts = &by;
 }

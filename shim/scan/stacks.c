@@ -21,6 +21,10 @@ void stacks_begin(uintptr_t mine) {
     self.elsewhere = !known || mine - (uintptr_t)alternate.ss_sp < alternate.ss_size; /* weir itself is on its own */
 }
 
+const struct parked *stacks_own(void) {
+    return &self;
+}
+
 static bool is_in(const struct mapping *m, uintptr_t at) {
     return at >= m->start && at < m->end;
 }

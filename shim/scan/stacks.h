@@ -8,6 +8,10 @@
 /* Once, before the others: what the calling thread is on, whose stack pointer is given. */
 void stacks_begin(uintptr_t mine);
 
+/* That thread, as if it were held: without a context. In a copy of the process its id is the copy's. */
+struct parked;
+const struct parked *stacks_own(void);
+
 /* Where what is in use begins in the mapping; its start where nothing is known to be out of use. */
 uintptr_t stacks_lowest(const struct mapping *m, const char *name);
 

@@ -16,7 +16,7 @@
 
 #include "reporter/load/crc32c.h"
 #include "reporter/load/memory.h"
-#include "reporter/view/view.h"
+#include "reporter/view/explain.h"
 #include "tests/reporter/dump_builder.h"
 
 struct file {
@@ -48,13 +48,30 @@ static struct file base_dump(const char *module_path, const char *elf) {
         struct dump_site site = {
             .stack = (uint32_t)builder_stack(&builder, frames, 8, i), .threads = 1, .blocks = 2, .bytes = 64 * i};
         (void)builder_add(&builder, DUMP_SITES, &site, sizeof site);
-        struct dump_block block = {.size = 32 * i, .time = i, .stack = site.stack, .thread = (uint32_t)i};
+        struct dump_block block = {.address = i << 12,
+                                   .size = 32 * i,
+                                   .time = i,
+                                   .stack = site.stack,
+                                   .thread = (uint32_t)i,
+                                   .verdict = (uint32_t)(i % 5)};
+        struct dump_path path = {.address = block.address,
+                                 .stack = block.stack,
+                                 .verdict = block.verdict,
+                                 .root = (uint32_t)(i % 14),
+                                 .word = i,
+                                 .place = i * 64,
+                                 .first_step = (uint32_t)i / 2,
+                                 .steps = (uint32_t)(i - i / 2) + 1}; /* up to its own step; 13 at most */
+        struct dump_step step = {block.address, block.size, i % 3 ? block.stack : DUMP_STEP_UNTRACKED, 8};
+        (void)builder_add(&builder, DUMP_PATHS, &path, sizeof path);
+        (void)builder_add(&builder, DUMP_STEPS, &step, sizeof step);
         (void)builder_add(&builder, DUMP_BLOCKS, &block, sizeof block);
         for (uint32_t j = 1; j <= i % 4; j++) {
             struct dump_record record = {i, j + i, i, site.stack, site.stack, 0, 3, j, (int32_t)j, {0, j}};
             (void)builder_add(&builder, DUMP_RECORDS, &record, sizeof record);
         }
     }
+    builder_stat(&builder, STAT_SCANNED, 1);
     for (uint32_t id = 1; id < 20; id++) builder_stat(&builder, id, (uint64_t)id * 1000);
     struct dump_refusal refusal = {.requested = 1, .operation = OP_NEW, .frame = 0x1100};
     (void)builder_add(&builder, DUMP_REFUSALS, &refusal, sizeof refusal);
@@ -142,9 +159,22 @@ static void repair(struct file *file) {
     memcpy(file->bytes + offsetof(struct dump_header, crc), &crc, sizeof crc);
 }
 
+/* Some of the sites, and the blocks that were sought. */
+static void explain(const struct view *view) {
+    const struct merged *merged = view->merged;
+    for (size_t i = 0; i < merged->site_count && i < 8; i++) {
+        const struct dump *dump = merged->parts[0].dump;
+        struct explained e[] = {explain_make(merged->sites[i], NULL, NULL),
+                                explain_make(merged->sites[i], dump, dump->sought)};
+        view_explain(view, e, 2, 0);
+        view_explain_json(view, e, 2);
+    }
+}
+
 static void report(char *path) {
     struct merged merged = {0};
     struct symbol_options options = {.sysroot = ""};
+    dump_seek(random_below(1 << 20));
     merged_add(&merged, dump_open(path));
     if (merged.part_count) {
         FILE *nowhere = fopen("/dev/null", "w");
@@ -152,6 +182,7 @@ static void report(char *path) {
         merged_build(&merged);
         enum merged_order order = (enum merged_order)random_below(BY_RATE + 1);
         merged_sort(&merged, order);
+        merged_know_modules(&merged);
         struct view_options shown = {.rows = 10,
                                      .order = order,
                                      .details = 3,
@@ -164,6 +195,7 @@ static void report(char *path) {
         view_text(&view);
         view.options.rows = view.options.details = VIEW_ALL;
         view_json(&view);
+        explain(&view);
         symbols_free(view.symbols);
         (void)fclose(nowhere);
     }

@@ -30,7 +30,9 @@ static const size_t record_sizes[BUILDER_SECTIONS] = {0,
                                                       sizeof(struct dump_mapping),
                                                       sizeof(struct dump_total),
                                                       sizeof(struct dump_record),
-                                                      [DUMP_JIT] = sizeof(struct dump_jit)};
+                                                      [DUMP_JIT] = sizeof(struct dump_jit),
+                                                      [DUMP_PATHS] = sizeof(struct dump_path),
+                                                      [DUMP_STEPS] = sizeof(struct dump_step)};
 
 size_t builder_record_size(uint32_t type) {
     return record_sizes[type];

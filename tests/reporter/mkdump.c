@@ -14,6 +14,9 @@
  *     --option NAME=VALUE                an option in force
  *     --records N --hint BYTES           each block from here on has N access records, of more; of weir_touch
  *     --weight W --stat ID=VALUE         blocks from here on stand for W each; a counter
+ *     --verdict N                        blocks of --stack from here on have it, and memory was searched
+ *     --path ROOT:PLACE:STEPS:LEFT       a path to the last block so far: N steps, those before it untracked ones of 48
+ *                                        bytes, LEFT others left out; ROOT and PLACE by number
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -28,6 +31,7 @@ struct parameters {
     struct builder builder;
     uint64_t blocks, sites, depth, refusals, size, base, spread, records;
     const char *hint;
+    uint32_t verdict;
     float weight;
     bool with_stacks;
     const char *sets[32];
@@ -94,6 +98,7 @@ static void add_site(struct parameters *parameters, size_t stack, uint64_t block
                                    .time = now - (i % 7000 + 1) * second,
                                    .stack = (uint32_t)stack,
                                    .thread = 4711 + (uint32_t)(i % 2),
+                                   .verdict = parameters->verdict,
                                    .weight = parameters->weight};
         (void)builder_add(builder, DUMP_BLOCKS, &block, sizeof block);
         add_records(parameters, &block, blocks, i);
@@ -123,6 +128,34 @@ static void add_stack(struct parameters *parameters, const char *value) {
     size_t stack = builder_stack(&parameters->builder, frames, count, exact);
     add_site(parameters, stack, parameters->blocks, stack);
     parameters->with_stacks = true;
+}
+
+static void add_path(struct builder *builder, const char *value) {
+    char *end = NULL;
+    uint64_t root = strtoull(value, &end, 0), place = strtoull(end + 1, &end, 0);
+    uint32_t steps = (uint32_t)strtoul(end + 1, &end, 0);
+    const struct buffer *blocks = &builder->sections[DUMP_BLOCKS];
+    struct dump_block last;
+    memcpy(&last, blocks->bytes + blocks->length - sizeof last, sizeof last);
+    struct dump_path path = {.address = last.address,
+                             .stack = last.stack,
+                             .verdict = last.verdict,
+                             .root = (uint32_t)root,
+                             .word = root == ROOT_EPOLL ? 7 : 0x7f0000001000,
+                             .place = place,
+                             .left_out = strtoull(end + 1, NULL, 0),
+                             .thread = 4711,
+                             .first_step = (uint32_t)builder_count(builder, DUMP_STEPS),
+                             .steps = steps};
+    (void)builder_add(builder, DUMP_PATHS, &path, sizeof path);
+    for (uint32_t i = 0; i < steps; i++) {
+        bool is_last = i + 1 == steps;
+        struct dump_step step = {.address = is_last ? last.address : 0x200000 + i * 64,
+                                 .size = is_last ? last.size : 48,
+                                 .stack = is_last ? last.stack : DUMP_STEP_UNTRACKED,
+                                 .offset = is_last ? 0 : 8 * i};
+        (void)builder_add(builder, DUMP_STEPS, &step, sizeof step);
+    }
 }
 
 /* Sites in made-up places of the modules, all different. */
@@ -285,6 +318,13 @@ static void take(struct parameters *parameters, char option, const char *value) 
     case 'c':
         builder_stat(builder, (uint32_t)number, strtoull(strchr(value, '=') + 1, NULL, 0));
         return;
+    case 'V':
+        if (!parameters->verdict) builder_stat(builder, STAT_SCANNED, 1);
+        parameters->verdict = (uint32_t)number;
+        return;
+    case 'P':
+        add_path(builder, value);
+        return;
     case 'T': {
         struct dump_thread thread = {.thread = 4711, .name = string_of(builder, value)};
         (void)builder_add(builder, DUMP_THREADS, &thread, sizeof thread);
@@ -303,7 +343,8 @@ static const struct option options[] = {
     {"extra", 1, NULL, 'w'},     {"omit", 1, NULL, 'o'},        {"no-end", 0, NULL, 'E'},   {"set", 1, NULL, 'S'},
     {"option", 1, NULL, 'O'},    {"thread", 1, NULL, 'T'},      {"base", 1, NULL, 'B'},     {"spread", 1, NULL, 'W'},
     {"inherited", 1, NULL, 'i'}, {"forked-from", 1, NULL, 'F'}, {"weight", 1, NULL, 'g'},   {"stat", 1, NULL, 'c'},
-    {"records", 1, NULL, 'R'},   {"hint", 1, NULL, 'H'},        {NULL, 0, NULL, 0}};
+    {"records", 1, NULL, 'R'},   {"hint", 1, NULL, 'H'},        {"verdict", 1, NULL, 'V'},  {"path", 1, NULL, 'P'},
+    {NULL, 0, NULL, 0}};
 
 int main(int count, char **arguments) {
     static struct parameters parameters = {.blocks = 12, .sites = 3, .depth = 4};

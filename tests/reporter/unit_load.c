@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "reporter/load/crc32c.h"
-#include "reporter/view/view.h"
+#include "reporter/view/explain.h"
 #include "tests/reporter/dump_builder.h"
 
 static char *small_dump(size_t *length) {
@@ -55,6 +55,21 @@ static char *small_dump(size_t *length) {
         struct dump_record record = {64, 7 - i, 3000000000u, i % 3, 1, 0, 7, i < 3 ? i : 1000, -1, hint};
         (void)builder_add(&builder, DUMP_RECORDS, &record, sizeof record);
     }
+    builder_stat(&builder, STAT_SCANNED, 1);
+    for (uint32_t i = 0; i < 3; i++) { /* the last of a kind that is not known */
+        struct dump_path path = {.address = 64,
+                                 .stack = i,
+                                 .root = i == 0   ? ROOT_MODULE
+                                         : i == 1 ? ROOT_POSSIBLE
+                                                  : 1000,
+                                 .place = i == 0 ? 1ull << 48 | 0x1100 : 0,
+                                 .first_step = i,
+                                 .steps = 3 - i,
+                                 .name = hint};
+        struct dump_step step = {.address = 64, .size = 100, .stack = i < 2 ? i : DUMP_STEP_UNTRACKED};
+        (void)builder_add(&builder, DUMP_PATHS, &path, sizeof path);
+        (void)builder_add(&builder, DUMP_STEPS, &step, sizeof step);
+    }
     struct dump_refusal refusal = {.requested = 1, .operation = OP_MMAP, .frame = 0x1001};
     (void)builder_add(&builder, DUMP_REFUSALS, &refusal, sizeof refusal);
     struct dump_thread thread = {7, 0, builder_string(&builder, "worker", 6)};
@@ -67,10 +82,20 @@ static char *small_dump(size_t *length) {
 struct outcome {
     bool usable, whole;
     uint64_t blocks;
-    size_t mappers, records;
+    size_t mappers, records, paths;
     uint64_t discarded;
     char first[256];
 };
+
+/* All sites, and the block that was sought. */
+static void explain(const struct view *view, const struct dump *dump) {
+    for (size_t i = 0; i < view->merged->site_count; i++) {
+        struct explained e[] = {explain_make(view->merged->sites[i], NULL, NULL),
+                                explain_make(view->merged->sites[i], dump, dump->sought)};
+        view_explain(view, e, 2, 1);
+        view_explain_json(view, e, 2);
+    }
+}
 
 static void show(struct dump *dump, struct outcome *outcome) {
     struct merged merged = {0};
@@ -82,6 +107,7 @@ static void show(struct dump *dump, struct outcome *outcome) {
     outcome->blocks = merged.blocks;
     for (size_t i = 0; i < merged.site_count; i++) {
         outcome->records += merged.sites[i]->record_count;
+        outcome->paths += merged.sites[i]->path != NULL;
         outcome->discarded += merged.sites[i]->record_discarded;
     }
     static unsigned shown_before; /* a process for the symbols of each is what takes the time */
@@ -90,6 +116,7 @@ static void show(struct dump *dump, struct outcome *outcome) {
         return;
     }
     FILE *nowhere = fopen("/dev/null", "w");
+    merged_know_modules(&merged);
     struct symbol_options options = {.sysroot = ""};
     struct view_options shown = {.rows = VIEW_ALL, .details = VIEW_ALL, .full = true};
     struct view view = {nowhere, &merged, symbols_new(&merged, &options), shown, NULL};
@@ -97,6 +124,7 @@ static void show(struct dump *dump, struct outcome *outcome) {
     view.options.order = BY_PEAK;
     view_text(&view);
     view_json(&view);
+    explain(&view, dump);
     symbols_free(view.symbols);
     (void)fclose(nowhere);
     merged_free(&merged);
@@ -107,6 +135,7 @@ static struct outcome load(const char *bytes, size_t length) {
     int fd = memfd_create("dump", MFD_CLOEXEC);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, bytes, length), (ssize_t)length);
+    dump_seek(70);
     struct dump *dump = dump_open_fd(fd, length, "dump");
     outcome.usable = dump->usable;
     outcome.whole = dump->problem_count == 0;
@@ -129,6 +158,7 @@ static void a_whole_dump_is_read_without_complaint(void **state) {
     assert_int_equal(outcome.mappers, 1);
     assert_int_equal(outcome.records, 3);
     assert_int_equal(outcome.discarded, 3);
+    assert_int_equal(outcome.paths, 3);
     free(bytes);
 }
 

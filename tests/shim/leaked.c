@@ -258,14 +258,122 @@ static APART void on_local(void) {
     raise_on(stack, sizeof stack);
 }
 
+/* --- ways: a block by each kind of root, told apart by sizes from 930 on; and longer ways --- */
+
+#define KEY 0x5a5a5a5a5a5a5a5aull
+
+/* The pointer is in r12 alone: before, it lay in memory only with some bits changed. */
+static void *in_register(void *changed) {
+    register uintptr_t held __asm__("r12") = (uintptr_t)changed;
+    pthread_barrier_wait(&ready);
+    __asm__ volatile("xor %1, %0\n1: mov $34, %%eax\n syscall\n jmp 1b"
+                     : "+r"(held)
+                     : "r"(KEY)
+                     : "rax", "rcx", "r11", "memory"); /* pause */
+    return NULL;
+}
+
+static APART uintptr_t make_changed(size_t n) {
+    return (uintptr_t)make(n) ^ KEY;
+}
+
+static void *on_stack(void *unused) {
+    hidden local = make(934);
+    (void)unused;
+    pthread_barrier_wait(&ready);
+    for (;;) pause();
+    return local;
+}
+
+static APART void make_threads(void) {
+    pthread_t thread;
+    uintptr_t changed = make_changed(933);
+    wipe();
+    pthread_barrier_init(&ready, NULL, 3);
+    if (pthread_create(&thread, NULL, in_register, (void *)changed) != 0 ||
+        pthread_create(&thread, NULL, on_stack, NULL) != 0)
+        abort();
+    pthread_barrier_wait(&ready);
+    usleep(50000);
+}
+
+struct pair {
+    long number;
+    void *first, *second;
+} in_struct; /* not static: exported names serve as well */
+
+/* Two long rows, with a fork of the way between them: what is found by its other side comes after the second row. That
+ * ends just where the search takes most of a row off its stack (mark.c, ROW_MAX). */
+static APART void *make_row(void *end, int length) {
+    void **row = end;
+    for (int i = 0; i < length; i++) {
+        void **node = malloc(40);
+        node[0] = node[1] = node[2] = node[4] = NULL;
+        node[3] = row;
+        row = node;
+    }
+    return row;
+}
+
+static APART void *make_rows(void) {
+    void **fork = make(942), **side = make(944);
+    side[2] = make(945);
+    fork[0] = side;
+    fork[1] = make_row(make(943), 4096);
+    return make_row(fork, 9000);
+}
+
+static APART void make_ways(void) {
+    void **chain = make(930), **middle = make(931), **last = make(932);
+    in_struct.second = chain;
+    chain[2] = middle;
+    middle[5] = last;
+    last[1] = chain; /* and round again */
+    make_threads();
+    in_thread = make(935);
+    void **private = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    private[9] = make(936);
+    void **shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared[7] = make(937);
+    pthread_key_t key;
+    pthread_key_create(&key, NULL);
+    pthread_setspecific(key, make(938));
+    kernels();
+    void **list = make(939); /* behind the nodes */
+    for (int i = 0; i < 300000; i++) {
+        void **node = malloc(24);
+        node[0] = list;
+        node[1] = node[2] = NULL;
+        list = node;
+    }
+    here = list;
+    in_struct.first = make_rows();
+    hidden lost = make(1003);
+    ((void **)lost)[0] = make(1101);
+    ((void **)((void **)lost)[0])[3] = make(1102);
+    lost = NULL;
+    lose(1001);
+    char *maybe = make(2048); /* no block begins behind it */
+    keep(maybe + 2048);
+    ((void **)maybe)[3] = make(940);
+}
+
+static APART void ways(void) {
+    make_ways();
+    void *volatile local = make(941);
+    wipe();
+    exit(0);
+    free(local);
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } cases[] = {{"plain", plain},         {"cycles", cycles},    {"past", past},       {"globals", globals},
-                 {"kernels", kernels},     {"threads", threads},  {"guarded", guarded}, {"coroutines", coroutines},
-                 {"blocked", blocked},     {"forked", forked},    {"many", many},       {"worlds", worlds},
-                 {"on_static", on_static}, {"on_local", on_local}};
+    } cases[] = {{"plain", plain},         {"cycles", cycles},     {"past", past},       {"globals", globals},
+                 {"kernels", kernels},     {"threads", threads},   {"guarded", guarded}, {"coroutines", coroutines},
+                 {"blocked", blocked},     {"forked", forked},     {"many", many},       {"worlds", worlds},
+                 {"on_static", on_static}, {"on_local", on_local}, {"ways", ways}};
     for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++) {
         if (strcmp(argv[1], cases[i].name) != 0) continue;
         cases[i].run();

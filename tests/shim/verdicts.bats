@@ -108,6 +108,97 @@ for i in range(20000): p = c.malloc(1000)'
     done
 }
 
+# --- weir explain ---
+
+# explain DUMP ARGUMENTS...: into the files text, and explained.json.
+explain() {
+    local dump=$1
+    shift
+    timeout -k 5 60 "$WEIR_REPORTER" explain "$dump" "$@" >text 2>text.err </dev/null 3>&- || { echo "explain: $?"; cat text.err; return 1; }
+    timeout -k 5 60 "$WEIR_REPORTER" explain --json "$dump" "$@" >explained.json </dev/null 3>&-
+}
+# explained EXPRESSION: way(n) is the path to a site's block of n bytes, root(n) what it begins with, by(n) its steps' sizes.
+explained() {
+    /usr/bin/python3 -c '
+import json, sys
+d = json.load(open("explained.json"))
+def way(n): return [s["path"] for s in d["sites"] if s["path"] and s["path"]["steps"][-1]["size"] == n][0]
+def root(n): return way(n)["root"]
+def by(n): return [(s["size"], s["leads_on_at"]) for s in way(n)["steps"]]
+print(eval(sys.argv[1]))' "$1" 3>&-
+}
+
+@test "each_kind_of_root_is_told_with_its_name" {
+    LIMIT=60 expect 0 paranoid WEIR_LEAKS=exit "$SHIM_TOOLS/leaked" ways
+    fates_of "$(the_dump leaked)" "leaked:1001,1003 leaked*:1101,1102 possible:940,2048"
+    explain "$(the_dump leaked)" --top=100 '*'
+    same "$(explained '[(k, root(k)["kind"], root(k)["symbol"], root(k)["offset"]) for k in (930, 939)]')" "[(930, 'global', 'in_struct', 16), (939, 'global', 'here', 0)]"
+    same "$(explained '[root(k)["kind"] for k in (933, 934, 935, 936, 937, 938, 910, 941)]')" "['register', 'stack', 'thread_local', 'private', 'shared', 'thread', 'epoll', 'stack']"
+    same "$(explained 'root(933)["register"], root(935)["symbol"], root(910)["descriptor"] >= 3')" "('r12', 'in_thread', True)"
+    main=$(json 'd["process"]["pid"]' "$(the_dump leaked)")
+    same "$(explained "[root(k)['thread'] == $main for k in (933, 934, 935, 938, 941)]")" "[False, False, True, True, True]"
+    same "$(explained '[root(k)["function"] for k in (941, 934, 933)]')" "['ways', 'on_stack', None]"
+    same "$(explained 'root(933)["thread"] != root(934)["thread"], root(910)["thread"], root(930)["thread"]')" "(True, None, None)"
+    has text "global \`in_struct\` in leaked, 16 bytes in" "register r12 of thread " "thread-local \`in_thread\` in leaked of thread $main (leaked)" \
+        "what epoll gives back (descriptor " ", mapped in make_ways" "the stack of thread $main (leaked), in ways " "what libc keeps "
+}
+@test "the_blocks_on_the_way_are_told_and_of_a_long_way_both_ends" {
+    LIMIT=60 expect 0 paranoid WEIR_LEAKS=exit "$SHIM_TOOLS/leaked" ways
+    explain "$(the_dump leaked)" --top=100 '*'
+    same "$(explained 'by(930), by(931), by(932)')" "([(930, None)], [(930, 16), (931, None)], [(930, 16), (931, 40), (932, None)])"
+    same "$(explained 'len(way(939)["steps"]), way(939)["left_out"], by(939)[0], by(939)[14:]')" "(16, 299985, (24, 0), [(24, 0), (939, None)])"
+    same "$(explained 'len({s["address"] for s in way(939)["steps"]}), root(24)["symbol"], by(24)')" "(16, 'here', [(24, None)])"
+    same "$(explained 'by(942)[-2:], way(942)["left_out"], by(944)[-2:], way(944)["left_out"]')" "([(40, 24), (942, None)], 8985, [(942, 0), (944, None)], 8986)"
+    # What is found when the second row has been followed to its end, and left again.
+    same "$(explained 'by(945)[-3:], way(945)["left_out"], by(943)[-2:], way(943)["left_out"]')" "([(942, 0), (944, 16), (945, None)], 8987, [(40, 24), (943, None)], 13082)"
+    has text "-> ... 299,985 blocks in between" "-> this: block of 939 B at 0x" "made in make_ways"
+}
+@test "why_blocks_are_not_in_use_is_told" {
+    LIMIT=60 expect 0 paranoid WEIR_LEAKS=exit "$SHIM_TOOLS/leaked" ways
+    explain "$(the_dump leaked)" --top=100 '*'
+    same "$(explained 'by(1102), root(1102)["kind"], by(1101), root(1101)["kind"]')" "([(1003, 0), (1101, 24), (1102, None)], 'leaked_block', [(1003, 0), (1101, None)], 'leaked_block')"
+    same "$(explained 'by(2048), way(2048)["past_the_end"], root(2048)["symbol"], by(940), way(940)["past_the_end"], root(940)["kind"]')" "([(2048, None)], True, 'table', [(2048, 24), (940, None)], False, 'possible_block')"
+    same "$(explained '[(s["path"], s["reason"].split(" bytes ")[1]) for s in d["sites"] if s["verdict"] == "leaked" and not s["indirect"]]')" \
+        "[(None, 'of roots leads to it, nor to what might lead to it.'), (None, 'of roots leads to it, nor to what might lead to it.')]"
+    has text "Only leaked blocks lead to it." "points just behind its end: it may be no pointer to it." "-> just behind the block of 2.0 KiB at 0x" "may not be in use itself."
+}
+@test "an_address_is_explained_by_its_own_way_where_that_is_known" {
+    LIMIT=60 expect 0 paranoid WEIR_LEAKS=exit "$SHIM_TOOLS/leaked" ways
+    explain "$(the_dump leaked)" --top=100 '*'
+    second=$(explained 'hex(int(way(939)["steps"][1]["address"], 16) + 5)') other=$(explained 'hex(int(way(939)["steps"][7]["address"], 16) - 32 * 1000)')
+    explain "$(the_dump leaked)" "$second"
+    same "$(explained '[(s["block"]["size"], s["block"]["verdict"], s["path"]["to_another_block"], len(s["path"]["steps"]), s["path"]["left_out"], s["blocks"]) for s in d["sites"]]')" "[(24, 'in_use', False, 2, 0, 300000)]"
+    has text "The block of 24 B at 0x" ", made 0s ago by thread $(json 'd["process"]["pid"]' "$(the_dump leaked)") (leaked)." "300,000 blocks, 6.9 MiB"
+    lacks text "another block"
+    explain "$(the_dump leaked)" "$other"
+    same "$(explained '[(s["block"]["size"], s["path"]["to_another_block"], len(s["path"]["steps"])) for s in d["sites"]]')" "[(24, True, 1)]"
+    has text "The way to another block of this site:" "-> that: block of 24 B"
+    timeout 60 "$WEIR_REPORTER" explain "$(the_dump leaked)" 0x10 >text 2>err </dev/null 3>&- && false || same "$?" 2
+    has err "0x10: no live tracked block is there"
+}
+@test "what_a_fork_inherited_is_its_makers_to_explain" {
+    expect 0 paranoid WEIR_LEAKS=exit "$SHIM_TOOLS/leaked" forked
+    for dump in dumps/leaked*; do
+        explain "$dump" --top=100 '*'
+        explained 'sorted((s["verdict"], (s["path"] or {"steps": [{"size": 0}]})["steps"][-1]["size"]) for s in d["sites"])'
+    done | sort >both
+    same "$(cat both)" $'[(\'in_use\', 917)]\n[(\'leaked\', 0)]'
+}
+@test "where_not_all_could_be_seen_the_reason_is_told" {
+    expect 0 paranoid WEIR_LEAKS=exit "$SHIM_TOOLS/leaked" blocked
+    explain "$(the_dump leaked)" --top=100 '*'
+    has text "Nothing was seen that leads to it, but 2 threads could not be held, which may lead to it."
+    expect 0 paranoid "$SHIM_TOOLS/leaked" plain
+    explain "$(the_dump leaked)" 1
+    has text "Memory was not searched when this dump was written" "WEIR_LEAKS=exit" "WEIR_LEAKS=signal"
+    same "$(explained 'd["searched"], [s["path"] for s in d["sites"]]')" "(False, [None])"
+}
+@test "a_running_programs_blocks_are_explained" {
+    expect 0 paranoid WEIR_LEAKS=signal WEIR_DUMP_AT=signal WEIR_SIGNAL=SIGUSR2 perl -e 'my @kept = map { [$_] } 1 .. 1000; kill USR2, $$; select undef, undef, undef, 0.01 until glob "dumps/perl.*.dump"; print scalar @kept'
+    explain "$(the_dump perl)" --top=1000 '*'
+    same "$(explained 'all(s["path"] for s in d["sites"] if s["verdict"] == "in_use"), len([s for s in d["sites"] if s["verdict"] == "in_use"]) > 20, {s["path"]["root"]["kind"] for s in d["sites"] if s["path"]} >= {"global"}')" "(True, True, True)"
+}
+
 # --- messages at the end ---
 
 @test "a_program_that_is_preloaded_alone_says_what_it_leaked" {

@@ -36,6 +36,17 @@ void arena_track(enum arena_tracking which) {
     if (tls.depth == 0 && !arena_gate_is_shut()) arena_take_changes();
 }
 
+void arena_ignore(bool begins) {
+    bool outermost = arena_enter();
+    tls.ignores += begins ? 1 : UINT32_MAX;
+    if (outermost && begins) {
+        for (size_t i = 0; i < ARRAY_LENGTH(tls.direct); i++) tls.direct[i] = &slab_empty;
+    } else if (outermost && tls.heap && tls.ignores == 0) {
+        heap_publish(tls.heap);
+    }
+    arena_leave(outermost);
+}
+
 void arena_set_rate(uint64_t samples) {
     sample_set_rate(samples);
 }

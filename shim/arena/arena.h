@@ -28,10 +28,14 @@ bool arena_start(const struct arena_wishes *wishes);
 enum arena_tracking { ARENA_TRACKS_NONE, ARENA_TRACKS_SAMPLES, ARENA_TRACKS_ALL };
 void arena_track(enum arena_tracking which);
 void arena_set_rate(uint64_t samples); /* a second, at most */
-size_t arena_plan(bool tracks);        /* bytes of address space that it will ask for; may be called before it starts */
-size_t arena_dear_size(void); /* of an arena that is small because address space costs much here; 0: it is not */
-bool arena_can_track(void);   /* there was address space for the entries */
-bool arena_is_used(void);     /* some thread has asked for a small block */
+
+/* A scope of this thread's begins, or ends, whose blocks are all to be noted in their entries (tls.ignores): no
+ * allocation is a fast one there. */
+void arena_ignore(bool begins);
+size_t arena_plan(bool tracks); /* bytes of address space that it will ask for; may be called before it starts */
+size_t arena_dear_size(void);   /* of an arena that is small because address space costs much here; 0: it is not */
+bool arena_can_track(void);     /* there was address space for the entries */
+bool arena_is_used(void);       /* some thread has asked for a small block */
 
 /* --- between enter and leave --- */
 

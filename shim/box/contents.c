@@ -10,6 +10,7 @@
 #include "shim/box/modules.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
+#include "shim/box/suppressed.h"
 #include "shim/box/totals.h"
 #include "shim/ceiling/ceiling.h"
 #include "shim/ceiling/owners.h"
@@ -191,11 +192,12 @@ static void write_sites(struct contents *c) {
     for (uint32_t i = 0; c->sites && i < c->named.count; i++) {
         const struct site_sum *s = &c->sites[i];
         if (s->blocks == 0) continue;
-        leaks_add(&c->leaks, named_id(&c->named, i), s->leaked_blocks, s->leaked_bytes);
+        if (c->verdicts.known) leaks_add(&c->leaks, named_id(&c->named, i), s->leaked_blocks, s->leaked_bytes);
         struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, 0, 0, s->pinned};
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);
+    suppressed_end();
 }
 
 static void add_span(void *context, const struct arena_span *span) {

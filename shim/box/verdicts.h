@@ -13,6 +13,11 @@ struct verdicts {
     uint64_t blocks[DUMP_IN_USE + 1], bytes[DUMP_IN_USE + 1]; /* live ones by verdict, tracked or not */
 };
 
+/* In place of a dump's reason: a check of the program's own, which goes on. `verdicts_unseen` threads run meanwhile, or
+ * did where this is a copy: what they alone know of is not seen. */
+#define VERDICTS_OF_CHECK ((enum dump_reason)0)
+extern uint32_t verdicts_unseen;
+
 struct verdicts_by {
     bool (*are_wanted)(enum dump_reason reason);
     /* `stack`: what is in use of the program's own stack on this thread lies from here on upwards. */

@@ -6,6 +6,7 @@
 #include "shim/base/resident.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
+#include "shim/box/ignored.h"
 #include "shim/ceiling/pages.h"
 #include "shim/scan/blocks.h"
 #include "shim/scan/kernel.h"
@@ -171,6 +172,11 @@ static bool each_mapping(void (*see)(const struct mapping *m, const char *name))
     return !mappings.failed;
 }
 
+/* What the program has named as roots, wherever that is. */
+static void mark_region(uintptr_t from, uintptr_t end) {
+    if (end <= PAGES_END) mark_range(round_up(from, 8), end, has_pages ? LOOK_KEPT : LOOK_RESIDENT, false);
+}
+
 static bool readable; /* what is not, is known */
 
 /* The program may have taken the right to read from blocks of its own. */
@@ -203,6 +209,7 @@ uint64_t roots_mark(uintptr_t stack, bool *certain) {
     if (has_pages) resident_close(&pages);
     if (told) {
         mark_registers();
+        ignored_each_region(mark_region);
         whole &= kernel_mark();
         uintptr_t set_aside = blocks_emergency();
         if (set_aside) mark_chunk(set_aside, 2 * SLICE, false);

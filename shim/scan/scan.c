@@ -4,6 +4,7 @@
 #include "shim/base/clock.h"
 #include "shim/base/options.h"
 #include "shim/box/dump.h"
+#include "shim/box/ignored.h"
 #include "shim/box/verdicts.h"
 #include "shim/scan/blocks.h"
 #include "shim/scan/mark.h"
@@ -17,6 +18,12 @@ static void see_possible(void *context, const struct block *b) {
     if (blocks_bit_before(BLOCKS_INDIRECT, b->start) || !blocks_bit(BLOCKS_PAST, b->start)) return;
     (void)blocks_set(BLOCKS_POSSIBLE, b->start);
     mark_from(b, BLOCKS_POSSIBLE);
+}
+
+/* What the program has said is no leak, and what that leads to. */
+static void see_ignored(void *context, const struct block *b) {
+    (void)context;
+    if (ignored_has(b->start) && !blocks_set(BLOCKS_REACHED, b->start)) mark_from(b, BLOCKS_REACHED);
 }
 
 /* A block that another leaked one leads to is leaked indirectly; of a cycle the first is named. */
@@ -48,6 +55,7 @@ static bool look(struct verdicts *v, uintptr_t stack) {
     if (!blocks_begin() || !mark_begin()) return false;
     v->root_bytes = roots_mark(stack, &certain);
     if (v->root_bytes == 0) return false;
+    if (ignored_any()) blocks_each(see_ignored, NULL);
     blocks_each(see_possible, NULL);
     blocks_each(see_leaked, NULL);
     v->block_bytes = mark_bytes();
@@ -59,7 +67,8 @@ static void begin(struct verdicts *v, enum dump_reason reason, uintptr_t stack) 
     *v = (struct verdicts){0};
     v->wanted = true;
     if (reason == DUMP_AT_EXIT) v->threads_not_held = park_others();
-    certain = reason == DUMP_AT_EXIT && v->threads_not_held == 0;
+    if (reason == VERDICTS_OF_CHECK) v->threads_not_held = verdicts_unseen;
+    certain = (reason == DUMP_AT_EXIT || reason == VERDICTS_OF_CHECK) && v->threads_not_held == 0;
     v->known = look(v, stack);
     mark_end();
     if (v->known)

@@ -204,7 +204,8 @@ static void *allocate_or_sample(const struct request *r) {
 }
 
 static void *allocate(const struct request *r) {
-    if (state_checked()) return allocate_tracked(r, (struct draw){SAMPLE_CERTAIN, 0});
+    if (state_checked() || (unlikely(tls.ignores != 0) && state_tracking() && !r->origin))
+        return allocate_tracked(r, (struct draw){SAMPLE_CERTAIN, 0});
     if (!state_sampling()) return arena_allocate(r->n, r->alignment, r->zero, NULL);
     return r->origin ? allocate_sample(r, r->draw) : allocate_or_sample(r);
 }

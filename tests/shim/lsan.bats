@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# LeakSanitizer's interface: what a program says of its blocks, and the checks that it makes in its midst.
+load helpers
+
+setup_file() { build_tools; }
+setup() { plain; }
+
+# checks CASE WANTED [NAME=VALUE...]: what the case's checks came to.
+checks() {
+    local name=$1 wanted=$2
+    shift 2
+    expect 0 paranoid "$@" "$SHIM_TOOLS/${PROGRAM:-lsan}" "$name"
+    same "$(cat out)" "$wanted"
+}
+leaks() { grep -oE '^weir: LEAK: [0-9]+ blocks?, [0-9]+' err | sed 's/.* //' | tr '\n' ' '; }
+
+@test "a_check_tells_what_is_leaked_and_the_program_goes_on" {
+    checks recoverable "0 1 1 "
+    same "$(leaks)" "1337 1337 "
+    has err "weir:   made at lsan+0x"
+}
+@test "the_last_check_ends_the_program_with_23" {
+    expect 23 paranoid "$SHIM_TOOLS/lsan" final
+    same "$(cat out) $(leaks)" " 1337 "
+    same "$(json 'd["process"]["exit_status"]' "$(the_dump lsan)")" 23
+}
+@test "after_the_last_check_the_end_tells_nothing_and_is_judged_all_the_same" {
+    checks clean "0 " WEIR_LEAKS=exit
+    silent
+    same "$(json 'd["verdicts"]["leaked"]["blocks"]' "$(the_dump lsan)")" 1
+    checks recoverable "0 1 1 " WEIR_LEAKS=exit
+    same "$(leaks)" "1337 1337 1337 "
+}
+@test "ignored_blocks_and_what_they_lead_to_are_no_leaks" {
+    checks ignored "0 1 "
+    same "$(leaks)" "1340 "
+    json '[(s["smallest"], s["verdict"]) for s in d["sites"] if s["smallest"] in (1338, 1339, 1340)]' "$(the_dump lsan)" >/dev/null
+    checks ignored "0 1 " WEIR_LEAKS=exit
+    same "$(json 'sorted((s["smallest"], s["verdict"]) for s in d["sites"] if s["smallest"] in (1338, 1339, 1340))' "$(the_dump lsan)")" "[(1338, 'in_use'), (1339, 'in_use'), (1340, 'leaked')]"
+}
+@test "what_is_made_later_where_an_ignored_block_was_is_not_ignored" {
+    checks reused "1 "
+    same "$(leaks)" "1341000 "
+}
+@test "blocks_of_disabled_scopes_are_no_leaks_also_where_only_some_are_tracked" {
+    local level
+    for level in paranoid advanced simple; do
+        expect 0 $level "$SHIM_TOOLS/lsan" scopes
+        same "$(cat out)" "0 1 "
+    done
+    grep -qE '^weir: LEAK: 1 block, ' err
+}
+@test "a_scope_is_its_thread_s_alone" { checks beside "1 " && same "$(leaks)" "1345 "; }
+@test "root_regions_are_roots_until_they_are_removed_as_often" {
+    checks regions "1 1 1 1 "
+    same "$(leaks)" "4096 4096 4096 1346 "
+    has err "weir: __lsan_unregister_root_region: there is no such region"
+    same "$(grep -c 'no such region' err)" 1
+}
+@test "what_only_a_register_of_the_caller_knows_is_in_use" { checks registers "0 " && silent; }
+@test "a_child_of_fork_checks_its_own" {
+    checks forked "1 0 "
+    same "$(leaks)" "1350 "
+}
+@test "the_program_s_own_list_suppresses" {
+    checks suppressed "1 1 "
+    same "$(leaks)" "1347 1348 1347 "
+    PROGRAM=lsan_suppresses checks suppressed "0 1 "
+    same "$(leaks)" "1348 "
+    has err "weir: suppressed by the program's own list: 1 block, 1347 bytes"
+    PROGRAM=lsan_wishes checks suppressed "1 1 "
+}
+@test "the_program_s_own_options_are_obeyed_where_there_is_a_counterpart_and_else_named" {
+    expect 7 paranoid "$SHIM_TOOLS/lsan_wishes" final
+    has err "weir: __lsan_default_options: use_stacks=1 is not obeyed"
+    PROGRAM=lsan_off checks recoverable "0 0 0 "
+    silent
+    checks recoverable "0 1 1 " LSAN_OPTIONS=exitcode=9
+    same "$(grep -c 'weir: LSAN_OPTIONS is not obeyed' err)" 1
+}
+@test "where_other_threads_run_nothing_is_certain" {
+    checks threads "0 1 "
+    grep -qE '^weir: maybe leaked: [0-9]+ blocks, [0-9]+ bytes; 1 other thread runs' err
+    same "$(leaks)" "1352 "
+}
+@test "where_nothing_is_tracked_sums_are_told" {
+    expect 0 disabled "$SHIM_TOOLS/lsan" recoverable
+    same "$(cat out)" "0 1 1 "
+    has err "weir: LEAK: 1 block, 2048 bytes was not freed before it became unreachable"
+}
+@test "without_weir_a_program_can_tell" {
+    expect 3 without "$SHIM_TOOLS/lsan" final
+}

@@ -14,7 +14,7 @@
 #include "reporter/load/sizes.h"
 #include "shim/box/format.h"
 
-#define DUMP_SECTION_TYPES 28 /* DUMP_PROCESS to DUMP_JIT, by number */
+#define DUMP_SECTION_TYPES 42 /* by number, DUMP_PROCESS and on; some are nobody's */
 
 struct text { /* bytes of a dump: any bytes, not terminated */
     const char *bytes;

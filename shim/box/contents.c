@@ -394,6 +394,15 @@ static void write_memory(struct contents *c) {
     writer_end(&c->w);
 }
 
+static void write_suppressions(struct contents *c) {
+    size_t length;
+    const char *list = suppressed_list(&length);
+    if (length == 0) return;
+    writer_begin(&c->w, DUMP_SUPPRESSIONS, 1);
+    writer_add(&c->w, list, length);
+    writer_end(&c->w);
+}
+
 void contents_write_rest(struct contents *c) {
     struct jit jit = {0};
     write_totals(c);
@@ -403,6 +412,7 @@ void contents_write_rest(struct contents *c) {
     write_classes(c);
     write_memory(c);
     write_threads(c);
+    write_suppressions(c);
     writer_begin(&c->w, DUMP_STRINGS, 1);
     writer_add(&c->w, c->strings, c->strings_length);
     writer_end(&c->w);

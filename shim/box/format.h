@@ -57,17 +57,18 @@ enum dump_section_type {
     DUMP_THREADS = 13,  /* struct dump_thread[] */
     DUMP_GROWN = 14,    /* struct dump_grown[]: the blocks that realloc made larger, or as many of them as were noted */
     DUMP_MEMORY = 15,   /* struct dump_memory[]: where the process's memory is */
-    DUMP_UNACCOUNTED = 16, /* struct dump_unaccounted[]: what nobody accounts for of it, the largest first */
-    DUMP_MAPPINGS = 17,    /* struct dump_mapping[]: the program's own mappings, as far as they are charged */
-    DUMP_TOTALS = 18,      /* struct dump_total[]: what was added up of each stack, ever */
-    DUMP_RECORDS = 19,     /* struct dump_record[]: where live blocks were accessed, those of a block in any order */
-    DUMP_JIT = 27,         /* struct dump_jit[]: names of code outside of any module, where frames are in such */
-    DUMP_END = 0x444e45    /* "END"; no payload */
+    DUMP_UNACCOUNTED = 16,  /* struct dump_unaccounted[]: what nobody accounts for of it, the largest first */
+    DUMP_MAPPINGS = 17,     /* struct dump_mapping[]: the program's own mappings, as far as they are charged */
+    DUMP_TOTALS = 18,       /* struct dump_total[]: what was added up of each stack, ever */
+    DUMP_RECORDS = 19,      /* struct dump_record[]: where live blocks were accessed, those of a block in any order */
+    DUMP_JIT = 27,          /* struct dump_jit[]: names of code outside of any module, where frames are in such */
+    DUMP_SUPPRESSIONS = 40, /* bytes: the list of the program's own __lsan_default_suppressions(), where it has one */
+    DUMP_END = 0x444e45     /* "END"; no payload */
 };
 
 struct dump_section {
     uint32_t type;       /* enum dump_section_type */
-    uint32_t stride;     /* bytes of one record; 1 for DUMP_STRINGS, 0 for DUMP_END */
+    uint32_t stride;     /* bytes of one record; 1 for DUMP_STRINGS and DUMP_SUPPRESSIONS, 0 for DUMP_END */
     uint64_t length;     /* payload bytes, without padding; a multiple of stride */
     uint32_t crc;        /* CRC-32C of the payload */
     uint32_t header_crc; /* CRC-32C of the 20 bytes before this one */

@@ -30,6 +30,7 @@ static const size_t record_sizes[BUILDER_SECTIONS] = {0,
                                                       sizeof(struct dump_mapping),
                                                       sizeof(struct dump_total),
                                                       sizeof(struct dump_record),
+                                                      [DUMP_SUPPRESSIONS] = 1,
                                                       [DUMP_JIT] = sizeof(struct dump_jit)};
 
 size_t builder_record_size(uint32_t type) {
@@ -179,7 +180,7 @@ char *builder_finish(struct builder *builder, size_t *length) {
         (void)builder_add(builder, DUMP_PROCESS, &builder->process, sizeof builder->process);
     for (uint32_t type = 1; type < BUILDER_SECTIONS; type++) {
         if (builder->omitted[type] || !record_sizes[type]) continue;
-        uint32_t extra = type == DUMP_STRINGS ? 0 : builder->extra_stride;
+        uint32_t extra = type == DUMP_STRINGS || type == DUMP_SUPPRESSIONS ? 0 : builder->extra_stride;
         struct buffer wide = extra ? widened(&builder->sections[type], record_sizes[type], extra) : none;
         uint32_t stride = (uint32_t)record_sizes[type] + extra;
         put_section(&file, type, stride, extra ? &wide : &builder->sections[type]);

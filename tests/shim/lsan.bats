@@ -70,6 +70,20 @@ leaks() { grep -oE '^weir: LEAK: [0-9]+ blocks?, [0-9]+' err | sed 's/.* //' | t
     has err "weir: suppressed by the program's own list: 1 block, 1347 bytes"
     PROGRAM=lsan_wishes checks suppressed "1 1 "
 }
+@test "the_reporter_knows_names_that_the_process_does_not" {
+    local dump
+    PROGRAM=lsan_suppresses checks suppressed "0 1 " WEIR_LEAKS=exit
+    dump=$(the_dump lsan_suppresses)
+    same "$(json 'sorted((s["smallest"], s["suppressed"]) for s in d["sites"] if s["verdict"] == "leaked")' "$dump")" "[(1347, True), (1348, False)]"
+    timeout 60 "$WEIR_REPORTER" report "$dump" >text </dev/null 3>&-
+    has text "s's own list:1)"
+    lacks text no_such_function
+    # Suppressed by the file that a function stands in: the dump's reader alone knows it.
+    PROGRAM=lsan_files checks suppressed "1 1 " WEIR_LEAKS=exit
+    same "$(json 'sorted((s["smallest"], s["suppressed"]) for s in d["sites"] if s["verdict"] == "leaked")' "$(the_dump lsan_files)")" "[(1347, True), (1348, True)]"
+    timeout 60 "$WEIR_REPORTER" gate "$(the_dump lsan_files)" >text </dev/null 3>&-
+    has text "weir gate: passed: 1 process, leaked nothing, suppressed 2.6 KiB in 2 blocks"
+}
 @test "the_program_s_own_options_are_obeyed_where_there_is_a_counterpart_and_else_named" {
     expect 7 paranoid "$SHIM_TOOLS/lsan_wishes" final
     has err "weir: __lsan_default_options: use_stacks=1 is not obeyed"

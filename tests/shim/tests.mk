@@ -12,7 +12,7 @@ PLUGINS  := shared static hidden operators sysv lld rodynamic vendored
 PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan \
             replaced_PLAIN replaced_ARRAY replaced_ALIGNED plugin_host $(PLUGINS:%=plugin_%.so)
 CXXES := containers bad_alloc operators hits families faults thrown
-LSANS := suppresses wishes off
+LSANS := suppresses files wishes off
 EXCHANGED := plugin_one plugin_two bare_one bare_two
 
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%) \
@@ -37,6 +37,7 @@ $(OUT)/touched_fixed: tests/shim/touched.cc shim/weir.h
 
 # What a program for LeakSanitizer may define itself.
 LSAN_suppresses := '-DSUPPRESSES="leak:^suppressed_*ion$$\n\nleak:no_such_function\n"'
+LSAN_files      := '-DSUPPRESSES="leak:shim/lsan.c\n"'
 LSAN_wishes     := '-DWISHES="exitcode=7:use_stacks=1"' '-DSUPPRESSES="leak:no_such_function\n"'
 LSAN_off        := -DTURNED_OFF
 $(LSANS:%=$(OUT)/lsan_%): $(OUT)/lsan_%: tests/shim/lsan.c

@@ -10,6 +10,7 @@
 #include "shim/box/copy.h"
 #include "shim/box/dump.h"
 #include "shim/box/leaks.h"
+#include "shim/box/memory.h"
 #include "shim/box/named.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
@@ -141,6 +142,7 @@ enum check check_now(uintptr_t stack) {
     }
     l = (struct looking){.stack = stack, .answer = -1};
     verdicts_unseen = count_others();
+    memory_of_process(sys_getpid());
     bool held = signals_hold(&before);
     if (verdicts_unseen == 0 || !look_in_copy(&l)) stack_call(look, &l);
     if (held) signals_set(before);

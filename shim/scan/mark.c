@@ -1,5 +1,6 @@
 /* See mark.h. A block is put on the stack once a plane at most, so that the stack has room for all. */
 #include "shim/scan/mark.h"
+#include "shim/base/options.h"
 #include "shim/base/sys.h"
 
 #define LEFT_OUT_MAX 1024
@@ -10,8 +11,15 @@ static struct range { uintptr_t from, end; } left_out[LEFT_OUT_MAX];
 static size_t left_out_count;
 static uint64_t bytes_seen;
 
+/* How words are read, by WEIR_SCAN. */
+static size_t step;            /* bytes from one to the next */
+static uintptr_t address_bits; /* of one that count */
+typedef uint64_t loose_word __attribute__((aligned(1), may_alias));
+
 bool mark_begin(void) {
     left_out_count = waiting = bytes_seen = 0;
+    step = options.scan.unaligned ? 1 : sizeof(uint64_t);
+    address_bits = ~options.scan.tags;
     stack_size = blocks_count() + 1;
     stack = sys_mmap(NULL, stack_size * sizeof *stack, PROT_READ | PROT_WRITE, MAP_NORESERVE);
     return stack != NULL;
@@ -57,11 +65,11 @@ static const struct range *first_left_out(uintptr_t from, uintptr_t end) {
     return low < left_out_count && left_out[low].from < end ? &left_out[low] : NULL;
 }
 
-static void look(const uint64_t *words, size_t count, enum blocks_plane plane, const char *origin) {
+static void look(const char *bytes, size_t size, enum blocks_plane plane, const char *origin) {
     struct block block;
     char *past;
-    for (size_t i = 0; i < count; i++) {
-        uintptr_t word = words[i];
+    for (size_t at = 0; at + sizeof(uint64_t) <= size; at += step) {
+        uintptr_t word = *(const loose_word *)(bytes + at) & address_bits;
         if (word - arena.base >= arena.slices << SLICE_SHIFT) continue;
         bool found = blocks_find(word, &block, &past);
         if (past && plane != BLOCKS_INDIRECT) (void)blocks_set(BLOCKS_PAST, past);
@@ -72,12 +80,12 @@ static void look(const uint64_t *words, size_t count, enum blocks_plane plane, c
 }
 
 static void look_into(const struct block *block, enum blocks_plane plane, const char *origin) {
-    uintptr_t at = (uintptr_t)block->start, end = at + round_down(block->size, 8);
+    uintptr_t at = (uintptr_t)block->start, end = at + block->size;
     bytes_seen += block->size;
     while (at < end) {
         const struct range *hole = left_out_count ? first_left_out(at, end) : NULL;
         uintptr_t stop = hole && hole->from > at ? hole->from : hole ? at : end;
-        if (stop > at) look((const uint64_t *)at, (stop - at) / 8, plane, origin);
+        if (stop > at) look((const char *)at, stop - at, plane, origin);
         at = hole ? hole->end : end;
     }
 }
@@ -91,7 +99,7 @@ static void look_at_all(enum blocks_plane plane, const char *origin) {
 }
 
 void mark_words(const uint64_t *words, size_t count, enum blocks_plane plane) {
-    look(words, count, plane, NULL);
+    look((const char *)words, count * sizeof *words, plane, NULL);
     look_at_all(plane, NULL);
 }
 

@@ -2,6 +2,7 @@
  * has become shorter, a mapping that is gone just now. */
 #include "shim/scan/roots.h"
 #include "shim/base/mapping.h"
+#include "shim/base/options.h"
 #include "shim/base/reserve.h"
 #include "shim/base/resident.h"
 #include "shim/base/sys.h"
@@ -48,6 +49,8 @@ static void mark_chunk(uintptr_t from, size_t n, bool forced) {
         bytes_read += got;
         size_t done = got >= min_size(n, CHUNK) ? got : round_down(from + got, PAGE) + PAGE - from;
         if (done >= n) return;
+        /* A pointer may lie across the two. */
+        if (options.scan.unaligned && done == got) done -= sizeof words[0];
         from += done;
         n -= done;
     }
@@ -152,6 +155,15 @@ static enum look look_at(const struct mapping *m, const char *name) {
     return m->readable ? LOOK_ALL : LOOK_NOWHERE; /* code */
 }
 
+/* A part of a mapping, without what is no root of LeakSanitizer's, where only those are wanted. */
+static void mark_part(const struct mapping *m, const char *name, uintptr_t from, uintptr_t end, enum look look) {
+    for (uintptr_t at = from, next; at < end; at = next) {
+        bool is_root = true;
+        next = options.scan.lsan_roots ? stacks_and_data_end(m, name, at, end, &is_root) : end;
+        if (is_root) mark_range(at, next, look, !m->readable);
+    }
+}
+
 static void mark_mapping(const struct mapping *m, const char *name) {
     enum look look = m->start < PAGES_END ? look_at(m, name) : LOOK_NOWHERE;
     if (look == LOOK_NOWHERE) return;
@@ -159,7 +171,7 @@ static void mark_mapping(const struct mapping *m, const char *name) {
     for (uintptr_t at = stacks_lowest(m, name), end; at < m->end; at = end) {
         bool weirs;
         end = part_of(at, m->end, &weirs);
-        if (!weirs) mark_range(at, end, look, !m->readable);
+        if (!weirs) mark_part(m, name, at, end, look);
     }
 }
 
@@ -210,7 +222,7 @@ uint64_t roots_mark(uintptr_t stack, bool *certain) {
     if (told) {
         mark_registers();
         ignored_each_region(mark_region);
-        whole &= kernel_mark();
+        if (!options.scan.lsan_roots) whole &= kernel_mark();
         uintptr_t set_aside = blocks_emergency();
         if (set_aside) mark_chunk(set_aside, 2 * SLICE, false);
     }

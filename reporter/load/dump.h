@@ -96,6 +96,7 @@ const struct dump_class *dump_classes(const struct dump *dump);
 const struct dump_refusal *dump_refusals(const struct dump *dump);
 const struct dump_grown *dump_grown(const struct dump *dump);
 const struct dump_record *dump_records(const struct dump *dump);
+const struct dump_block *dump_pools(const struct dump *dump);
 const struct dump_mapping *dump_mappings(const struct dump *dump);
 const struct dump_memory *dump_memory_rows(const struct dump *dump);
 const struct dump_unaccounted *dump_unaccounted_ranges(const struct dump *dump);

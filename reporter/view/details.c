@@ -179,6 +179,7 @@ static void print_site(const struct view *view, const struct merged_site *site) 
     (void)fprintf(view->out, "\n%s#%zu  %s:%s %s %s, %s\n", bold, site->id, verdict_title(site), plain, name, place,
                   a_block);
     print_amount(view, site);
+    if (site->pool) (void)fprintf(view->out, "    Given out by a pool of the program's, inside of its blocks\n");
     if (view->merged->counted > 1)
         (void)fprintf(view->out, "    In %u of %zu processes\n", site->parts, view->merged->counted);
     view_records(view, site);

@@ -12,6 +12,7 @@
 #include "shim/box/leaks.h"
 #include "shim/box/memory.h"
 #include "shim/box/named.h"
+#include "shim/box/pools.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
 #include "shim/box/suppressed.h"
@@ -42,13 +43,20 @@ static void say(const char *words) {
     message_send(&t);
 }
 
-static void add_block(void *context, const void *p, const struct side *side, uint64_t pinned) {
-    struct looking *l = context;
-    (void)pinned;
-    if (state_is_inherited(side) || dump_verdicts->of(p) != DUMP_LEAKED) return;
-    struct site *s = &l->sites[named_number(&l->named, side->stack)];
+static void add(struct looking *l, uint32_t stack, uint64_t bytes) {
+    struct site *s = &l->sites[named_number(&l->named, stack)];
     s->blocks++;
-    s->bytes += side->size;
+    s->bytes += bytes;
+}
+
+static void add_block(void *context, const void *p, const struct side *side, uint64_t pinned) {
+    (void)pinned;
+    if (!state_is_inherited(side) && dump_verdicts->of(p) == DUMP_LEAKED) add(context, side->stack, side->size);
+}
+
+static void add_part(void *context, const struct part *part) {
+    if (!part->inherited && pools_holds(part) && dump_verdicts->of_part(part->start) == DUMP_LEAKED)
+        add(context, part->stack, part->size);
 }
 
 static void add_up_sites(struct looking *l) {
@@ -61,6 +69,7 @@ static void add_up_sites(struct looking *l) {
     struct arena_look look = {.epoch = state_own_epoch(), .tracked = add_block, .context = l};
     if (l->sites) {
         arena_walk(&look, &stats, classes);
+        if (pools_any()) pools_each(add_part, l);
         for (uint32_t i = 0; i < l->named.stacks; i++)
             if (l->sites[i].blocks) leaks_add(&l->leaks, named_id(&l->named, i), l->sites[i].blocks, l->sites[i].bytes);
         sys_munmap(l->sites, size);

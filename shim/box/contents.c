@@ -111,6 +111,12 @@ static void add_to_site(struct contents *c, const struct dump_block *b, uint64_t
     note_thread_of(c, site, b->thread);
 }
 
+void contents_note_leak(struct contents *c, uint32_t stack, uint64_t bytes) {
+    if (!c->sites) return;
+    c->sites[stack].leaked_blocks++;
+    c->sites[stack].leaked_bytes += bytes;
+}
+
 uint32_t contents_stack(struct contents *c, uint32_t stack) {
     return named_number(&c->named, stack);
 }
@@ -191,8 +197,8 @@ static void write_sites(struct contents *c) {
     writer_begin(&c->w, DUMP_SITES, sizeof(struct dump_site));
     for (uint32_t i = 0; c->sites && i < c->named.count; i++) {
         const struct site_sum *s = &c->sites[i];
-        if (s->blocks == 0) continue;
         if (c->verdicts.known) leaks_add(&c->leaks, named_id(&c->named, i), s->leaked_blocks, s->leaked_bytes);
+        if (s->blocks == 0) continue;
         struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, 0, 0, s->pinned};
         writer_add(&c->w, &d, sizeof d);
     }
@@ -313,6 +319,7 @@ void contents_write_blocks(struct contents *c) {
     if (!c->memory_seen) memory_seen(&c->memory);
     write_grown(c);
     contents_write_records(c);
+    contents_write_pools(c);
     write_mappings(c);
     if (listed) count_older(c);
     if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;

@@ -63,6 +63,7 @@ enum dump_section_type {
     DUMP_RECORDS = 19,      /* struct dump_record[]: where live blocks were accessed, those of a block in any order */
     DUMP_JIT = 27,          /* struct dump_jit[]: names of code outside of any module, where frames are in such */
     DUMP_SUPPRESSIONS = 40, /* bytes: the list of the program's own __lsan_default_suppressions(), where it has one */
+    DUMP_POOLS = 41,        /* struct dump_block[]: parts of blocks that pools of the program's have given out */
     DUMP_END = 0x444e45     /* "END"; no payload */
 };
 
@@ -340,14 +341,16 @@ enum dump_stat_id {
     STAT_SCAN_ROOTS = 62,     /* bytes of roots that were read */
     STAT_SCAN_BLOCKS = 63,    /* bytes of blocks */
     STAT_SCAN_NOT_HELD = 64,  /* threads that could not be held: what they point to is not all known */
-    STAT_LEAKED_COUNT = 65,   /* live blocks, tracked or not, that nothing leads to */
+    STAT_LEAKED_COUNT = 65,   /* live blocks, and parts in DUMP_POOLS, that nothing leads to; what those have their
+                                 blocks have not */
     STAT_LEAKED_BYTES = 66,   /* of those: asked for where they are tracked, else of their places; likewise below */
     STAT_INDIRECT_COUNT = 67, /* that only leaked ones lead to */
     STAT_INDIRECT_BYTES = 68,
     STAT_POSSIBLE_COUNT = 69, /* that something leads to which may be no pointer; all, where it is not certain */
     STAT_POSSIBLE_BYTES = 70,
     STAT_REACHED_COUNT = 71, /* that the program can reach */
-    STAT_REACHED_BYTES = 72
+    STAT_REACHED_BYTES = 72,
+    STAT_POOL_LOST = 100 /* parts of blocks that could not be noted */
 };
 
 struct dump_stat {

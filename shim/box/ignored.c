@@ -1,6 +1,6 @@
 /* See ignored.h. */
 #include "shim/box/ignored.h"
-#include "shim/arena/arena.h"
+#include "shim/box/pools.h"
 
 #include <stdatomic.h>
 
@@ -51,6 +51,7 @@ bool ignored_scope(bool begins) {
 
 enum ignored ignored_add(const void *p) {
     atomic_store_explicit(&any, true, memory_order_relaxed);
+    if (pools_on && pools_ignore(p)) return IGNORED_NOW;
     struct place place = arena_find(p);
     if (!place.exists || (place.kind != PLACE_SLOT && place.kind != PLACE_RUN)) return IGNORED_NO_BLOCK;
     if (!place.tracked) return add_place((uintptr_t)place.start);

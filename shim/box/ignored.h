@@ -9,7 +9,7 @@
 #define IGNORED_PLACES  4096u /* of blocks that nobody tracks, less an eighth */
 #define IGNORED_REGIONS 1024u
 
-/* The live block that p points to, or into. */
+/* The live block that p points to, or into; or the part of one that begins there (pools.h). */
 enum ignored { IGNORED_NOW, IGNORED_BEFORE, IGNORED_NO_BLOCK, IGNORED_NO_ROOM };
 enum ignored ignored_add(const void *p);
 

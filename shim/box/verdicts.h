@@ -22,7 +22,8 @@ struct verdicts_by {
     bool (*are_wanted)(enum dump_reason reason);
     /* `stack`: what is in use of the program's own stack on this thread lies from here on upwards. */
     void (*begin)(struct verdicts *v, enum dump_reason reason, uintptr_t stack);
-    enum dump_verdict (*of)(const void *block); /* between the two, where it is known */
+    enum dump_verdict (*of)(const void *block);    /* between the two, where it is known */
+    enum dump_verdict (*of_part)(uintptr_t start); /* the same of a pool's part, see pools.h */
     void (*end)(struct verdicts *v);
 };
 

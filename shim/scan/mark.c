@@ -2,12 +2,13 @@
 #include "shim/scan/mark.h"
 #include "shim/base/options.h"
 #include "shim/base/sys.h"
+#include "shim/scan/parts.h"
 
 #define LEFT_OUT_MAX 1024
 
 static char **stack;
 static size_t stack_size, waiting; /* blocks */
-static struct range { uintptr_t from, end; } left_out[LEFT_OUT_MAX];
+static struct range left_out[LEFT_OUT_MAX];
 static size_t left_out_count;
 static uint64_t bytes_seen;
 
@@ -71,6 +72,7 @@ static void look(const char *bytes, size_t size, enum blocks_plane plane, const 
     for (size_t at = 0; at + sizeof(uint64_t) <= size; at += step) {
         uintptr_t word = *(const loose_word *)(bytes + at) & address_bits;
         if (word - arena.base >= arena.slices << SLICE_SHIFT) continue;
+        if (unlikely(parts_count > 0)) parts_put(word, plane);
         bool found = blocks_find(word, &block, &past);
         if (past && plane != BLOCKS_INDIRECT) (void)blocks_set(BLOCKS_PAST, past);
         if (!found || block.start == origin || blocks_bit_before(plane, block.start) || blocks_set(plane, block.start))
@@ -79,22 +81,46 @@ static void look(const char *bytes, size_t size, enum blocks_plane plane, const 
     }
 }
 
-static void look_into(const struct block *block, enum blocks_plane plane, const char *origin) {
-    uintptr_t at = (uintptr_t)block->start, end = at + block->size;
-    bytes_seen += block->size;
-    while (at < end) {
-        const struct range *hole = left_out_count ? first_left_out(at, end) : NULL;
+/* Of a block: what cannot be read, and what is a part of it that is looked at by itself. */
+static const struct range *first_hole(uintptr_t from, uintptr_t end, bool of_block) {
+    const struct range *hole = left_out_count ? first_left_out(from, end) : NULL;
+    const struct range *part = of_block && parts_count > 0 ? parts_first(from, end) : NULL;
+    return !hole || (part && part->from < hole->from) ? part : hole;
+}
+
+static void look_into(uintptr_t from, uintptr_t end, enum blocks_plane plane, const char *origin, bool is_block) {
+    for (uintptr_t at = from; at < end;) {
+        const struct range *hole = first_hole(at, end, is_block);
         uintptr_t stop = hole && hole->from > at ? hole->from : hole ? at : end;
         if (stop > at) look((const char *)at, stop - at, plane, origin);
-        at = hole ? hole->end : end;
+        at = hole ? round_up(hole->end, step) : end;
     }
 }
 
+/* Where nothing leads to a block itself, its parts are no better off. */
+static void look_into_block(const struct block *block, enum blocks_plane plane, const char *origin) {
+    uintptr_t from = (uintptr_t)block->start, end = from + block->size;
+    bytes_seen += block->size;
+    if (unlikely(parts_count > 0) && plane != BLOCKS_REACHED) parts_put_all(from, end, plane);
+    look_into(from, end, plane, origin, true);
+}
+
+static void look_into_part(const struct range *part, enum blocks_plane plane, const char *origin) {
+    look_into(round_up(part->from, step), part->end, plane, origin, false);
+}
+
 static void look_at_all(enum blocks_plane plane, const char *origin) {
-    while (waiting > 0) {
-        struct block block;
-        char *past;
-        if (blocks_find((uintptr_t)stack[--waiting], &block, &past)) look_into(&block, plane, origin);
+    struct block block;
+    struct range part;
+    char *past;
+    for (;;) {
+        if (waiting > 0) {
+            if (blocks_find((uintptr_t)stack[--waiting], &block, &past)) look_into_block(&block, plane, origin);
+        } else if (parts_take(&part)) {
+            look_into_part(&part, plane, origin);
+        } else {
+            return;
+        }
     }
 }
 
@@ -104,6 +130,16 @@ void mark_words(const uint64_t *words, size_t count, enum blocks_plane plane) {
 }
 
 void mark_from(const struct block *block, enum blocks_plane plane) {
-    look_into(block, plane, block->start);
+    look_into_block(block, plane, block->start);
     look_at_all(plane, block->start);
+}
+
+static void look_from_part(const struct range *part) {
+    look_into_part(part, BLOCKS_INDIRECT, NULL);
+    look_at_all(BLOCKS_INDIRECT, NULL);
+}
+
+void mark_parts(enum blocks_plane plane) {
+    parts_begin_plane(plane, look_from_part);
+    look_at_all(plane, NULL);
 }

@@ -13,6 +13,7 @@
 #include "shim/scan/kernel.h"
 #include "shim/scan/mark.h"
 #include "shim/scan/park.h"
+#include "shim/scan/parts.h"
 #include "shim/scan/stacks.h"
 
 #include <dlfcn.h>
@@ -113,6 +114,10 @@ static void mark_registers(void) {
 
 static struct dl_find_object own;
 
+static bool is_scans(uintptr_t address) {
+    return blocks_are_at(address) || mark_is_at(address) || parts_is_at(address);
+}
+
 /* The end of the first part of [from, end) that is weir's, or is not. */
 static uintptr_t part_of(uintptr_t from, uintptr_t end, bool *weirs) {
     end = reserve_part_end(from, end, weirs);
@@ -124,9 +129,9 @@ static uintptr_t part_of(uintptr_t from, uintptr_t end, bool *weirs) {
     }
     if (from < first && end > first) end = first;
     /* What the scan has mapped for itself may be one mapping with its neighbours. */
-    *weirs = blocks_are_at(from) || mark_is_at(from);
+    *weirs = is_scans(from);
     uintptr_t at = from;
-    while (at < end && (blocks_are_at(at) || mark_is_at(at)) == *weirs) at += PAGE;
+    while (at < end && is_scans(at) == *weirs) at += PAGE;
     return min_size(at, end);
 }
 

@@ -9,6 +9,7 @@
 #include "shim/scan/blocks.h"
 #include "shim/scan/mark.h"
 #include "shim/scan/park.h"
+#include "shim/scan/parts.h"
 #include "shim/scan/roots.h"
 
 static bool certain; /* nobody could have held a pointer where it was not seen */
@@ -46,18 +47,38 @@ static void add_up(void *context, const struct block *b) {
     v->bytes[is] += b->size;
 }
 
+static enum dump_verdict verdict_of_part(uintptr_t start) {
+    return parts_verdict(start, certain);
+}
+
+/* Its bytes are the part's, not those of the block around it any more. What is in use is in the block's. */
+static void add_up_part(void *context, const struct range *part) {
+    struct verdicts *v = context;
+    enum dump_verdict is = verdict_of_part(part->from), around;
+    struct block block;
+    char *past;
+    if (is == DUMP_IN_USE || !blocks_find(part->from, &block, &past)) return;
+    around = verdict(block.start);
+    v->blocks[is]++;
+    v->bytes[is] += part->end - part->from;
+    v->bytes[around] -= min_size(v->bytes[around], part->end - part->from); /* parts may overlap */
+}
+
 static bool is_wanted(enum dump_reason reason) {
     return (reason == DUMP_AT_EXIT && (options.leaks & LEAKS_AT_EXIT)) ||
            (reason == DUMP_AT_SIGNAL && (options.leaks & LEAKS_AT_SIGNAL));
 }
 
 static bool look(struct verdicts *v, uintptr_t stack) {
-    if (!blocks_begin() || !mark_begin()) return false;
+    if (!blocks_begin() || !parts_begin() || !mark_begin()) return false;
     v->root_bytes = roots_mark(stack, &certain);
     if (v->root_bytes == 0) return false;
     if (ignored_any()) blocks_each(see_ignored, NULL);
+    mark_parts(BLOCKS_REACHED);
     blocks_each(see_possible, NULL);
+    mark_parts(BLOCKS_POSSIBLE);
     blocks_each(see_leaked, NULL);
+    mark_parts(BLOCKS_INDIRECT);
     v->block_bytes = mark_bytes();
     return true;
 }
@@ -71,19 +92,24 @@ static void begin(struct verdicts *v, enum dump_reason reason, uintptr_t stack) 
     certain = (reason == DUMP_AT_EXIT || reason == VERDICTS_OF_CHECK) && v->threads_not_held == 0;
     v->known = look(v, stack);
     mark_end();
-    if (v->known)
+    if (v->known) {
         blocks_each(add_up, v);
-    else
+        parts_each(add_up_part, v);
+    } else {
         blocks_end();
+        parts_end();
+    }
     v->time = clock_now() - start;
 }
 
 static void end(struct verdicts *v) {
-    if (v->known) blocks_end();
+    if (!v->known) return;
+    blocks_end();
+    parts_end();
 }
 
 void scan_start(void) {
-    static const struct verdicts_by by = {is_wanted, begin, verdict, end};
+    static const struct verdicts_by by = {is_wanted, begin, verdict, verdict_of_part, end};
     park_start();
     dump_verdicts = &by;
 }

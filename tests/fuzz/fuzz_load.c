@@ -66,6 +66,10 @@ static struct file base_dump(const char *module_path, const char *elf) {
     }
     static const char list[] = "leak:fun\n\n# none\nleak:^a*b$\nrace:c\n";
     for (size_t i = 0; i < sizeof list - 1; i++) (void)builder_add(&builder, DUMP_SUPPRESSIONS, &list[i], 1);
+    for (uint64_t i = 0; i < 6; i++) {
+        struct dump_block part = {0x7f1000 + i * 48, 40, i, (uint32_t)i + 1, 3, (uint32_t)i % 5, 0};
+        (void)builder_add(&builder, DUMP_POOLS, &part, sizeof part);
+    }
     struct dump_thread thread = {3, 0, builder_string(&builder, "w", 1)};
     (void)builder_add(&builder, DUMP_THREADS, &thread, sizeof thread);
     file.bytes = builder_finish(&builder, &file.length);

@@ -31,6 +31,7 @@ static const size_t record_sizes[BUILDER_SECTIONS] = {0,
                                                       sizeof(struct dump_total),
                                                       sizeof(struct dump_record),
                                                       [DUMP_SUPPRESSIONS] = 1,
+                                                      [DUMP_POOLS] = sizeof(struct dump_block),
                                                       [DUMP_JIT] = sizeof(struct dump_jit)};
 
 size_t builder_record_size(uint32_t type) {

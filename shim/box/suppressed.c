@@ -27,8 +27,8 @@ void suppressed_set(const char *given) {
     length = n;
 }
 
-const char *suppressed_list(size_t *n) {
-    *n = length;
+const char *suppressed_list(size_t *size) {
+    *size = length;
     return list;
 }
 

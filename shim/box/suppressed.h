@@ -10,10 +10,10 @@
 #define SUPPRESSED_MAX (32 * KIB) /* bytes of the list; what is longer is cut off behind a line */
 
 /* Copies the list, once. */
-void suppressed_set(const char *list);
+void suppressed_set(const char *given);
 
 /* All of it, as it was given. */
-const char *suppressed_list(size_t *length);
+const char *suppressed_list(size_t *size);
 
 /* Whether a line of it covers the stack. For who writes a dump, or looks for leaks: one at a time; suppressed_end gives
  * back what that took. */

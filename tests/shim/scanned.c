@@ -34,7 +34,7 @@ struct __attribute__((packed)) packed {
     char kind;
     void *pointer;
 };
-static volatile struct packed here;                      /* module data */
+static volatile struct packed here;             /* module data */
 static _Alignas(4096) char table[3 * 64 << 10]; /* looked at in chunks of 64 KiB */
 static void *volatile keeper;
 

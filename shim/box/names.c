@@ -105,7 +105,6 @@ static bool find_section(const struct file *f, uint32_t type, Elf64_Shdr *sectio
 
 static void read_symbols(struct table *t, const struct file *f) {
     Elf64_Shdr symbols, strings;
-    if (f->header.e_shentsize != sizeof symbols) return;
     if (!find_section(f, SHT_SYMTAB, &symbols, &strings) && !find_section(f, SHT_DYNSYM, &symbols, &strings)) return;
     t->symbols = copy_of(f, symbols.sh_offset, symbols.sh_size, &t->symbols_mapped);
     t->strings = copy_of(f, strings.sh_offset, strings.sh_size, &t->strings_mapped);
@@ -115,15 +114,17 @@ static void read_symbols(struct table *t, const struct file *f) {
     t->count = symbols.sh_size / sizeof(Elf64_Sym);
 }
 
-static void read_file(struct table *t, const struct module *m) {
+/* False: it is not there, or not what was loaded. */
+static bool open_file(struct file *f, const struct module *m) {
     struct stat s;
-    struct file f = {.fd = sys4(SYS_openat, AT_FDCWD, (long)m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)};
-    if (sys_failed(f.fd)) return;
-    if (sys2(SYS_fstat, f.fd, (long)&s) == 0 && S_ISREG(s.st_mode)) f.size = (uint64_t)s.st_size;
-    if (read_at(&f, &f.header, sizeof f.header, 0) && mem_equal(f.header.e_ident, ELFMAG, SELFMAG) &&
-        f.header.e_ident[EI_CLASS] == ELFCLASS64 && is_of(&f, m))
-        read_symbols(t, &f);
-    (void)sys1(SYS_close, f.fd);
+    *f = (struct file){.fd = sys4(SYS_openat, AT_FDCWD, (long)m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)};
+    if (sys_failed(f->fd)) return false;
+    if (sys2(SYS_fstat, f->fd, (long)&s) == 0 && S_ISREG(s.st_mode)) f->size = (uint64_t)s.st_size;
+    if (read_at(f, &f->header, sizeof f->header, 0) && mem_equal(f->header.e_ident, ELFMAG, SELFMAG) &&
+        f->header.e_ident[EI_CLASS] == ELFCLASS64 && f->header.e_shentsize == sizeof(Elf64_Shdr) && is_of(f, m))
+        return true;
+    (void)sys1(SYS_close, f->fd);
+    return false;
 }
 
 static const struct table *table_of(uint32_t module) {
@@ -132,7 +133,10 @@ static const struct table *table_of(uint32_t module) {
     if (opened == OPEN_MAX_ || module >= module_count()) return NULL;
     struct table *t = &tables[opened++];
     *t = (struct table){.module = module + 1};
-    read_file(t, module_at(module));
+    struct file f;
+    if (!open_file(&f, module_at(module))) return t;
+    read_symbols(t, &f);
+    (void)sys1(SYS_close, f.fd);
     return t;
 }
 
@@ -158,9 +162,36 @@ const char *names_of_frame(uint64_t frame, bool exact) {
     return "";
 }
 
+static uint32_t program(void) {
+    const struct link_map *first = _r_debug.r_map;
+    return first ? module_of(first->l_ld) : MODULE_NONE;
+}
+
+/* A piece at a time, each with the end of the one before. */
+static bool strings_have(const struct file *f, const Elf64_Shdr *strings, const char *part) {
+    static char piece[16 * KIB];
+    size_t length = str_length(part);
+    for (uint64_t at = 0; at < strings->sh_size && at < TABLE_MOST; at += sizeof piece - length) {
+        size_t n = min_size(sizeof piece, strings->sh_size - at);
+        if (!read_at(f, piece, n, strings->sh_offset + at)) return false;
+        for (size_t i = 0; i + length <= n; i++)
+            if (piece[i] == *part && mem_equal(piece + i, part, length)) return true;
+    }
+    return false;
+}
+
+bool names_program_has(const char *part) {
+    Elf64_Shdr symbols, strings;
+    uint32_t module = program();
+    struct file f;
+    if (module == MODULE_NONE || !open_file(&f, module_at(module))) return false;
+    bool has = find_section(&f, SHT_SYMTAB, &symbols, &strings) && strings_have(&f, &strings, part);
+    (void)sys1(SYS_close, f.fd);
+    return has;
+}
+
 void *names_in_program(const char *name) {
-    const struct link_map *program = _r_debug.r_map;
-    uint32_t module = program ? module_of(program->l_ld) : MODULE_NONE;
+    uint32_t module = program();
     const struct table *t = module == MODULE_NONE ? NULL : table_of(module);
     for (size_t i = 0; t && i < t->count; i++) {
         const Elf64_Sym *s = &t->symbols[i];

@@ -10,6 +10,9 @@
  * names_end. `exact`: the frame is no return address. */
 const char *names_of_frame(uint64_t frame, bool exact);
 
+/* Whether a name in the program's table of symbols has this in it; quick, since most have not. */
+bool names_program_has(const char *part);
+
 /* Where the program itself defines a function of this name; NULL: it does not, or its file has no symbols left. */
 void *names_in_program(const char *name);
 

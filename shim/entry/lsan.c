@@ -49,10 +49,10 @@ static int look_into(struct dl_phdr_info *info, size_t size, void *context) {
     return w->found != NULL;
 }
 
-static void *find(const char *name) {
+static void *find(const char *name, bool in_file) {
     struct search w = {name, NULL};
     (void)dl_iterate_phdr(look_into, &w);
-    return w.found ? w.found : names_in_program(name);
+    return w.found || !in_file ? w.found : names_in_program(name);
 }
 
 static bool is_separator(char c) {
@@ -93,9 +93,10 @@ static void ask_program(void) {
     if (atomic_exchange_explicit(&asked, true, memory_order_relaxed)) return;
     arena_within();
     const char *(*suppressions)(void), *(*options_)(void);
-    *(void **)&suppressions = find("__lsan_default_suppressions");
-    *(void **)&options_ = find("__lsan_default_options");
-    *(void **)&is_turned_off = find("__lsan_is_turned_off");
+    bool in_file = names_program_has("__lsan_");
+    *(void **)&suppressions = find("__lsan_default_suppressions", in_file);
+    *(void **)&options_ = find("__lsan_default_options", in_file);
+    *(void **)&is_turned_off = find("__lsan_is_turned_off", in_file);
     names_end();
     arena_not_within();
     if (suppressions) suppressed_set(suppressions());

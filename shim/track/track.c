@@ -207,7 +207,7 @@ static void *allocate_or_sample(const struct request *r) {
 }
 
 static void *allocate(const struct request *r) {
-    if (state_checked() || (unlikely(tls.ignores != 0) && state_tracking() && !r->origin))
+    if (state_checked() || (unlikely(tls.ignores_left != 0) && state_tracking() && !r->origin && arena_ignores_one()))
         return allocate_tracked(r, (struct draw){SAMPLE_CERTAIN, 0});
     if (!state_sampling()) return arena_allocate(r->n, r->alignment, r->zero, NULL);
     return r->origin ? allocate_sample(r, r->draw) : allocate_or_sample(r);
@@ -374,7 +374,7 @@ static bool mark_freed(const struct place *place, const struct release *by, cons
     if (counts) totals_freed(side);
     side->latest_stack = nested ? STACK_UNKNOWN : stack_of_free(frame);
     if (unlikely(side->thread != tls.thread) && records_on) track_note_elsewhere(side);
-    sample_count();
+    if (likely(!(state & SIDE_IGNORED))) sample_count(); /* those were not drawn, or few of them */
     return true;
 }
 

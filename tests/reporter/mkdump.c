@@ -194,11 +194,11 @@ static void add_option(struct builder *builder, const char *value) {
 }
 
 static void add_part(struct builder *builder, uint32_t verdict) {
-    uint64_t parts = builder_count(builder, DUMP_POOLS);
+    uint64_t parts = builder_count(builder, DUMP_POOLS), stacks = builder_count(builder, DUMP_STACKS);
     struct dump_block part = {.address = 0x100000 + parts * 64,
                               .size = 40,
                               .time = builder->process.dump_time - 5000000000u,
-                              .stack = (uint32_t)builder_count(builder, DUMP_STACKS) - 1,
+                              .stack = stacks ? (uint32_t)stacks - 1 : 0,
                               .thread = 4711,
                               .verdict = verdict};
     (void)builder_add(builder, DUMP_POOLS, &part, sizeof part);

@@ -50,6 +50,12 @@ leaks() { grep -oE '^weir: LEAK: [0-9]+ blocks?, [0-9]+' err | sed 's/.* //' | t
     done
     grep -qE '^weir: LEAK: 1 block, ' err
 }
+@test "a_scope_that_is_never_left_does_not_track_all" {
+    checks endless "0 "
+    expect 0 simple "$SHIM_TOOLS/lsan" endless
+    # Then 40,000 blocks of which one in 128 is drawn, as ever.
+    same "$(json '10050 < d["ever"]["samples"] < 11000 and 40000 < d["ever"]["allocations"] < 60000 or d["ever"]' "$(the_dump lsan)")" True
+}
 @test "a_scope_is_its_thread_s_alone" { checks beside "1 " && same "$(leaks)" "1345 "; }
 @test "root_regions_are_roots_until_they_are_removed_as_often" {
     checks regions "1 1 1 1 "

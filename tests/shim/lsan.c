@@ -132,6 +132,15 @@ static APART void scopes(void) {
     check();
 }
 
+/* One that is never left: what comes late is known as far as it is drawn. */
+static APART void endless(void) {
+    __lsan_disable();
+    for (int i = 0; i < 50000; i++) free(make(24));
+    lose(25);
+    check();
+    __lsan_enable();
+}
+
 static void *lose_beside(void *unused) {
     (void)unused;
     lose(1345);
@@ -234,7 +243,8 @@ int main(int argc, char **argv) {
         void (*run)(void);
     } cases[] = {{"recoverable", recoverable}, {"clean", clean},   {"final", final},     {"ignored", ignored},
                  {"reused", reused},           {"scopes", scopes}, {"beside", beside},   {"regions", regions},
-                 {"suppressed", suppressed},   {"forked", forked}, {"threads", threads}, {"registers", registers}};
+                 {"suppressed", suppressed},   {"forked", forked}, {"threads", threads}, {"registers", registers},
+                 {"endless", endless}};
     if (!__lsan_do_leak_check) return 3;
     setvbuf(stdout, NULL, _IONBF, 0);
     for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++) {

@@ -25,6 +25,14 @@ parts() {
     timeout 60 "$WEIR_REPORTER" gate "$(the_dump pooled)" >text </dev/null 3>&- || true
     has text "weir gate: FAILED: leaked 192 B in 3 blocks"
 }
+@test "what_lies_in_a_large_block_without_marks_is_said_to_be_unknown" {
+    pooled leaked
+    timeout 60 "$WEIR_REPORTER" report --full "$(the_dump pooled)" >text </dev/null 3>&-
+    lacks text "What lies inside is the program's own"
+    pooled leaked simple WEIR_SAMPLE_BYTES=2
+    timeout 60 "$WEIR_REPORTER" report --full "$(the_dump pooled)" >text </dev/null 3>&-
+    has text "What lies inside is the program's own (weir_pool_alloc tells: libweir(7))"
+}
 @test "they_are_counted_once_the_chunk_has_their_bytes" {
     pooled leaked
     same "$(json '[s["bytes"] for s in d["sites"] if s["blocks"] and not s["pool"]], d["verdicts"]["leaked"], d["verdicts"]["in_use"]["bytes"], d["direct"]["total_capacity"], d["direct"]["count"]' "$(the_dump pooled)")" "([1048576], {'blocks': 3, 'bytes': 192}, 1048384, 1048576, 1)"

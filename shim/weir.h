@@ -44,10 +44,10 @@ typedef void weir_pool_free_function(const void *part);
 extern void weir_touch_if_loaded(const void *block, const char *hint) __asm__("weir_touch") __attribute__((weak));
 extern void weir_pool_alloc_if_loaded(const void *part, size_t n) __asm__("weir_pool_alloc") __attribute__((weak));
 extern void weir_pool_free_if_loaded(const void *part) __asm__("weir_pool_free") __attribute__((weak));
-#    define WEIR_LOADED(name, loaded) name##_function *loaded = name##_if_loaded
+#    define WEIR_LOADED(name) name##_function *loaded = name##_if_loaded
 #else
-/* Not by its address, which a linker takes for 0 in a program at fixed addresses. */
-#    define WEIR_LOADED(name, loaded)                                                                                  \
+/* Declares `loaded`. Not by its address, which a linker takes for 0 in a program at fixed addresses. */
+#    define WEIR_LOADED(name)                                                                                          \
         name##_function *loaded;                                                                                       \
         __asm__(".weak " #name "\n\tmovq " #name "@GOTPCREL(%%rip), %0" : "=r"(loaded))
 #endif
@@ -55,19 +55,19 @@ extern void weir_pool_free_if_loaded(const void *part) __asm__("weir_pool_free")
 static __inline__ void weir_touch(const void *block,
                                   const char *hint) __asm__("weir_touch_inline") WEIR_LOOKS_AT_HINT_ONLY;
 static __inline__ void weir_touch(const void *block, const char *hint) {
-    WEIR_LOADED(weir_touch, loaded);
+    WEIR_LOADED(weir_touch);
     if (loaded) loaded(block, hint);
 }
 
 static __inline__ void weir_pool_alloc(const void *part, size_t n) __asm__("weir_pool_alloc_inline");
 static __inline__ void weir_pool_alloc(const void *part, size_t n) {
-    WEIR_LOADED(weir_pool_alloc, loaded);
+    WEIR_LOADED(weir_pool_alloc);
     if (loaded) loaded(part, n);
 }
 
 static __inline__ void weir_pool_free(const void *part) __asm__("weir_pool_free_inline");
 static __inline__ void weir_pool_free(const void *part) {
-    WEIR_LOADED(weir_pool_free, loaded);
+    WEIR_LOADED(weir_pool_free);
     if (loaded) loaded(part);
 }
 

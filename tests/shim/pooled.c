@@ -1,10 +1,12 @@
 /* A pool of the program's own: buffers in a chunk that is in use, and what becomes of them. Buffers that are lost have
  * 64 bytes, chunks 65,536 and more. */
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +17,8 @@ typedef void *volatile hidden;
 
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 void __lsan_ignore_object(const void *p) __attribute__((weak));
+void __lsan_disable(void) __attribute__((weak));
+void __lsan_enable(void) __attribute__((weak));
 
 static char *volatile chunk; /* what the program knows of it; the first page is the pool's own */
 static size_t volatile used;
@@ -160,7 +164,7 @@ static APART void threads(void) {
         pid_t child = fork();
         if (child == 0) {
             for (int k = 0; k < 100; k++) {
-                char *p = chunk + (63 << 20) + k * 64;
+                char *p = chunk + (63 << 20) + (size_t)k * 64;
                 weir_pool_alloc(p, 64);
                 weir_pool_free(p);
             }
@@ -184,6 +188,41 @@ static APART void ignored(void) {
     lose_buffer();
     wipe();
     printf("%d ", __lsan_do_recoverable_leak_check());
+}
+
+static volatile unsigned handled;
+static void handle(int number) {
+    (void)number;
+    char *p = chunk + (1 << 19) + handled % 1000 * 64;
+    __lsan_disable();
+    weir_pool_alloc(p, 64);
+    free(malloc(100));
+    weir_pool_free(p);
+    __lsan_enable();
+    handled++;
+}
+
+/* Handlers that interrupt malloc, free and the pool's calls, which may come too early to be noted, but do no harm. */
+static APART void signals(void) {
+    struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
+    struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
+    begin(1 << 20);
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (int i = 0; handled < 2000; i++) {
+        void *p = make(1 + (size_t)i % 3000);
+        used = 4096 + (size_t)i % 5000 * 64;
+        give_buffer();
+        free(p);
+        if (i % 100 == 0) {
+            char *other = make(70000);
+            weir_pool_alloc(other + 64, 64);
+            free(other);
+        }
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    weir_pool_free(chunk + (1 << 19) + (handled - 1) % 1000 * 64);
+    lose_buffer();
 }
 
 /* Just behind it. */
@@ -213,7 +252,7 @@ int main(int argc, char **argv) {
         void (*run)(void);
     } cases[] = {{"leaked", leaked},   {"chains", chains}, {"chunks", chunks},   {"fronts", fronts},
                  {"lost", lost_chunk}, {"forked", forked}, {"threads", threads}, {"past", past},
-                 {"costs", costs},     {"many", many},     {"ignored", ignored}};
+                 {"costs", costs},     {"many", many},     {"ignored", ignored}, {"signals", signals}};
     setvbuf(stdout, NULL, _IONBF, 0);
     for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++) {
         if (strcmp(argv[1], cases[i].name) != 0) continue;

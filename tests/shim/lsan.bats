@@ -90,6 +90,49 @@ leaks() { grep -oE '^weir: LEAK: [0-9]+ blocks?, [0-9]+' err | sed 's/.* //' | t
     timeout 60 "$WEIR_REPORTER" gate "$(the_dump lsan_files)" >text </dev/null 3>&-
     has text "weir gate: passed: 1 process, leaked nothing, suppressed 2.6 KiB in 2 blocks"
 }
+@test "its_functions_are_found_in_its_file_or_among_its_dynamic_symbols" {
+    cat >known.cc <<'C'
+#include <cstdio>
+#include <cstring>
+extern "C" int __lsan_do_recoverable_leak_check() __attribute__((weak));
+extern "C" const char *__lsan_default_suppressions();
+extern "C" const char *__lsan_default_suppressions() { return "leak:^app::cache::fi*l$\n"; }
+namespace app {
+struct cache {
+    __attribute__((noinline)) static void fill(int n) { char *volatile p = new char[1001 + n]; p = nullptr; }
+    __attribute__((noinline)) static void refill(int n) { char *volatile p = new char[1002 + n]; p = nullptr; }
+};
+}
+static __attribute__((noinline)) void wipe() { char room[65536]; memset(room, 0, sizeof room); __asm__ volatile("" ::"r"(room) : "memory"); }
+static int check() { wipe(); return __lsan_do_recoverable_leak_check(); }
+int main(int argc, char **) {
+    app::cache::fill(argc - 1);
+    int first = check();
+    app::cache::refill(argc - 1);
+    printf("%d %d\n", first, check());
+}
+C
+    g++ -g -O1 -o known known.cc
+    expect 0 paranoid ./known
+    same "$(cat out)" "0 1"
+    strip -o stripped known
+    expect 0 paranoid ./stripped # it has no list any more
+    same "$(cat out)" "1 1"
+    g++ -O1 -rdynamic -s -o exporting known.cc
+    expect 0 paranoid ./exporting
+    same "$(cat out)" "0 1"
+    g++ -g -O1 -Wl,--build-id=none -o nameless known.cc
+    expect 0 paranoid ./nameless
+    same "$(cat out)" "0 1"
+    # Another file lies in its place: its names are not believed.
+    cp nameless replaced
+    sed -i 's/first = check();/first = (rename("other", "replaced"), check());/' known.cc
+    g++ -g -O1 -Wl,--build-id=none -o replaced known.cc
+    sed 's/leak:^app/leak:^not/; s/cache::fill(argc - 1);/cache::refill(argc);/' known.cc >other.cc
+    g++ -g -O1 -o other other.cc
+    expect 0 paranoid ./replaced
+    same "$(cat out)" "1 1"
+}
 @test "the_program_s_own_options_are_obeyed_where_there_is_a_counterpart_and_else_named" {
     expect 7 paranoid "$SHIM_TOOLS/lsan_wishes" final
     has err "weir: __lsan_default_options: use_stacks=1 is not obeyed"

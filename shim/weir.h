@@ -9,17 +9,17 @@
  * which the first 200 bytes are copied, or NULL. About 4,000 different ones are told apart, 1 MiB in all: words, not
  * numbers that count up.
  *
- *   weir_pool_alloc(buffer, n);       a pool of the program's own gives out n bytes of one of its blocks
+ *   weir_pool_alloc(buffer, n);       a pool of the program's own gives out n bytes of its memory
  *   weir_pool_free(buffer);           and has them back
  *
  * At the level paranoid such a part counts as a block of its own: with the stack, the time and the thread of the call,
  * listed in reports, and judged. A pointer into the part keeps it, one to the block around it does not; what it holds
- * leads on from the part. It ends with weir_pool_free, by the address that was given; when another part begins at that
- * address; and with the block. n of 0 counts as 1. What does not lie in one block of malloc's or new's as a whole is
- * passed over, a mapping's for one, and a part of another part is one of the block too, of which the rest of that one
- * is a part no more. A million parts are noted, less under a ceiling; those that find no room, or come in a signal
- * handler that has interrupted malloc, are counted. Any thread may call these; errno stays what it is, and nothing
- * fails. */
+ * leads on from the part. It may also lie in what the program has mapped itself, or in static data, of which the rest
+ * stays what it was, but not on a stack. It ends with weir_pool_free, by the address that was given; when another part
+ * begins at that address; with the block, or when its memory is unmapped. n of 0 counts as 1. What does not lie in one
+ * block as a whole is passed over, and of parts that overlap the one that begins last counts. A million parts are noted,
+ * less under a ceiling; those that find no room, or come in a signal handler that has interrupted malloc, are counted.
+ * Any thread may call these; errno stays what it is, and nothing fails. */
 #ifndef WEIR_H
 #define WEIR_H
 

@@ -84,10 +84,8 @@ static void tell_possible(const struct looking *l) {
     struct text t = {0};
     if (v->blocks[DUMP_POSSIBLE] == 0 || v->threads_not_held == 0) return;
     text_add(&t, "weir: maybe leaked: ");
-    text_add_number(&t, v->blocks[DUMP_POSSIBLE]);
-    text_add(&t, " blocks, ");
-    text_add_number(&t, v->bytes[DUMP_POSSIBLE]);
-    text_add(&t, " bytes; ");
+    leaks_add_amount(&t, v->blocks[DUMP_POSSIBLE], v->bytes[DUMP_POSSIBLE]);
+    text_add(&t, "; ");
     text_add_number(&t, v->threads_not_held);
     text_add(&t, v->threads_not_held == 1 ? " other thread runs, and may hold pointers that were not seen"
                                           : " other threads run, and may hold pointers that were not seen");

@@ -5,9 +5,10 @@
 static void add_part(void *context, const struct part *part) {
     struct contents *c = context;
     if (part->inherited || !pools_holds(part)) return;
-    struct dump_block b = {part->start,  part->size,   part->time, contents_stack(c, part->stack),
-                           part->thread, DUMP_UNKNOWN, 0};
-    if (c->verdicts.known) b.verdict = dump_verdicts->of_part(part->start);
+    enum dump_verdict verdict = c->verdicts.known ? dump_verdicts->of_part(part->start) : DUMP_UNKNOWN;
+    if (c->verdicts.known && verdict == DUMP_UNKNOWN) return; /* of memory that is gone */
+    struct dump_block b = {part->start,  part->size, part->time, contents_stack(c, part->stack),
+                           part->thread, verdict,    0};
     writer_add(&c->w, &b, sizeof b);
     contents_note_thread(c, part->thread);
     if (b.verdict == DUMP_LEAKED) contents_note_leak(c, b.stack, b.size);

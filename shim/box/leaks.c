@@ -26,7 +26,7 @@ void leaks_add(struct leaks *l, uint32_t stack, uint64_t blocks, uint64_t bytes)
     l->site[at] = (struct leak){bytes, blocks, stack};
 }
 
-static void add_amount(struct text *t, uint64_t blocks, uint64_t bytes) {
+void leaks_add_amount(struct text *t, uint64_t blocks, uint64_t bytes) {
     text_add_number(t, blocks);
     text_add(t, blocks == 1 ? " block, " : " blocks, ");
     text_add_number(t, bytes);
@@ -36,7 +36,7 @@ static void add_amount(struct text *t, uint64_t blocks, uint64_t bytes) {
 static void tell_site(const struct leak *s) {
     struct text t = {0};
     text_add(&t, "weir: LEAK: ");
-    add_amount(&t, s->blocks, s->bytes);
+    leaks_add_amount(&t, s->blocks, s->bytes);
     text_add(&t, s->blocks == 1 ? " was" : " were");
     text_add(&t, " not freed before ");
     text_add(&t, s->blocks == 1 ? "it became unreachable" : "they became unreachable");
@@ -48,7 +48,7 @@ static void tell_site(const struct leak *s) {
 static void tell_all(const struct leaks *l, const struct verdicts *v) {
     struct text t = {0};
     text_add(&t, "weir: LEAK: ");
-    add_amount(&t, v->blocks[DUMP_LEAKED], v->bytes[DUMP_LEAKED]);
+    leaks_add_amount(&t, v->blocks[DUMP_LEAKED], v->bytes[DUMP_LEAKED]);
     text_add(&t, v->blocks[DUMP_LEAKED] == 1 ? " was not freed before it became unreachable"
                                              : " were not freed before they became unreachable");
     if (l->sites == 0 && state_tracking()) text_add(&t, "; none of them was sampled");
@@ -91,7 +91,7 @@ void leaks_tell_check(const struct leaks *l, const struct verdicts *v) {
     if (l->sites > l->shown) message_send(&more);
     if (l->suppressed == 0) return;
     text_add(&borne, "weir: suppressed by the program's own list: ");
-    add_amount(&borne, l->suppressed_blocks, l->suppressed_bytes);
+    leaks_add_amount(&borne, l->suppressed_blocks, l->suppressed_bytes);
     message_send(&borne);
 }
 

@@ -21,6 +21,10 @@ struct leaks {
 
 void leaks_add(struct leaks *l, uint32_t stack, uint64_t blocks, uint64_t bytes);
 
+/* "1 block, 20 bytes". */
+struct text;
+void leaks_add_amount(struct text *t, uint64_t blocks, uint64_t bytes);
+
 /* Whether anything has leaked that the program does not bear: where only some blocks were tracked, and none of a site
  * is known, that counts too. */
 bool leaks_any(const struct leaks *l, const struct verdicts *v);

@@ -169,7 +169,7 @@ static void fill(struct node *n, const struct part *p) {
 bool pools_add(const struct place *place, const struct part *part) {
     size_t bucket = bucket_of(part->start);
     if (!region_commit(&buckets, sizeof(uint32_t) << bucket_bits)) return false;
-    if (!mark(place)) return true;
+    if (place && !mark(place)) return true;
     lock_take(lock_of(bucket));
     (void)take_out(bucket, part->start, part->start + 1);
     uint32_t i = take_free(bucket);
@@ -228,6 +228,7 @@ void pools_each(void (*see)(void *context, const struct part *part), void *conte
 
 bool pools_holds(const struct part *part) {
     struct place place = arena_find((const void *)part->start);
+    if (place.kind == PLACE_FOREIGN) return true;
     if (!place.tracked || !place.exists) return false;
     uint32_t state = atomic_load_explicit(&place.side->state, memory_order_acquire);
     size_t offset = part->start - (uintptr_t)place.start;

@@ -4,6 +4,8 @@
 #include "shim/base/sys.h"
 #include "shim/scan/parts.h"
 
+#include <sys/uio.h>
+
 #define LEFT_OUT_MAX 1024
 
 static char **stack;
@@ -15,12 +17,14 @@ static uint64_t bytes_seen;
 /* How words are read, by WEIR_SCAN. */
 static size_t step;            /* bytes from one to the next */
 static uintptr_t address_bits; /* of one that count */
+static size_t outside_size;    /* of where parts of no block lie; 0: there is none */
 typedef uint64_t loose_word __attribute__((aligned(1), may_alias));
 
 bool mark_begin(void) {
     left_out_count = waiting = bytes_seen = 0;
     step = options.scan.unaligned ? 1 : sizeof(uint64_t);
     address_bits = ~options.scan.tags;
+    outside_size = parts_outside.end > parts_outside.from ? parts_outside.end - parts_outside.from : 0;
     stack_size = blocks_count() + 1;
     stack = sys_mmap(NULL, stack_size * sizeof *stack, PROT_READ | PROT_WRITE, MAP_NORESERVE);
     return stack != NULL;
@@ -71,7 +75,10 @@ static void look(const char *bytes, size_t size, enum blocks_plane plane, const 
     char *past;
     for (size_t at = 0; at + sizeof(uint64_t) <= size; at += step) {
         uintptr_t word = *(const loose_word *)(bytes + at) & address_bits;
-        if (word - arena.base >= arena.slices << SLICE_SHIFT) continue;
+        if (word - arena.base >= arena.slices << SLICE_SHIFT) {
+            if (unlikely(word - parts_outside.from < outside_size)) parts_put(word, plane);
+            continue;
+        }
         if (unlikely(parts_count > 0)) parts_put(word, plane);
         bool found = blocks_find(word, &block, &past);
         if (past && plane != BLOCKS_INDIRECT) (void)blocks_set(BLOCKS_PAST, past);
@@ -105,7 +112,27 @@ static void look_into_block(const struct block *block, enum blocks_plane plane, 
     look_into(from, end, plane, origin, true);
 }
 
+/* It may be gone meanwhile, or have holes: a piece at a time. */
+static void look_outside(const struct range *part, enum blocks_plane plane, const char *origin) {
+    static char piece[4 * KIB];
+    for (uintptr_t at = round_up(part->from, step); at + sizeof(uint64_t) <= part->end;) {
+        size_t n = min_size(sizeof piece, part->end - at);
+        struct iovec local = {piece, n}, remote = {(void *)at, n};
+        long got = sys6(SYS_process_vm_readv, sys_getpid(), (long)&local, 1, (long)&remote, 1, 0);
+        size_t done = got > 0 ? (size_t)got : 0;
+        look(piece, done, plane, origin);
+        if (done < n) /* on behind the page that cannot be read */
+            at = round_down(at + done, PAGE) + PAGE;
+        else
+            at += n < sizeof piece ? n : n - sizeof(uint64_t); /* a pointer may lie across the two */
+    }
+}
+
 static void look_into_part(const struct range *part, enum blocks_plane plane, const char *origin) {
+    if (part->from - arena.base >= arena.slices << SLICE_SHIFT) {
+        look_outside(part, plane, origin);
+        return;
+    }
     look_into(round_up(part->from, step), part->end, plane, origin, false);
 }
 

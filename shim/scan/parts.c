@@ -1,7 +1,9 @@
 /* See parts.h. Sorted by where they begin; they do not overlap, or the one that begins last counts. */
 #include "shim/scan/parts.h"
 #include "shim/base/sys.h"
+#include "shim/box/memory.h"
 #include "shim/box/pools.h"
+#include "shim/ceiling/pages.h"
 
 #define BIT(plane) (uint8_t)(1u << (plane))
 
@@ -12,6 +14,7 @@ struct entry {
 };
 
 size_t parts_count;
+struct range parts_outside;
 static struct entry *entries;
 static uint32_t *waiting; /* behind the entries */
 static size_t waiting_count, room, mapped;
@@ -22,12 +25,25 @@ static void count(void *context, const struct part *part) {
     room++;
 }
 
-/* Its block is one of the scan's. */
+/* What is unmapped has no parts any more, whoever has mapped something there since. */
+static bool is_programs(uintptr_t address) {
+    uintptr_t page = round_down(address, PAGE);
+    if (page >= PAGES_END) return false;
+    return pages_count(PAGES_OURS, page, PAGE) > 0 || pages_count(PAGES_MAPPED, page, PAGE) > 0 ||
+           memory_is_of_module(address);
+}
+
 static void add(void *context, const struct part *part) {
     struct block block;
     char *past;
+    bool outside = part->start - arena.base >= arena.slices << SLICE_SHIFT;
     (void)context;
-    if (parts_count == room || !pools_holds(part) || !blocks_find(part->start, &block, &past)) return;
+    if (parts_count == room || !pools_holds(part)) return;
+    if (outside ? !is_programs(part->start) : !blocks_find(part->start, &block, &past)) return;
+    if (outside) {
+        parts_outside.from = min_size(parts_outside.from, part->start);
+        parts_outside.end = max_size(parts_outside.end, part->start + part->size + 1);
+    }
     entries[parts_count++] = (struct entry){
         .range = {part->start, part->start + part->size}, .ignored = part->ignored, .inherited = part->inherited};
 }
@@ -55,6 +71,7 @@ static void sort(void) {
 bool parts_begin(void) {
     parts_count = waiting_count = room = mapped = 0;
     origin = NULL;
+    parts_outside = (struct range){UINTPTR_MAX, 0};
     if (pools_any()) pools_each(count, NULL);
     if (room == 0) return true;
     mapped = round_up(room * (sizeof *entries + sizeof *waiting), PAGE);

@@ -1,6 +1,7 @@
-/* Parts of blocks that pools of the program's have given out (box/pools.h), as a scan sees them: blocks of their own. A
+/* Parts that pools of the program's have given out (box/pools.h), as a scan sees them: blocks of their own. A
  * word leads to the part that it points into, and to the block around it as ever; that one leads to nothing that lies
- * in its parts. Where nothing leads to the block itself, what leads to it leads to its parts. */
+ * in its parts. What is of no block is no root. Where nothing leads to the block itself, what leads to it leads to its
+ * parts. */
 #ifndef WEIR_SCAN_PARTS_H
 #define WEIR_SCAN_PARTS_H
 
@@ -17,6 +18,7 @@ void parts_end(void);
 bool parts_is_at(uintptr_t address); /* what is known of them lies there: no root */
 
 extern size_t parts_count HIDDEN;
+extern struct range parts_outside HIDDEN; /* where those lie that are of no block, and just behind; empty: none is */
 
 /* The word leads to a part, if to any: it is in the plane now, unless it is in an earlier one, and waits. */
 void parts_put(uintptr_t word, enum blocks_plane plane);

@@ -43,7 +43,7 @@ static size_t read_memory(void *to, uintptr_t from, size_t n, bool forced) {
 }
 
 /* What cannot be read is left out by the page. */
-static void mark_chunk(uintptr_t from, size_t n, bool forced) {
+static void mark_whole(uintptr_t from, size_t n, bool forced) {
     while (n > 0) {
         size_t got = read_memory(words, from, min_size(n, CHUNK), forced);
         mark_words(words, got / 8, BLOCKS_REACHED);
@@ -54,6 +54,17 @@ static void mark_chunk(uintptr_t from, size_t n, bool forced) {
         if (options.scan.unaligned && done == got) done -= sizeof words[0];
         from += done;
         n -= done;
+    }
+}
+
+static bool with_parts; /* what pools have given out is a root, too */
+
+static void mark_chunk(uintptr_t from, size_t n, bool forced) {
+    for (uintptr_t end = from + n; from < end;) {
+        const struct range *part = parts_count > 0 && !with_parts ? parts_first(from, end) : NULL;
+        uintptr_t stop = part ? max_size(part->from, from) : end;
+        if (stop > from) mark_whole(from, stop - from, forced);
+        from = part ? round_up(part->end, sizeof words[0]) : end;
     }
 }
 
@@ -191,7 +202,9 @@ static bool each_mapping(void (*see)(const struct mapping *m, const char *name))
 
 /* What the program has named as roots, wherever that is. */
 static void mark_region(uintptr_t from, uintptr_t end) {
+    with_parts = true;
     if (end <= PAGES_END) mark_range(round_up(from, 8), end, has_pages ? LOOK_KEPT : LOOK_RESIDENT, false);
+    with_parts = false;
 }
 
 static bool readable; /* what is not, is known */

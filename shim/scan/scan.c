@@ -54,14 +54,16 @@ static enum dump_verdict verdict_of_part(uintptr_t start) {
 /* Its bytes are the part's, not those of the block around it any more. What is in use is in the block's. */
 static void add_up_part(void *context, const struct range *part) {
     struct verdicts *v = context;
-    enum dump_verdict is = verdict_of_part(part->from), around;
+    enum dump_verdict is = verdict_of_part(part->from);
     struct block block;
     char *past;
-    if (is == DUMP_IN_USE || !blocks_find(part->from, &block, &past)) return;
-    around = verdict(block.start);
+    size_t size = part->end - part->from;
+    if (is == DUMP_IN_USE) return;
     v->blocks[is]++;
-    v->bytes[is] += part->end - part->from;
-    v->bytes[around] -= min_size(v->bytes[around], part->end - part->from); /* parts may overlap */
+    v->bytes[is] += size;
+    if (!blocks_find(part->from, &block, &past)) return;
+    enum dump_verdict around = verdict(block.start);
+    v->bytes[around] -= min_size(v->bytes[around], size); /* parts may overlap */
 }
 
 static bool is_wanted(enum dump_reason reason) {

@@ -22,12 +22,14 @@ static struct part part_of(const void *p, size_t n, const void *frame) {
 void pool_give_out(const void *p, size_t n, const void *frame) {
     struct place place = arena_find(p);
     if (n == 0) n = 1;
-    if (!is_inside(&place, p, n)) return;
+    bool outside = place.kind == PLACE_FOREIGN && p && n <= PTRDIFF_MAX;
+    if (!outside && !is_inside(&place, p, n)) return;
     bool outermost = arena_enter();
     if (likely(outermost)) {
         tls.refused = 0;
         const struct part part = part_of(p, n, frame);
-        if (unlikely(!pools_add(&place, &part)) && !(track_may_find_room() && pools_add(&place, &part)))
+        const struct place *around = outside ? NULL : &place;
+        if (unlikely(!pools_add(around, &part)) && !(track_may_find_room() && pools_add(around, &part)))
             pools_count_lost();
     } else {
         pools_count_lost();

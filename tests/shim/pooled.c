@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 void __lsan_ignore_object(const void *p) __attribute__((weak));
 void __lsan_disable(void) __attribute__((weak));
 void __lsan_enable(void) __attribute__((weak));
+void __lsan_register_root_region(const void *p, size_t n) __attribute__((weak));
 
 static char *volatile chunk; /* what the program knows of it; the first page is the pool's own */
 static size_t volatile used;
@@ -116,7 +118,7 @@ static APART void fronts(void) {
     weir_pool_free(kept[0]);
     weir_pool_free(NULL);
     weir_pool_alloc(NULL, 10);
-    weir_pool_alloc((const void *)kept, 8); /* no block */
+    weir_pool_alloc((const void *)8, SIZE_MAX);
     weir_pool_alloc(chunk + 60000, 100000); /* more than the chunk has */
     kept[1] = take(0);
 }
@@ -190,6 +192,44 @@ static APART void ignored(void) {
     printf("%d ", __lsan_do_recoverable_leak_check());
 }
 
+/* Chunks that the program maps itself, or has in its data: roots, but for what they have given out. */
+static char arena[1 << 16] __attribute__((aligned(64)));
+static APART void mapped(void) {
+    char *map = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *(void **)(void *)map = make(1005); /* from the chunk itself */
+    chunk = map;
+    used = 4096;
+    kept[0] = keep_buffer(110);
+    ((void **)kept[0])[1] = make(1006);
+    hidden lost = take(64);
+    *(void **)lost = make(1102);
+    void **wide = take(3 * 4096); /* more than is read at a time, and a page of it that nobody may read */
+    kept[1] = wide;
+    wide = (void *)(((uintptr_t)wide + 4095) & ~(uintptr_t)4095);
+    wide[511] = make(1007);
+    wide[512] = make(1009);
+    mprotect(wide, 4096, PROT_NONE);
+    lost = NULL;
+    chunk = arena;
+    used = 0;
+    lose_buffer();
+    kept[2] = keep_buffer(111);
+    char *gone = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    chunk = gone;
+    used = 64;
+    lose_buffer();
+    munmap(gone, 4096);
+    chunk = NULL;
+}
+
+/* What it has given out counts as a root where the program says so. */
+static APART void region(void) {
+    begin(1 << 20);
+    void **lost = take(64);
+    lost[1] = make(1008);
+    __lsan_register_root_region(lost, 64);
+}
+
 static volatile unsigned handled;
 static void handle(int number) {
     (void)number;
@@ -252,7 +292,8 @@ int main(int argc, char **argv) {
         void (*run)(void);
     } cases[] = {{"leaked", leaked},   {"chains", chains}, {"chunks", chunks},   {"fronts", fronts},
                  {"lost", lost_chunk}, {"forked", forked}, {"threads", threads}, {"past", past},
-                 {"costs", costs},     {"many", many},     {"ignored", ignored}, {"signals", signals}};
+                 {"costs", costs},     {"many", many},     {"ignored", ignored}, {"signals", signals},
+                 {"mapped", mapped},   {"region", region}};
     setvbuf(stdout, NULL, _IONBF, 0);
     for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++) {
         if (strcmp(argv[1], cases[i].name) != 0) continue;

@@ -49,6 +49,20 @@ parts() {
     parts "leaked*:64*1"
     same "$(json '[(s["smallest"], s["verdict"]) for s in d["sites"] if s["blocks"] and not s["pool"]]' "$(the_dump pooled)")" "[(65536, 'leaked')]"
 }
+@test "chunks_may_lie_in_mappings_and_in_data" {
+    local scan
+    for scan in roots=all roots=lsan unaligned; do
+        pooled mapped paranoid WEIR_SCAN=$scan
+        parts "in_use:110*1 in_use:111*1 in_use:12288*1 leaked:64*1 leaked:64*1"
+        # LeakSanitizer takes a mapping for no root, but a buffer is no more one than any other.
+        local first=in_use
+        [ $scan != roots=lsan ] || first=leaked
+        same "$(json 'sorted((s["smallest"], s["verdict"], s["indirect"]) for s in d["sites"] if s["blocks"] and not s["pool"] and 1000 < s["smallest"] < 2000)' "$(the_dump pooled)")" "[(1005, '$first', False), (1006, 'in_use', False), (1007, 'leaked', False), (1009, 'in_use', False), (1102, 'leaked', True)]"
+    done
+    pooled region
+    parts "leaked:64*1"
+    same "$(json '[s["verdict"] for s in d["sites"] if s["smallest"] == 1008]' "$(the_dump pooled)")" "['in_use']"
+}
 @test "odd_calls_do_no_harm" {
     pooled fronts # a pointer to the chunk is one to the buffer at its front
     parts "in_use:1*1 in_use:64*1"

@@ -17,9 +17,9 @@
  * leads on from the part. It may also lie in what the program has mapped itself, or in static data, of which the rest
  * stays what it was, but not on a stack. It ends with weir_pool_free, by the address that was given; when another part
  * begins at that address; with the block, or when its memory is unmapped. n of 0 counts as 1. What does not lie in one
- * block as a whole is passed over, and of parts that overlap the one that begins last counts. A million parts are noted,
- * less under a ceiling; those that find no room, or come in a signal handler that has interrupted malloc, are counted.
- * Any thread may call these; errno stays what it is, and nothing fails. */
+ * block as a whole is passed over, and of parts that overlap the one that begins last counts. A million parts are
+ * noted, less under a ceiling; those that find no room, or come in a signal handler that has interrupted malloc, are
+ * counted. Any thread may call these; errno stays what it is, and nothing fails. */
 #ifndef WEIR_H
 #define WEIR_H
 

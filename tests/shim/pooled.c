@@ -203,7 +203,7 @@ static APART void mapped(void) {
     ((void **)kept[0])[1] = make(1006);
     hidden lost = take(64);
     *(void **)lost = make(1102);
-    void **wide = take(3 * 4096); /* more than is read at a time, and a page of it that nobody may read */
+    void **wide = take(12288); /* more than is read at a time, and a page of it that nobody may read */
     kept[1] = wide;
     wide = (void *)(((uintptr_t)wide + 4095) & ~(uintptr_t)4095);
     wide[511] = make(1007);
@@ -233,7 +233,7 @@ static APART void region(void) {
 static volatile unsigned handled;
 static void handle(int number) {
     (void)number;
-    char *p = chunk + (1 << 19) + handled % 1000 * 64;
+    char *p = chunk + (1 << 19) + (size_t)handled % 1000 * 64;
     __lsan_disable();
     weir_pool_alloc(p, 64);
     free(malloc(100));
@@ -261,7 +261,7 @@ static APART void signals(void) {
         }
     }
     setitimer(ITIMER_REAL, &never, NULL);
-    weir_pool_free(chunk + (1 << 19) + (handled - 1) % 1000 * 64);
+    weir_pool_free(chunk + (1 << 19) + (size_t)(handled - 1) % 1000 * 64);
     lose_buffer();
 }
 

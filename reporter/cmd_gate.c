@@ -122,6 +122,7 @@ static void judge(char **paths, size_t count, struct parsed *parsed, bool quiet,
                         symbols_new(&merged, &options),
                         {.rows = parsed->rows, .details = parsed->details},
                         &parsed->suppressions};
+    report_add_programs(&parsed->suppressions, &merged);
     suppress_apply(&parsed->suppressions, &merged, view.symbols);
     merged_sort(&merged, BY_BYTES);
     gate_judge(&outcome->gate, &merged, &parsed->rules, &parsed->suppressions);

@@ -33,6 +33,7 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "                      %n number, %t time, %% a percent sign\n"
                            "  --dump-at LIST      exit, signal, limit; or none                 WEIR_DUMP_AT\n"
                            "  --leaks LIST        exit (default), signal; or off                 WEIR_LEAKS\n"
+                           "  --scan LIST         unaligned, tags=0xMASK, roots=lsan              WEIR_SCAN\n"
                            "  --signal SIGNAL     the dump signal                               WEIR_SIGNAL\n"
                            "  --box-dir DIR       where the answer to weir dump is left        WEIR_BOX_DIR\n"
                            "  --on-error ACTION   at a bad free: abort or report              WEIR_ON_ERROR\n"

@@ -17,7 +17,7 @@ static const char help[] = "weir set [options] PID NAME=VALUE...: changes option
                            "                      at level disabled\n"
                            "  max-direct=512M     the ceiling; none\n"
                            "  sample-rate, on-limit, reserve, high-watermark, low-watermark, on-watermark,\n"
-                           "  dump-at, leaks, on-error, on-mismatch, quiet: as weir run has them\n"
+                           "  dump-at, leaks, scan, on-error, on-mismatch, quiet: as weir run has them\n"
                            "\n"
                            "  --timeout SECONDS   how long to wait (default 10)\n"
                            "  --help\n"

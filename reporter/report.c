@@ -72,6 +72,14 @@ bool report_suppress(struct suppressions *suppressions, const char *path) {
     return !problem;
 }
 
+static void tell_problem(const char *what) {
+    view_message("%s", what);
+}
+
+void report_add_programs(struct suppressions *suppressions, const struct merged *merged) {
+    suppress_add_programs(suppressions, merged, tell_problem);
+}
+
 /* A reader that went away or a full disk is a failure of this command, in one line; not a silent end by SIGPIPE. */
 static bool flush(FILE *out) {
     errno = 0;
@@ -89,6 +97,7 @@ int report_produce(struct report_request *request, FILE *out) {
         merged_sort(&merged, request->order);
         struct view view = {out, &merged, symbols_new(&merged, &request->symbols), request->view, NULL};
         view.options.order = request->order;
+        report_add_programs(&request->suppressions, &merged);
         if (request->suppressions.count) {
             suppress_apply(&request->suppressions, &merged, view.symbols);
             merged_sort(&merged, request->order);

@@ -21,6 +21,9 @@ bool report_load(struct merged *merged, const struct report_request *request);
 /* Reads a list of suppressions. False: it is wrong; that was said. */
 bool report_suppress(struct suppressions *suppressions, const char *path);
 
+/* Adds the lists that programs have brought along in built dumps. What is wrong with them is said. */
+void report_add_programs(struct suppressions *suppressions, const struct merged *merged);
+
 /* EXIT_FINE, or EXIT_UNREADABLE where something could not be read or the report not be written; that was said then. */
 int report_produce(struct report_request *request, FILE *out);
 

@@ -1,5 +1,6 @@
 /* The options of `weir run` and their values. What the shim would warn of and replace by a default is refused here,
  * before anything is started: who types a ceiling wants it. */
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
@@ -121,6 +122,24 @@ static bool is_leak_list(const char *value) {
     static const char *const events[] = {"exit", "signal", NULL};
     return strcmp(value, "off") == 0 || is_list_of(value, events);
 }
+/* Bits that tell no addresses apart. */
+static bool is_mask(const char *value) {
+    char *end = NULL;
+    if (value[0] != '0' || (value[1] != 'x' && value[1] != 'X') || !isxdigit((unsigned char)value[2])) return false;
+    unsigned long long mask = strtoull(value + 2, &end, 16);
+    return end - value <= 18 && !*end && (mask & ~(~0ull << 47 | 15)) == 0;
+}
+static bool is_scan(const char *value) {
+    static const char *const words[] = {"unaligned", "roots=all", "roots=lsan", NULL};
+    for (;;) {
+        size_t length = strcspn(value, ",");
+        char *word = memory_text(value, length);
+        bool fits = is_word_of(word, length, words) || (strncmp(word, "tags=", 5) == 0 && is_mask(word + 5));
+        free(word);
+        if (!fits || !value[length]) return fits;
+        value += length + 1;
+    }
+}
 static bool is_action_list(const char *value) {
     static const char *const actions[] = {"log", "dump", "reclaim", NULL};
     return is_list_of(value, actions);
@@ -166,6 +185,8 @@ const struct run_option run_options[] = {
     {"output", "WEIR_OUTPUT", is_template, "a file name (%e %p %n %t and %% may stand in it)"},
     {"dump-at", "WEIR_DUMP_AT", is_event_list, "a list of exit, signal, limit, or none"},
     {"leaks", "WEIR_LEAKS", is_leak_list, "a list of exit, signal, or off"},
+    {"scan", "WEIR_SCAN", is_scan,
+     "a list of unaligned, tags=0xMASK (bits 0 to 3 and 47 to 63), roots=all, roots=lsan"},
     {"signal", "WEIR_SIGNAL", is_signal, "a signal that may be used (try SIGRTMAX-1)"},
     {"box-dir", "WEIR_BOX_DIR", is_folder, "the absolute path of a folder"},
     {"on-error", "WEIR_ON_ERROR", is_action, "abort or report"},

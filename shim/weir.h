@@ -1,5 +1,5 @@
 /* weir.h: for programs that want to tell weir what they do with a block. To be included without linking anything: where
- * weir is not loaded, the call does nothing.
+ * weir is not loaded, the calls do nothing but look whether it is.
  *
  *   weir_touch(buffer, "parsed");     an access record of the block that `buffer` points to, or into
  *
@@ -7,9 +7,23 @@
  * of these beside those of realloc, read, write and others (WEIR_TARGET_RECORDS). Any thread may call it, a signal
  * handler too; errno stays what it is, and nothing fails. `block` may be any pointer, NULL too. `hint` is a string, of
  * which the first 200 bytes are copied, or NULL. About 4,000 different ones are told apart, 1 MiB in all: words, not
- * numbers that count up. */
+ * numbers that count up.
+ *
+ *   weir_pool_alloc(buffer, n);       a pool of the program's own gives out n bytes of its memory
+ *   weir_pool_free(buffer);           and has them back
+ *
+ * At the level paranoid such a part counts as a block of its own: with the stack, the time and the thread of the call,
+ * listed in reports, and judged. A pointer into the part keeps it, one to the block around it does not; what it holds
+ * leads on from the part. It may also lie in what the program has mapped itself, or in static data, of which the rest
+ * stays what it was, but not on a stack. It ends with weir_pool_free, by the address that was given; when another part
+ * begins at that address; with the block, or when its memory is unmapped. n of 0 counts as 1. What does not lie in one
+ * block as a whole is passed over, and of parts that overlap the one that begins last counts. A million parts are
+ * noted, less under a ceiling; those that find no room, or come in a signal handler that has interrupted malloc, are
+ * counted. Any thread may call these; errno stays what it is, and nothing fails. */
 #ifndef WEIR_H
 #define WEIR_H
+
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,23 +36,39 @@ extern "C" {
 #    define WEIR_LOOKS_AT_HINT_ONLY
 #endif
 
-/* libweir.so's function has the same name, which this one cannot have too. */
+/* libweir.so's functions have the same names, which these cannot have too. What is loaded, if anything is. */
 typedef void weir_touch_function(const void *block, const char *hint) WEIR_LOOKS_AT_HINT_ONLY;
+typedef void weir_pool_alloc_function(const void *part, size_t n);
+typedef void weir_pool_free_function(const void *part);
 #if !defined(__x86_64__) || defined(__ILP32__)
 extern void weir_touch_if_loaded(const void *block, const char *hint) __asm__("weir_touch") __attribute__((weak));
+extern void weir_pool_alloc_if_loaded(const void *part, size_t n) __asm__("weir_pool_alloc") __attribute__((weak));
+extern void weir_pool_free_if_loaded(const void *part) __asm__("weir_pool_free") __attribute__((weak));
+#    define WEIR_LOADED(name) name##_function *loaded = name##_if_loaded
+#else
+/* Declares `loaded`. Not by its address, which a linker takes for 0 in a program at fixed addresses. */
+#    define WEIR_LOADED(name)                                                                                          \
+        name##_function *loaded;                                                                                       \
+        __asm__(".weak " #name "\n\tmovq " #name "@GOTPCREL(%%rip), %0" : "=r"(loaded))
 #endif
 
 static __inline__ void weir_touch(const void *block,
                                   const char *hint) __asm__("weir_touch_inline") WEIR_LOOKS_AT_HINT_ONLY;
 static __inline__ void weir_touch(const void *block, const char *hint) {
-#if !defined(__x86_64__) || defined(__ILP32__)
-    weir_touch_function *loaded = weir_touch_if_loaded;
-#else
-    /* Not by its address, which a linker takes for 0 in a program at fixed addresses. */
-    weir_touch_function *loaded;
-    __asm__(".weak weir_touch\n\tmovq weir_touch@GOTPCREL(%%rip), %0" : "=r"(loaded));
-#endif
+    WEIR_LOADED(weir_touch);
     if (loaded) loaded(block, hint);
+}
+
+static __inline__ void weir_pool_alloc(const void *part, size_t n) __asm__("weir_pool_alloc_inline");
+static __inline__ void weir_pool_alloc(const void *part, size_t n) {
+    WEIR_LOADED(weir_pool_alloc);
+    if (loaded) loaded(part, n);
+}
+
+static __inline__ void weir_pool_free(const void *part) __asm__("weir_pool_free_inline");
+static __inline__ void weir_pool_free(const void *part) {
+    WEIR_LOADED(weir_pool_free);
+    if (loaded) loaded(part);
 }
 
 #ifdef __cplusplus

@@ -51,6 +51,9 @@ const struct dump_grown *dump_grown(const struct dump *dump) {
 const struct dump_record *dump_records(const struct dump *dump) {
     return dump->sections[DUMP_RECORDS].records;
 }
+const struct dump_block *dump_pools(const struct dump *dump) {
+    return dump->sections[DUMP_POOLS].records;
+}
 const struct dump_mapping *dump_mappings(const struct dump *dump) {
     return dump->sections[DUMP_MAPPINGS].records;
 }

@@ -80,6 +80,12 @@ static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
         const struct dump_mapping *mapping = (const struct dump_mapping *)records + i;
         return index_fits(dump, DUMP_STACKS, mapping->stack) ? NULL : "a stack that does not exist";
     }
+    case DUMP_POOLS: {
+        const struct dump_block *part = (const struct dump_block *)records + i;
+        if (!index_fits(dump, DUMP_STACKS, part->stack)) return "a stack that does not exist";
+        if (part->size == 0 || part->size > UINT64_MAX - part->address) return "an impossible size";
+        return part->verdict <= DUMP_IN_USE ? NULL : "an unknown verdict";
+    }
     case DUMP_TOTALS: {
         const struct dump_total *total = (const struct dump_total *)records + i;
         return index_fits(dump, DUMP_STACKS, total->stack) ? NULL : "a stack that does not exist";
@@ -167,7 +173,8 @@ void dump_check(struct dump *dump) {
     static const uint32_t order[] = {/* what others point to comes first */
                                      DUMP_OPTIONS,  DUMP_THREADS,  DUMP_MODULES, DUMP_SEGMENTS, DUMP_FRAMES,
                                      DUMP_STACKS,   DUMP_REFUSALS, DUMP_SITES,   DUMP_GROWN,    DUMP_TOTALS,
-                                     DUMP_MAPPINGS, DUMP_RECORDS,  DUMP_JIT,     DUMP_STEPS,    DUMP_PATHS};
+                                     DUMP_MAPPINGS, DUMP_RECORDS,  DUMP_JIT,     DUMP_STEPS,    DUMP_PATHS,
+                                     DUMP_POOLS};
     check_process(dump);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
     check_malloc(dump);

@@ -63,6 +63,13 @@ void merged_find_doubts(struct merged *merged) {
         say(merged, memory_format("records: %llu accesses of blocks are missing: there was no memory, or a signal "
                                   "handler had interrupted malloc or free",
                                   (unsigned long long)unrecorded));
+    uint64_t parts = 0;
+    (void)merged_stat(merged, STAT_POOL_LOST, &parts, &highest);
+    if (parts)
+        say(merged,
+            memory_format("pools: %llu parts of blocks are missing or should have gone: there was no memory, or a "
+                          "signal handler had interrupted malloc or free",
+                          (unsigned long long)parts));
     add(merged, none, refused ? "their stacks found no memory" : "no stack could be taken");
     add(merged, lost, "outer frames could not be found, there is no unwind information");
     add(merged, guessed, "some frames were found by frame pointers and may be wrong");

@@ -45,6 +45,8 @@ static const struct {
     [DUMP_TOTALS] = {"totals", sizeof(struct dump_total), sizeof(struct dump_total)},
     [DUMP_RECORDS] = {"records", sizeof(struct dump_record), sizeof(struct dump_record)},
     [DUMP_UNACCOUNTED] = {"unaccounted", sizeof(struct dump_unaccounted), sizeof(struct dump_unaccounted)},
+    [DUMP_POOLS] = {"pools", sizeof(struct dump_block), sizeof(struct dump_block)},
+    [DUMP_SUPPRESSIONS] = {"suppressions", 1, 1},
     [DUMP_JIT] = {"jit", sizeof(struct dump_jit), sizeof(struct dump_jit)},
     [DUMP_PATHS] = {"paths", sizeof(struct dump_path), sizeof(struct dump_path)},
     [DUMP_STEPS] = {"steps", sizeof(struct dump_step), sizeof(struct dump_step)},

@@ -14,7 +14,7 @@
 #include "reporter/load/sizes.h"
 #include "shim/box/format.h"
 
-#define DUMP_SECTION_TYPES 30 /* DUMP_PROCESS to DUMP_STEPS, by number */
+#define DUMP_SECTION_TYPES 42 /* by number, DUMP_PROCESS and on; some are nobody's */
 
 struct text { /* bytes of a dump: any bytes, not terminated */
     const char *bytes;
@@ -100,6 +100,7 @@ const struct dump_class *dump_classes(const struct dump *dump);
 const struct dump_refusal *dump_refusals(const struct dump *dump);
 const struct dump_grown *dump_grown(const struct dump *dump);
 const struct dump_record *dump_records(const struct dump *dump);
+const struct dump_block *dump_pools(const struct dump *dump);
 const struct dump_mapping *dump_mappings(const struct dump *dump);
 const struct dump_memory *dump_memory_rows(const struct dump *dump);
 const struct dump_unaccounted *dump_unaccounted_ranges(const struct dump *dump);

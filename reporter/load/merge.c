@@ -102,12 +102,12 @@ static uint32_t translate(struct merged *merged, const struct dump *dump, struct
     return known->number[index] - 1;
 }
 
-/* `frames` has room for one more, which tells verdicts apart: it is no frame. */
+/* `frames` has room for one more, which tells verdicts, and blocks from pools' parts, apart: it is no frame. */
 static struct merged_site *site_with(struct merged *merged, struct merged_frame *frames, uint32_t count,
-                                     enum dump_verdict verdict) {
+                                     enum dump_verdict verdict, bool pool) {
     struct merged_site *site = NULL;
     size_t key = (count + (size_t)1) * sizeof *frames;
-    frames[count] = (struct merged_frame){verdict, UINT32_MAX, 0};
+    frames[count] = (struct merged_frame){verdict, UINT32_MAX, pool};
     HASH_FIND(hh, merged->site_table, frames, key, site);
     if (site) return site;
     site = memory_get(1, sizeof *site);
@@ -115,6 +115,7 @@ static struct merged_site *site_with(struct merged *merged, struct merged_frame 
     memcpy(site->frames, frames, key);
     site->frame_count = count;
     site->verdict = verdict;
+    site->pool = pool;
     site->newest_age = UINT64_MAX;
     merged->sites = memory_more(merged->sites, &merged->site_capacity, merged->site_count + 1, sizeof(void *));
     merged->sites[merged->site_count++] = site;
@@ -136,18 +137,26 @@ uint32_t merged_frames(struct merged *merged, const struct dump *dump, struct tr
     return stack->frames;
 }
 
-struct merged_site *merged_site_of(struct merged *merged, const struct dump *dump, struct translation *known,
-                                   uint32_t id, enum dump_verdict verdict) {
+static struct merged_site *site_of(struct merged *merged, const struct dump *dump, struct translation *known,
+                                   uint32_t id, enum dump_verdict verdict, bool pool) {
     static struct merged_frame frames[MERGED_FRAMES_MAX + 1];
-    struct merged_site *site = site_with(merged, frames, merged_frames(merged, dump, known, id, frames), verdict);
+    struct merged_site *site = site_with(merged, frames, merged_frames(merged, dump, known, id, frames), verdict, pool);
     site->flags |= id < dump_count(dump, DUMP_STACKS) ? dump_stacks(dump)[id].flags : DUMP_STACK_NONE;
     return site;
+}
+struct merged_site *merged_site_of(struct merged *merged, const struct dump *dump, struct translation *known,
+                                   uint32_t id, enum dump_verdict verdict) {
+    return site_of(merged, dump, known, id, verdict, false);
+}
+struct merged_site *merged_pool_of(struct merged *merged, const struct dump *dump, struct translation *known,
+                                   uint32_t id, enum dump_verdict verdict) {
+    return site_of(merged, dump, known, id, verdict, true);
 }
 
 #define THREADS_MOST 4096 /* of one site */
 
 /* A thread may have made blocks at several stacks of a site: of code that was compiled again. */
-static void add_thread(struct merged_site *site, const struct dump *dump, uint32_t thread, uint64_t blocks) {
+void merged_add_thread(struct merged_site *site, const struct dump *dump, uint32_t thread, uint64_t blocks) {
     size_t i = 0;
     while (i < site->thread_count && (site->threads[i].dump != dump || site->threads[i].thread != thread)) i++;
     if (i == THREADS_MOST) {
@@ -165,7 +174,7 @@ static void add_threads(struct merged_site *site, const struct dump *dump, const
     site->threads = memory_more(site->threads, &site->thread_capacity, site->thread_count + summary->threads,
                                 sizeof *site->threads);
     for (uint32_t i = 0; i < summary->threads; i++)
-        add_thread(site, dump, summary->thread[i].thread, summary->thread[i].blocks);
+        merged_add_thread(site, dump, summary->thread[i].thread, summary->thread[i].blocks);
     add_to(&site->more_thread_blocks, summary->more_threads);
 }
 
@@ -329,6 +338,7 @@ static void add_part(struct merged *merged, size_t number) {
             total);
     }
     add_inherited(merged, dump);
+    merged_add_pools(merged, number, &known);
     merged_add_growths(merged, dump, &known);
     merged_add_records(merged, dump, &known);
     merged_add_paths(merged, dump, &known);

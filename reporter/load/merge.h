@@ -64,6 +64,7 @@ struct merged_site {
     uint32_t frame_count;
     uint32_t flags; /* DUMP_STACK_… of all its stacks */
     enum dump_verdict verdict;
+    bool pool;                                  /* of parts of blocks, see DUMP_POOLS: these are in no other sums */
     bool suppressed;                            /* leaked, or it may be, and known to be so: not counted among those */
     uint64_t blocks, bytes;                     /* those that were tracked */
     struct samples block_samples, byte_samples; /* what they stand for */
@@ -163,6 +164,12 @@ uint32_t merged_frames(struct merged *merged, const struct dump *dump, struct tr
 /* Blocks of one stack that were judged differently are sites of their own. */
 struct merged_site *merged_site_of(struct merged *merged, const struct dump *dump, struct translation *known,
                                    uint32_t id, enum dump_verdict verdict);
+/* The same of parts of blocks. */
+struct merged_site *merged_pool_of(struct merged *merged, const struct dump *dump, struct translation *known,
+                                   uint32_t id, enum dump_verdict verdict);
+void merged_add_pools(struct merged *merged, size_t part, struct translation *known); /* pools.c */
+/* A maker of blocks of the site, which has room for one more. */
+void merged_add_thread(struct merged_site *site, const struct dump *dump, uint32_t thread, uint64_t blocks);
 void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known);
 void merged_add_records(struct merged *merged, const struct dump *dump, struct translation *known); /* records.c */
 void merged_free_records(struct merged_site *site);

@@ -46,6 +46,7 @@ static const char *const known[] = {"malloc",
                                     "safe_calloc",
                                     "safe_realloc",
                                     "do_xmalloc",
+                                    "weir_pool_alloc",
 
                                     "std::*",
                                     "__gnu_cxx::*",

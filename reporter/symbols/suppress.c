@@ -17,6 +17,7 @@
 
 struct reading {
     const char *path;
+    size_t program; /* as in struct suppression */
     FILE *file;
     char *text; /* the line at hand, without the spaces around it */
     char *buffer;
@@ -47,7 +48,8 @@ static char *wrong(const struct reading *r, const char *what) {
 
 static struct suppression rule_of(const struct reading *r, const char *name, bool valgrind) {
     return (struct suppression){.name = memory_text(name, strlen(name)),
-                                .path = r->path,
+                                .path = memory_text(r->path, strlen(r->path)),
+                                .program = r->program,
                                 .line = r->line,
                                 .valgrind = valgrind,
                                 .verdicts = ANY};
@@ -68,6 +70,7 @@ static void free_rule(struct suppression *rule) {
     for (size_t i = 0; i < rule->line_count; i++) free(rule->lines[i]);
     free(rule->lines);
     free(rule->name);
+    free(rule->path);
 }
 
 /* LeakSanitizer's: anywhere in the name, unless ^ or $ say where. Ours is for all of it. */
@@ -162,16 +165,69 @@ static char *read_valgrind(struct suppressions *all, struct reading *r) {
     return problem;
 }
 
+static char *read_list(struct suppressions *suppressions, struct reading *r) {
+    char *problem = NULL;
+    if (!r->file) return memory_format("%s: %s", r->path, strerror(errno));
+    while (!problem && next_word(r))
+        problem = strcmp(r->text, "{") == 0 ? read_valgrind(suppressions, r) : read_lsan(suppressions, r);
+    if (!problem && ferror(r->file)) problem = memory_format("%s: %s", r->path, strerror(errno));
+    free(r->buffer);
+    (void)fclose(r->file);
+    return problem;
+}
+
 char *suppress_read(struct suppressions *suppressions, const char *path) {
     struct reading r = {.path = path, .file = fopen(path, "re")};
-    char *problem = NULL;
-    if (!r.file) return memory_format("%s: %s", path, strerror(errno));
-    while (!problem && next_word(&r))
-        problem = strcmp(r.text, "{") == 0 ? read_valgrind(suppressions, &r) : read_lsan(suppressions, &r);
-    if (!problem && ferror(r.file)) problem = memory_format("%s: %s", path, strerror(errno));
-    free(r.buffer);
-    (void)fclose(r.file);
-    return problem;
+    return read_list(suppressions, &r);
+}
+
+/* --- lists of programs --- */
+
+static bool is_module(const struct merged_module *m, const struct dump *dump, const struct dump_module *d) {
+    struct text path = dump_text(dump, d->path);
+    if (m->build_id_length != d->build_id_length) return false;
+    if (d->build_id_length) return memcmp(m->build_id, d->build_id, d->build_id_length) == 0;
+    return m->fingerprint == d->fingerprint && m->path.length == path.length &&
+           memcmp(m->path.bytes, path.bytes, path.length) == 0;
+}
+
+/* The program's number among the merged modules, plus one; 0: no stack has it. */
+static size_t program_of(const struct merged *merged, const struct dump *dump) {
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_MODULES); i++)
+        for (size_t j = 0; (dump_modules(dump)[i].flags & DUMP_MODULE_PROGRAM) && j < merged->module_count; j++)
+            if (is_module(merged->modules[j], dump, &dump_modules(dump)[i])) return j + 1;
+    return 0;
+}
+
+static bool same_list(const struct dump *a, const struct dump *b) {
+    const struct section *x = &a->sections[DUMP_SUPPRESSIONS], *y = &b->sections[DUMP_SUPPRESSIONS];
+    return dump_has(a, DUMP_SUPPRESSIONS) && x->count == y->count &&
+           memcmp(x->records, y->records, (size_t)x->count) == 0;
+}
+
+/* An earlier part's is the same, of the same program: each child of fork has it. */
+static bool came_before(const struct merged *merged, size_t part, size_t program) {
+    for (size_t i = 0; i < part; i++)
+        if (!merged->parts[i].older && same_list(merged->parts[i].dump, merged->parts[part].dump) &&
+            program_of(merged, merged->parts[i].dump) == program)
+            return true;
+    return false;
+}
+
+void suppress_add_programs(struct suppressions *suppressions, const struct merged *merged,
+                           void (*problem)(const char *what)) {
+    for (size_t i = 0; i < merged->part_count; i++) {
+        const struct dump *dump = merged->parts[i].dump;
+        size_t size = (size_t)dump_count(dump, DUMP_SUPPRESSIONS), program = size ? program_of(merged, dump) : 0;
+        if (merged->parts[i].older || !program || came_before(merged, i, program)) continue;
+        struct text name = dump_text(dump, dump->process.name);
+        char *path = memory_format("%.*s's own list", (int)name.length, name.bytes);
+        struct reading r = {path, program, .file = fmemopen(dump->sections[DUMP_SUPPRESSIONS].records, size, "r")};
+        char *what = read_list(suppressions, &r);
+        if (what) problem(what);
+        free(what);
+        free(path);
+    }
 }
 
 void suppress_free(struct suppressions *suppressions) {
@@ -291,11 +347,17 @@ static void unfold(struct stack *stack, char **paths, const struct merged_site *
     }
 }
 
+static bool is_on(size_t program, const struct merged_site *site) {
+    for (uint32_t i = 0; program && i < site->frame_count; i++)
+        if (site->frames[i].module + (size_t)1 == program) return true;
+    return program == 0;
+}
+
 static struct suppression *covering(struct suppressions *all, const struct merged_site *site,
                                     const struct stack *stack) {
     for (size_t i = 0; i < all->count; i++) {
         struct suppression *rule = &all->rules[i];
-        if (!(rule->verdicts & BIT(site->verdict))) continue;
+        if (!(rule->verdicts & BIT(site->verdict)) || !is_on(rule->program, site)) continue;
         if (rule->valgrind ? valgrind_covers(rule, stack) : lsan_covers(rule, stack)) return rule;
     }
     return NULL;

@@ -17,8 +17,9 @@
 #include "reporter/symbols/symbols.h"
 
 struct suppression {
-    char *name; /* the pattern, or Valgrind's name */
-    const char *path;
+    char *name;        /* the pattern, or Valgrind's name */
+    char *path;        /* of the list */
+    size_t program;    /* number of a merged module, plus one: only stacks that it is on; 0: any */
     unsigned line;     /* of the file, from 1 */
     bool valgrind;     /* else LeakSanitizer's */
     unsigned verdicts; /* bits 1 << enum dump_verdict that it covers */
@@ -35,6 +36,12 @@ struct suppressions {
 
 /* Adds what is in a file. NULL, or what is wrong with it: "FILE:LINE: …"; the caller frees that. */
 char *suppress_read(struct suppressions *suppressions, const char *path);
+
+/* Adds the lists that programs have brought along in their dumps, each for stacks that the program is on. What is wrong
+ * with one is told in `problem`, and the rest of it left out; the caller frees that. NULL: nothing is. Of built merged
+ * dumps. */
+void suppress_add_programs(struct suppressions *suppressions, const struct merged *merged,
+                           void (*problem)(const char *what));
 
 /* Marks the sites that are leaked, or may be, and that a rule covers: the first one counts them. Of built merged dumps,
  * which must be sorted again. */

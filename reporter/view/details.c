@@ -168,6 +168,22 @@ static void print_amount(const struct view *view, const struct merged_site *site
                       site->sizes.count ? units_count(site->sizes.largest) : "?");
 }
 
+/* A block that size is rarely one thing. */
+#define CHUNK (1u << 20)
+
+static bool has_pools(const struct merged *merged) {
+    for (size_t i = 0; i < merged->site_count; i++)
+        if (merged->sites[i]->pool) return true;
+    return false;
+}
+
+static void print_inside(const struct view *view, const struct merged_site *site) {
+    if (site->pool)
+        (void)fprintf(view->out, "    Given out by a pool of the program's, inside of its blocks\n");
+    else if (site->verdict == DUMP_IN_USE && average(site) >= CHUNK && !has_pools(view->merged))
+        (void)fprintf(view->out, "    What lies inside is the program's own (weir_pool_alloc tells: libweir(7))\n");
+}
+
 static void print_site(const struct view *view, const struct merged_site *site) {
     char *place = NULL, *name = frames_site(view, site, FUNCTION_MOST, &place);
     char *a_block =
@@ -179,6 +195,7 @@ static void print_site(const struct view *view, const struct merged_site *site) 
     (void)fprintf(view->out, "\n%s#%zu  %s:%s %s %s, %s\n", bold, site->id, view_title(site), plain, name, place,
                   a_block);
     print_amount(view, site);
+    print_inside(view, site);
     if (view->merged->counted > 1)
         (void)fprintf(view->out, "    In %u of %zu processes\n", site->parts, view->merged->counted);
     view_records(view, site);

@@ -246,6 +246,8 @@ char *explain_root(const struct view *view, const struct dump *dump, const struc
         return memory_format("what a timer gives back");
     case ROOT_EMERGENCY:
         return memory_format("memory that is set aside for signal handlers");
+    case ROOT_POOL:
+        return memory_format("a part of a pool");
     case ROOT_POSSIBLE:
         return memory_format("a block that may be in use");
     case ROOT_LEAKED:

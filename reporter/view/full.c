@@ -28,6 +28,7 @@ static const char *const stat_names[] = {[STAT_DIRECT_COUNT] = "direct: live blo
                                          [STAT_FOREIGN_FREES] = "frees of foreign pointers",
                                          [STAT_BAD_FREES] = "double, interior and wild frees",
                                          [STAT_MODULES_LOST] = "modules that could not be noted",
+                                         [STAT_POOL_LOST] = "parts of blocks that were not noted",
                                          [STAT_RECORDS_LOST] = "accesses that were not recorded",
                                          [STAT_MISMATCHES] = "given back by other functions",
                                          [STAT_JUMPS] = "jumps out of malloc or free",

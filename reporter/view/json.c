@@ -294,6 +294,7 @@ static void put_site(struct json *json, const struct view *view, const struct me
     json_string(json, "verdict", view_verdict(site->verdict));
     json_bool(json, "indirect", site->verdict == DUMP_INDIRECT);
     json_bool(json, "suppressed", site->suppressed);
+    json_bool(json, "pool", site->pool);
     put_amounts(json, view->merged, &site->all_bytes, &site->all_blocks, site->blocks);
     json_number(json, "pinned", site->pinned);
     json_known(json, "smallest", site->sizes.count, site->sizes.smallest);

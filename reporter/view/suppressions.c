@@ -24,13 +24,21 @@ static void print_rule(const struct view *view, const struct suppression *rule) 
     free(path);
 }
 
+/* Of a program's own list only what has covered something is told. */
+static bool any_is_told(const struct suppressions *all) {
+    for (size_t i = 0; all && i < all->count; i++)
+        if (all->rules[i].sites || !all->rules[i].program) return true;
+    return false;
+}
+
 void view_suppressions(const struct view *view) {
-    if (!view->suppressions || !view->suppressions->count) return;
+    if (!any_is_told(view->suppressions)) return;
     (void)fprintf(view->out, "\n%s    SUPPRESSED       BLOCKS    SITES  BY%s\n", view->options.colour ? "\033[1m" : "",
                   view->options.colour ? "\033[0m" : "");
     for (int used = 1; used >= 0; used--)
         for (size_t i = 0; i < view->suppressions->count; i++)
-            if ((view->suppressions->rules[i].sites > 0) == used) print_rule(view, &view->suppressions->rules[i]);
+            if ((view->suppressions->rules[i].sites > 0) == used && (used || !view->suppressions->rules[i].program))
+                print_rule(view, &view->suppressions->rules[i]);
 }
 
 /* What neither tool's patterns can say for itself stands for anything there. */

@@ -36,6 +36,30 @@ void arena_track(enum arena_tracking which) {
     if (tls.depth == 0 && !arena_gate_is_shut()) arena_take_changes();
 }
 
+static void ignore_left(uint32_t blocks) {
+    tls.ignores_left = blocks;
+    for (size_t i = 0; blocks > 0 && i < ARRAY_LENGTH(tls.direct); i++) tls.direct[i] = &slab_empty;
+    if (blocks == 0 && tls.heap) heap_publish(tls.heap);
+}
+
+void arena_ignore(bool begins) {
+    bool outermost = arena_enter();
+    tls.ignores += begins ? 1 : UINT32_MAX;
+    /* Inside a handler that has interrupted weir nobody may change the table. */
+    if (outermost && slices_has_sides() && begins && tls.ignores == 1) ignore_left(ARENA_IGNORES);
+    if (outermost && tls.ignores == 0) ignore_left(0);
+    arena_leave(outermost);
+}
+
+bool arena_ignores_one(void) {
+    if (tls.ignores_left == 0) return false;
+    if (tls.ignores_left == 1)
+        ignore_left(0);
+    else
+        tls.ignores_left--;
+    return true;
+}
+
 void arena_set_rate(uint64_t samples) {
     sample_set_rate(samples);
 }

@@ -28,10 +28,17 @@ bool arena_start(const struct arena_wishes *wishes);
 enum arena_tracking { ARENA_TRACKS_NONE, ARENA_TRACKS_SAMPLES, ARENA_TRACKS_ALL };
 void arena_track(enum arena_tracking which);
 void arena_set_rate(uint64_t samples); /* a second, at most */
-size_t arena_plan(bool tracks);        /* bytes of address space that it will ask for; may be called before it starts */
-size_t arena_dear_size(void); /* of an arena that is small because address space costs much here; 0: it is not */
-bool arena_can_track(void);   /* there was address space for the entries */
-bool arena_is_used(void);     /* some thread has asked for a small block */
+
+/* A scope of this thread's begins, or ends, whose blocks are to be noted in their entries (tls.ignores). So they are
+ * all to be tracked, and no allocation is a fast one: of the first ARENA_IGNORES blocks, since some programs never
+ * leave. Whether one that is made now is one of these; between enter and leave. */
+#define ARENA_IGNORES 10000u
+void arena_ignore(bool begins);
+bool arena_ignores_one(void);
+size_t arena_plan(bool tracks); /* bytes of address space that it will ask for; may be called before it starts */
+size_t arena_dear_size(void);   /* of an arena that is small because address space costs much here; 0: it is not */
+bool arena_can_track(void);     /* there was address space for the entries */
+bool arena_is_used(void);       /* some thread has asked for a small block */
 
 /* --- between enter and leave --- */
 

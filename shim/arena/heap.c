@@ -22,7 +22,7 @@ static void publish(const struct heap *h, unsigned class, struct slab *s) {
     size_t size = class_size(class);
     if (size > SMALL_MAX || tls.heap != h) return;
     size_t first = class == 0 ? 0 : (class_size(class - 1) >> 4) + 1;
-    if (!s || arena.tracks_all) s = &slab_empty;
+    if (!s || arena.tracks_all || tls.ignores_left) s = &slab_empty;
     for (size_t i = first; i <= size >> 4; i++) tls.direct[i] = s;
 }
 

@@ -119,11 +119,14 @@ ALWAYS_INLINE void side_set_grown(struct side *s, uint32_t stack, uint64_t time)
     s->grown_low = (uint16_t)at;
 }
 
-/* A live entry's low 7 bits tell before how many forks it was made (box/state.h), the next one whether there are access
- * records of its block (box/records.h). */
-enum side_state { SIDE_NEVER = 0, SIDE_LIVE = 0x4c495600, SIDE_FREED = 0x46524545 };
-#define SIDE_RECORDED       128u
-#define SIDE_IS_LIVE(state) (((state) & ~255u) == SIDE_LIVE)
+/* A live entry's low 7 bits tell before how many forks it was made (box/state.h), the others what is known of its block
+ * elsewhere: a free that finds one of them takes the long way. */
+enum side_state { SIDE_NEVER = 0, SIDE_LIVE = 0x4c495000, SIDE_FREED = 0x46524545 };
+#define SIDE_RECORDED       128u /* there are access records of it (box/records.h) */
+#define SIDE_IGNORED        256u /* the program has said that it is no leak (box/ignored.h) */
+#define SIDE_POOLED         512u /* a pool of the program's has given out parts of it (box/pools.h) */
+#define SIDE_NOTES          (SIDE_RECORDED | SIDE_IGNORED | SIDE_POOLED)
+#define SIDE_IS_LIVE(state) (((state) & ~1023u) == SIDE_LIVE)
 
 enum slab_kind { KIND_NONE = 0, KIND_SLAB, KIND_RUN, KIND_TAIL, KIND_EMERGENCY, KIND_KEPT /* a run, see kept.h */ };
 
@@ -288,6 +291,8 @@ struct tls {
     uint64_t refused_bytes, refused_used;      /* what it refused, and what was in use then */
     uint32_t thread;                           /* kernel thread id, 0: not asked yet */
     uint32_t thread_owner;                     /* the process in which it was asked */
+    uint32_t ignores;                          /* scopes that it is in whose blocks are no leaks (box/ignored.h) */
+    uint32_t ignores_left; /* blocks that are yet to be tracked for that, whichever others are; see arena_ignore */
 };
 extern __thread struct tls tls HIDDEN;
 

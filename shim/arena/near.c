@@ -70,6 +70,7 @@ ALWAYS_INLINE bool is_due(struct heap *h, struct slab *s, size_t n) {
 
 void *near_pop(size_t n) {
     struct heap *h = tls.heap;
+    if (unlikely(tls.ignores_left != 0)) return NULL;
     if (n > CLASS_MAX) return pop_run(n);
     if (tls.limit == 0 || tls.self == NO_HEAP) return NULL; /* a gate is shut */
     if (atomic_load_explicit(&h->queue, memory_order_relaxed) || heap_is_asked(h)) return NULL;

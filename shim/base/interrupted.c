@@ -159,6 +159,20 @@ static void make_less(const struct call *c) {
     }
 }
 
+/* A signal of the program's that comes before the kernel is asked ends it, too; but what is left is told as of when
+ * weir's signal came. */
+static long restart(const struct call *c) {
+    struct arguments arguments = handler_arguments(c);
+    long at = c->number == SYS_nanosleep ? 1 : c->number == SYS_clock_nanosleep ? 3 : -1;
+    struct timespec *rest = at < 0 ? NULL : (void *)arguments.of[at], none = {0, 0}, before = rest ? *rest : none;
+    long result = handler_restart(c->mask);
+    if (result == -EINTR && rest && rest->tv_sec == before.tv_sec && rest->tv_nsec == before.tv_nsec) {
+        uint64_t left = handler_ns(rest);
+        *rest = handler_time(left - min_size(left, clock_now() - c->came));
+    }
+    return result;
+}
+
 static void go_on(const struct call *c) {
     long result = -EINTR;
     switch (way_of(c)) {
@@ -172,7 +186,7 @@ static void go_on(const struct call *c) {
         make_again(c);
         return;
     case RESTART:
-        if (FILTER_ALLOWS(SYS_restart_syscall, 0, 0, 0)) result = handler_restart(c->mask);
+        if (FILTER_ALLOWS(SYS_restart_syscall, 0, 0, 0)) result = restart(c);
         break;
     case TIMED:
         result = handler_wait(c);

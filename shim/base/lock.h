@@ -4,8 +4,8 @@
  * guards is written in an order in which every half-done state is safe for a child that finds it: at worst something
  * is lost to that child, never handed out twice.
  *
- * Lock order: LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES; LOCK_MODULES, and each of LOCK_RECORDS, alone. Nothing is locked
- * while unwinding, none is held across a callback. The writer of a dump holds LOCK_DUMP over all that it does
+ * Lock order: LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES; LOCK_MODULES, and each of LOCK_RECORDS and LOCK_POOLS, alone. Nothing
+ * is locked while unwinding, none is held across a callback. The writer of a dump holds LOCK_DUMP over all that it does
  * (box/dump.h); nobody waits for that one for ever. A signal handler never waits for these: a thread inside weir is
  * marked busy (see arena/heap.h). */
 #ifndef WEIR_BASE_LOCK_H
@@ -21,8 +21,9 @@ enum lock_name {
     LOCK_SLICES,
     LOCK_MODULES,
     LOCK_DUMP,
-    LOCK_RECORDS, /* a share of the access records each, LOCK_STRIPES of them */
-    LOCKS = LOCK_RECORDS + LOCK_STRIPES
+    LOCK_RECORDS,                             /* a share of the access records each, LOCK_STRIPES of them */
+    LOCK_POOLS = LOCK_RECORDS + LOCK_STRIPES, /* the same of pools' parts */
+    LOCKS = LOCK_POOLS + LOCK_STRIPES
 };
 
 /* The page that forks wipe. `owner` is the process that these locks work for; 0 tells a child that it is new. */

@@ -4,7 +4,6 @@
 #include "shim/base/start.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
-#include "shim/base/values.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -169,6 +168,9 @@ static bool read_dump_at(const char *s) {
 static bool read_leaks(const char *s) {
     return read_list(str_equal(s, "off") ? "none" : s, leak_events, ARRAY_LENGTH(leak_events), &options.leaks);
 }
+static bool read_scan(const char *s) {
+    return value_scan(s, &options.scan);
+}
 static bool read_on_watermark(const char *s) {
     return read_list(s, watermark_actions, ARRAY_LENGTH(watermark_actions), &options.on_watermark);
 }
@@ -310,6 +312,9 @@ static void print_dump_at(struct text *t) {
 static void print_leaks(struct text *t) {
     print_list(t, leak_events, ARRAY_LENGTH(leak_events), options.leaks);
 }
+static void print_scan(struct text *t) {
+    value_scan_print(t, &options.scan);
+}
 static void print_signal(struct text *t) {
     text_add_number(t, (uint64_t)options.signal);
 }
@@ -369,6 +374,9 @@ static const struct option {
      .otherwise = "not a list of exit, signal, limit, or none; exit,signal,limit is used"},
     {"WEIR_LEAKS", .live = true, .read = read_leaks, .print = print_leaks,
      .otherwise = "not a list of exit, signal, or off; off is used"},
+    {"WEIR_SCAN", .live = true, .read = read_scan, .print = print_scan,
+     .otherwise =
+         "not a list of unaligned, tags=0xMASK (bits 0 to 3 and 47 to 63), roots=all, roots=lsan; roots=all is used"},
     {"WEIR_SIGNAL", .read = read_signal, .print = print_signal,
      .otherwise = "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
     {"WEIR_ON_ERROR", .live = true, .read = read_on_error, .print = print_on_error,

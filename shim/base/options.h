@@ -4,6 +4,7 @@
 #define WEIR_BASE_OPTIONS_H
 
 #include "shim/base/base.h"
+#include "shim/base/values.h"
 
 enum option_level { LEVEL_DISABLED, LEVEL_SIMPLE, LEVEL_ADVANCED, LEVEL_PARANOID };
 enum option_on_error { ON_ERROR_ABORT, ON_ERROR_REPORT };
@@ -39,6 +40,7 @@ struct options {
     unsigned depth;              /* WEIR_DEPTH, frames, 1 to OPTION_DEPTH_MAX */
     unsigned target_records;     /* WEIR_TARGET_RECORDS, 0 to OPTION_TARGET_RECORDS_MAX */
     unsigned leaks;              /* WEIR_LEAKS, LEAKS_AT_… */
+    struct scan_wishes scan;     /* WEIR_SCAN */
     unsigned dump_at;            /* WEIR_DUMP_AT, DUMP_ON_… */
     int signal;                  /* WEIR_SIGNAL, number; 0: none */
     const char *output;          /* WEIR_OUTPUT, a template */

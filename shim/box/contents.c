@@ -10,6 +10,7 @@
 #include "shim/box/modules.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
+#include "shim/box/suppressed.h"
 #include "shim/box/totals.h"
 #include "shim/ceiling/ceiling.h"
 #include "shim/ceiling/owners.h"
@@ -110,6 +111,12 @@ static void add_to_site(struct contents *c, const struct dump_block *b, uint64_t
     note_thread_of(c, site, b->thread);
 }
 
+void contents_note_leak(struct contents *c, uint32_t stack, uint64_t bytes) {
+    if (!c->sites) return;
+    c->sites[stack].leaked_blocks++;
+    c->sites[stack].leaked_bytes += bytes;
+}
+
 uint32_t contents_stack(struct contents *c, uint32_t stack) {
     return named_number(&c->named, stack);
 }
@@ -190,12 +197,13 @@ static void write_sites(struct contents *c) {
     writer_begin(&c->w, DUMP_SITES, sizeof(struct dump_site));
     for (uint32_t i = 0; c->sites && i < c->named.count; i++) {
         const struct site_sum *s = &c->sites[i];
+        if (c->verdicts.known) leaks_add(&c->leaks, named_id(&c->named, i), s->leaked_blocks, s->leaked_bytes);
         if (s->blocks == 0) continue;
-        leaks_add(&c->leaks, named_id(&c->named, i), s->leaked_blocks, s->leaked_bytes);
         struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, 0, 0, s->pinned};
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);
+    suppressed_end();
 }
 
 static void add_span(void *context, const struct arena_span *span) {
@@ -311,6 +319,7 @@ void contents_write_blocks(struct contents *c) {
     if (!c->memory_seen) memory_seen(&c->memory);
     write_grown(c);
     contents_write_records(c);
+    contents_write_pools(c);
     write_mappings(c);
     if (listed) count_older(c);
     if (c->tracked > c->stats.blocks) c->tracked = c->stats.blocks;
@@ -392,6 +401,15 @@ static void write_memory(struct contents *c) {
     writer_end(&c->w);
 }
 
+static void write_suppressions(struct contents *c) {
+    size_t length;
+    const char *list = suppressed_list(&length);
+    if (length == 0) return;
+    writer_begin(&c->w, DUMP_SUPPRESSIONS, 1);
+    writer_add(&c->w, list, length);
+    writer_end(&c->w);
+}
+
 void contents_write_rest(struct contents *c) {
     struct jit jit = {0};
     write_totals(c);
@@ -401,6 +419,7 @@ void contents_write_rest(struct contents *c) {
     write_classes(c);
     write_memory(c);
     write_threads(c);
+    write_suppressions(c);
     writer_begin(&c->w, DUMP_STRINGS, 1);
     writer_add(&c->w, c->strings, c->strings_length);
     writer_end(&c->w);

@@ -43,8 +43,10 @@ void contents_write_blocks(struct contents *c);
 void contents_write_rest(struct contents *c);
 /* The number in the dump of the stack with this id; 0 for one that it cannot have. Before contents_write_rest. */
 uint32_t contents_stack(struct contents *c, uint32_t stack);
-void contents_note_thread(struct contents *c, uint32_t thread); /* whose name is to be told */
-void contents_write_records(struct contents *c);                /* contents_records.c */
+void contents_note_thread(struct contents *c, uint32_t thread);              /* whose name is to be told */
+void contents_write_records(struct contents *c);                             /* contents_records.c */
+void contents_write_pools(struct contents *c);                               /* contents_pools.c */
+void contents_note_leak(struct contents *c, uint32_t stack, uint64_t bytes); /* of a stack's number; beside blocks */
 uint64_t contents_stack_count(void);
 uint64_t contents_stacks_lost(void);
 

@@ -15,6 +15,7 @@
 #include "shim/ceiling/ceiling.h"
 #include "shim/ceiling/mappings.h"
 #include "shim/box/modules.h"
+#include "shim/box/pools.h"
 #include "shim/box/records.h"
 #include "shim/box/state.h"
 
@@ -146,6 +147,7 @@ static void write_stats(struct contents *c) {
         {STAT_FOREIGN_FREES, 0, t.foreign_frees},
         {STAT_BAD_FREES, 0, t.bad_frees},
         {STAT_RECORDS_LOST, 0, records_lost()},
+        {STAT_POOL_LOST, 0, pools_lost()},
         {STAT_MODULES_LOST, 0, modules_lost()},
         {STAT_MISMATCHES, 0, t.mismatches},
         {STAT_JUMPS, 0, t.jumps},

@@ -57,19 +57,21 @@ enum dump_section_type {
     DUMP_THREADS = 13,  /* struct dump_thread[] */
     DUMP_GROWN = 14,    /* struct dump_grown[]: the blocks that realloc made larger, or as many of them as were noted */
     DUMP_MEMORY = 15,   /* struct dump_memory[]: where the process's memory is */
-    DUMP_UNACCOUNTED = 16, /* struct dump_unaccounted[]: what nobody accounts for of it, the largest first */
-    DUMP_MAPPINGS = 17,    /* struct dump_mapping[]: the program's own mappings, as far as they are charged */
-    DUMP_TOTALS = 18,      /* struct dump_total[]: what was added up of each stack, ever */
-    DUMP_RECORDS = 19,     /* struct dump_record[]: where live blocks were accessed, those of a block in any order */
-    DUMP_JIT = 27,         /* struct dump_jit[]: names of code outside of any module, where frames are in such */
-    DUMP_PATHS = 28,       /* struct dump_path[]: of sites whose blocks were judged, one way to one of them */
-    DUMP_STEPS = 29,       /* struct dump_step[]: the blocks on these ways */
-    DUMP_END = 0x444e45    /* "END"; no payload */
+    DUMP_UNACCOUNTED = 16,  /* struct dump_unaccounted[]: what nobody accounts for of it, the largest first */
+    DUMP_MAPPINGS = 17,     /* struct dump_mapping[]: the program's own mappings, as far as they are charged */
+    DUMP_TOTALS = 18,       /* struct dump_total[]: what was added up of each stack, ever */
+    DUMP_RECORDS = 19,      /* struct dump_record[]: where live blocks were accessed, those of a block in any order */
+    DUMP_JIT = 27,          /* struct dump_jit[]: names of code outside of any module, where frames are in such */
+    DUMP_PATHS = 28,        /* struct dump_path[]: of sites whose blocks were judged, one way to one of them */
+    DUMP_STEPS = 29,        /* struct dump_step[]: the blocks on these ways */
+    DUMP_SUPPRESSIONS = 40, /* bytes: the list of the program's own __lsan_default_suppressions(), where it has one */
+    DUMP_POOLS = 41,        /* struct dump_block[]: parts of blocks that pools of the program's have given out */
+    DUMP_END = 0x444e45     /* "END"; no payload */
 };
 
 struct dump_section {
     uint32_t type;       /* enum dump_section_type */
-    uint32_t stride;     /* bytes of one record; 1 for DUMP_STRINGS, 0 for DUMP_END */
+    uint32_t stride;     /* bytes of one record; 1 for DUMP_STRINGS and DUMP_SUPPRESSIONS, 0 for DUMP_END */
     uint64_t length;     /* payload bytes, without padding; a multiple of stride */
     uint32_t crc;        /* CRC-32C of the payload */
     uint32_t header_crc; /* CRC-32C of the 20 bytes before this one */
@@ -345,7 +347,8 @@ enum dump_stat_id {
     STAT_SCAN_ROOTS = 62,     /* bytes of roots that were read */
     STAT_SCAN_BLOCKS = 63,    /* bytes of blocks */
     STAT_SCAN_NOT_HELD = 64,  /* threads that could not be held: what they point to is not all known */
-    STAT_LEAKED_COUNT = 65,   /* live blocks, tracked or not, that nothing leads to */
+    STAT_LEAKED_COUNT = 65,   /* live blocks, and parts in DUMP_POOLS, that nothing leads to; what those have their
+                                 blocks have not */
     STAT_LEAKED_BYTES = 66,   /* of those: asked for where they are tracked, else of their places; likewise below */
     STAT_INDIRECT_COUNT = 67, /* that only leaked ones lead to */
     STAT_INDIRECT_BYTES = 68,
@@ -354,7 +357,8 @@ enum dump_stat_id {
     STAT_REACHED_COUNT = 71, /* that the program can reach */
     STAT_REACHED_BYTES = 72,
     STAT_SCAN_PAUSE = 73, /* ns for which a program that goes on stood still; 0: it has ended */
-    STAT_SCAN_APART = 74 /* ns since the search that this one is compared with: leaked is what both found so; 0: none */
+    STAT_SCAN_APART = 74, /* ns since the search that this one is compared with: leaked is what both found; 0: none */
+    STAT_POOL_LOST = 100  /* parts of blocks that could not be noted */
 };
 
 struct dump_stat {

@@ -4,10 +4,20 @@
 #include "shim/base/text.h"
 #include "shim/box/modules.h"
 #include "shim/box/state.h"
+#include "shim/box/suppressed.h"
+
+#include <stdatomic.h>
 
 void leaks_add(struct leaks *l, uint32_t stack, uint64_t blocks, uint64_t bytes) {
     if (blocks == 0) return;
+    if (suppressed_covers(stack)) {
+        l->suppressed++;
+        l->suppressed_blocks += blocks;
+        l->suppressed_bytes += bytes;
+        return;
+    }
     l->sites++;
+    l->blocks += blocks;
     uint32_t at = l->shown;
     while (at > 0 && l->site[at - 1].bytes < bytes) at--;
     if (at == LEAKS_SHOWN) return;
@@ -16,7 +26,7 @@ void leaks_add(struct leaks *l, uint32_t stack, uint64_t blocks, uint64_t bytes)
     l->site[at] = (struct leak){bytes, blocks, stack};
 }
 
-static void add_amount(struct text *t, uint64_t blocks, uint64_t bytes) {
+void leaks_add_amount(struct text *t, uint64_t blocks, uint64_t bytes) {
     text_add_number(t, blocks);
     text_add(t, blocks == 1 ? " block, " : " blocks, ");
     text_add_number(t, bytes);
@@ -26,7 +36,7 @@ static void add_amount(struct text *t, uint64_t blocks, uint64_t bytes) {
 static void tell_site(const struct leak *s) {
     struct text t = {0};
     text_add(&t, "weir: LEAK: ");
-    add_amount(&t, s->blocks, s->bytes);
+    leaks_add_amount(&t, s->blocks, s->bytes);
     text_add(&t, s->blocks == 1 ? " was" : " were");
     text_add(&t, " not freed before ");
     text_add(&t, s->blocks == 1 ? "it became unreachable" : "they became unreachable");
@@ -38,10 +48,10 @@ static void tell_site(const struct leak *s) {
 static void tell_all(const struct leaks *l, const struct verdicts *v) {
     struct text t = {0};
     text_add(&t, "weir: LEAK: ");
-    add_amount(&t, v->blocks[DUMP_LEAKED], v->bytes[DUMP_LEAKED]);
+    leaks_add_amount(&t, v->blocks[DUMP_LEAKED], v->bytes[DUMP_LEAKED]);
     text_add(&t, v->blocks[DUMP_LEAKED] == 1 ? " was not freed before it became unreachable"
                                              : " were not freed before they became unreachable");
-    if (l->sites == 0) text_add(&t, "; none of them was sampled");
+    if (l->sites == 0 && state_tracking()) text_add(&t, "; none of them was sampled");
     message_send(&t);
     for (uint32_t i = 0; i < l->shown; i++) {
         struct text s = {0};
@@ -53,18 +63,51 @@ static void tell_all(const struct leaks *l, const struct verdicts *v) {
     }
 }
 
-void leaks_tell(const struct leaks *l, const struct verdicts *v, const char *dump) {
-    if (options.run || !v->known || v->blocks[DUMP_LEAKED] == 0) return;
-    if (state_of_process.sampled)
+bool leaks_any(const struct leaks *l, const struct verdicts *v) {
+    if (!v->known) return false;
+    bool all_have_sites = state_tracking() && !state_of_process.sampled;
+    return l->sites > 0 || (l->suppressed == 0 && v->blocks[DUMP_LEAKED] > 0 && !all_have_sites);
+}
+
+static void tell_sites(const struct leaks *l, const struct verdicts *v) {
+    if (state_of_process.sampled || !state_tracking())
         tell_all(l, v);
     else
         for (uint32_t i = 0; i < l->shown; i++) tell_site(&l->site[i]);
+}
+
+static void add_more_sites(struct text *t, const struct leaks *l, const char *behind) {
+    if (l->sites <= l->shown) return;
+    text_add_number(t, l->sites - l->shown);
+    text_add(t, l->sites - l->shown == 1 ? " more place" : " more places");
+    text_add(t, behind);
+}
+
+void leaks_tell_check(const struct leaks *l, const struct verdicts *v) {
+    struct text more = {0}, borne = {0};
+    if (leaks_any(l, v)) tell_sites(l, v);
+    text_add(&more, "weir: LEAK: ");
+    add_more_sites(&more, l, "");
+    if (l->sites > l->shown) message_send(&more);
+    if (l->suppressed == 0) return;
+    text_add(&borne, "weir: suppressed by the program's own list: ");
+    leaks_add_amount(&borne, l->suppressed_blocks, l->suppressed_bytes);
+    message_send(&borne);
+}
+
+static _Atomic bool told;
+
+void leaks_tell_no_more(void) {
+    atomic_store_explicit(&told, true, memory_order_relaxed);
+}
+
+void leaks_tell(const struct leaks *l, const struct verdicts *v, const char *dump) {
+    if (options.run || atomic_load_explicit(&told, memory_order_relaxed)) return;
+    if (!v->known || v->blocks[DUMP_LEAKED] == 0 || (l->sites == 0 && l->suppressed > 0)) return;
+    tell_sites(l, v);
     struct text t = {0};
     text_add(&t, "weir: LEAK: ");
-    if (l->sites > l->shown) {
-        text_add_number(&t, l->sites - l->shown);
-        text_add(&t, l->sites - l->shown == 1 ? " more place; " : " more places; ");
-    }
+    add_more_sites(&t, l, "; ");
     text_add(&t, "weir report ");
     text_add(&t, dump);
     message_send(&t);

@@ -18,6 +18,8 @@ static struct resident_reader pages;
 static struct mapping_reader mappings;
 static uintptr_t stacks[STACKS_MAX]; /* an address in each, sorted */
 static size_t stack_count;
+static uint32_t stacks_of; /* the process whose they are */
+static bool stacks_known;
 
 static void path_of(struct text *t, uint32_t pid, const char *name) {
     *t = (struct text){0};
@@ -84,9 +86,14 @@ static void find_stacks(uint32_t pid) {
     sort_stacks();
 }
 
-static bool has_stack(struct memory *m, uintptr_t from, uintptr_t end) {
-    if (!m->stacks_known) find_stacks(m->pid);
-    m->stacks_known = true;
+void memory_of_process(uint32_t pid) {
+    stacks_of = pid;
+    stacks_known = false;
+}
+
+bool memory_has_stack(uintptr_t from, uintptr_t end) {
+    if (!stacks_known) find_stacks(stacks_of);
+    stacks_known = true;
     size_t low = 0, high = stack_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -144,12 +151,11 @@ bool memory_is_of_module(uintptr_t address) {
 }
 
 /* Whose all of [from, end) is that is neither weir's nor what the program mapped itself. */
-static enum dump_memory_kind kind_of_others(struct memory *m, const struct mapping *of, uintptr_t from, uintptr_t end,
-                                            const char *path) {
+static enum dump_memory_kind kind_of_others(const struct mapping *of, uintptr_t from, uintptr_t end, const char *path) {
     if (of->shared) return MEMORY_SHARED;
     if (of->of_file || memory_is_of_module(from)) return MEMORY_FILES;
     if (str_equal(path, "[heap]")) return MEMORY_BREAK;
-    return str_equal(path, "[stack]") || has_stack(m, from, end) ? MEMORY_STACKS : MEMORY_UNACCOUNTED;
+    return str_equal(path, "[stack]") || memory_has_stack(from, end) ? MEMORY_STACKS : MEMORY_UNACCOUNTED;
 }
 
 static bool is_arena(uintptr_t address) {
@@ -157,8 +163,7 @@ static bool is_arena(uintptr_t address) {
 }
 
 /* The end of the first part of [from, end) that is of one kind. */
-static uintptr_t part_of(struct memory *m, const struct mapping *of, uintptr_t from, const char *path,
-                         enum dump_memory_kind *kind) {
+static uintptr_t part_of(const struct mapping *of, uintptr_t from, const char *path, enum dump_memory_kind *kind) {
     bool reserved;
     uintptr_t end = reserve_part_end(from, of->end, &reserved);
     if (reserved) {
@@ -167,7 +172,7 @@ static uintptr_t part_of(struct memory *m, const struct mapping *of, uintptr_t f
     }
     enum pages_plane plane = pages_count(PAGES_CHARGED, from, PAGE) > 0 ? PAGES_CHARGED : PAGES_OURS;
     if (of->of_file || of->shared || pages_count(plane, from, PAGE) == 0) {
-        *kind = kind_of_others(m, of, from, end, path);
+        *kind = kind_of_others(of, from, end, path);
         return of->of_file || of->shared ? end : pages_find(PAGES_OURS, true, from, end);
     }
     *kind = plane == PAGES_CHARGED ? MEMORY_MAPPINGS : MEMORY_RESERVED;
@@ -182,7 +187,7 @@ static void add_mapping(struct memory *m, const struct mapping *of, const char *
                   (of->readable || of->writable || of->executable || of->end - of->start <= MEMORY_UNTOUCHABLE);
     for (uintptr_t at = of->start, end; at < of->end; at = end) {
         enum dump_memory_kind kind;
-        end = part_of(m, of, at, path, &kind);
+        end = part_of(of, at, path, &kind);
         if (kind == MEMORY_KINDS || (kind == MEMORY_TABLES && !of->writable)) continue; /* 2 GiB that are zeros */
         size_t resident = counts ? resident_of(m, kind, at, end - at) : 0;
         if (kind == MEMORY_UNACCOUNTED)
@@ -215,6 +220,7 @@ static bool try_to_read(struct memory *m, uint32_t pid) {
     if (!resident_open(&pages, text_string(&path))) return false;
     m->known = true;
     m->pid = pid;
+    memory_of_process(pid);
     if (read_mappings(m, pid)) {
         ask_kernel(m, pid);
         return true;

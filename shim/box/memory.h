@@ -17,7 +17,6 @@ struct memory {
     struct dump_unaccounted ranges[MEMORY_RANGES];
     uint32_t range_count;
     bool known;                             /* what is resident */
-    bool stacks_known;                      /* of its threads */
     uint32_t pid;                           /* whose address space it is */
     uint64_t rss_anon, rss_file, rss_shmem; /* the kernel's own words */
 };
@@ -25,6 +24,9 @@ struct memory {
 /* Of the process `pid`, which is this one, or the one that this is a copy of. */
 void memory_begin(struct memory *m, uint32_t pid);
 void memory_add_span(struct memory *m, const struct arena_span *span);
+/* Whether the stack of a thread lies there, of the process that memory_begin was told of last, or this was. */
+void memory_of_process(uint32_t pid);
+bool memory_has_stack(uintptr_t from, uintptr_t end);
 /* Whether the address lies in a loaded module. Its zeroed data lies behind its file's mappings. */
 bool memory_is_of_module(uintptr_t address);
 

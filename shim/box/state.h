@@ -32,7 +32,8 @@ uint32_t state_forked_from(void); /* the process whose memory this one's is a co
 uint32_t state_own_epoch(void);   /* of a walk that need not look at what is inherited */
 
 #define STATE_EPOCHS 128u /* forks of forks that are told apart; the low bits of a live entry's state */
-_Static_assert((SIDE_LIVE & (STATE_EPOCHS - 1)) == 0 && SIDE_IS_LIVE(SIDE_LIVE | (STATE_EPOCHS - 1)),
+_Static_assert((SIDE_LIVE & (STATE_EPOCHS - 1)) == 0 && SIDE_IS_LIVE(SIDE_LIVE | (STATE_EPOCHS - 1) | SIDE_NOTES) &&
+                   (SIDE_NOTES & (STATE_EPOCHS - 1)) == 0,
                "the epoch has its bits to itself");
 
 /* How many forks ago the first process was, modulo STATE_EPOCHS. */
@@ -41,14 +42,14 @@ ALWAYS_INLINE uint32_t state_epoch(void) {
 }
 ALWAYS_INLINE bool state_is_inherited(const struct side *side) {
     uint32_t state = atomic_load_explicit(&((struct side *)(uintptr_t)side)->state, memory_order_relaxed);
-    return (state & ~SIDE_RECORDED) != (SIDE_LIVE | state_epoch());
+    return (state & ~SIDE_NOTES) != (SIDE_LIVE | state_epoch());
 }
 
 /* The state of a side entry that is made live now, in this slab. */
 ALWAYS_INLINE uint32_t state_live(struct slab *s) {
     uint32_t own = state_epoch();
     if (unlikely(s->epoch != own)) s->epoch = (uint8_t)own;
-    return SIDE_LIVE | own;
+    return SIDE_LIVE | own | (tls.ignores ? SIDE_IGNORED : 0);
 }
 
 struct state_numbers {

@@ -17,6 +17,9 @@ struct verdicts {
 
 #define VERDICTS_SAVED 512
 
+/* In place of a dump's reason: a check of the program's own, which goes on. */
+#define VERDICTS_OF_CHECK ((enum dump_reason)0)
+
 struct contents;
 struct verdicts_by {
     bool (*are_wanted)(enum dump_reason reason);
@@ -27,8 +30,9 @@ struct verdicts_by {
     /* `stack`: what is in use of the program's own stack on this thread lies from here on upwards; in the first
      * VERDICTS_SAVED bytes are the registers of its callers. */
     void (*begin)(struct verdicts *v, enum dump_reason reason, uintptr_t stack);
-    enum dump_verdict (*of)(const void *block); /* between the two, where it is known; so is what comes next */
-    void (*write_paths)(struct contents *c);    /* DUMP_PATHS and DUMP_STEPS */
+    enum dump_verdict (*of)(const void *block);    /* between the two, where it is known; so is what comes next */
+    enum dump_verdict (*of_part)(uintptr_t start); /* the same of a pool's part, see pools.h */
+    void (*write_paths)(struct contents *c);       /* DUMP_PATHS and DUMP_STEPS */
     void (*end)(struct verdicts *v);
 };
 

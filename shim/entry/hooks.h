@@ -8,6 +8,7 @@ void hook_leave(void);   /* leave.c */
 void hook_loader(void);  /* loader.c; its assembly calls it by name */
 void hook_seccomp(void); /* seccomp.c; the same */
 void hook_io(void);      /* io.c */
+void hook_lsan(void);    /* lsan.c */
 
 void hook_waits(void); /* wait.c */
 

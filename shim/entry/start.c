@@ -158,6 +158,7 @@ __attribute__((constructor)) static void arm(void) {
     hook_seccomp();
     hook_io();
     hook_waits();
+    hook_lsan();
     filter_start();
     snapshot_change = settings_change;
     snapshot_start(start_check_now);

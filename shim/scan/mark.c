@@ -7,8 +7,12 @@
  * A path that is told has its outermost steps and its innermost ones. Of a long row of open blocks among which nothing
  * waits any more, those in between are taken off the stack, so that a list needs no room for each of its nodes. */
 #include "shim/scan/mark.h"
+#include "shim/base/options.h"
 #include "shim/base/sys.h"
+#include "shim/scan/parts.h"
 #include "shim/scan/paths.h"
+
+#include <sys/uio.h>
 
 #define LEFT_OUT_MAX 1024
 #define NONE         SIZE_MAX
@@ -32,14 +36,23 @@ static size_t row;                 /* so many on top are open, at least */
 static struct entry outermost[PATHS_HALF];
 static struct root root_now;
 static struct block last; /* that was put on the stack: most often the next one, too */
-static struct range { uintptr_t from, end; } left_out[LEFT_OUT_MAX];
+static struct range left_out[LEFT_OUT_MAX];
 static size_t left_out_count;
 static uint64_t bytes_seen;
+
+/* How words are read, by WEIR_SCAN. */
+static size_t step;            /* bytes from one to the next */
+static uintptr_t address_bits; /* of one that count */
+static size_t outside_size;    /* of where parts of no block lie; 0: there is none */
+typedef uint64_t loose_word __attribute__((aligned(1), may_alias));
 
 bool mark_begin(void) {
     left_out_count = waiting = bytes_seen = depth = row = 0;
     innermost = NONE;
     last = (struct block){0};
+    step = options.scan.unaligned ? 1 : sizeof(uint64_t);
+    address_bits = ~options.scan.tags;
+    outside_size = parts_outside.end > parts_outside.from ? parts_outside.end - parts_outside.from : 0;
     stack_size = blocks_count() + 1;
     stack = sys_mmap(NULL, stack_size * sizeof *stack, PROT_READ | PROT_WRITE, MAP_NORESERVE);
     return stack != NULL;
@@ -148,6 +161,7 @@ static void close_top(void) {
 static inline bool leads_on(const struct paths_step *from, const struct paths_step *to, enum blocks_plane how) {
     struct block block;
     char *past;
+    if (step != sizeof(uint64_t) || ~address_bits) return true; /* a path tells of whole words */
     bool found = blocks_find(((const uint64_t *)(const void *)from->start)[to->word], &block, &past);
     return how == BLOCKS_PAST ? past == to->start : found && block.start == to->start;
 }
@@ -168,40 +182,91 @@ static COLD void tell_path(const struct block *block, size_t word, enum blocks_p
 
 /* --- looking --- */
 
-static void look(const uint64_t *words, size_t count, size_t first, enum blocks_plane plane, const char *origin) {
+/* `first`: bytes from the start of what is looked into to these; of what is longer than a path can tell, so much. */
+static void look(const char *bytes, size_t size, size_t first, enum blocks_plane plane, const char *origin) {
     struct block block;
     char *past;
-    for (size_t i = 0; i < count; i++) {
-        uintptr_t word = words[i];
-        if (word - arena.base >= arena.slices << SLICE_SHIFT) continue;
+    for (size_t at = 0; at + sizeof(uint64_t) <= size; at += step) {
+        uintptr_t word = *(const loose_word *)(bytes + at) & address_bits;
+        if (word - arena.base >= arena.slices << SLICE_SHIFT) {
+            if (unlikely(word - parts_outside.from < outside_size)) parts_put(word, plane);
+            continue;
+        }
+        if (unlikely(parts_count > 0)) parts_put(word, plane);
         bool found = blocks_find(word, &block, &past);
         if (unlikely(past) && plane != BLOCKS_INDIRECT && !blocks_set(BLOCKS_PAST, past) &&
             !blocks_bit_before(BLOCKS_INDIRECT, past)) {
             struct block meant;
             char *none;
             if (blocks_find((uintptr_t)past, &meant, &none) && paths_are_wanted(BLOCKS_PAST, &meant))
-                tell_path(&meant, first + i, BLOCKS_PAST);
+                tell_path(&meant, (first + at) / 8, BLOCKS_PAST);
         }
         if (!found || block.start == origin || blocks_bit_before(plane, block.start) || blocks_set(plane, block.start))
             continue;
-        if (unlikely(paths_are_wanted(plane, &block))) tell_path(&block, first + i, plane);
-        push(&block, first + i);
+        if (unlikely(paths_are_wanted(plane, &block))) tell_path(&block, (first + at) / 8, plane);
+        push(&block, (first + at) / 8);
     }
 }
 
-static void look_into(const struct block *block, enum blocks_plane plane, const char *origin) {
-    uintptr_t start = (uintptr_t)block->start, at = start, end = at + round_down(block->size, 8);
-    bytes_seen += block->size;
-    while (at < end) {
-        const struct range *hole = left_out_count ? first_left_out(at, end) : NULL;
+/* Of a block: what cannot be read, and what is a part of it that is looked at by itself. */
+static const struct range *first_hole(uintptr_t from, uintptr_t end, bool of_block) {
+    const struct range *hole = left_out_count ? first_left_out(from, end) : NULL;
+    const struct range *part = of_block && parts_count > 0 ? parts_first(from, end) : NULL;
+    return !hole || (part && part->from < hole->from) ? part : hole;
+}
+
+static void look_into(uintptr_t from, uintptr_t end, enum blocks_plane plane, const char *origin, bool is_block) {
+    for (uintptr_t at = from; at < end;) {
+        const struct range *hole = first_hole(at, end, is_block);
         uintptr_t stop = hole && hole->from > at ? hole->from : hole ? at : end;
-        if (stop > at) look((const uint64_t *)at, (stop - at) / 8, (at - start) / 8, plane, origin);
-        at = hole ? hole->end : end;
+        if (stop > at) look((const char *)at, stop - at, at - from, plane, origin);
+        at = hole ? round_up(hole->end, step) : end;
     }
+}
+
+/* Where nothing leads to a block itself, its parts are no better off. */
+static void look_into_block(const struct block *block, enum blocks_plane plane, const char *origin) {
+    uintptr_t from = (uintptr_t)block->start, end = from + block->size;
+    bytes_seen += block->size;
+    if (unlikely(parts_count > 0) && plane != BLOCKS_REACHED) parts_put_all(from, end, plane);
+    look_into(from, end, plane, origin, true);
+}
+
+/* It may be gone meanwhile, or have holes: a piece at a time. */
+static void look_outside(const struct range *part, enum blocks_plane plane, const char *origin) {
+    static char piece[4 * KIB];
+    for (uintptr_t at = round_up(part->from, step); at + sizeof(uint64_t) <= part->end;) {
+        size_t n = min_size(sizeof piece, part->end - at);
+        struct iovec local = {piece, n}, remote = {(void *)at, n};
+        long got = sys6(SYS_process_vm_readv, sys_getpid(), (long)&local, 1, (long)&remote, 1, 0);
+        size_t done = got > 0 ? (size_t)got : 0;
+        look(piece, done, at - part->from, plane, origin);
+        if (done < n) /* on behind the page that cannot be read */
+            at = round_down(at + done, PAGE) + PAGE;
+        else
+            at += n < sizeof piece ? n : n - sizeof(uint64_t); /* a pointer may lie across the two */
+    }
+}
+
+/* A path begins with it, since no block leads to what it leads to. */
+static void look_into_part(const struct range *part, enum blocks_plane plane, const char *origin) {
+    root_now = (struct root){ROOT_POOL, part->from};
+    if (part->from - arena.base >= arena.slices << SLICE_SHIFT) {
+        look_outside(part, plane, origin);
+        return;
+    }
+    look_into(round_up(part->from, step), part->end, plane, origin, false);
 }
 
 static void look_at_all(enum blocks_plane plane, const char *origin) {
-    while (waiting > 0) {
+    struct range part;
+    for (;;) {
+        if (waiting == 0) {
+            ASSERT(depth == 0 && innermost == NONE);
+            if (!parts_take(&part)) return;
+            look_into_part(&part, plane, origin);
+            continue;
+        }
         if (innermost == waiting - 1) {
             close_top();
             continue;
@@ -210,14 +275,14 @@ static void look_at_all(enum blocks_plane plane, const char *origin) {
         struct block block = last;
         char *past;
         open_top();
-        if (block.start == start || blocks_find((uintptr_t)start, &block, &past)) look_into(&block, plane, origin);
+        if (block.start == start || blocks_find((uintptr_t)start, &block, &past))
+            look_into_block(&block, plane, origin);
     }
-    ASSERT(depth == 0 && innermost == NONE);
 }
 
 void mark_words(const uint64_t *words, size_t count, struct root root) {
     root_now = root;
-    look(words, count, 0, BLOCKS_REACHED, NULL);
+    look((const char *)words, count * sizeof *words, 0, BLOCKS_REACHED, NULL);
     look_at_all(BLOCKS_REACHED, NULL);
 }
 
@@ -225,4 +290,14 @@ void mark_from(const struct block *block, enum blocks_plane plane) {
     root_now = (struct root){plane == BLOCKS_POSSIBLE ? ROOT_POSSIBLE : ROOT_LEAKED, 0};
     push(block, 0);
     look_at_all(plane, block->start);
+}
+
+static void look_from_part(const struct range *part) {
+    look_into_part(part, BLOCKS_INDIRECT, NULL);
+    look_at_all(BLOCKS_INDIRECT, NULL);
+}
+
+void mark_parts(enum blocks_plane plane) {
+    parts_begin_plane(plane, look_from_part);
+    look_at_all(plane, NULL);
 }

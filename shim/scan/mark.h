@@ -25,6 +25,9 @@ void mark_words(const uint64_t *words, size_t count, struct root root);
 /* As if a word led to it; itself it is put in no plane. */
 void mark_from(const struct block *block, enum blocks_plane plane);
 
+/* What the parts of blocks lead to that are in the plane by themselves, see parts_begin_plane. */
+void mark_parts(enum blocks_plane plane);
+
 uint64_t mark_bytes(void); /* looked at, of blocks */
 
 #endif

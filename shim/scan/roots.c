@@ -2,15 +2,18 @@
  * has become shorter, a mapping that is gone just now. */
 #include "shim/scan/roots.h"
 #include "shim/base/mapping.h"
+#include "shim/base/options.h"
 #include "shim/base/reserve.h"
 #include "shim/base/resident.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
+#include "shim/box/ignored.h"
 #include "shim/ceiling/pages.h"
 #include "shim/scan/blocks.h"
 #include "shim/scan/kernel.h"
 #include "shim/scan/mark.h"
 #include "shim/scan/park.h"
+#include "shim/scan/parts.h"
 #include "shim/scan/paths.h"
 #include "shim/scan/stacks.h"
 #include "shim/scan/whose.h"
@@ -42,15 +45,28 @@ static size_t read_memory(void *to, uintptr_t from, size_t n, bool forced) {
 }
 
 /* What cannot be read is left out by the page. */
-static void mark_chunk(uintptr_t from, size_t n, bool forced) {
+static void mark_whole(uintptr_t from, size_t n, bool forced) {
     while (n > 0) {
         size_t got = read_memory(words, from, min_size(n, CHUNK), forced);
         mark_words(words, got / 8, (struct root){ROOT_MEMORY, from});
         bytes_read += got;
         size_t done = got >= min_size(n, CHUNK) ? got : round_down(from + got, PAGE) + PAGE - from;
         if (done >= n) return;
+        /* A pointer may lie across the two. */
+        if (options.scan.unaligned && done == got) done -= sizeof words[0];
         from += done;
         n -= done;
+    }
+}
+
+static bool with_parts; /* what pools have given out is a root, too */
+
+static void mark_chunk(uintptr_t from, size_t n, bool forced) {
+    for (uintptr_t end = from + n; from < end;) {
+        const struct range *part = parts_count > 0 && !with_parts ? parts_first(from, end) : NULL;
+        uintptr_t stop = part ? max_size(part->from, from) : end;
+        if (stop > from) mark_whole(from, stop - from, forced);
+        from = part ? round_up(part->end, sizeof words[0]) : end;
     }
 }
 
@@ -112,7 +128,7 @@ static void mark_registers(void) {
 static struct dl_find_object own;
 
 static bool is_scans(uintptr_t at) {
-    return blocks_are_at(at) || mark_is_at(at) || paths_are_at(at);
+    return blocks_are_at(at) || mark_is_at(at) || paths_are_at(at) || parts_is_at(at);
 }
 
 /* The end of the first part of [from, end) that is weir's, or is not. */
@@ -157,6 +173,15 @@ static enum look look_at(const struct mapping *m, const char *name) {
     return m->readable ? LOOK_ALL : LOOK_NOWHERE; /* code */
 }
 
+/* A part of a mapping, without what is no root of LeakSanitizer's, where only those are wanted. */
+static void mark_part(const struct mapping *m, const char *name, uintptr_t from, uintptr_t end, enum look look) {
+    for (uintptr_t at = from, next; at < end; at = next) {
+        bool is_root = true;
+        next = options.scan.lsan_roots ? stacks_and_data_end(m, name, at, end, &is_root) : end;
+        if (is_root) mark_range(at, next, look, !m->readable);
+    }
+}
+
 static void mark_mapping(const struct mapping *m, const char *name) {
     enum look look = m->start < PAGES_END ? look_at(m, name) : LOOK_NOWHERE;
     if (look == LOOK_NOWHERE) return;
@@ -165,7 +190,7 @@ static void mark_mapping(const struct mapping *m, const char *name) {
     for (uintptr_t at = stacks_lowest(m, name), end; at < m->end; at = end) {
         bool weirs;
         end = part_of(at, m->end, &weirs);
-        if (!weirs) mark_range(at, end, look, !m->readable);
+        if (!weirs) mark_part(m, name, at, end, look);
     }
 }
 
@@ -176,6 +201,13 @@ static bool each_mapping(void (*see)(const struct mapping *m, const char *name))
     while (mapping_next(&mappings, &m, name, sizeof name)) see(&m, name);
     mapping_close(&mappings);
     return !mappings.failed;
+}
+
+/* What the program has named as roots, wherever that is. */
+static void mark_region(uintptr_t from, uintptr_t end) {
+    with_parts = true;
+    if (end <= PAGES_END) mark_range(round_up(from, 8), end, has_pages ? LOOK_KEPT : LOOK_RESIDENT, false);
+    with_parts = false;
 }
 
 static bool readable; /* what is not, is known */
@@ -211,7 +243,8 @@ uint64_t roots_mark(uintptr_t stack, bool *certain) {
     whose_mapping(NULL, "");
     if (told) {
         mark_registers();
-        whole &= kernel_mark();
+        ignored_each_region(mark_region);
+        if (!options.scan.lsan_roots) whole &= kernel_mark();
         uintptr_t set_aside = blocks_emergency();
         if (set_aside) mark_chunk(set_aside, 2 * SLICE, false);
     }

@@ -10,6 +10,7 @@
 #include "shim/ceiling/pages.h"
 #include "shim/scan/park.h"
 
+#include <dlfcn.h>
 #include <signal.h>
 
 static struct parked self;
@@ -46,4 +47,30 @@ uintptr_t stacks_lowest(const struct mapping *m, const char *name) {
     bool libcs = !kernels && lowest->block == lowest_block && lowest->stack < lowest_block &&
                  !memory_is_of_module(lowest->stack);
     return first || libcs ? round_down(lowest->stack, 8) : m->start;
+}
+
+static bool has_thread(uintptr_t from, uintptr_t end) {
+    uint32_t count;
+    const struct parked *others = park_list(&count);
+    for (uint32_t i = 0; i <= count; i++) {
+        const struct parked *t = i < count ? &others[i] : &self;
+        if (t->stack - from < end - from || t->block - from < end - from) return true;
+    }
+    return memory_has_stack(from, end);
+}
+
+/* The kernel joins neighbours: so what the program has mapped itself is told from the rest, page by page. */
+uintptr_t stacks_and_data_end(const struct mapping *m, const char *name, uintptr_t from, uintptr_t end, bool *is) {
+    struct dl_find_object found;
+    bool ours = !m->of_file && pages_count(PAGES_OURS, round_down(from, PAGE), PAGE) > 0;
+    *is = false;
+    if (m->shared) return end;
+    if (_dl_find_object((void *)from, &found) == 0 && (uintptr_t)found.dlfo_map_end > from) {
+        *is = true;
+        return min_size(end, round_up((uintptr_t)found.dlfo_map_end, PAGE));
+    }
+    if (m->of_file) return end;
+    end = min_size(end, pages_find(PAGES_OURS, !ours, round_down(from, PAGE), round_up(end, PAGE)));
+    *is = str_equal(name, "[stack]") || (!str_equal(name, "[heap]") && has_thread(from, end));
+    return end;
 }

@@ -15,4 +15,8 @@ const struct parked *stacks_own(void);
 /* Where what is in use begins in the mapping; its start where nothing is known to be out of use. */
 uintptr_t stacks_lowest(const struct mapping *m, const char *name);
 
+/* Where the first part of [from, end) of the mapping ends that is a module's data or a thread's stack, or its storage;
+ * or that is none of these. The lowest address counts as given by stacks_lowest. */
+uintptr_t stacks_and_data_end(const struct mapping *m, const char *name, uintptr_t from, uintptr_t end, bool *is);
+
 #endif

@@ -2,6 +2,7 @@
 #include "shim/arena/heap.h"
 #include "shim/base/clock.h"
 #include "shim/base/options.h"
+#include "shim/box/pools.h"
 #include "shim/box/records.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
@@ -36,6 +37,10 @@ static void resized(const struct place *place, void *p, size_t n, const void *fr
     side_set_draw(now.side, draw);
     if (unlikely(p != place->start) && (atomic_load_explicit(&now.side->state, memory_order_relaxed) & SIDE_RECORDED))
         records_move(place->start, &now);
+    if (unlikely(p != place->start) && (atomic_load_explicit(&now.side->state, memory_order_relaxed) & SIDE_POOLED)) {
+        pools_drop(place, true);
+        pools_drop(&now, true);
+    }
     (void)heap_mine(); /* it has rows of its own */
     if (!state_is_inherited(now.side)) totals_changed(now.side, place->side, old_size, old);
 }

@@ -12,6 +12,7 @@
 #include "shim/track/family.h"
 #include "shim/track/foreign.h"
 #include "shim/box/modules.h"
+#include "shim/box/pools.h"
 #include "shim/box/records.h"
 #include "shim/track/pattern.h"
 #include "shim/track/quick.h"
@@ -39,8 +40,10 @@ static void on_misuse(enum slab_misuse what, const void *block) {
         atomic_store_explicit(&place.side->state, SIDE_NEVER, memory_order_relaxed);
 }
 
-/* At advanced and paranoid; and what hardens tracks every block as paranoid does. */
+/* Pools' parts where every block is tracked. Records at advanced and paranoid; and what hardens tracks every block as
+ * paranoid does. */
 static void set_records(void) {
+    (void)pools_set(state_tracking() && state_checked());
     if (records_set(options.level >= LEVEL_ADVANCED || (options.harden && state_tracking()))) return;
     struct text t = {0};
     text_add(&t, "weir: no address space for access records; none are kept");
@@ -110,7 +113,7 @@ static void fill(const struct place *place, const struct request *r, uint32_t st
         side_set_grown(side, r->origin->latest_stack, side_grown(r->origin));
         if (r->n > r->origin->size) side_set_grown(side, stack, clock_coarse());
         state = atomic_load_explicit(&((struct side *)(uintptr_t)r->origin)->state, memory_order_relaxed);
-        state &= ~SIDE_RECORDED; /* its records come when the old block goes */
+        state &= ~(SIDE_RECORDED | SIDE_POOLED); /* its records come when the old block goes; parts do not */
     }
     atomic_store_explicit(&side->state, state, memory_order_release);
     if (!r->origin)
@@ -204,7 +207,8 @@ static void *allocate_or_sample(const struct request *r) {
 }
 
 static void *allocate(const struct request *r) {
-    if (state_checked()) return allocate_tracked(r, (struct draw){SAMPLE_CERTAIN, 0});
+    if (state_checked() || (unlikely(tls.ignores_left != 0) && state_tracking() && !r->origin && arena_ignores_one()))
+        return allocate_tracked(r, (struct draw){SAMPLE_CERTAIN, 0});
     if (!state_sampling()) return arena_allocate(r->n, r->alignment, r->zero, NULL);
     return r->origin ? allocate_sample(r, r->draw) : allocate_or_sample(r);
 }
@@ -364,12 +368,13 @@ static bool mark_freed(const struct place *place, const struct release *by, cons
     while (!atomic_compare_exchange_weak_explicit(&side->state, &state, SIDE_FREED, memory_order_acq_rel,
                                                   memory_order_acquire)); /* a record may have come */
     if (unlikely(state & SIDE_RECORDED)) end_records(place->start, by, nested);
+    if (unlikely(state & SIDE_POOLED)) pools_drop(place, !nested);
     if (unlikely(side->is_link_map)) modules_unloaded();
     if (counts && !nested) (void)heap_mine(); /* it has rows of its own */
     if (counts) totals_freed(side);
     side->latest_stack = nested ? STACK_UNKNOWN : stack_of_free(frame);
     if (unlikely(side->thread != tls.thread) && records_on) track_note_elsewhere(side);
-    sample_count();
+    if (likely(!(state & SIDE_IGNORED))) sample_count(); /* those were not drawn, or few of them */
     return true;
 }
 

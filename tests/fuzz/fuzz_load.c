@@ -81,6 +81,12 @@ static struct file base_dump(const char *module_path, const char *elf) {
                                builder_string(&builder, names[i], strlen(names[i])), i ? 0 : JIT_MAP_READ, 0};
         (void)builder_add(&builder, DUMP_JIT, &jit, sizeof jit);
     }
+    static const char list[] = "leak:fun\n\n# none\nleak:^a*b$\nrace:c\n";
+    for (size_t i = 0; i < sizeof list - 1; i++) (void)builder_add(&builder, DUMP_SUPPRESSIONS, &list[i], 1);
+    for (uint64_t i = 0; i < 6; i++) {
+        struct dump_block part = {0x7f1000 + i * 48, 40, i, (uint32_t)i + 1, 3, (uint32_t)i % 5, 0};
+        (void)builder_add(&builder, DUMP_POOLS, &part, sizeof part);
+    }
     struct dump_thread thread = {3, 0, builder_string(&builder, "w", 1)};
     (void)builder_add(&builder, DUMP_THREADS, &thread, sizeof thread);
     file.bytes = builder_finish(&builder, &file.length);
@@ -171,6 +177,10 @@ static void explain(const struct view *view) {
     }
 }
 
+static void forget(const char *what) {
+    (void)what;
+}
+
 static void report(char *path) {
     struct merged merged = {0};
     struct symbol_options options = {.sysroot = ""};
@@ -192,10 +202,16 @@ static void report(char *path) {
                                      .colour = true,
                                      .next = "next"};
         struct view view = {nowhere, &merged, symbols_new(&merged, &options), shown, NULL};
+        struct suppressions suppressions = {0};
+        suppress_add_programs(&suppressions, &merged, forget);
+        suppress_apply(&suppressions, &merged, view.symbols);
+        merged_sort(&merged, order);
+        view.suppressions = &suppressions;
         view_text(&view);
         view.options.rows = view.options.details = VIEW_ALL;
         view_json(&view);
         explain(&view);
+        suppress_free(&suppressions);
         symbols_free(view.symbols);
         (void)fclose(nowhere);
     }

@@ -60,7 +60,7 @@ refused() { # refused FILE WORDS...: one line that names the file, nothing on st
 
 @test "indexes_out_of_range_and_impossible_values_are_named" {
     while read -r set section words; do
-        mkdump --refusals 1 --thread x --set "$set" a.dump
+        mkdump --refusals 1 --thread x --pool 1 --set "$set" a.dump
         expect 3 "$WEIR" report a.dump
         one_line
         has "$err" "at byte " "(section $section)" "$words"
@@ -75,6 +75,10 @@ refused() { # refused FILE WORDS...: one line that names the file, nothing on st
 9:3:32:4=99 blocks an unknown verdict
 12:0:40:8=0x9000000000000 refusals a module that does not exist
 13:0:8:4=0x80000000 threads a name out of range
+41:0:24:4=0xffffffff pools a stack that does not exist
+41:0:32:4=5 pools an unknown verdict
+41:0:8:8=0 pools an impossible size
+41:0:8:8=0xffffffffffffffff pools an impossible size
 1:0:12:4=9 process impossible level
 1:0:72:4=0xffffffff process names a string out of range
 C

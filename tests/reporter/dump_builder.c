@@ -32,7 +32,9 @@ static const size_t record_sizes[BUILDER_SECTIONS] = {0,
                                                       sizeof(struct dump_record),
                                                       [DUMP_JIT] = sizeof(struct dump_jit),
                                                       [DUMP_PATHS] = sizeof(struct dump_path),
-                                                      [DUMP_STEPS] = sizeof(struct dump_step)};
+                                                      [DUMP_STEPS] = sizeof(struct dump_step),
+                                                      [DUMP_SUPPRESSIONS] = 1,
+                                                      [DUMP_POOLS] = sizeof(struct dump_block)};
 
 size_t builder_record_size(uint32_t type) {
     return record_sizes[type];
@@ -181,7 +183,7 @@ char *builder_finish(struct builder *builder, size_t *length) {
         (void)builder_add(builder, DUMP_PROCESS, &builder->process, sizeof builder->process);
     for (uint32_t type = 1; type < BUILDER_SECTIONS; type++) {
         if (builder->omitted[type] || !record_sizes[type]) continue;
-        uint32_t extra = type == DUMP_STRINGS ? 0 : builder->extra_stride;
+        uint32_t extra = type == DUMP_STRINGS || type == DUMP_SUPPRESSIONS ? 0 : builder->extra_stride;
         struct buffer wide = extra ? widened(&builder->sections[type], record_sizes[type], extra) : none;
         uint32_t stride = (uint32_t)record_sizes[type] + extra;
         put_section(&file, type, stride, extra ? &wide : &builder->sections[type]);

@@ -9,7 +9,7 @@
 
 #include "shim/box/format.h"
 
-#define BUILDER_SECTIONS 30
+#define BUILDER_SECTIONS 42
 
 struct buffer {
     char *bytes;

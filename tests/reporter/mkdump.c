@@ -13,6 +13,7 @@
  *     --set S:RECORD:OFFSET:SIZE=VALUE   bytes of a record, before the checksums
  *     --option NAME=VALUE                an option in force
  *     --records N --hint BYTES           each block from here on has N access records, of more; of weir_touch
+ *     --pool VERDICT --own-list BYTES    a part of 40 bytes with the last stack; the program's own suppressions
  *     --weight W --stat ID=VALUE         blocks from here on stand for W each; a counter
  *     --verdict N                        blocks of --stack from here on have it, and memory was searched
  *     --path ROOT:PLACE:STEPS:LEFT       a path to the last block so far: N steps, those before it untracked ones of 48
@@ -225,6 +226,23 @@ static void add_option(struct builder *builder, const char *value) {
     (void)builder_add(builder, DUMP_OPTIONS, &option, sizeof option);
 }
 
+static void add_part(struct builder *builder, uint32_t verdict) {
+    uint64_t parts = builder_count(builder, DUMP_POOLS), stacks = builder_count(builder, DUMP_STACKS);
+    struct dump_block part = {.address = 0x100000 + parts * 64,
+                              .size = 40,
+                              .time = builder->process.dump_time - 5000000000u,
+                              .stack = stacks ? (uint32_t)stacks - 1 : 0,
+                              .thread = 4711,
+                              .verdict = verdict};
+    (void)builder_add(builder, DUMP_POOLS, &part, sizeof part);
+}
+
+static void add_own_list(struct builder *builder, const char *escaped) {
+    char bytes[4096];
+    size_t length = unescape(escaped, bytes);
+    for (size_t i = 0; i < length; i++) (void)builder_add(builder, DUMP_SUPPRESSIONS, &bytes[i], 1);
+}
+
 static void take(struct parameters *parameters, char option, const char *value) {
     struct builder *builder = &parameters->builder;
     struct dump_process *process = &builder->process;
@@ -256,6 +274,12 @@ static void take(struct parameters *parameters, char option, const char *value) 
         return;
     case 'H':
         parameters->hint = value;
+        return;
+    case 'Q':
+        add_part(builder, (uint32_t)number);
+        return;
+    case 'L':
+        add_own_list(builder, value);
         return;
     case 'm':
         add_module(builder, value);
@@ -343,8 +367,8 @@ static const struct option options[] = {
     {"extra", 1, NULL, 'w'},     {"omit", 1, NULL, 'o'},        {"no-end", 0, NULL, 'E'},   {"set", 1, NULL, 'S'},
     {"option", 1, NULL, 'O'},    {"thread", 1, NULL, 'T'},      {"base", 1, NULL, 'B'},     {"spread", 1, NULL, 'W'},
     {"inherited", 1, NULL, 'i'}, {"forked-from", 1, NULL, 'F'}, {"weight", 1, NULL, 'g'},   {"stat", 1, NULL, 'c'},
-    {"records", 1, NULL, 'R'},   {"hint", 1, NULL, 'H'},        {"verdict", 1, NULL, 'V'},  {"path", 1, NULL, 'P'},
-    {NULL, 0, NULL, 0}};
+    {"records", 1, NULL, 'R'},   {"hint", 1, NULL, 'H'},        {"pool", 1, NULL, 'Q'},     {"own-list", 1, NULL, 'L'},
+    {"verdict", 1, NULL, 'V'},   {"path", 1, NULL, 'P'},        {NULL, 0, NULL, 0}};
 
 int main(int count, char **arguments) {
     static struct parameters parameters = {.blocks = 12, .sites = 3, .depth = 4};

@@ -306,3 +306,22 @@ P
     diff new.txt old.txt
     ! cmp -s a.dump older.dump
 }
+
+@test "parts_that_pools_give_out_are_sites_of_their_own_and_in_no_sum" {
+    mkdump --module /bin/a --blocks 2 --size 100 --stack 0:4096,0:8192 --stat 60=1 --stat 65=1 --stat 66=40 --pool 1 --pool 1 --pool 4 a.dump
+    expect 0 "$WEIR" report --json a.dump
+    same "$(json 'sorted((s["pool"], s["verdict"], s["blocks"], s["bytes"], s["oldest_seconds"], s["smallest"]) for s in d["sites"]), d["live"]["blocks"] if "live" in d else 2' .out)" \
+        "([(False, 'unknown', 2, 200, 2.0, 100), (True, 'in_use', 1, 40, 5.0, 40), (True, 'leaked', 2, 80, 5.0, 40)], 2)"
+    expect 0 "$WEIR" report a.dump
+    has "$out" "Given out by a pool of the program's, inside of its blocks" "2 live blocks tracked"
+}
+
+@test "a_program_s_own_list_covers_stacks_that_it_is_on" {
+    list='# known\x0a\x0aleak:/bin/a\x0aleak:no_such\x0a'
+    mkdump --module /bin/a --module /lib/b.so --stack 0:4096 --pool 1 --stack 1:4096 --pool 1 --own-list "$list" --stat 60=1 a.dump
+    expect 0 "$WEIR" report --json a.dump
+    same "$(json 'sorted((s["frames"][0]["module"], s["suppressed"]) for s in d["sites"] if s["pool"])' .out)" "[('/bin/a', True), ('/lib/b.so', False)]"
+    mkdump --module /bin/a --stack 0:4096 --pool 1 --own-list 'race:x\x0aleak:/bin/a' --stat 60=1 b.dump
+    expect 0 "$WEIR" report b.dump
+    has "$err" "weir: gateway's own list:1: neither \"leak:PATTERN\""
+}

@@ -50,6 +50,9 @@ static char *small_dump(size_t *length) {
     struct dump_total total = {
         .stack = 1, .samples = 3, .allocations = 3 << 10, .bytes = 300 << 10, .lifetimes = {1, 1}};
     (void)builder_add(&builder, DUMP_TOTALS, &total, sizeof total);
+    struct dump_block part = {.address = 72, .size = 8, .time = 3000000000u, .stack = 2, .thread = 7, .verdict = 1};
+    (void)builder_add(&builder, DUMP_POOLS, &part, sizeof part);
+    for (const char *c = "leak:a\n"; *c; c++) (void)builder_add(&builder, DUMP_SUPPRESSIONS, c, 1);
     struct dump_string hint = builder_string(&builder, "a hint", 6);
     for (uint32_t i = 1; i <= 3; i++) { /* the last of a kind that is not known */
         struct dump_record record = {64, 7 - i, 3000000000u, i % 3, 1, 0, 7, i < 3 ? i : 1000, -1, hint};

@@ -6,16 +6,17 @@ OUT   := $(BUILD)/tests/shim
 COMMA := ,
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
 PLAIN := coroutines jitting changes steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress stacks modules \
-         filtered locked grown jumps cancelled tables mappings where reclaim mixed sampled leaked touched vectors waits living
+         filtered locked grown jumps cancelled tables mappings where reclaim mixed sampled leaked touched vectors lsan scanned pooled waits living
 LIBRARIES := early threaded restarter mapper auditor friend lazy forwarder
 PLUGINS  := shared static hidden operators sysv lld rodynamic vendored
 PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan \
             replaced_PLAIN replaced_ARRAY replaced_ALIGNED plugin_host $(PLUGINS:%=plugin_%.so)
 CXXES := containers bad_alloc operators hits families faults thrown
+LSANS := suppresses files wishes off
 EXCHANGED := plugin_one plugin_two bare_one bare_two
 
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%) \
-     $(EXCHANGED:%=$(OUT)/%.so) $(OUT)/families_static $(OUT)/touched_cc $(OUT)/touched_fixed
+     $(EXCHANGED:%=$(OUT)/%.so) $(OUT)/families_static $(OUT)/touched_cc $(OUT)/touched_fixed $(LSANS:%=$(OUT)/lsan_%)
 
 $(OUT)/%: tests/shim/%.c tests/shim/stepping.h shim/weir.h
 	@mkdir -p $(@D)
@@ -33,6 +34,15 @@ $(OUT)/touched_cc: tests/shim/touched.cc shim/weir.h
 $(OUT)/touched_fixed: tests/shim/touched.cc shim/weir.h
 	@mkdir -p $(@D)
 	$(CXX) -std=c++98 -pedantic -Wall -Wextra -Werror -O0 -fno-PIE -no-pie -I. -o $@ $<
+
+# What a program for LeakSanitizer may define itself.
+LSAN_suppresses := '-DSUPPRESSES="leak:^suppressed_*ion$$\n\nleak:no_such_function\n"'
+LSAN_files      := '-DSUPPRESSES="leak:shim/lsan.c\n"'
+LSAN_wishes     := '-DWISHES="exitcode=7:use_stacks=1"' '-DSUPPRESSES="leak:no_such_function\n"'
+LSAN_off        := -DTURNED_OFF
+$(LSANS:%=$(OUT)/lsan_%): $(OUT)/lsan_%: tests/shim/lsan.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-builtin -fno-omit-frame-pointer $(WARN) $(LSAN_$*) -o $@ $< -pthread
 
 # With the C++ runtime inside.
 $(OUT)/families_static: tests/shim/families.cc

@@ -8,5 +8,8 @@ int main() {
     void (*volatile by_address)(const void *, const char *) = weir_touch;
     weir_touch(kept + 50, "from C++");
     by_address(kept, 0);
+    weir_pool_alloc(kept + 8, 16);
+    weir_pool_alloc(kept + 24, 16);
+    weir_pool_free(kept + 24);
     return 0;
 }

@@ -157,14 +157,16 @@ static void close_top(void) {
     row = row > 0 ? row - 1 : 0;
 }
 
+#ifdef WEIR_DEBUG
 /* A law that debug builds check: the word of a block leads to the next one. */
-static inline bool leads_on(const struct paths_step *from, const struct paths_step *to, enum blocks_plane how) {
+static bool leads_on(const struct paths_step *from, const struct paths_step *to, enum blocks_plane how) {
     struct block block;
     char *past;
     if (step != sizeof(uint64_t) || ~address_bits) return true; /* a path tells of whole words */
     bool found = blocks_find(((const uint64_t *)(const void *)from->start)[to->word], &block, &past);
     return how == BLOCKS_PAST ? past == to->start : found && block.start == to->start;
 }
+#endif
 
 /* Where memory leads to a block of a site of which no such path is known yet: the open ones, then the block. */
 static COLD void tell_path(const struct block *block, size_t word, enum blocks_plane how) {

@@ -21,7 +21,7 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "  --sample-blocks N   and one block in so many, of any size   WEIR_SAMPLE_BLOCKS\n"
                            "  --sample-rate N     at most so many samples a second          WEIR_SAMPLE_RATE\n"
                            "  --max-direct SIZE   the ceiling: 512M, 2G, 50%                WEIR_MAX_DIRECT\n"
-                           "  --on-limit ACTION   fail; or reclaim, up to 511 ms              WEIR_ON_LIMIT\n"
+                           "  --on-limit ACTION   fail; reclaim, up to 511 ms; or collect     WEIR_ON_LIMIT\n"
                            "  --reserve SIZE      kept for requests of up to 32 KiB            WEIR_RESERVE\n"
                            "  --high-watermark N%  also a size                          WEIR_HIGH_WATERMARK\n"
                            "  --low-watermark N%  also a size                            WEIR_LOW_WATERMARK\n"

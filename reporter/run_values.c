@@ -97,7 +97,7 @@ static bool is_action(const char *value) {
 }
 
 static bool is_limit_action(const char *value) {
-    static const char *const actions[] = {"fail", "reclaim", NULL};
+    static const char *const actions[] = {"fail", "reclaim", "collect", NULL};
     return is_word_of(value, strlen(value), actions);
 }
 
@@ -174,7 +174,7 @@ const struct run_option run_options[] = {
     {"sample-blocks", "WEIR_SAMPLE_BLOCKS", is_sample_blocks, "a number from 1 to 1000000"},
     {"sample-rate", "WEIR_SAMPLE_RATE", is_sample_rate, "a number from 1 to 1000000"},
     {"max-direct", "WEIR_MAX_DIRECT", is_ceiling, "a size (try 512M)"},
-    {"on-limit", "WEIR_ON_LIMIT", is_limit_action, "fail or reclaim"},
+    {"on-limit", "WEIR_ON_LIMIT", is_limit_action, "fail, reclaim or collect"},
     {"reserve", "WEIR_RESERVE", is_reserve, "a size (try 8M)"},
     {"high-watermark", "WEIR_HIGH_WATERMARK", is_size, "a size or a percentage of the ceiling"},
     {"low-watermark", "WEIR_LOW_WATERMARK", is_size, "a size or a percentage of the ceiling"},

@@ -32,6 +32,8 @@ static const char *const stat_names[] = {[STAT_DIRECT_COUNT] = "direct: live blo
                                          [STAT_RECORDS_LOST] = "accesses that were not recorded",
                                          [STAT_MISMATCHES] = "given back by other functions",
                                          [STAT_JUMPS] = "jumps out of malloc or free",
+                                         [STAT_COLLECTED] = "lost blocks freed at the ceiling",
+                                         [STAT_COLLECTED_BYTES] = "bytes of those",
                                          [STAT_INHERITED] = "inherited: live blocks",
                                          [STAT_INHERITED_BYTES] = "inherited: bytes of their places",
                                          [STAT_RSS_ANON] = "resident: anonymous bytes",

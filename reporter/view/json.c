@@ -77,6 +77,8 @@ static void put_pools(struct json *json, const struct merged *merged) {
         json_string(json, "peak_age_seconds", NULL);
     put_max(json, merged);
     put_sum(json, merged, "refused", STAT_DIRECT_REFUSED);
+    put_sum(json, merged, "collected", STAT_COLLECTED);
+    put_sum(json, merged, "collected_bytes", STAT_COLLECTED_BYTES);
     put_sum(json, merged, "refused_bytes", STAT_REFUSED_BYTES);
     put_sum(json, merged, "high_crossings", STAT_HIGH_CROSSINGS);
     put_sum(json, merged, "low_crossings", STAT_LOW_CROSSINGS);

@@ -26,7 +26,7 @@ struct options options = {
     .on_watermark = WATERMARK_LOG | WATERMARK_RECLAIM,
 };
 
-static const char *const limit_names[] = {"fail", "reclaim"}; /* as enum option_on_limit, and so on */
+static const char *const limit_names[] = {"fail", "reclaim", "collect"}; /* as enum option_on_limit, and so on */
 static const char *const error_names[] = {"abort", "report"};
 static const char *const mismatch_names[] = {"report", "abort", "off"};
 static const char *const dump_events[] = {"exit", "signal", "limit"};      /* as DUMP_ON_… */
@@ -354,7 +354,7 @@ static const struct option {
     {"WEIR_MAX_DIRECT", .live = true, .read = read_max_direct, .print = print_max_direct,
      .otherwise = "not a size (try 512M); no ceiling is set"},
     {"WEIR_ON_LIMIT", .live = true, .read = read_on_limit, .print = print_on_limit,
-     .otherwise = "not fail or reclaim; fail is used"},
+     .otherwise = "not fail, reclaim or collect; fail is used"},
     {"WEIR_RESERVE", .live = true, .read = read_reserve, .print = print_reserve,
      .otherwise = "not a size (try 8M); 0 is used"},
     {"WEIR_HIGH_WATERMARK", .live = true, .read = read_high, .print = print_high,

@@ -151,6 +151,8 @@ static void write_stats(struct contents *c) {
         {STAT_MODULES_LOST, 0, modules_lost()},
         {STAT_MISMATCHES, 0, t.mismatches},
         {STAT_JUMPS, 0, t.jumps},
+        {STAT_COLLECTED, 0, t.collected},
+        {STAT_COLLECTED_BYTES, 0, t.collected_bytes},
         {STAT_INHERITED, 0, c->inherited},
         {STAT_INHERITED_BYTES, 0, c->inherited_bytes},
         {STAT_PURGED, 0, c->stats.purged},
@@ -329,9 +331,10 @@ static void look(void *argument) {
     dump_verdicts->end(&v);
 }
 
-NOINLINE void dump_look(void) {
+NOINLINE void dump_look(uint32_t pid) {
     struct request r = {.reason = DUMP_AT_SIGNAL, .stack = (uintptr_t)__builtin_frame_address(0) - VERDICTS_SAVED};
     __builtin_unwind_init();
+    memory_of_process(pid);
     if (dump_verdicts) stack_call(look, &r);
 }
 

@@ -29,7 +29,7 @@ long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid);
 extern char dump_path[OUTPUT_PATH_MAX];
 
 /* Searches for leaks without a dump, for the next one to compare its own search with. */
-void dump_look(void);
+void dump_look(uint32_t pid);
 
 /* Appends what is wrong, in words. */
 struct text;

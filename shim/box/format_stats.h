@@ -71,7 +71,9 @@ enum dump_stat_id {
     STAT_REACHED_BYTES = 72,
     STAT_SCAN_PAUSE = 73, /* ns for which a program that goes on stood still; 0: it has ended */
     STAT_SCAN_APART = 74, /* ns since the search that this one is compared with: leaked is what both found; 0: none */
-    STAT_POOL_LOST = 100  /* parts of blocks that could not be noted */
+    STAT_COLLECTED = 75,  /* blocks freed at the ceiling, since nothing led to them (WEIR_ON_LIMIT=collect) */
+    STAT_COLLECTED_BYTES = 76,
+    STAT_POOL_LOST = 100 /* parts of blocks that could not be noted */
 };
 
 struct dump_stat {

@@ -118,7 +118,7 @@ static void write_now(const struct order *o) {
     long error = 0;
     dump_search_anyway = o->searches;
     if (o->looks)
-        dump_look();
+        dump_look(o->pid);
     else
         error = dump_write(o->reason, DUMP_STATUS_UNKNOWN, o->pid);
     dump_search_anyway = false;

@@ -8,7 +8,7 @@
 struct state state_of_process;
 static _Atomic uint64_t fork_time;
 static _Atomic uint32_t process, forked_from;
-static _Atomic uint64_t foreign_frees, bad_frees, mismatches, jumps;
+static _Atomic uint64_t foreign_frees, bad_frees, mismatches, jumps, collected, collected_bytes;
 
 void state_start(void) {
     atomic_store_explicit(&process, sys_getpid(), memory_order_relaxed);
@@ -34,7 +34,13 @@ struct state_numbers state_numbers(void) {
     return (struct state_numbers){atomic_load_explicit(&foreign_frees, memory_order_relaxed),
                                   atomic_load_explicit(&bad_frees, memory_order_relaxed),
                                   atomic_load_explicit(&mismatches, memory_order_relaxed),
-                                  atomic_load_explicit(&jumps, memory_order_relaxed)};
+                                  atomic_load_explicit(&jumps, memory_order_relaxed),
+                                  atomic_load_explicit(&collected, memory_order_relaxed),
+                                  atomic_load_explicit(&collected_bytes, memory_order_relaxed)};
+}
+void state_count_collected(uint64_t blocks, uint64_t bytes) {
+    atomic_fetch_add_explicit(&collected, blocks, memory_order_relaxed);
+    atomic_fetch_add_explicit(&collected_bytes, bytes, memory_order_relaxed);
 }
 void state_count_foreign_free(void) {
     atomic_fetch_add_explicit(&foreign_frees, 1, memory_order_relaxed);

@@ -54,11 +54,13 @@ ALWAYS_INLINE uint32_t state_live(struct slab *s) {
 
 struct state_numbers {
     uint64_t foreign_frees, bad_frees, mismatches, jumps;
+    uint64_t collected, collected_bytes;
 };
 struct state_numbers state_numbers(void);
 void state_count_foreign_free(void);
 void state_count_bad_free(void);
 void state_count_mismatch(void);
-void state_count_jump(void); /* a signal handler left weir by siglongjmp */
+void state_count_collected(uint64_t blocks, uint64_t bytes); /* freed at the ceiling, since nothing led to them */
+void state_count_jump(void);                                 /* a signal handler left weir by siglongjmp */
 
 #endif

@@ -34,9 +34,21 @@ static bool wait_for_others(bool (*attempt)(void *), void *argument) {
     return false;
 }
 
+bool (*ceiling_collect)(void);
+
+static bool collect(bool (*attempt)(void *), void *argument) {
+    arena_leave(true);
+    bool any = ceiling_collect(), outermost = arena_enter();
+    ASSERT(outermost);
+    (void)outermost;
+    if (any) (void)arena_reclaim();
+    return any && try_again(attempt, argument);
+}
+
 bool reclaim_and_retry(bool (*attempt)(void *), void *argument) {
     if (arena_reclaim() && try_again(attempt, argument)) return true;
-    return tls.refused && options.on_limit == ON_LIMIT_RECLAIM && wait_for_others(attempt, argument);
+    if (tls.refused && options.on_limit != ON_LIMIT_FAIL && wait_for_others(attempt, argument)) return true;
+    return tls.refused && ceiling_collect && collect(attempt, argument);
 }
 
 void reclaim_what_is_retained(void) {

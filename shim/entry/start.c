@@ -19,6 +19,7 @@
 #include "shim/entry/hooks.h"
 #include "shim/entry/new.h"
 #include "shim/entry/settings.h"
+#include "shim/scan/collect.h"
 #include "shim/scan/scan.h"
 #include "shim/scan/whose.h"
 #include "shim/track/foreign.h"
@@ -45,6 +46,12 @@ static void say_that_space_is_dear(void) {
     text_add_number(&t, arena_dear_size() >> 20);
     text_add(&t, " MiB; WEIR_WINDOW=SIZE sets it");
     message_send(&t);
+}
+
+/* Whatever function it is of. */
+static void release_lost(void *block, uint32_t family) {
+    const struct release by = {.entry = "WEIR_ON_LIMIT=collect", .family = (enum family)family};
+    track_free(block, &by, FRAME);
 }
 
 static void start_rooms(void) {
@@ -80,6 +87,7 @@ static void start_rooms(void) {
     if (state_checked()) new_tell_apart();
     whose_frame = frame_of_word;
     scan_start();
+    collect_start(release_lost);
     fault_start();
 }
 

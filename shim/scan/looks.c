@@ -1,6 +1,6 @@
 /* See looks.h. */
 #include "shim/scan/looks.h"
-#include "shim/arena/layout.h"
+#include "shim/arena/arena.h"
 #include "shim/base/clock.h"
 #include "shim/base/sys.h"
 
@@ -9,6 +9,7 @@
 #define PAUSE_WAIT  1000         /* ms that the process may take to say how long it stood still */
 #define WRITING_MAX 600000000000 /* ns; a writer that is at it for longer was killed */
 #define SUM_BITS    28           /* of a number; above them the place's, of which the window has 2^36 */
+#define SUM_MASK    ((1u << SUM_BITS) - 1)
 
 struct list {
     _Atomic uint64_t time; /* when it was whole, by the clock; 0: it is not */
@@ -21,6 +22,7 @@ static struct shared {
     _Atomic uint64_t writing; /* since when one writes, by the clock: another one keeps nothing then; 0: none */
     _Atomic uint64_t pause;
     struct list lists[2];
+    struct list lost;
 } * shared;
 
 static struct list *older, *newer; /* this search's: compared with; written */
@@ -74,14 +76,47 @@ uint64_t looks_open(bool certain) {
     older = young ? other : last;
     newer = young ? last : other;
     atomic_store_explicit(&newer->time, 0, memory_order_release);
-    newer->count = 0;
+    newer->count = shared->lost.count = 0;
     if (time_of(older) != 0) return now - time_of(older);
     older = NULL;
     return 0;
 }
 
+#define SUMMED (32 * KIB) /* bytes at either end of a block that its sum is of */
+
+static uint64_t sum_words(uint64_t sum, const uint64_t *words, size_t n) {
+    for (size_t i = 0; i < n; i++) sum = (sum ^ words[i]) * 0x9e3779b97f4a7c15u;
+    return sum ^ sum >> 32;
+}
+
+uint32_t looks_sum(const char *start, size_t size) {
+    const uint64_t *content = (const void *)start;
+    uint64_t sum = size;
+    size_t words = size / 8, part = min_size(words, SUMMED / 8);
+    struct place place = arena_find(start);
+    if (place.tracked) sum = sum * 0x9e3779b97f4a7c15u + place.side->time + place.side->stack;
+    sum = sum_words(sum, content, part);
+    if (words > part) sum = sum_words(sum, content + words - part, part);
+    return (uint32_t)(sum ^ sum >> SUM_BITS) & SUM_MASK;
+}
+
+static uint64_t number_of(uintptr_t start, uint32_t sum) {
+    return (uint64_t)(start - arena.base) >> 4 << SUM_BITS | sum;
+}
+
+void looks_lose(uintptr_t start, uint32_t sum) {
+    if (newer && shared->lost.count < LOOKS_MAX) shared->lost.blocks[shared->lost.count++] = number_of(start, sum);
+}
+
+void looks_each_lost(void (*see)(void *context, char *start, uint32_t sum), void *context) {
+    for (uint64_t i = 0; shared && i < min_size(shared->lost.count, LOOKS_MAX); i++) {
+        uint64_t number = shared->lost.blocks[i];
+        see(context, (char *)(arena.base + (number >> SUM_BITS << 4)), (uint32_t)(number & SUM_MASK));
+    }
+}
+
 bool looks_keep(uintptr_t start, uint32_t sum) {
-    uint64_t place = (start - arena.base) >> 4, number = place << SUM_BITS | (sum & ((1u << SUM_BITS) - 1));
+    uint64_t number = number_of(start, sum), place = number >> SUM_BITS;
     if (newer && newer->count < LOOKS_MAX) newer->blocks[newer->count++] = number;
     if (!older) return false;
     while (at < min_size(older->count, LOOKS_MAX) && older->blocks[at] >> SUM_BITS < place) at++;

@@ -30,6 +30,14 @@ uint64_t looks_open(bool certain);
  * same. `sum`: of its content and of what else tells it from another one. */
 bool looks_keep(uintptr_t start, uint32_t sum);
 
+/* Of a block's content, and what else tells it from another one at its place: when it was made and where, its size. */
+uint32_t looks_sum(const char *start, size_t size);
+
+/* Two searches as far apart as COLLECT_APART have not reached it. */
+void looks_lose(uintptr_t start, uint32_t sum);
+/* In the process: what the last search that came to its end has lost. */
+void looks_each_lost(void (*see)(void *context, char *start, uint32_t sum), void *context);
+
 /* This search is the one for the next to be compared with. */
 void looks_close(void);
 

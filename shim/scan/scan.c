@@ -6,8 +6,8 @@
 #include "shim/box/dump.h"
 #include "shim/box/ignored.h"
 #include "shim/box/verdicts.h"
-#include "shim/arena/arena.h"
 #include "shim/scan/blocks.h"
+#include "shim/scan/collect.h"
 #include "shim/scan/looks.h"
 #include "shim/scan/mark.h"
 #include "shim/scan/park.h"
@@ -48,28 +48,15 @@ static enum dump_verdict verdict(const void *p) {
 
 /* --- of a program that goes on --- */
 
-#define SUMMED (32 * KIB) /* bytes at either end of a block that its sum is of */
-
-static uint64_t sum_words(uint64_t sum, const uint64_t *words, size_t n) {
-    for (size_t i = 0; i < n; i++) sum = (sum ^ words[i]) * 0x9e3779b97f4a7c15u;
-    return sum ^ sum >> 32;
-}
-
-static uint32_t sum_of(const struct block *b) {
-    uint64_t sum = b->size;
-    size_t words = b->size / 8, part = min_size(words, SUMMED / 8);
-    struct place place = arena_find(b->start);
-    if (place.tracked) sum = sum * 0x9e3779b97f4a7c15u + place.side->time + place.side->stack;
-    sum = sum_words(sum, (const void *)b->start, part);
-    if (words > part) sum = sum_words(sum, (const uint64_t *)(const void *)b->start + words - part, part);
-    return (uint32_t)(sum ^ sum >> 28);
-}
-
 static void compare(void *context, const struct block *b) {
-    (void)context;
+    const struct verdicts *v = context;
+    uintptr_t start = (uintptr_t)b->start;
     if (blocks_bit_before(BLOCKS_INDIRECT, b->start)) return;
-    bool readable = mark_may_read((uintptr_t)b->start, (uintptr_t)b->start + b->size);
-    if (looks_keep((uintptr_t)b->start, readable ? sum_of(b) : 0) && readable) (void)blocks_set(BLOCKS_AGAIN, b->start);
+    bool readable = mark_may_read(start, start + b->size);
+    uint32_t sum = readable ? looks_sum(b->start, b->size) : 0;
+    if (!looks_keep(start, sum) || !readable) return;
+    (void)blocks_set(BLOCKS_AGAIN, b->start);
+    if (v->apart >= COLLECT_APART) looks_lose(start, sum);
 }
 
 static bool hold(void *context) {
@@ -150,7 +137,7 @@ static void begin(struct verdicts *v, enum dump_reason reason, uintptr_t stack) 
     v->known = look(v, stack);
     if (v->known && !once) {
         v->apart = looks_open(certain);
-        blocks_each(compare, NULL);
+        blocks_each(compare, v);
         looks_close();
     }
     if (park_holds() && !once) v->pause = looks_pause();

@@ -213,6 +213,16 @@ refused_before() { awk -v ms="$1" '$1 == "refused" && $2 < ms' out | wc -l; } # 
     done
 }
 
+@test "what_is_lost_is_freed_at_the_ceiling" {
+    LIMIT=60 expect 0 paranoid WEIR_MAX_DIRECT=48M WEIR_ON_LIMIT=collect WEIR_DUMP_AT=exit "$SHIM_TOOLS/collected"
+    same "$(cat out)" "got 120, refused sometimes, whole"
+    grep -qE "^weir: COLLECTED: [0-9]+ blocks, [0-9]+ bytes: nothing led to them for a second or more" err
+    grep -A 1 -E "^weir:   3[0-9] blocks, [0-9]+ bytes$" err | grep -q "^weir:   made at collected+0x" || { cat err; false; }
+    same "$(json 'd["direct"]["collected"] >= 60, d["direct"]["collected_bytes"] == d["direct"]["collected"] << 20, d["direct"]["peak"] <= 48 << 20' "$(the_dump collected)")" "(True, True, True)"
+    LIMIT=60 expect 0 paranoid WEIR_MAX_DIRECT=48M WEIR_ON_LIMIT=reclaim WEIR_QUIET=1 WEIR_DUMP_AT=exit "$SHIM_TOOLS/collected"
+    grep -qE "^got [0-9]+, refused always, whole" out
+}
+
 # --- 64 threads, and system calls of weir's own that fail (builds with asserts know how) ---
 
 @test "threads_at_the_ceiling_keep_its_count_right_whatever_fails" {

@@ -3,7 +3,8 @@
  *           still has it would do
  *   forks   has lost one of 1001; its child ("child PID") has lost one of 1005
  *   moves   8 threads move their only pointers to blocks of 1010 and 1011 bytes between registers and memory
- *   starts  threads that have blocks of 1012 bytes start and end all the time */
+ *   server  8 threads serve requests, each with a session in a list and a few buffers; of every hundredth they forget
+ * one of 1020 bytes, a thousand in all starts  threads that have blocks of 1012 bytes start and end all the time */
 #include <emmintrin.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -114,6 +115,50 @@ static void moves(void) {
     wait_for_end();
 }
 
+struct session {
+    struct session *next;
+    char *name, *buffers[3];
+};
+static struct session *sessions[8];
+static atomic_int forgotten;
+
+static struct session *begin_session(void) {
+    struct session *s = block(sizeof *s);
+    s->name = block(24);
+    for (int i = 0; i < 3; i++) s->buffers[i] = block(1020);
+    return s;
+}
+static void end_session(struct session *s, int forgets) {
+    for (int i = forgets; i < 3; i++) free(s->buffers[i]);
+    free(s->name);
+    free(s);
+}
+static void *serve(void *p) {
+    struct session **mine = p;
+    for (unsigned i = 0;; i++) {
+        struct session *s = begin_session();
+        s->next = *mine;
+        *mine = s;
+        int alive = 0;
+        for (struct session **at = mine; *at; at = &(*at)->next) {
+            if (++alive < 20) continue;
+            struct session *last = *at;
+            *at = NULL;
+            int forgets = i % 100 == 0 && atomic_fetch_add(&forgotten, 1) < 1000;
+            end_session(last, forgets);
+            break;
+        }
+        if (i % 64 == 0) usleep(1000);
+    }
+    return NULL;
+}
+static void server(void) {
+    pthread_t t;
+    for (int i = 0; i < 8; i++) pthread_create(&t, NULL, serve, &sessions[i]);
+    while (atomic_load(&forgotten) < 1000) usleep(1000);
+    wait_for_end();
+}
+
 static void *live_shortly(void *unused) {
     volatile void *p = block(1012);
     usleep(200);
@@ -140,6 +185,7 @@ int main(int argc, char **argv) {
     if (strcmp(name, "leaks") == 0) leaks();
     if (strcmp(name, "forks") == 0) forks();
     if (strcmp(name, "moves") == 0) moves();
+    if (strcmp(name, "server") == 0) server();
     if (strcmp(name, "starts") == 0) starts();
     _exit(0);
 }

@@ -11,7 +11,7 @@ LIBRARIES := early threaded restarter mapper auditor friend lazy forwarder
 PLUGINS  := shared static hidden operators sysv lld rodynamic vendored
 PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan \
             replaced_PLAIN replaced_ARRAY replaced_ALIGNED plugin_host $(PLUGINS:%=plugin_%.so)
-CXXES := containers bad_alloc operators hits families faults thrown
+CXXES := containers bad_alloc operators hits families faults thrown owners
 LSANS := suppresses files wishes off
 EXCHANGED := plugin_one plugin_two bare_one bare_two
 

@@ -220,3 +220,10 @@ print(eval(sys.argv[1]))' "$1" 3>&-
         "$(json '"%d %d" % (d["verdicts"]["leaked"]["blocks"], d["verdicts"]["leaked"]["bytes"])' "$(the_dump leaks_c)")"
     grep -qE '^weir:   of [0-9]+ samples?$' err
 }
+@test "what_cxx_holds_and_loses" {
+    expect 0 paranoid WEIR_LEAKS=exit WEIR_QUIET=1 "$SHIM_TOOLS/owners"
+    local dump
+    dump=$(the_dump owners)
+    same "$(json '{v + ("*" if i else ""): sorted((s["smallest"], s["blocks"]) for s in d["sites"] if s["verdict"] == v and s["indirect"] == i and 1200 <= s["smallest"] < 1216) for v, i in (("leaked", False), ("leaked", True), ("possible", False))}' "$dump")" "{'leaked': [(1200, 1), (1202, 1), (1203, 1)], 'leaked*': [(1200, 1)], 'possible': []}"
+    same "$(json 'sorted((s["smallest"], s["blocks"]) for s in d["sites"] if s["verdict"] == "in_use" and 1200 <= s["smallest"] < 1400)' "$dump")" "[(1211, 3), (1212, 1), (1213, 1), (1214, 1), (1343, 1)]"
+}

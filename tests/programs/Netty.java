@@ -47,6 +47,32 @@ public class Netty {
     }
 
     // Netty's limit is far, weir's ceiling is not: a hundred times as much as there is, which the program survives.
+    static final List<ByteBuffer> reachable = new ArrayList<>();
+
+    // A direct buffer whose owner was collected while its Cleaner did not run: memory without anybody who knows of it.
+    static void lose(sun.misc.Unsafe unsafe) {
+        unsafe.setMemory(unsafe.allocateMemory(1000003), 1000003, (byte) 1);
+    }
+    static void wipe(int depth) {
+        long a = depth, b = ~a;
+        if (depth > 0) wipe(depth - 1);
+        if (a == b) System.out.println(a);
+    }
+
+    // Three buffers that are reachable, one that is lost.
+    static void verdicts() throws Exception {
+        var field = sun.misc.Unsafe.class.getDeclaredField("theUnsafe");
+        field.setAccessible(true);
+        var unsafe = (sun.misc.Unsafe) field.get(null);
+        for (int i = 0; i < 3; i++) reachable.add(ByteBuffer.allocateDirect(1000001));
+        lose(unsafe);
+        wipe(200);
+        System.gc();
+        for (int i = 0; i < 1000; i++) ByteBuffer.allocateDirect(16);
+        wipe(200);
+        System.out.println("made");
+    }
+
     static void ceiling() {
         int caught = 0;
         long most = 0;
@@ -208,6 +234,7 @@ public class Netty {
         switch (arguments[0]) {
         case "limit" -> limit();
         case "ceiling" -> ceiling();
+        case "verdicts" -> verdicts();
         case "pools" -> pools();
         case "echo" -> serve(Echo::new, PooledByteBufAllocator.DEFAULT);
         case "three" -> three();

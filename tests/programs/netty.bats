@@ -41,6 +41,13 @@ the_dump() { find with.dumps -name 'java.*.dump' | sort | tail -n 1; }
     run json '[(s["blocks"], s["smallest"], s["largest"]) for s in d["sites"] if s["bytes"] >= 16 << 20]' "$(the_dump)"
     [ "$output" = "[(2, 16777216, 20971520)]" ] || { echo "$output"; false; }
 }
+@test "no_reachable_direct_buffer_is_leaked_and_a_lost_one_is" {
+    with paranoid -- netty Netty verdicts
+    [ "$(cat with.out)" = made ]
+    # Those that are reachable share their site with small ones.
+    run json '[(s["verdict"], s["blocks"] if s["verdict"] != "in_use" else s["bytes"] // 1000001) for s in d["sites"] if 1000000 <= s["largest"] < 1010000]' "$(the_dump)"
+    [ "$output" = "[('leaked', 1), ('in_use', 3)]" ] || { echo "$output"; run json 'd["verdicts"]' "$(the_dump)"; echo "$output"; false; }
+}
 @test "a_ceiling_below_nettys_limit_is_survived_a_hundred_times" {
     for level in disabled paranoid; do
         with "$level" WEIR_MAX_DIRECT=256M WEIR_RESERVE=32M WEIR_QUIET=1 -- netty -Dio.netty.maxDirectMemory=1073741824 Netty ceiling

@@ -20,7 +20,7 @@
 static const char help[] =
     "weir dump [options] PID: asks a running program for a dump, prints its path.\n"
     "\n"
-    "  --leaks            search for leaks, twice: what is not reached and not changed is leaked\n"
+    "  --leaks            search for leaks, twice, while it goes on\n"
     "  --apart SECONDS    how long after each other (default 1)\n"
     "  --timeout SECONDS  how long to wait for an answer (default 10)\n"
     "  --help\n"

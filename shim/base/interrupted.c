@@ -159,18 +159,33 @@ static void make_less(const struct call *c) {
     }
 }
 
-/* A signal of the program's that comes before the kernel is asked ends it, too; but what is left is told as of when
- * weir's signal came. */
-static long restart(const struct call *c) {
+/* Where the program is told how much of its sleep is left; NULL: nowhere. */
+static struct timespec *rest_of(const struct call *c) {
     struct arguments arguments = handler_arguments(c);
-    long at = c->number == SYS_nanosleep ? 1 : c->number == SYS_clock_nanosleep ? 3 : -1;
-    struct timespec *rest = at < 0 ? NULL : (void *)arguments.of[at], none = {0, 0}, before = rest ? *rest : none;
+    if (c->number == SYS_nanosleep) return (void *)arguments.of[1];
+    return c->number == SYS_clock_nanosleep && !(arguments.of[1] & TIMER_ABSTIME) ? (void *)arguments.of[3] : NULL;
+}
+
+/* The kernel has told it as of when weir's signal came. */
+static void make_rest_less(const struct call *c, struct timespec *rest) {
+    uint64_t left = handler_ns(rest);
+    *rest = handler_time(left - min_size(left, clock_now() - c->came));
+}
+
+/* A signal of the program's that comes before the kernel is asked ends it, too. */
+static long restart(const struct call *c) {
+    struct timespec *rest = rest_of(c), none = {0, 0}, before = rest ? *rest : none;
     long result = handler_restart(c->mask);
-    if (result == -EINTR && rest && rest->tv_sec == before.tv_sec && rest->tv_nsec == before.tv_nsec) {
-        uint64_t left = handler_ns(rest);
-        *rest = handler_time(left - min_size(left, clock_now() - c->came));
-    }
+    if (result == -EINTR && rest && rest->tv_sec == before.tv_sec && rest->tv_nsec == before.tv_nsec)
+        make_rest_less(c, rest);
     return result;
+}
+
+/* The call ends with EINTR all the same. */
+static void end_interrupted(const struct call *c) {
+    struct timespec *rest = rest_of(c);
+    if (rest) make_rest_less(c, rest);
+    if (way_of(c) == LESS) make_less(c);
 }
 
 static void go_on(const struct call *c) {
@@ -245,7 +260,10 @@ void interrupted_go_on(int number, void *context, uint64_t came, const struct in
     c.mask = *(const uint64_t *)(const void *)&u->uc_sigmask;
     if (handler_was_in_call(&c)) return;
     if (handler_is_due(&c, true)) {
-        if (c.r[REG_RAX] != -EINTR) interrupt(&c, before);
+        if (c.r[REG_RAX] != -EINTR)
+            interrupt(&c, before);
+        else if ((c.number = number_of(&c, before)) >= 0)
+            end_interrupted(&c);
         return;
     }
     if (c.r[REG_RAX] != -EINTR && c.r[REG_RAX] <= 0) return;

@@ -64,6 +64,7 @@ enum dump_section_type {
     DUMP_JIT = 27,          /* struct dump_jit[]: names of code outside of any module, where frames are in such */
     DUMP_PATHS = 28,        /* struct dump_path[]: of sites whose blocks were judged, one way to one of them */
     DUMP_STEPS = 29,        /* struct dump_step[]: the blocks on these ways */
+    DUMP_MARKS = 30,        /* struct dump_mark[]: moments that somebody has named */
     DUMP_SUPPRESSIONS = 40, /* bytes: the list of the program's own __lsan_default_suppressions(), where it has one */
     DUMP_POOLS = 41,        /* struct dump_block[]: parts of blocks that pools of the program's have given out */
     DUMP_END = 0x444e45     /* "END"; no payload */
@@ -505,6 +506,7 @@ static inline int dump_jit_line(const char *line, const char *end, uint64_t *sta
     return 1;
 }
 
+#include "shim/box/format_marks.h" /* DUMP_MARKS */
 #include "shim/box/format_paths.h" /* DUMP_PATHS, DUMP_STEPS */
 
 struct dump_thread {

@@ -14,8 +14,8 @@ struct dump_mark {
 };
 static_assert(sizeof(struct dump_mark) == 24, "dump_mark is 24 bytes");
 
-#define DUMP_MARKS_MOST     32u /* the latest */
-#define DUMP_MARK_NAME_MOST 63u /* bytes; what is longer is cut */
+#define DUMP_MARKS_MOST     32u          /* the latest */
+#define DUMP_MARK_NAME_MOST 63u          /* bytes; what is longer is cut */
 #define DUMP_MARK_SETTING   "WEIR_MARK=" /* a set file (see above) of this line alone, with the name behind it */
 
 #endif

@@ -115,9 +115,13 @@ struct estimate samples_estimate(const struct samples *s) {
 }
 
 /* From either one's range, by Zou and Donner's method (Statistics in Medicine 27, 2008): at each end of the
- * difference's lies the end of one and the opposite end of the other, and their distances add up as variances do. */
+ * difference's lies the end of one and the opposite end of the other, and their distances add up as variances do. Of
+ * what none was seen of it is not known how it was drawn: as the other was. */
 struct estimate samples_difference(const struct samples *before, const struct samples *now) {
-    struct estimate a = samples_estimate(before), b = samples_estimate(now);
+    struct samples old = *before, new = *now;
+    if (old.seen <= 0) old.reach = fmax(old.reach, new.reach);
+    if (new.seen <= 0) new.reach = fmax(new.reach, old.reach);
+    struct estimate a = samples_estimate(&old), b = samples_estimate(&new);
     struct estimate e = {.value = b.value - a.value};
     e.low = e.value - hypot(b.value - b.low, a.high - a.value);
     e.high = e.value + hypot(b.high - b.value, a.value - a.low);

@@ -15,8 +15,8 @@ static const char help[] = "weir mark [options] PID NAME: sets a mark in a runni
                            "  --timeout SECONDS  how long to wait for an answer (default 10)\n"
                            "  --help\n"
                            "\n"
-                           "weir report --since NAME DUMP, of a later dump, shows what was made since then\n"
-                           "and is still there. The latest 32 marks of a process are kept.\n"
+                           "Of a later dump weir report shows what was made since then, and is still there.\n"
+                           "The latest 32 marks of a process are kept.\n"
                            "Exit status: 0; 2 usage; 3 there is no mark, and why.\n";
 
 static const struct option options[] = {

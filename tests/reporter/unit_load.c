@@ -54,7 +54,7 @@ static char *small_dump(size_t *length) {
     struct dump_block part = {.address = 72, .size = 8, .time = 3000000000u, .stack = 2, .thread = 7, .verdict = 1};
     (void)builder_add(&builder, DUMP_POOLS, &part, sizeof part);
     for (uint32_t i = 1; i <= 2; i++) {
-        struct dump_mark mark = {i * 1000000000u, builder_string(&builder, "mark", 4), i, 0};
+        struct dump_mark mark = {i * 1000000000ull, builder_string(&builder, "mark", 4), i, 0};
         (void)builder_add(&builder, DUMP_MARKS, &mark, sizeof mark);
     }
     for (const char *c = "leak:a\n"; *c; c++) (void)builder_add(&builder, DUMP_SUPPRESSIONS, c, 1);
@@ -218,7 +218,7 @@ static void what_was_made_since_a_mark_counts_alone(void **state) {
     struct dump_site site = {.stack = (uint32_t)builder_stack(&builder, &frame, 1, 0), .blocks = 3, .bytes = 30};
     (void)builder_add(&builder, DUMP_SITES, &site, sizeof site);
     for (uint32_t i = 1; i <= 3; i++) {
-        struct dump_mark mark = {i * 1000000000u, builder_string(&builder, "mark", 4), i, 0};
+        struct dump_mark mark = {i * 1000000000ull, builder_string(&builder, "mark", 4), i, 0};
         struct dump_block block = {.address = 64 * i, .size = 10, .time = i * 1000000000ull, .stack = site.stack};
         if (i < 3) (void)builder_add(&builder, DUMP_MARKS, &mark, sizeof mark);
         (void)builder_add(&builder, DUMP_BLOCKS, &block, sizeof block);

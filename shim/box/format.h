@@ -96,9 +96,10 @@ enum dump_level { DUMP_DISABLED = 0, DUMP_SIMPLE = 1, DUMP_ADVANCED = 2, DUMP_PA
  * drawn, its cookie. The answer is a line in DIR/weir.PID.COOKIE.reply (DIR: WEIR_BOX_DIR, else /dev/shm, else /tmp;
  * PID as the program sees itself): "ok PATH" of the dump that was written, or "error WHY". With the bit below the
  * cookie stands for DIR/weir.PID.COOKIE.set, lines of WEIR_…=VALUE that are to hold from now on, in a file of the
- * program's user or of root, of fewer than DUMP_SETTINGS_MAX bytes; the answer is "ok changed" or "error WHY", and then
- * nothing has changed. With the second bit the dump has verdicts whatever WEIR_LEAKS says; with the third there is
- * none, but memory is searched so that the next one can be compared with it, and the answer is "ok searched". */
+ * program's user or of root, of fewer than DUMP_SETTINGS_MAX bytes, or for a mark (DUMP_MARK_SETTING); the answer is
+ * "ok changed" or "error WHY", and then nothing has changed. With the second bit the dump has verdicts whatever
+ * WEIR_LEAKS says; with the third there is none, but memory is searched so that the next one can be compared with it,
+ * and the answer is "ok searched". */
 #define DUMP_QUESTION_SETS     0x80000000u
 #define DUMP_QUESTION_SEARCHES 0x40000000u
 #define DUMP_QUESTION_LOOKS    0x20000000u

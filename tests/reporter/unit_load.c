@@ -217,8 +217,8 @@ static void what_was_made_since_a_mark_counts_alone(void **state) {
     uint64_t frame = 0xffff000000001000;
     struct dump_site site = {.stack = (uint32_t)builder_stack(&builder, &frame, 1, 0), .blocks = 3, .bytes = 30};
     (void)builder_add(&builder, DUMP_SITES, &site, sizeof site);
-    for (uint32_t i = 1; i <= 3; i++) {
-        struct dump_mark mark = {i * 1000000000ull, builder_string(&builder, "mark", 4), i, 0};
+    for (uint64_t i = 1; i <= 3; i++) {
+        struct dump_mark mark = {i * 1000000000ull, builder_string(&builder, "mark", 4), (uint32_t)i, 0};
         struct dump_block block = {.address = 64 * i, .size = 10, .time = i * 1000000000ull, .stack = site.stack};
         if (i < 3) (void)builder_add(&builder, DUMP_MARKS, &mark, sizeof mark);
         (void)builder_add(&builder, DUMP_BLOCKS, &block, sizeof block);

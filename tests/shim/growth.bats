@@ -113,6 +113,28 @@ P
     for dump in dumps/*; do json '(d["process"]["forked_from"] is not None, [m["name"] for m in d["marks"]])' "$dump"; done | sort >marks
     same "$(cat marks)" "$(printf '%s\n' "(False, ['before'])" "(True, ['before', 'in the child'])")"
 }
+@test "marks_of_many_threads_are_whole_in_each_child_that_is_forked_meanwhile" {
+    cat >threads.py <<'P'
+import ctypes, os, threading
+weir, done = ctypes.CDLL(None), threading.Event()
+def work(letter):
+    while not done.is_set(): weir.weir_mark(letter * 60)
+threads = [threading.Thread(target=work, args=(letter,)) for letter in (b"a", b"b", b"c", b"d")]
+for thread in threads: thread.start()
+for _ in range(20):
+    if os.fork() == 0:
+        weir.weir_mark(b"child")
+        os._exit(0)
+    os.wait()
+done.set()
+for thread in threads: thread.join()
+P
+    expect 0 paranoid python3 threads.py
+    silent
+    local dump
+    for dump in dumps/*; do json '(len(d["marks"]) > 20, all(len(set(m["name"])) == 1 and len(m["name"]) == 60 for m in d["marks"] if m["name"] != "child"), [m["number"] for m in d["marks"]] == sorted(set(m["number"] for m in d["marks"])), d["marks"][-1]["name"] == "child")' "$dump"; done | sort | uniq -c | sed 's/^ *//' >seen
+    same "$(cat seen)" "$(printf '%s\n' "1 (True, True, True, False)" "20 (True, True, True, True)")"
+}
 @test "of_two_dumps_the_queue_has_grown_and_the_cache_has_not" {
     local level
     for level in simple paranoid; do

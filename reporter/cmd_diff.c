@@ -15,6 +15,7 @@
 #include "reporter/symbols/skipped.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/frames.h"
+#include "reporter/view/growth.h"
 #include "reporter/view/json_writer.h"
 #include "reporter/view/labels.h"
 #include "reporter/view/units.h"
@@ -93,6 +94,23 @@ static void print_row(const struct diff *diff, const struct diff_site *d, size_t
     (void)printf(" %9s  %9s  %s\n", minutes > 0 ? units_bytes(size_of(d->bytes / minutes)) : "", blocks, label);
 }
 
+/* What it grew by with its range, which is of no interest where it is exact, and how old what is there is. */
+static void print_range(const struct view *view, const struct diff *diff, const struct diff_site *d) {
+    double minutes = (double)diff->apart / 60e9;
+    uint64_t value = size_of(d->bytes);
+    if (d->range.high > d->range.low) {
+        (void)printf("    +%s [%s..%s]", units_bytes(value), units_bytes_as(value, d->range.low),
+                     units_bytes_as(value, d->range.high));
+        if (minutes > 0) {
+            uint64_t rate = size_of(d->bytes / minutes);
+            (void)printf(", a minute %s [%s..%s]", units_bytes(rate), units_bytes_as(rate, d->range.low / minutes),
+                         units_bytes_as(rate, d->range.high / minutes));
+        }
+        (void)printf("\n");
+    }
+    growth_lifetimes(view, "Aged", d->ages.bytes);
+}
+
 static void print_text(const struct diff *diff, const struct merged *now, const struct parsed *parsed) {
     size_t most = parsed->rows < diff->count ? parsed->rows : diff->count;
     struct merged_site **sites = memory_get(most, sizeof(void *));
@@ -114,8 +132,9 @@ static void print_text(const struct diff *diff, const struct merged *now, const 
     }
     for (size_t i = 0; i < n && i < parsed->details; i++) {
         char *place = NULL, *name = frames_site(&view, sites[i], 40, &place);
-        (void)printf("\n#%zu  %s %s %s\n    Created at:\n", i + 1, chosen[i]->bytes < 0 ? "SHRANK:" : "GREW:", name,
-                     place);
+        (void)printf("\n#%zu  %s %s %s\n", i + 1, chosen[i]->bytes < 0 ? "SHRANK:" : "GREW:", name, place);
+        if (chosen[i]->bytes > 0) print_range(&view, diff, chosen[i]);
+        (void)printf("    Created at:\n");
         view_stack(&view, sites[i]->frames, sites[i]->frame_count, sites[i]->flags);
         free(name);
         free(place);
@@ -155,7 +174,13 @@ static void print_json(const struct diff *diff, const struct merged *now) {
         json_string(&json, "place", place);
         put_change(&json, "bytes", d->bytes);
         put_change(&json, "at_least", d->least);
+        put_change(&json, "at_most", d->bytes > 0 ? d->range.high : d->range.low);
+        if (diff->apart)
+            put_change(&json, "bytes_a_minute", d->bytes / ((double)diff->apart / 60e9));
+        else
+            json_string(&json, "bytes_a_minute", NULL);
         put_change(&json, "blocks", d->blocks);
+        growth_ages_json(&json, &d->ages);
         json_number(&json, "bytes_now", size_of(d->bytes_now.seen + d->bytes_now.unseen));
         json_close(&json, '}');
         free(name);
@@ -195,6 +220,7 @@ static int compare(char *old, char *new, const struct parsed *parsed) {
     struct merged before = {0}, now = {0};
     struct diff diff = {0};
     bool whole = load(&before, old);
+    diff_split(&before);
     whole = load(&now, new) && whole;
     build(&before, &now);
     build(&now, &before);

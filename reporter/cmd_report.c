@@ -7,6 +7,7 @@
 
 #include "reporter/arguments.h"
 #include "reporter/commands.h"
+#include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/report.h"
 #include "reporter/symbols/skipped.h"
@@ -24,6 +25,8 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
                            "  --memory           where the memory is: rows that add up to what is resident\n"
                            "                     and to what is charged; the sites that pin free memory\n"
                            "  --arena            the arena by size class, and how full its slabs are\n"
+                           "  --since MARK       only what was made since then: a mark's name, the latest of\n"
+                           "                     that name, or #N (weir mark, weir_mark)\n"
                            "  --full             all sites, frames, names, counters, modules, memory, arena\n"
                            "  -f, --format FORM  text (default) or json\n"
                            "  --json             the same as -f json\n"
@@ -47,6 +50,7 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
 enum {
     OPTION_TOP = 256,
     OPTION_SORT,
+    OPTION_SINCE,
     OPTION_FULL,
     OPTION_JSON,
     OPTION_DEBUG_DIR,
@@ -61,6 +65,7 @@ enum {
 
 static const struct option options[] = {{"top", required_argument, NULL, OPTION_TOP},
                                         {"sort", required_argument, NULL, OPTION_SORT},
+                                        {"since", required_argument, NULL, OPTION_SINCE},
                                         {"full", no_argument, NULL, OPTION_FULL},
                                         {"memory", no_argument, NULL, OPTION_MEMORY},
                                         {"arena", no_argument, NULL, OPTION_ARENA},
@@ -76,7 +81,7 @@ static const struct option options[] = {{"top", required_argument, NULL, OPTION_
 
 struct parsed {
     struct report_request request;
-    bool top_given, order_given, help;
+    bool top_given, order_given, since_given, help;
     size_t debug_dir_capacity;
 };
 
@@ -117,6 +122,11 @@ static bool take_option(struct parsed *parsed, int option, const char *value) {
         parsed->request.order = chosen > BY_RATE ? BY_BYTES : (enum merged_order)chosen; /* what is live */
         parsed->order_given = true;
         return true;
+    case OPTION_SINCE:
+        if (!*value) view_message("--since: a mark's name or #N is wanted");
+        marks_since(value);
+        parsed->since_given = true;
+        return *value;
     case OPTION_MEMORY:
         parsed->request.view.memory = true;
         return true;
@@ -156,6 +166,14 @@ static bool take_option(struct parsed *parsed, int option, const char *value) {
     }
 }
 
+/* These tell of the process as a whole. */
+static bool since_fits(const struct parsed *parsed) {
+    const struct view_options *view = &parsed->request.view;
+    if (!parsed->since_given || !(view->memory || view->arena || parsed->request.order >= BY_TOTAL)) return true;
+    view_message("report: of --memory, --arena and what was ever made nobody knows what was made since a mark");
+    return false;
+}
+
 static bool parse(struct parsed *parsed, int count, char **arguments) {
     static char name[] = "weir report";
     arguments[0] = name;
@@ -167,7 +185,7 @@ static bool parse(struct parsed *parsed, int count, char **arguments) {
     parsed->request.paths = arguments + optind;
     parsed->request.path_count = (size_t)(count - optind);
     if (!parsed->help && optind == count) view_message("report: no dump is given (weir report --help)");
-    return parsed->help || optind < count;
+    return parsed->help || (optind < count && since_fits(parsed));
 }
 
 /* What to type next: the rest of this report, then its form for programs. */

@@ -15,6 +15,7 @@ int cmd_run(int count, char **arguments);
 int cmd_report(int count, char **arguments);
 int cmd_dump(int count, char **arguments);
 int cmd_set(int count, char **arguments);
+int cmd_mark(int count, char **arguments);
 int cmd_doctor(int count, char **arguments);
 int cmd_diff(int count, char **arguments);
 int cmd_explain(int count, char **arguments);

@@ -17,6 +17,7 @@ static const char help[] = "weir: pools, caps and audits the memory of programs 
                            "  weir explain DUMP SITE|ADDRESS         why it is in use, or called leaked\n"
                            "  weir dump PID                          ask a running program for a dump\n"
                            "  weir set PID NAME=VALUE...             change options of a running program\n"
+                           "  weir mark PID NAME                     a moment in it: report --since NAME\n"
                            "  weir doctor [PID]                      why it might not work here; an audit\n"
                            "\n"
                            "  weir COMMAND --help                    the options of a command\n"
@@ -28,9 +29,11 @@ static const char help[] = "weir: pools, caps and audits the memory of programs 
 static const struct {
     const char *name;
     int (*run)(int count, char **arguments);
-} commands[] = {{"run", cmd_run},         {"report", cmd_report}, {"dump", cmd_dump},
-                {"set", cmd_set},         {"doctor", cmd_doctor}, {"diff", cmd_diff},
-                {"explain", cmd_explain}, {"gate", cmd_gate},     {"gate-canary", cmd_gate_canary}};
+} commands[] = {{"run", cmd_run},         {"report", cmd_report},
+                {"dump", cmd_dump},       {"set", cmd_set},
+                {"doctor", cmd_doctor},   {"diff", cmd_diff},
+                {"explain", cmd_explain}, {"gate", cmd_gate},
+                {"mark", cmd_mark},       {"gate-canary", cmd_gate_canary}};
 
 /* With a standard descriptor closed, the first file opened would take its number and be written to. What takes it here
  * refuses to be written, and is closed again in a program that is run. */

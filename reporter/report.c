@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "reporter/commands.h"
+#include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 #include "reporter/symbols/skipped.h"
@@ -88,32 +89,44 @@ static bool flush(FILE *out) {
     return written;
 }
 
+/* A report of no dump would be one of a program that has nothing. */
+static bool has_mark(struct merged *merged) {
+    bool any = marks_are_there(merged);
+    for (size_t i = 0; !any && i < merged->reason_count; i++) view_message("%s", merged->reasons[i]);
+    return any;
+}
+
+static bool show(struct report_request *request, struct merged *merged, FILE *out) {
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    struct view view = {out, merged, symbols_new(merged, &request->symbols), request->view, NULL};
+    view.options.order = request->order;
+    report_add_programs(&request->suppressions, merged);
+    if (request->suppressions.count) {
+        suppress_apply(&request->suppressions, merged, view.symbols);
+        merged_sort(merged, request->order);
+        view.suppressions = &request->suppressions;
+    }
+    (void)sigaction(SIGPIPE, &ignore, &before);
+    if (request->generate)
+        view_generate(&view, request->generate);
+    else if (request->json)
+        view_json(&view);
+    else
+        view_text(&view);
+    progress_clear();
+    bool fine = flush(out);
+    (void)sigaction(SIGPIPE, &before, NULL);
+    symbols_free(view.symbols);
+    return fine;
+}
+
 int report_produce(struct report_request *request, FILE *out) {
     struct merged merged = {0};
     bool fine = report_load(&merged, request);
     if (merged.part_count) {
-        struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
         merged_build(&merged);
         merged_sort(&merged, request->order);
-        struct view view = {out, &merged, symbols_new(&merged, &request->symbols), request->view, NULL};
-        view.options.order = request->order;
-        report_add_programs(&request->suppressions, &merged);
-        if (request->suppressions.count) {
-            suppress_apply(&request->suppressions, &merged, view.symbols);
-            merged_sort(&merged, request->order);
-            view.suppressions = &request->suppressions;
-        }
-        (void)sigaction(SIGPIPE, &ignore, &before);
-        if (request->generate)
-            view_generate(&view, request->generate);
-        else if (request->json)
-            view_json(&view);
-        else
-            view_text(&view);
-        progress_clear();
-        fine = flush(out) && fine;
-        (void)sigaction(SIGPIPE, &before, NULL);
-        symbols_free(view.symbols);
+        fine = has_mark(&merged) && show(request, &merged, out) && fine;
     }
     fine = fine && merged.part_count && !merged.reason_count;
     merged_free(&merged);

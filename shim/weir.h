@@ -19,7 +19,13 @@
  * begins at that address; with the block, or when its memory is unmapped. n of 0 counts as 1. What does not lie in one
  * block as a whole is passed over, and of parts that overlap the one that begins last counts. A million parts are
  * noted, less under a ceiling; those that find no room, or come in a signal handler that has interrupted malloc, are
- * counted. Any thread may call these; errno stays what it is, and nothing fails. */
+ * counted. Any thread may call these; errno stays what it is, and nothing fails.
+ *
+ *   weir_mark("loaded");              a moment of that name
+ *
+ * As `weir mark` sets it: `weir report --since loaded DUMP` shows what was made since and is still there. Dumps have
+ * the latest 32. Of the name the first 63 bytes are copied. Any thread may call it, a signal handler too; errno stays
+ * what it is, and nothing fails. */
 #ifndef WEIR_H
 #define WEIR_H
 
@@ -40,10 +46,12 @@ extern "C" {
 typedef void weir_touch_function(const void *block, const char *hint) WEIR_LOOKS_AT_HINT_ONLY;
 typedef void weir_pool_alloc_function(const void *part, size_t n);
 typedef void weir_pool_free_function(const void *part);
+typedef void weir_mark_function(const char *name);
 #if !defined(__x86_64__) || defined(__ILP32__)
 extern void weir_touch_if_loaded(const void *block, const char *hint) __asm__("weir_touch") __attribute__((weak));
 extern void weir_pool_alloc_if_loaded(const void *part, size_t n) __asm__("weir_pool_alloc") __attribute__((weak));
 extern void weir_pool_free_if_loaded(const void *part) __asm__("weir_pool_free") __attribute__((weak));
+extern void weir_mark_if_loaded(const char *name) __asm__("weir_mark") __attribute__((weak));
 #    define WEIR_LOADED(name) name##_function *loaded = name##_if_loaded
 #else
 /* Declares `loaded`. Not by its address, which a linker takes for 0 in a program at fixed addresses. */
@@ -69,6 +77,12 @@ static __inline__ void weir_pool_free(const void *part) __asm__("weir_pool_free_
 static __inline__ void weir_pool_free(const void *part) {
     WEIR_LOADED(weir_pool_free);
     if (loaded) loaded(part);
+}
+
+static __inline__ void weir_mark(const char *name) __asm__("weir_mark_inline");
+static __inline__ void weir_mark(const char *name) {
+    WEIR_LOADED(weir_mark);
+    if (loaded) loaded(name);
 }
 
 #ifdef __cplusplus

@@ -54,6 +54,9 @@ const struct dump_record *dump_records(const struct dump *dump) {
 const struct dump_block *dump_pools(const struct dump *dump) {
     return dump->sections[DUMP_POOLS].records;
 }
+const struct dump_mark *dump_marks(const struct dump *dump) {
+    return dump->sections[DUMP_MARKS].records;
+}
 const struct dump_mapping *dump_mappings(const struct dump *dump) {
     return dump->sections[DUMP_MAPPINGS].records;
 }

@@ -55,8 +55,15 @@ static void seek(struct dump *dump, const struct dump_block *block) {
     *dump->sought = *block;
 }
 
+static uint64_t later_from = UINT64_MAX;
+
+void dump_split(uint64_t time) {
+    later_from = time;
+}
+
 static void add_block(struct dump *dump, const struct dump_block *block) {
     if (is_seeking) seek(dump, block);
+    if (block->time < dump->since) return;
     struct block_summary *summary = summary_for(dump, block->stack, (enum dump_verdict)block->verdict);
     if (dump->process.fork_time && block->time < dump->process.fork_time) {
         summary->inherited_blocks++;
@@ -68,6 +75,8 @@ static void add_block(struct dump *dump, const struct dump_block *block) {
     double size = (double)block->size;
     samples_add(&summary->block_samples, &dump->drawing, size, 1, weight);
     samples_add(&summary->byte_samples, &dump->drawing, size, size, weight);
+    if (block->time >= later_from) samples_add(&summary->later_samples, &dump->drawing, size, size, weight);
+    ages_add(&summary->ages, &dump->time, block->time, size, weight);
     summary->blocks++;
     if (__builtin_add_overflow(summary->bytes, block->size, &summary->bytes)) summary->bytes = UINT64_MAX;
     if (block->time < summary->oldest) summary->oldest = block->time;
@@ -134,6 +143,13 @@ static void note_drawing(struct dump *dump) {
     dump->drawing.extra = blocks ? (double)bytes / (double)blocks : 0;
 }
 
+/* From when on the process has made what counts. */
+static void note_time(struct dump *dump) {
+    const struct dump_process *process = &dump->process;
+    uint64_t begin = process->fork_time > process->start_time ? process->fork_time : process->start_time;
+    dump->time = (struct ages_time){dump->since > begin ? dump->since : begin, process->dump_time};
+}
+
 void dump_blocks(struct dump *dump) {
     struct section *section = &dump->sections[DUMP_BLOCKS];
     uint32_t crc = 0;
@@ -147,6 +163,7 @@ void dump_blocks(struct dump *dump) {
         return;
     }
     note_drawing(dump);
+    note_time(dump);
     dump->summary_of = memory_get((size_t)dump_count(dump, DUMP_STACKS), sizeof *dump->summary_of);
     char *piece = memory_get(PIECE, 1);
     bool whole = add_all(dump, piece, &crc);

@@ -76,6 +76,10 @@ static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
         const struct dump_thread *thread = (const struct dump_thread *)records + i;
         return string_fits(dump, thread->name) ? NULL : "a name out of range";
     }
+    case DUMP_MARKS: {
+        const struct dump_mark *mark = (const struct dump_mark *)records + i;
+        return string_fits(dump, mark->name) ? NULL : "a name out of range";
+    }
     case DUMP_MAPPINGS: {
         const struct dump_mapping *mapping = (const struct dump_mapping *)records + i;
         return index_fits(dump, DUMP_STACKS, mapping->stack) ? NULL : "a stack that does not exist";
@@ -174,7 +178,7 @@ void dump_check(struct dump *dump) {
                                      DUMP_OPTIONS,  DUMP_THREADS,  DUMP_MODULES, DUMP_SEGMENTS, DUMP_FRAMES,
                                      DUMP_STACKS,   DUMP_REFUSALS, DUMP_SITES,   DUMP_GROWN,    DUMP_TOTALS,
                                      DUMP_MAPPINGS, DUMP_RECORDS,  DUMP_JIT,     DUMP_STEPS,    DUMP_PATHS,
-                                     DUMP_POOLS};
+                                     DUMP_POOLS,    DUMP_MARKS};
     check_process(dump);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
     check_malloc(dump);

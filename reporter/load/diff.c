@@ -9,8 +9,6 @@
 #include "reporter/load/jit.h"
 #include "reporter/load/memory.h"
 
-#define Z 1.959963985 /* of a normal distribution 95 % lies within so many standard deviations */
-
 struct entry {
     char *key;
     struct diff_site diff;
@@ -59,6 +57,8 @@ static void add_all(struct entry **table, const struct merged *merged, bool now)
         struct diff_site *d = &entry_of(table, key_of(merged, site))->diff;
         samples_join(now ? &d->bytes_now : &d->bytes_before, &site->byte_samples);
         samples_join(now ? &d->blocks_now : &d->blocks_before, &site->block_samples);
+        if (now) samples_join(&d->came, &site->later_samples);
+        if (now) ages_join(&d->ages, &site->ages);
         if (d->site && !(now && d->gone)) continue;
         d->site = site;
         d->gone = !now;
@@ -69,16 +69,21 @@ static double value_of(const struct samples *s) {
     return s->seen + s->unseen;
 }
 
-/* Of an estimate; what was not seen at all has one, too. */
-static double variance_of(const struct samples *s) {
-    return s->variance + s->reach * s->reach;
+/* Two dumps of one process have the blocks in common that it had at the first and has still: they are no chance. What
+ * is left are those that went, and those that came; but where realloc has changed what both have it does not come out
+ * even, and the two are taken for drawn by themselves, which is a wider range. */
+static struct estimate difference(const struct diff_site *d, bool same_process) {
+    struct samples kept = d->bytes_now, gone = d->bytes_before;
+    if (same_process && samples_take_off(&kept, &d->came) && samples_take_off(&gone, &kept))
+        return samples_difference(&gone, &d->came);
+    return samples_difference(&d->bytes_before, &d->bytes_now);
 }
 
-static void weigh(struct diff_site *d) {
+static void weigh(struct diff_site *d, bool same_process) {
+    d->range = difference(d, same_process);
     d->bytes = value_of(&d->bytes_now) - value_of(&d->bytes_before);
     d->blocks = value_of(&d->blocks_now) - value_of(&d->blocks_before);
-    double chance = Z * sqrt(variance_of(&d->bytes_now) + variance_of(&d->bytes_before));
-    d->least = fabs(d->bytes) > chance ? d->bytes - (d->bytes > 0 ? chance : -chance) : 0;
+    d->least = d->range.low > 0 ? d->range.low : d->range.high < 0 ? d->range.high : 0;
 }
 
 static int compare(const void *left, const void *right) {
@@ -95,9 +100,28 @@ static const struct dump *the_dump(const struct merged *merged) {
     return only;
 }
 
+/* The clock that blocks have their time by is behind by a tick, 10 ms at the most. So some are taken for later ones,
+ * and for gone, that both dumps have: that widens the range, and no more. */
+#define TICK 11000000u
+
+void diff_split(const struct merged *before) {
+    uint64_t newest = 0;
+    for (size_t i = 0; i < before->part_count; i++) {
+        const struct dump *dump = before->parts[i].dump;
+        if (!dump_same_image(dump, before->parts[0].dump)) return;
+        if (dump->process.dump_time > newest) newest = dump->process.dump_time;
+    }
+    if (newest > TICK) dump_split(newest - TICK);
+}
+
 void diff_make(struct diff *diff, const struct merged *before, const struct merged *now) {
     struct entry *table = NULL;
     *diff = (struct diff){0};
+    const struct dump *old = the_dump(before), *new = the_dump(now);
+    diff->same_process = old && new &&dump_same_image(old, new);
+    diff->reversed = diff->same_process && new->process.dump_time < old->process.dump_time;
+    if (diff->same_process && new->process.dump_time > old->process.dump_time)
+        diff->apart = new->process.dump_time - old->process.dump_time;
     add_all(&table, before, false);
     add_all(&table, now, true);
     diff->sites = memory_get(HASH_COUNT(table), sizeof *diff->sites);
@@ -107,7 +131,7 @@ void diff_make(struct diff *diff, const struct merged *before, const struct merg
         struct entry *next = entry->hh.next;
         struct diff_site *d = &diff->sites[diff->count++];
         *d = entry->diff;
-        weigh(d);
+        weigh(d, diff->same_process);
         diff->grown += d->least > 0;
         diff->shrunk += d->least < 0;
         if (d->least > 0) diff->grown_bytes += d->bytes;
@@ -117,11 +141,6 @@ void diff_make(struct diff *diff, const struct merged *before, const struct merg
         entry = next;
     }
     if (diff->count) qsort(diff->sites, diff->count, sizeof *diff->sites, compare);
-    const struct dump *old = the_dump(before), *new = the_dump(now);
-    diff->same_process = old && new &&dump_same_image(old, new);
-    diff->reversed = diff->same_process && new->process.dump_time < old->process.dump_time;
-    if (diff->same_process && new->process.dump_time > old->process.dump_time)
-        diff->apart = new->process.dump_time - old->process.dump_time;
 }
 
 void diff_free(struct diff *diff) {

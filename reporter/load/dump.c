@@ -12,10 +12,11 @@
 #include "reporter/load/crc32c.h"
 #include "reporter/load/file.h"
 #include "reporter/load/jit.h"
+#include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 
-#define MAX_SECTIONS      256          /* of all types; the format has 22 and an end */
+#define MAX_SECTIONS      256          /* of all types; the format has 25 and an end */
 #define MAX_SECTION_BYTES (1ull << 30) /* of one that is held in memory */
 #define MAX_PROBLEMS      64           /* a file with more is not worth more lines */
 
@@ -49,6 +50,7 @@ static const struct {
     [DUMP_SUPPRESSIONS] = {"suppressions", 1, 1},
     [DUMP_JIT] = {"jit", sizeof(struct dump_jit), sizeof(struct dump_jit)},
     [DUMP_PATHS] = {"paths", sizeof(struct dump_path), sizeof(struct dump_path)},
+    [DUMP_MARKS] = {"marks", sizeof(struct dump_mark), sizeof(struct dump_mark)},
     [DUMP_STEPS] = {"steps", sizeof(struct dump_step), sizeof(struct dump_step)},
 };
 
@@ -232,6 +234,7 @@ struct dump *dump_open_fd(int fd, uint64_t size, const char *name) {
         for (uint32_t type = 1; type < DUMP_SECTION_TYPES; type++)
             if (type != DUMP_BLOCKS) load_section(dump, type);
         dump_check(dump);
+        marks_find(dump);
         dump_blocks(dump);
         if (!dump->usable) dump_problem(dump, "at byte %u (section process): missing; nothing can be said", 64u);
     }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "reporter/load/ages.h"
 #include "reporter/load/estimate.h"
 #include "reporter/load/sizes.h"
 #include "shim/box/format.h"
@@ -39,6 +40,8 @@ struct section {
 struct block_summary {
     uint64_t blocks, bytes, oldest, newest;
     struct samples block_samples, byte_samples;
+    struct samples later_samples; /* bytes of those that dump_split takes for later ones */
+    struct ages ages;
     struct sizes sizes;
     uint64_t inherited_blocks, inherited_bytes;
     enum dump_verdict verdict; /* of all of them; those of the stack that have another one are apart */
@@ -67,12 +70,19 @@ struct dump {
     uint32_t *summary_of; /* by stack id: index into summaries plus one */
     struct block_summary *summaries;
     size_t summary_count, summary_capacity;
-    struct jit *jit;           /* names of code of no module; see jit.h */
+    struct jit *jit;              /* names of code of no module; see jit.h */
+    bool limited;                 /* to what was made since `mark` (marks.h) */
+    const struct dump_mark *mark; /* NULL: the dump does not have it */
+    uint64_t since;               /* blocks that were made earlier do not count */
+    struct ages_time time;
     struct dump_block *sought; /* what dump_seek asked for; NULL: no block of it is there */
 };
 
 /* Dumps that are opened from here on note the live tracked block that the address lies in, or begins at. */
 void dump_seek(uint64_t address);
+
+/* In dumps that are opened from here on, blocks that were made from then on are later ones. */
+void dump_split(uint64_t time);
 
 struct dump *dump_open(const char *path);
 struct dump *dump_open_fd(int fd, uint64_t size, const char *name); /* takes the descriptor */
@@ -101,6 +111,7 @@ const struct dump_refusal *dump_refusals(const struct dump *dump);
 const struct dump_grown *dump_grown(const struct dump *dump);
 const struct dump_record *dump_records(const struct dump *dump);
 const struct dump_block *dump_pools(const struct dump *dump);
+const struct dump_mark *dump_marks(const struct dump *dump);
 const struct dump_mapping *dump_mappings(const struct dump *dump);
 const struct dump_memory *dump_memory_rows(const struct dump *dump);
 const struct dump_unaccounted *dump_unaccounted_ranges(const struct dump *dump);

@@ -27,6 +27,33 @@ void samples_join(struct samples *samples, const struct samples *others) {
     samples->reach = fmax(samples->reach, others->reach);
 }
 
+void samples_add_arrival(struct samples *samples, double value, double weight) {
+    double each = value * fmax(weight, 1);
+    samples->unseen += each;
+    samples->variance += each * each;
+    samples->reach = fmax(samples->reach, each);
+}
+
+/* What is left of a sum of many numbers is off by their rounding. */
+#define ROUNDING 1e-9
+static bool take_off(double *sum, double part) {
+    double rest = *sum - part;
+    if (rest < -ROUNDING * part) return false;
+    *sum = fmax(rest, 0);
+    return true;
+}
+
+bool samples_take_off(struct samples *samples, const struct samples *part) {
+    struct samples rest = *samples;
+    if (!take_off(&rest.seen, part->seen) || !take_off(&rest.unseen, part->unseen) ||
+        !take_off(&rest.variance, part->variance))
+        return false;
+    if (rest.unseen <= ROUNDING * part->unseen || rest.variance <= ROUNDING * part->variance)
+        rest.unseen = rest.variance = 0;
+    *samples = rest;
+    return true;
+}
+
 /* --- the gamma distribution --- */
 
 #define TERMS_MAX 100000
@@ -84,5 +111,19 @@ struct estimate samples_estimate(const struct samples *s) {
     double mean = s->unseen + s->reach, variance = s->variance + s->reach * s->reach;
     if (s->unseen > 0) e.low += s->variance / s->unseen * gamma_quantile(s->unseen * s->unseen / s->variance, TAIL);
     e.high += variance / mean * gamma_quantile(mean * mean / variance, 1 - TAIL);
+    return e;
+}
+
+/* From either one's range, by Zou and Donner's method (Statistics in Medicine 27, 2008): at each end of the
+ * difference's lies the end of one and the opposite end of the other, and their distances add up as variances do. Of
+ * what none was seen of it is not known how it was drawn: as the other was. */
+struct estimate samples_difference(const struct samples *before, const struct samples *now) {
+    struct samples old = *before, new = *now;
+    if (old.seen <= 0) old.reach = fmax(old.reach, new.reach);
+    if (new.seen <= 0) new.reach = fmax(new.reach, old.reach);
+    struct estimate a = samples_estimate(&old), b = samples_estimate(&new);
+    struct estimate e = {.value = b.value - a.value};
+    e.low = e.value - hypot(b.value - b.low, a.high - a.value);
+    e.high = e.value + hypot(b.high - b.value, a.value - a.low);
     return e;
 }

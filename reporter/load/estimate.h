@@ -24,11 +24,21 @@ struct drawing {
 void samples_add(struct samples *samples, const struct drawing *drawing, double n, double value, double weight);
 void samples_join(struct samples *samples, const struct samples *others);
 
+/* Of blocks that come by chance, of which also those that were tracked for certain are but samples: the range is that
+ * of how many are to be expected in such a time. */
+void samples_add_arrival(struct samples *samples, double value, double weight);
+
+/* Takes off again what was added to them. False: they do not have it, and are what they were. */
+bool samples_take_off(struct samples *samples, const struct samples *part);
+
 /* With its range: in 95 of 100 cases the truth lies in it. */
 struct estimate {
     double value, low, high;
 };
 struct estimate samples_estimate(const struct samples *samples);
+
+/* Of `now` less `before`, which were drawn by themselves. Where 0 is outside of the range, it is beyond chance. */
+struct estimate samples_difference(const struct samples *before, const struct samples *now);
 static inline bool samples_are_exact(const struct samples *samples) {
     return samples->reach <= 0;
 }

@@ -185,6 +185,8 @@ static void add_samples(struct merged *merged, struct merged_site *site, const s
     if (summary) {
         blocks = summary->block_samples;
         bytes = summary->byte_samples;
+        samples_join(&site->later_samples, &summary->later_samples);
+        ages_join(&site->ages, &summary->ages);
     }
     samples_join(&site->block_samples, &blocks);
     samples_join(&site->byte_samples, &bytes);
@@ -222,6 +224,7 @@ static void add_site(struct merged *merged, size_t number, struct translation *k
 
 static void add_mapping(struct merged *merged, const struct dump *dump, struct translation *known,
                         const struct dump_mapping *from) {
+    if (from->time < dump->since) return;
     struct merged_site *site = merged_site_of(merged, dump, known, from->stack, DUMP_UNKNOWN);
     add_to(&site->mappings, 1);
     add_to(&site->mapped, from->charged);
@@ -289,35 +292,20 @@ static void add_pinned(struct merged *merged, const struct dump *dump, struct tr
 
 static void add_sites(struct merged *merged, size_t number, struct translation *known) {
     const struct dump *dump = merged->parts[number].dump;
-    bool judged = dump_is_judged(dump), by_block = judged || !dump_has(dump, DUMP_SITES);
+    bool judged = dump_is_judged(dump), limited = dump->limited;
+    bool by_block = judged || limited || !dump_has(dump, DUMP_SITES);
     merged->judged = merged->judged || judged;
     for (size_t i = 0; by_block && i < dump->summary_count; i++) {
         struct dump_site site = site_from_blocks(&dump->summaries[i]);
         add_site(merged, number, known, &site, &dump->summaries[i]);
     }
-    for (uint64_t i = 0; i < dump_count(dump, DUMP_SITES); i++) {
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_SITES) && !limited; i++) {
         const struct dump_site *site = &dump_sites(dump)[i];
         if (by_block)
             add_pinned(merged, dump, known, site);
         else
             add_site(merged, number, known, site, dump_summary(dump, site->stack));
     }
-}
-
-static double scaled(uint64_t value) {
-    return (double)(int64_t)value / (1u << DUMP_TOTAL_SHIFT);
-}
-
-static void add_totals(struct merged_totals *to, const struct dump_total *from) {
-    to->allocations += scaled(from->allocations);
-    to->bytes += scaled(from->bytes);
-    to->frees += scaled(from->frees);
-    to->freed_bytes += scaled(from->freed_bytes);
-    to->temporary += scaled(from->temporary);
-    to->peak_blocks += scaled(from->peak_blocks);
-    to->peak_bytes += scaled(from->peak_bytes);
-    to->samples += from->samples;
-    for (size_t i = 0; i < DUMP_LIFETIMES; i++) to->lifetimes[i] += from->lifetimes[i];
 }
 
 static void add_part(struct merged *merged, size_t number) {
@@ -328,20 +316,14 @@ static void add_part(struct merged *merged, size_t number) {
     for (uint64_t i = 0; i < dump_count(dump, DUMP_MAPPINGS); i++)
         add_mapping(merged, dump, &known, &dump_mappings(dump)[i]);
     merged->sampled = merged->sampled || dump_is_sampled(dump);
-    for (uint64_t i = 0; i < dump_count(dump, DUMP_TOTALS); i++) {
-        const struct dump_total *total = &dump_totals(dump)[i];
-        add_totals(&merged->ever, total);
-        add_totals(
-            total->stack
-                ? &merged_site_of(merged, dump, &known, total->stack, dump_main_verdict(dump, total->stack))->ever
-                : &merged->others,
-            total);
-    }
-    add_inherited(merged, dump);
     merged_add_pools(merged, number, &known);
-    merged_add_growths(merged, dump, &known);
-    merged_add_records(merged, dump, &known);
     merged_add_paths(merged, dump, &known);
+    if (!dump->limited) { /* of these it is not known when their blocks were made */
+        merged_add_totals(merged, dump, &known);
+        add_inherited(merged, dump);
+        merged_add_growths(merged, dump, &known);
+        merged_add_records(merged, dump, &known);
+    }
     add_refusals(merged, dump, &known);
     free(known.number);
 }

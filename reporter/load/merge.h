@@ -69,6 +69,8 @@ struct merged_site {
     uint64_t blocks, bytes;                     /* those that were tracked */
     struct samples block_samples, byte_samples; /* what they stand for */
     struct estimate all_blocks, all_bytes;
+    struct samples later_samples; /* see dump_split */
+    struct ages ages;
     uint64_t inherited_blocks, inherited_bytes;
     struct merged_totals ever;
     uint64_t pinned; /* bytes, see struct dump_site */
@@ -170,6 +172,7 @@ struct merged_site *merged_pool_of(struct merged *merged, const struct dump *dum
 void merged_add_pools(struct merged *merged, size_t part, struct translation *known); /* pools.c */
 /* A maker of blocks of the site, which has room for one more. */
 void merged_add_thread(struct merged_site *site, const struct dump *dump, uint32_t thread, uint64_t blocks);
+void merged_add_totals(struct merged *merged, const struct dump *dump, struct translation *known); /* totals.c */
 void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known);
 void merged_add_records(struct merged *merged, const struct dump *dump, struct translation *known); /* records.c */
 void merged_free_records(struct merged_site *site);

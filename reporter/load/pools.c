@@ -17,6 +17,7 @@ static void add_part(struct merged *merged, size_t number, struct translation *k
     add_to(&site->bytes, part->size);
     samples_add(&site->block_samples, &all, (double)part->size, 1, 1);
     samples_add(&site->byte_samples, &all, (double)part->size, (double)part->size, 1);
+    ages_add(&site->ages, &dump->time, part->time, (double)part->size, 1);
     sizes_add(&site->sizes, part->size);
     if (age > site->oldest_age) site->oldest_age = age;
     if (age < site->newest_age) site->newest_age = age;
@@ -28,5 +29,6 @@ static void add_part(struct merged *merged, size_t number, struct translation *k
 
 void merged_add_pools(struct merged *merged, size_t part, struct translation *known) {
     const struct dump *dump = merged->parts[part].dump;
-    for (uint64_t i = 0; i < dump_count(dump, DUMP_POOLS); i++) add_part(merged, part, known, &dump_pools(dump)[i]);
+    for (uint64_t i = 0; i < dump_count(dump, DUMP_POOLS); i++)
+        if (dump_pools(dump)[i].time >= dump->since) add_part(merged, part, known, &dump_pools(dump)[i]);
 }

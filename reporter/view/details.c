@@ -6,6 +6,7 @@
 #include "reporter/load/memory.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/frames.h"
+#include "reporter/view/growth.h"
 #include "reporter/view/units.h"
 #include "reporter/view/view.h"
 
@@ -186,8 +187,9 @@ static void print_inside(const struct view *view, const struct merged_site *site
 
 static void print_site(const struct view *view, const struct merged_site *site) {
     char *place = NULL, *name = frames_site(view, site, FUNCTION_MOST, &place);
-    char *a_block =
-        memory_format("%s a block%s", units_bytes(average(site)), site->sizes.count > 1 ? " on average" : "");
+    char *growing = growth_text(site);
+    char *a_block = memory_format("%s a block%s%s", units_bytes(average(site)),
+                                  site->sizes.count > 1 ? " on average" : "", growing);
     size_t taken = 19 + strlen(a_block) + 4 + escape_width(name);
     bool is_line = *place && place[strlen(place) - 1] != ')'; /* else it says why there is none, from its beginning */
     if (!view->options.full) (void)escape_fit(place, taken < LINE_WIDTH - 12 ? LINE_WIDTH - taken : 12, is_line);
@@ -204,6 +206,7 @@ static void print_site(const struct view *view, const struct merged_site *site) 
     view_discarded(view, site);
     print_growths(view, site);
     print_threads(view, site);
+    free(growing);
     free(a_block);
     free(name);
     free(place);

@@ -6,6 +6,7 @@
 
 #include "reporter/load/memory.h"
 #include "reporter/view/frames.h"
+#include "reporter/view/growth.h"
 #include "reporter/view/json_writer.h"
 #include "reporter/view/units.h"
 #include "reporter/view/view.h"
@@ -304,6 +305,7 @@ static void put_site(struct json *json, const struct view *view, const struct me
     json_known(json, "sizes", site->sizes.count && !site->sizes.more, site->sizes.count);
     json_seconds(json, "oldest_seconds", site->oldest_age);
     json_seconds(json, "newest_seconds", site->newest_age);
+    growth_json(json, site);
     json_number(json, "parts", site->parts);
     put_ever(json, "ever", &site->ever);
     put_threads(json, site);
@@ -452,6 +454,7 @@ void view_json(const struct view *view) {
     put_verdicts(&json, merged);
     put_sampling(&json, merged);
     put_ever(&json, "ever", &merged->ever);
+    growth_marks_json(&json, merged);
     json_open(&json, "sites", '[');
     put_sites(&json, view);
     json_close(&json, ']');

@@ -5,6 +5,7 @@
 #include "reporter/load/memory.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/frames.h"
+#include "reporter/view/growth.h"
 #include "reporter/view/labels.h"
 #include "reporter/view/units.h"
 #include "reporter/view/view.h"
@@ -170,7 +171,8 @@ static void print_explained(const struct view *view) {
     const struct merged *merged = view->merged;
     uint64_t places = 0, sampled = 0, blocks = 0, highest = 0;
     for (size_t i = 0; i < merged->part_count; i++)
-        if (!merged->parts[i].older && merged->parts[i].dump->process.fork_time) return;
+        if (!merged->parts[i].older && (merged->parts[i].dump->process.fork_time || merged->parts[i].dump->limited))
+            return;
     if (!merged_stat(merged, STAT_PLACES, &places, &highest) || !places ||
         !merged_stat(merged, STAT_SAMPLED_PLACES, &sampled, &highest) ||
         !merged_stat(merged, STAT_DIRECT_COUNT, &blocks, &highest))
@@ -401,6 +403,7 @@ void view_text(const struct view *view) {
     print_direct(view);
     print_limit(view);
     print_coverage(view);
+    growth_marks(view);
     print_partial(view);
     print_parts(view);
     if (view->options.order >= BY_TOTAL) {

@@ -5,6 +5,7 @@
 #include "reporter/load/memory.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/frames.h"
+#include "reporter/view/growth.h"
 #include "reporter/view/labels.h"
 #include "reporter/view/units.h"
 #include "reporter/view/view.h"
@@ -59,23 +60,11 @@ static void print_row(const struct view *view, const char *number, const struct 
                   label);
 }
 
-/* How long those lived that were given back: 88 % under 1 ms, 9 % under 4 ms, ... */
+/* How long those lived that were given back. */
 static void print_lifetimes(const struct view *view, const struct merged_totals *ever) {
-    static const char *const limits[DUMP_LIFETIMES] = {"1 ms", "4 ms", "17 ms",  "67 ms", "0.3 s",  "1 s",
-                                                       "4 s",  "17 s", "69 s",   "5 min", "18 min", "73 min",
-                                                       "5 h",  "20 h", "3 days", NULL};
-    uint64_t sum = 0, shown = 0;
-    for (size_t i = 0; i < DUMP_LIFETIMES; i++) sum += ever->lifetimes[i];
-    if (!sum) return;
-    (void)fputs("    Lived", view->out);
-    for (size_t i = 0; i < DUMP_LIFETIMES; i++) {
-        double share = 100 * (double)ever->lifetimes[i] / (double)sum;
-        if (share < 1) continue;
-        if (shown == 5) (void)fputs("\n        ", view->out);
-        (void)fprintf(view->out, "%s %.0f %% %s %s", shown++ ? "," : "", share, limits[i] ? "under" : "over",
-                      limits[i] ? limits[i] : limits[i - 1]);
-    }
-    (void)fputc('\n', view->out);
+    double rows[DUMP_LIFETIMES];
+    for (size_t i = 0; i < DUMP_LIFETIMES; i++) rows[i] = (double)ever->lifetimes[i];
+    growth_lifetimes(view, "Lived", rows);
 }
 
 static void print_site(const struct view *view, const struct merged_site *site, size_t number) {

@@ -420,6 +420,7 @@ void contents_write_rest(struct contents *c) {
     write_memory(c);
     write_threads(c);
     write_suppressions(c);
+    contents_write_marks(c);
     writer_begin(&c->w, DUMP_STRINGS, 1);
     writer_add(&c->w, c->strings, c->strings_length);
     writer_end(&c->w);

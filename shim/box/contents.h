@@ -46,6 +46,7 @@ uint32_t contents_stack(struct contents *c, uint32_t stack);
 void contents_note_thread(struct contents *c, uint32_t thread);              /* whose name is to be told */
 void contents_write_records(struct contents *c);                             /* contents_records.c */
 void contents_write_pools(struct contents *c);                               /* contents_pools.c */
+void contents_write_marks(struct contents *c);                               /* marks.c */
 void contents_note_leak(struct contents *c, uint32_t stack, uint64_t bytes); /* of a stack's number; beside blocks */
 uint64_t contents_stack_count(void);
 uint64_t contents_stacks_lost(void);

@@ -64,6 +64,7 @@ enum dump_section_type {
     DUMP_JIT = 27,          /* struct dump_jit[]: names of code outside of any module, where frames are in such */
     DUMP_PATHS = 28,        /* struct dump_path[]: of sites whose blocks were judged, one way to one of them */
     DUMP_STEPS = 29,        /* struct dump_step[]: the blocks on these ways */
+    DUMP_MARKS = 30,        /* struct dump_mark[]: moments that somebody has named */
     DUMP_SUPPRESSIONS = 40, /* bytes: the list of the program's own __lsan_default_suppressions(), where it has one */
     DUMP_POOLS = 41,        /* struct dump_block[]: parts of blocks that pools of the program's have given out */
     DUMP_END = 0x444e45     /* "END"; no payload */
@@ -95,9 +96,10 @@ enum dump_level { DUMP_DISABLED = 0, DUMP_SIMPLE = 1, DUMP_ADVANCED = 2, DUMP_PA
  * drawn, its cookie. The answer is a line in DIR/weir.PID.COOKIE.reply (DIR: WEIR_BOX_DIR, else /dev/shm, else /tmp;
  * PID as the program sees itself): "ok PATH" of the dump that was written, or "error WHY". With the bit below the
  * cookie stands for DIR/weir.PID.COOKIE.set, lines of WEIR_…=VALUE that are to hold from now on, in a file of the
- * program's user or of root, of fewer than DUMP_SETTINGS_MAX bytes; the answer is "ok changed" or "error WHY", and then
- * nothing has changed. With the second bit the dump has verdicts whatever WEIR_LEAKS says; with the third there is
- * none, but memory is searched so that the next one can be compared with it, and the answer is "ok searched". */
+ * program's user or of root, of fewer than DUMP_SETTINGS_MAX bytes, or for a mark (DUMP_MARK_SETTING); the answer is
+ * "ok changed" or "error WHY", and then nothing has changed. With the second bit the dump has verdicts whatever
+ * WEIR_LEAKS says; with the third there is none, but memory is searched so that the next one can be compared with it,
+ * and the answer is "ok searched". */
 #define DUMP_QUESTION_SETS     0x80000000u
 #define DUMP_QUESTION_SEARCHES 0x40000000u
 #define DUMP_QUESTION_LOOKS    0x20000000u
@@ -426,6 +428,7 @@ static inline int dump_jit_line(const char *line, const char *end, uint64_t *sta
     return 1;
 }
 
+#include "shim/box/format_marks.h" /* DUMP_MARKS */
 #include "shim/box/format_paths.h" /* DUMP_PATHS, DUMP_STEPS */
 #include "shim/box/format_stats.h" /* DUMP_STATS */
 

@@ -2,11 +2,23 @@
 #include "shim/entry/settings.h"
 #include "shim/base/options.h"
 #include "shim/base/text.h"
+#include "shim/box/format.h"
+#include "shim/box/marks.h"
 #include "shim/ceiling/ceiling.h"
 #include "shim/entry/hooks.h"
 #include "shim/track/track.h"
 
+/* A mark comes alone: it cannot be taken back where another line is refused. */
+static const char *mark(const char *name) {
+    size_t n = 0;
+    while (name[n] && name[n] != '\n') n++;
+    if (name[n] && name[n + 1]) return "a mark comes alone";
+    return mark_set(name, n) ? NULL : "another mark is being set just now";
+}
+
 const char *settings_change(char *lines) {
+    const char *name = str_after(lines, DUMP_MARK_SETTING);
+    if (name) return mark(name);
     const struct options before = options;
     const char *why = options_change(lines);
     if (!why && options.level != before.level && !track_set_level(options.level)) {

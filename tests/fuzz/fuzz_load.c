@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "reporter/load/crc32c.h"
+#include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/view/explain.h"
 #include "tests/reporter/dump_builder.h"
@@ -86,6 +87,10 @@ static struct file base_dump(const char *module_path, const char *elf) {
     for (uint64_t i = 0; i < 6; i++) {
         struct dump_block part = {0x7f1000 + i * 48, 40, i, (uint32_t)i + 1, 3, (uint32_t)i % 5, 0};
         (void)builder_add(&builder, DUMP_POOLS, &part, sizeof part);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        struct dump_mark mark = {i, builder_string(&builder, names[i], strlen(names[i])), i + 1, 0};
+        (void)builder_add(&builder, DUMP_MARKS, &mark, sizeof mark);
     }
     struct dump_thread thread = {3, 0, builder_string(&builder, "w", 1)};
     (void)builder_add(&builder, DUMP_THREADS, &thread, sizeof thread);
@@ -184,7 +189,10 @@ static void forget(const char *what) {
 static void report(char *path) {
     struct merged merged = {0};
     struct symbol_options options = {.sysroot = ""};
+    static const char *const marks[] = {NULL, NULL, "#2", "py::h:/i.py"};
     dump_seek(random_below(1 << 20));
+    dump_split(random_below(8));
+    marks_since(marks[random_below(4)]);
     merged_add(&merged, dump_open(path));
     if (merged.part_count) {
         FILE *nowhere = fopen("/dev/null", "w");
@@ -193,6 +201,7 @@ static void report(char *path) {
         enum merged_order order = (enum merged_order)random_below(BY_RATE + 1);
         merged_sort(&merged, order);
         merged_know_modules(&merged);
+        (void)marks_are_there(&merged);
         struct view_options shown = {.rows = 10,
                                      .order = order,
                                      .details = 3,

@@ -41,6 +41,28 @@ setup() { plain; }
     expect 3 "$WEIR" diff off.dump on.dump
     has "$out$err" "off.dump: a program ran at level disabled: what grew is not known"
 }
+@test "what_two_dumps_of_a_process_have_in_common_is_no_chance" {
+    local later=() i
+    for i in $(seq 2000 2029); do later+=(--set 9:$i:16:8=7411000000000); done # made between the two
+    mkdump --level 1 --weight 100 --sites 1 --blocks 2000 --size 1000 old.dump
+    mkdump --level 1 --weight 100 --sites 1 --blocks 2030 --size 1000 --number 2 --set 1:0:56:8=7441000000000 "${later[@]}" new.dump
+    expect 1 "$WEIR" diff old.dump new.dump
+    has "$out" "1m later: grew 2.9 MiB at 1 site" "+2.9 MiB   194 MiB   2.9 MiB" "    +2.9 MiB [1.9..4.1], a minute 2.9 MiB [1.9..4.1]" "    Aged 2 % under 69 s, 10 % under 5 min, "
+    # Another process has drawn by itself: 3 MB more of 200 are nothing then.
+    mkdump --level 1 --weight 100 --sites 1 --blocks 2030 --size 1000 --pid 4 new.dump
+    expect 0 "$WEIR" diff old.dump new.dump
+    has "$out" "nothing grew beyond chance"
+}
+@test "one_sample_is_no_growth_and_ten_are" {
+    local common=(--level 1 --weight 100 --size 1000 --module /nowhere/x --blocks 50 --stack 0:0x5000)
+    mkdump "${common[@]}" old.dump
+    mkdump "${common[@]}" --pid 4 --blocks 1 --stack 0:0x6000 one.dump
+    expect 0 "$WEIR" diff old.dump one.dump
+    has "$out" "nothing grew beyond chance"
+    mkdump "${common[@]}" --pid 4 --blocks 10 --stack 0:0x6000 ten.dump
+    expect 1 "$WEIR" diff old.dump ten.dump
+    has "$out" "grew 977 KiB at 1 site" "+977 KiB"
+}
 @test "what_cannot_be_read_and_usage" {
     mkdump --sites 1 --blocks 10 good.dump
     printf WEIRDUMPx >bad.dump

@@ -33,6 +33,7 @@ static const size_t record_sizes[BUILDER_SECTIONS] = {0,
                                                       [DUMP_JIT] = sizeof(struct dump_jit),
                                                       [DUMP_PATHS] = sizeof(struct dump_path),
                                                       [DUMP_STEPS] = sizeof(struct dump_step),
+                                                      [DUMP_MARKS] = sizeof(struct dump_mark),
                                                       [DUMP_SUPPRESSIONS] = 1,
                                                       [DUMP_POOLS] = sizeof(struct dump_block)};
 

@@ -18,6 +18,7 @@
  *     --verdict N                        blocks of --stack from here on have it, and memory was searched
  *     --path ROOT:PLACE:STEPS:LEFT       a path to the last block so far: N steps, those before it untracked ones of 48
  *                                        bytes, LEFT others left out; ROOT and PLACE by number
+ *     --mark NAME=SECONDS                a mark of so long ago; its number follows the one before
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -237,6 +238,16 @@ static void add_part(struct builder *builder, uint32_t verdict) {
     (void)builder_add(builder, DUMP_POOLS, &part, sizeof part);
 }
 
+static void add_mark(struct builder *builder, const char *value) {
+    char bytes[4096];
+    const char *equals = strrchr(value, '=');
+    (void)snprintf(bytes, sizeof bytes, "%.*s", (int)(equals - value), value);
+    struct dump_mark mark = {.time = builder->process.dump_time - strtoull(equals + 1, NULL, 0) * 1000000000u,
+                             .name = string_of(builder, bytes),
+                             .number = (uint32_t)builder_count(builder, DUMP_MARKS) + 1};
+    (void)builder_add(builder, DUMP_MARKS, &mark, sizeof mark);
+}
+
 static void add_own_list(struct builder *builder, const char *escaped) {
     char bytes[4096];
     size_t length = unescape(escaped, bytes);
@@ -277,6 +288,9 @@ static void take(struct parameters *parameters, char option, const char *value) 
         return;
     case 'Q':
         add_part(builder, (uint32_t)number);
+        return;
+    case 'M':
+        add_mark(builder, value);
         return;
     case 'L':
         add_own_list(builder, value);
@@ -368,7 +382,7 @@ static const struct option options[] = {
     {"option", 1, NULL, 'O'},    {"thread", 1, NULL, 'T'},      {"base", 1, NULL, 'B'},     {"spread", 1, NULL, 'W'},
     {"inherited", 1, NULL, 'i'}, {"forked-from", 1, NULL, 'F'}, {"weight", 1, NULL, 'g'},   {"stat", 1, NULL, 'c'},
     {"records", 1, NULL, 'R'},   {"hint", 1, NULL, 'H'},        {"pool", 1, NULL, 'Q'},     {"own-list", 1, NULL, 'L'},
-    {"verdict", 1, NULL, 'V'},   {"path", 1, NULL, 'P'},        {NULL, 0, NULL, 0}};
+    {"verdict", 1, NULL, 'V'},   {"path", 1, NULL, 'P'},        {"mark", 1, NULL, 'M'},     {NULL, 0, NULL, 0}};
 
 int main(int count, char **arguments) {
     static struct parameters parameters = {.blocks = 12, .sites = 3, .depth = 4};

@@ -3,7 +3,7 @@ since, sections that it did not have are left out."""
 import struct, sys
 
 LEAST = {1: 104, 4: 80, 8: 56, 11: 32, 12: 48}  # process, modules, sites, classes, refusals
-LATER = {14, 15, 16, 17, 18, 19, 28, 29}  # grown, memory, unaccounted, mappings, totals, records, paths, steps
+LATER = {14, 15, 16, 17, 18, 19, 28, 29, 30}  # grown, memory, unaccounted, mappings, totals, records, paths, steps, marks
 
 
 def crc32c(data):

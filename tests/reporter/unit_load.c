@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "reporter/load/crc32c.h"
+#include "reporter/load/marks.h"
 #include "reporter/view/explain.h"
 #include "tests/reporter/dump_builder.h"
 
@@ -52,6 +53,10 @@ static char *small_dump(size_t *length) {
     (void)builder_add(&builder, DUMP_TOTALS, &total, sizeof total);
     struct dump_block part = {.address = 72, .size = 8, .time = 3000000000u, .stack = 2, .thread = 7, .verdict = 1};
     (void)builder_add(&builder, DUMP_POOLS, &part, sizeof part);
+    for (uint32_t i = 1; i <= 2; i++) {
+        struct dump_mark mark = {i * 1000000000ull, builder_string(&builder, "mark", 4), i, 0};
+        (void)builder_add(&builder, DUMP_MARKS, &mark, sizeof mark);
+    }
     for (const char *c = "leak:a\n"; *c; c++) (void)builder_add(&builder, DUMP_SUPPRESSIONS, c, 1);
     struct dump_string hint = builder_string(&builder, "a hint", 6);
     for (uint32_t i = 1; i <= 3; i++) { /* the last of a kind that is not known */
@@ -83,7 +88,7 @@ static char *small_dump(size_t *length) {
 }
 
 struct outcome {
-    bool usable, whole;
+    bool usable, whole, has_mark;
     uint64_t blocks;
     size_t mappers, records, paths;
     uint64_t discarded;
@@ -108,6 +113,7 @@ static void show(struct dump *dump, struct outcome *outcome) {
     merged_sort(&merged, BY_AGE); /* as often as one likes, such as after sites were suppressed */
     outcome->mappers = merged.mapper_count;
     outcome->blocks = merged.blocks;
+    outcome->has_mark = marks_are_there(&merged);
     for (size_t i = 0; i < merged.site_count; i++) {
         outcome->records += merged.sites[i]->record_count;
         outcome->paths += merged.sites[i]->path != NULL;
@@ -185,13 +191,48 @@ static void a_dump_with_any_byte_flipped_is_either_named_or_the_same(void **stat
     (void)state;
     for (size_t at = 0; at < length * 3; at++) {
         bytes[at / 3] = (char)(bytes[at / 3] ^ flips[at % 3]);
+        marks_since(at % 2 ? "mark" : NULL); /* before all blocks */
         struct outcome outcome = load(bytes, length);
         bytes[at / 3] = (char)(bytes[at / 3] ^ flips[at % 3]);
         if (outcome.whole && outcome.blocks != 3) fail_msg("byte %zu: %zu blocks", at / 3, (size_t)outcome.blocks);
         if (!outcome.whole && strncmp(outcome.first, "at byte ", 8) != 0)
             fail_msg("byte %zu: %s", at / 3, outcome.first);
     }
+    marks_since(NULL);
     free(bytes);
+}
+
+/* The marks are of 1 and of 2 seconds, and so are the first two blocks; the third is of 3. */
+static void what_was_made_since_a_mark_counts_alone(void **state) {
+    static const struct {
+        const char *mark;
+        uint64_t blocks;
+        bool there;
+    } wanted[] = {{NULL, 3, true}, {"#1", 3, true},  {"mark", 2, true},
+                  {"#2", 2, true}, {"#3", 0, false}, {"#", 0, false}};
+    struct builder builder;
+    size_t length = 0;
+    (void)state;
+    builder_init(&builder);
+    uint64_t frame = 0xffff000000001000;
+    struct dump_site site = {.stack = (uint32_t)builder_stack(&builder, &frame, 1, 0), .blocks = 3, .bytes = 30};
+    (void)builder_add(&builder, DUMP_SITES, &site, sizeof site);
+    for (uint64_t i = 1; i <= 3; i++) {
+        struct dump_mark mark = {i * 1000000000ull, builder_string(&builder, "mark", 4), (uint32_t)i, 0};
+        struct dump_block block = {.address = 64 * i, .size = 10, .time = i * 1000000000ull, .stack = site.stack};
+        if (i < 3) (void)builder_add(&builder, DUMP_MARKS, &mark, sizeof mark);
+        (void)builder_add(&builder, DUMP_BLOCKS, &block, sizeof block);
+    }
+    char *bytes = builder_finish(&builder, &length);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        marks_since(wanted[i].mark);
+        struct outcome outcome = load(bytes, length);
+        if (outcome.blocks != wanted[i].blocks || outcome.has_mark != wanted[i].there)
+            fail_msg("%zu: %zu blocks", i, (size_t)outcome.blocks);
+    }
+    marks_since(NULL);
+    free(bytes);
+    builder_free(&builder);
 }
 
 static void a_longer_record_of_a_later_version_is_read(void **state) {
@@ -241,6 +282,7 @@ int main(void) {
         cmocka_unit_test(a_whole_dump_is_read_without_complaint),
         cmocka_unit_test(a_dump_cut_anywhere_says_at_which_byte),
         cmocka_unit_test(a_dump_with_any_byte_flipped_is_either_named_or_the_same),
+        cmocka_unit_test(what_was_made_since_a_mark_counts_alone),
         cmocka_unit_test(a_longer_record_of_a_later_version_is_read),
         cmocka_unit_test(an_absurd_length_is_held_against_the_file),
         cmocka_unit_test(the_checksum_is_crc32c),

@@ -13,7 +13,7 @@ FLAGS += -DNDEBUG -O2
 endif
 
 ROOMS   := $(sort $(wildcard shim/base/*.c shim/arena/*.c)) tests/unit/rooms.c
-HEADERS := $(wildcard shim/base/*.h shim/arena/*.h shim/box/*.h shim/ceiling/*.h shim/ceiling/mappings.h reporter/load/estimate.h tests/unit/*.h tests/lib/*.h) tests/unit/tests.mk
+HEADERS := $(wildcard shim/base/*.h shim/arena/*.h shim/box/*.h shim/ceiling/*.h shim/ceiling/mappings.h reporter/load/estimate.h reporter/load/ages.h tests/unit/*.h tests/lib/*.h) tests/unit/tests.mk
 OBJECTS := $(ROOMS:%.c=$(OUT)/plain/%.o)
 
 all: $(OUT)/unit_classes $(OUT)/unit_slices $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races $(OUT)/unit_mappings $(OUT)/unit_limits $(OUT)/unit_sample $(OUT)/unit_perfmap $(OUT)/unit_records
@@ -29,7 +29,7 @@ $(OUT)/unit_records: $(OUT)/plain/tests/unit/unit_records.o $(OBJECTS) $(RECORDS
 	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread
 
 # What is drawn, and what the reporter makes of it.
-$(OUT)/unit_sample: $(OUT)/plain/tests/unit/unit_sample.o $(OUT)/plain/reporter/load/estimate.o $(OBJECTS)
+$(OUT)/unit_sample: $(OUT)/plain/tests/unit/unit_sample.o $(OUT)/plain/reporter/load/estimate.o $(OUT)/plain/reporter/load/ages.o $(OBJECTS)
 	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread -lm
 
 # Nothing but what it is: it reads what anybody may have written.

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "reporter/load/ages.h"
 #include "reporter/load/estimate.h"
 #include "shim/arena/fast.h"
 #include "shim/arena/near.h"
@@ -318,6 +319,143 @@ static void ranges_hold_with_the_cap_in_force(void **unused) {
     }
 }
 
+/* A site whose blocks come and go, and that is as large as before: how often it seems to have changed. Where some of
+ * them are the same blocks in both dumps, those are no chance. */
+static struct samples draw_some(uint64_t *random, const size_t *sizes, unsigned blocks) {
+    struct samples s = {0};
+    for (unsigned i = 0; i < blocks; i++) {
+        double n = (double)sizes[i], p = p_of(sizes[i]);
+        if ((double)(random_next(random) >> 11) * 0x1p-53 < p) samples_add(&s, &as_here, n, n, 1 / p);
+    }
+    return s;
+}
+
+static void nothing_grows_beyond_chance_more_often_than_it_may(void **unused) {
+    (void)unused;
+    enum { MOST = 10000 };
+    static size_t made[MOST];
+    static const unsigned blocks[] = {20, 100, 500, 2000, MOST};
+    size_t (*const sizes[])(uint64_t *) = {small, large, mixed};
+    uint64_t random = 9;
+    for (unsigned k = 0; k < 15; k++) {
+        size_t (*size)(uint64_t *) = sizes[k % 3];
+        unsigned grown = 0, shrunk = 0, kept_grown = 0, uneven = 0;
+        for (unsigned run = 0; run < runs; run++) {
+            for (unsigned i = 0; i < MOST; i++) made[i] = size(&random);
+            struct samples before = draw_some(&random, made, blocks[k / 3]);
+            struct samples now = draw_some(&random, made, blocks[k / 3]);
+            struct estimate e = samples_difference(&before, &now);
+            grown += e.low > 0;
+            shrunk += e.high < 0;
+            /* The same beside many that stay. */
+            struct samples stays = draw_some(&random, made, MOST), whole = now, gone = before;
+            samples_join(&gone, &stays);
+            samples_join(&whole, &stays);
+            uneven += !samples_take_off(&whole, &now) || !samples_take_off(&gone, &whole);
+            kept_grown += samples_difference(&gone, &now).low > 0;
+        }
+        print_message("%u: of %u pairs %u seem to have grown, %u to have shrunk; beside what stays %u\n", k, runs,
+                      grown, shrunk, kept_grown);
+        double most = runs * 0.025 + 3 * sqrt(runs * 0.025);
+        if (grown > most || shrunk > most || kept_grown > most || uneven) fail_msg("%u: %u uneven", k, uneven);
+    }
+}
+
+/* And where something has grown, the range holds by how much, and is soon beyond chance. */
+static void growth_is_seen_and_its_range_holds(void **unused) {
+    (void)unused;
+    static const unsigned before_blocks[] = {0, 1000, 10000, 10000}, grown_by[] = {1000, 2000, 2500, 10000};
+    static size_t made[20000];
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) made[i] = 48;
+    uint64_t random = 10;
+    for (unsigned k = 0; k < 4; k++) {
+        unsigned seen = 0, held = 0;
+        for (unsigned run = 0; run < runs; run++) {
+            struct samples before = draw_some(&random, made, before_blocks[k]);
+            struct samples now = draw_some(&random, made, before_blocks[k] + grown_by[k]);
+            struct estimate e = samples_difference(&before, &now);
+            seen += e.low > 0;
+            held += e.low <= 48.0 * grown_by[k] && 48.0 * grown_by[k] <= e.high;
+        }
+        print_message("%u: of %u pairs %u have grown beyond chance, %u ranges hold\n", k, runs, seen, held);
+        if (!are_held(held, 0.995) || (k == 3 && seen < runs * 9 / 10)) fail_msg("%u", k);
+    }
+}
+
+/* What is exact differs by as much as it does; what realloc has changed meanwhile cannot be taken off. */
+static void differences_of_what_is_exact_are_exact(void **unused) {
+    (void)unused;
+    struct samples before = {0}, now = {0}, came = {0};
+    samples_add(&before, &all, 1000, 1000, 1);
+    samples_add(&now, &all, 1000, 1000, 1);
+    samples_add(&now, &all, 24, 24, 1);
+    struct estimate e = samples_difference(&before, &now);
+    assert_true(e.value == 24 && e.low == 24 && e.high == 24);
+    e = samples_difference(&now, &before);
+    assert_true(e.value == -24 && e.low == -24 && e.high == -24);
+    e = samples_difference(&now, &now);
+    assert_true(e.value == 0 && e.low == 0 && e.high == 0);
+    samples_add(&came, &as_here, 2000, 2000, 50);
+    struct samples kept = now;
+    assert_false(samples_take_off(&kept, &came));
+    assert_true(kept.seen == now.seen && kept.unseen == now.unseen && kept.variance == now.variance);
+    kept = came;
+    assert_true(samples_take_off(&kept, &came));
+    assert_true(kept.seen == 0 && kept.unseen == 0 && kept.variance == 0);
+}
+
+/* --- ages --- */
+
+#define MINUTES(n) ((uint64_t)((n)*60e9))
+static const struct ages_time an_hour = {MINUTES(10), MINUTES(70)};
+
+static double between_0_and_1(uint64_t *random) {
+    return (double)(random_next(random) >> 11) * 0x1p-53;
+}
+
+/* Lifetimes are a share of the hour; 0: for ever. `begin`: of the hour, when blocks begin to be made. */
+static unsigned growing_of(unsigned blocks, double begin, double lifetime, bool all_alike, struct estimate *last) {
+    uint64_t random = 11;
+    unsigned growing = 0;
+    for (unsigned run = 0; run < runs; run++) {
+        struct ages ages = {0};
+        for (unsigned i = 0; i < blocks; i++) {
+            double made = begin + (1 - begin) * between_0_and_1(&random), chance = between_0_and_1(&random);
+            if (lifetime > 0 && 1 - made > (all_alike ? lifetime : -lifetime * log1p(-chance))) continue;
+            if (between_0_and_1(&random) >= p_of(1000)) continue;
+            ages_add(&ages, &an_hour, an_hour.begin + (uint64_t)(made * 3600e9), 1000, 1 / p_of(1000));
+        }
+        struct estimate rate;
+        if (!ages_growing(&ages, &rate)) continue;
+        growing++;
+        *last = rate;
+    }
+    return growing;
+}
+
+static void ages_tell_what_grows_from_what_turns_over(void **unused) {
+    (void)unused;
+    struct estimate rate = {0};
+    unsigned steady = growing_of(20000, 0, 0, false, &rate);
+    print_message("of %u sites that nobody drains %u grow, the last by %.0f [%.0f..%.0f] bytes a minute, not %.0f\n",
+                  runs, steady, rate.value, rate.low, rate.high, 20000.0 * 1000 / 60);
+    assert_true(steady > runs * 9 / 10 && fabs(rate.value * 60 / 20e6 - 1) < 0.3);
+    assert_true(rate.low < rate.value && rate.value < rate.high);
+    unsigned churning = growing_of(100000, 0, 0.1, false, &rate), queue = growing_of(40000, 0, 0.7, true, &rate),
+             few = growing_of(200, 0, 0, false, &rate), late = growing_of(20000, 0.5, 0, false, &rate);
+    print_message("of those that turn over %u, with a queue of a length %u, with few samples %u, that began late %u\n",
+                  churning, queue, few, late);
+    assert_true(churning == 0 && queue == 0 && few == 0 && late == 0);
+    struct ages start = {0}, brief = {0};
+    for (int i = 0; i < 1000; i++) ages_add(&start, &an_hour, an_hour.begin + (uint64_t)i, 1000, 1);
+    for (uint64_t i = 0; i < 1000; i++) ages_add(&brief, &(struct ages_time){0, 4000000000u}, i * 4000000, 1000, 1);
+    assert_false(ages_growing(&start, &rate));
+    assert_false(ages_growing(&brief, &rate)); /* too short a time */
+    double sum = 0;
+    for (int i = 0; i < DUMP_LIFETIMES; i++) sum += brief.bytes[i];
+    assert_true(sum == 1000 * 1000.0 && start.bytes[10] == 0 && start.bytes[11] == 1000 * 1000.0);
+}
+
 int main(void) {
     if (getenv("SAMPLE_RUNS")) runs = (unsigned)atoi(getenv("SAMPLE_RUNS"));
     rooms_start_sampling(&(struct sample_wishes){65536, 128, 1000000});
@@ -330,6 +468,10 @@ int main(void) {
         cmocka_unit_test(distances_are_geometric),
         cmocka_unit_test(ranges_hold_for_all_sizes),
         cmocka_unit_test(ranges_hold_with_the_cap_in_force),
+        cmocka_unit_test(nothing_grows_beyond_chance_more_often_than_it_may),
+        cmocka_unit_test(growth_is_seen_and_its_range_holds),
+        cmocka_unit_test(differences_of_what_is_exact_are_exact),
+        cmocka_unit_test(ages_tell_what_grows_from_what_turns_over),
     };
     return cmocka_run_group_tests_name("unit_sample", tests, NULL, NULL);
 }

@@ -65,11 +65,13 @@ static void fill(struct parked *p, const ucontext_t *c, uint32_t hold) {
 
 bool park_here(void *context, struct interrupted_call *before) {
     uint64_t word = atomic_load_explicit(&state, memory_order_acquire);
+    uint32_t thread = sys_gettid();
     do {
-        if (!hold_of(word)) return false;
+        /* The holder itself may get what an earlier hold has sent it, and would wait for itself. */
+        if (!hold_of(word) || thread == mine) return false;
     } while (
         !atomic_compare_exchange_weak_explicit(&state, &word, word + 1, memory_order_acq_rel, memory_order_acquire));
-    uint32_t hold = hold_of(word), i = (uint32_t)word, thread = sys_gettid();
+    uint32_t hold = hold_of(word), i = (uint32_t)word;
     *before = (struct interrupted_call){-1, 0, 0};
     for (uint32_t k = 0; k < asked_count; k++)
         if (asked[k].thread == thread) *before = asked[k].call;

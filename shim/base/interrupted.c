@@ -113,9 +113,15 @@ static long number_in(const struct call *c, const unsigned char *code) {
 }
 
 /* It waited in this one already before it was sent the signal. */
+static bool is_same(const struct call *c, const struct interrupted_call *before, uintptr_t code) {
+    struct arguments arguments = handler_arguments(c);
+    if (before->number < 0 || before->code != code || before->stack != (uintptr_t)c->r[REG_RSP]) return false;
+    for (int i = 0; i < 6; i++)
+        if (before->arguments[i] != (uint64_t)arguments.of[i]) return false;
+    return true;
+}
 static bool is_told(const struct call *c, const struct interrupted_call *before) {
-    return before && before->number >= 0 && before->code == (uintptr_t)c->r[REG_RIP] &&
-           before->stack == (uintptr_t)c->r[REG_RSP];
+    return before && is_same(c, before, (uintptr_t)c->r[REG_RIP]);
 }
 
 /* The call that has just come back with what the context says; -1: none has. */
@@ -127,10 +133,10 @@ static long number_of(struct call *c, const struct interrupted_call *before) {
         for (size_t i = 0; i < CODE_SEEN; i++) seen[i] = 0;
     }
     if (!is_syscall(seen + CODE_SEEN)) return -1;
+    if (code - interrupted_syscall < SYSCALL_SIZE) return interrupted_by_syscall;
     if (is_told(c, before)) return before->number;
     c->number = handler_noted_number();
     if (c->number >= 0 && handler_noted(c)) return c->number;
-    if (code - interrupted_syscall < SYSCALL_SIZE) return interrupted_by_syscall;
     return number_in(c, seen);
 }
 
@@ -201,7 +207,8 @@ static void go_on(const struct call *c) {
         make_again(c);
         return;
     case RESTART:
-        if (FILTER_ALLOWS(SYS_restart_syscall, 0, 0, 0)) result = restart(c);
+        if (FILTER_ALLOWS(SYS_restart_syscall, 0, 0, 0) && FILTER_ALLOWS(SYS_rt_sigprocmask, SIG_SETMASK, 0, 0))
+            result = restart(c);
         break;
     case TIMED:
         result = handler_wait(c);
@@ -219,7 +226,7 @@ static void go_on(const struct call *c) {
 /* Whether a call that the kernel makes again was under way, and not just about to begin. */
 static bool was_waiting(const struct call *c, const struct interrupted_call *before) {
     uintptr_t next = (uintptr_t)c->r[REG_RIP] + sizeof syscall_code;
-    if (before) return before->number == c->number && before->code == next && before->stack == (uintptr_t)c->r[REG_RSP];
+    if (before) return before->number == c->number && is_same(c, before, next);
     switch (c->number) {
     case SYS_read:
     case SYS_readv:

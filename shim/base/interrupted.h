@@ -14,6 +14,7 @@
 struct interrupted_call {
     long number;           /* of the system call; -1: it waits in none, or nobody knows */
     uintptr_t code, stack; /* where it goes on, its stack pointer */
+    uint64_t arguments[6];
 };
 
 /* A call with a relative timeout begins whose rest the kernel does not tell; with its first two arguments. ANY: one of

@@ -91,6 +91,10 @@ void memory_of_process(uint32_t pid) {
     stacks_known = false;
 }
 
+uint32_t memory_process(void) {
+    return stacks_of ? stacks_of : sys_getpid();
+}
+
 bool memory_has_stack(uintptr_t from, uintptr_t end) {
     if (!stacks_known) find_stacks(stacks_of);
     stacks_known = true;

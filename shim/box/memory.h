@@ -26,6 +26,7 @@ void memory_begin(struct memory *m, uint32_t pid);
 void memory_add_span(struct memory *m, const struct arena_span *span);
 /* Whether the stack of a thread lies there, of the process that memory_begin was told of last, or this was. */
 void memory_of_process(uint32_t pid);
+uint32_t memory_process(void); /* that one, or this process */
 bool memory_has_stack(uintptr_t from, uintptr_t end);
 /* Whether the address lies in a loaded module. Its zeroed data lies behind its file's mappings. */
 bool memory_is_of_module(uintptr_t address);

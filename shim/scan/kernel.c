@@ -3,6 +3,7 @@
 #include "shim/base/files.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
+#include "shim/box/memory.h"
 #include "shim/scan/blocks.h"
 #include "shim/scan/mark.h"
 
@@ -42,17 +43,24 @@ static bool mark_words_of(const char *path, const char *name, struct root root) 
     return n == 0;
 }
 
+/* Of the program: a copy that searches has neither its timers nor, by now, its descriptors. */
+static struct text path_of(const char *name, const char *number) {
+    struct text path = {0};
+    text_add(&path, "/proc/");
+    text_add_number(&path, memory_process());
+    text_add(&path, name);
+    text_add(&path, number);
+    (void)text_string(&path);
+    return path;
+}
+
 static bool mark_epoll(const char *number) {
     char target[32] = {0};
-    struct text path = {0};
-    text_add(&path, "/proc/self/fd/");
-    text_add(&path, number);
+    struct text path = path_of("/fd/", number);
     long n = sys3(SYS_readlink, (long)text_string(&path), (long)target, sizeof target - 1);
     if (sys_failed(n)) return n == -ENOENT || *number == '.';
     if (!str_equal(target, "anon_inode:[eventpoll]")) return true;
-    path = (struct text){0};
-    text_add(&path, "/proc/self/fdinfo/");
-    text_add(&path, number);
+    path = path_of("/fdinfo/", number);
     uint64_t descriptor = 0;
     (void)text_number(number, &descriptor);
     return mark_words_of(text_string(&path), "data:", (struct root){ROOT_EPOLL, descriptor});
@@ -64,6 +72,7 @@ static void see_descriptor(void *context, const char *number) {
 }
 
 bool kernel_mark(void) {
-    bool whole = mark_words_of("/proc/self/timers", "/", (struct root){ROOT_TIMER, 0});
-    return folder_each("/proc/self/fd", see_descriptor, &whole) && whole;
+    struct text timers = path_of("/timers", ""), descriptors = path_of("/fd", "");
+    bool whole = mark_words_of(timers.at, "/", (struct root){ROOT_TIMER, 0});
+    return folder_each(descriptors.at, see_descriptor, &whole) && whole;
 }

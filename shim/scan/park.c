@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/uio.h>
 #include <stdatomic.h>
 #include <ucontext.h>
 
@@ -72,7 +73,7 @@ bool park_here(void *context, struct interrupted_call *before) {
     } while (
         !atomic_compare_exchange_weak_explicit(&state, &word, word + 1, memory_order_acq_rel, memory_order_acquire));
     uint32_t hold = hold_of(word), i = (uint32_t)word;
-    *before = (struct interrupted_call){-1, 0, 0};
+    *before = (struct interrupted_call){.number = -1};
     for (uint32_t k = 0; k < asked_count; k++)
         if (asked[k].thread == thread) *before = asked[k].call;
     if (i < PARK_MAX) fill(&parked[i], context, hold);
@@ -118,24 +119,37 @@ static uint64_t next_number(const char **at) {
 
 /* "NUMBER ARGUMENT... STACK CODE", the number in decimal, six arguments; or "running", or "-1 STACK CODE". The first
  * argument is what clone's flags are in. */
-static struct interrupted_call call_of(uint32_t thread, uint64_t *first) {
-    struct interrupted_call call = {-1, 0, 0};
+static struct interrupted_call call_of(uint32_t thread) {
+    struct interrupted_call call = {.number = -1};
     long n;
     const char *at = about(thread, "/syscall", &n);
-    *first = 0;
     if (n <= 0 || *at < '0' || *at > '9') return call;
     for (call.number = 0; *at >= '0' && *at <= '9'; at++) call.number = call.number * 10 + (*at - '0');
-    *first = next_number(&at);
-    for (int i = 1; i < 6; i++) (void)next_number(&at);
+    for (int i = 0; i < 6; i++) call.arguments[i] = next_number(&at);
     call.stack = next_number(&at);
     call.code = next_number(&at);
     return call;
 }
 
+/* Of another thread's, which may be gone by now. */
+static bool read_word(uintptr_t at, uint64_t *word) {
+    struct iovec local = {word, sizeof *word}, remote = {(void *)at, sizeof *word};
+    return sys6(SYS_process_vm_readv, sys_getpid(), (long)&local, 1, (long)&remote, 1, 0) == sizeof *word;
+}
+
 /* Until its child has ended or made an exec no signal gets through to it. */
-static bool waits_for_vfork(const struct interrupted_call *call, uint64_t first) {
-    if (call->number == SYS_clone3) return (*(const uint64_t *)first & CLONE_VFORK) != 0;
-    return call->number == SYS_vfork || (call->number == SYS_clone && (first & CLONE_VFORK));
+static bool waits_for_vfork(const struct interrupted_call *call) {
+    uint64_t flags = call->arguments[0];
+    if (call->number == SYS_clone3 && !read_word(flags, &flags)) return true;
+    return call->number == SYS_vfork ||
+           ((call->number == SYS_clone || call->number == SYS_clone3) && (flags & CLONE_VFORK));
+}
+
+/* Such a wait takes the signal from those that are blocked, and would return it. */
+static bool waits_for_signal(const struct interrupted_call *call) {
+    uint64_t set;
+    if (call->number != SYS_rt_sigtimedwait) return false;
+    return !read_word(call->arguments[0], &set) || (set >> (options.signal - 1) & 1);
 }
 
 static bool send(uint32_t thread) {
@@ -151,11 +165,10 @@ static bool is_stubborn(uint32_t thread) {
 }
 
 static void ask_about(struct asked *a) {
-    uint64_t first;
     enum reach reach = reach_of(a->thread);
     a->gone = reach == GONE;
-    a->call = call_of(a->thread, &first);
-    a->reached = handles && reach == REACHED_BY_SIGNAL && !waits_for_vfork(&a->call, first);
+    a->call = call_of(a->thread);
+    a->reached = handles && reach == REACHED_BY_SIGNAL && !waits_for_vfork(&a->call) && !waits_for_signal(&a->call);
 }
 
 static void see_thread(void *context, const char *name) {

@@ -19,6 +19,14 @@ static __thread struct {
     uint64_t first, second, began;
 } noted;
 
+/* The sleep that goes on in a handler of weir's: where what is left of it is told, and what was as weir's last signal
+ * came. */
+static __thread struct sleep {
+    struct timespec *rest;
+    struct timespec left;
+    uint64_t came;
+} asleep;
+
 void interrupted_note(long number, uint64_t first, uint64_t second) {
     noted.valid = false;
     noted.number = number;
@@ -49,6 +57,11 @@ struct action {
 
 static bool get_action(int signal, struct action *action) {
     return sys4(SYS_rt_sigaction, signal, 0, (long)action, 8) == 0 && action->handler > (uintptr_t)SIG_IGN;
+}
+
+bool handler_is_set(int signal) {
+    struct action action;
+    return get_action(signal, &action);
 }
 
 bool handler_is_due(const struct call *c, bool restarts) {
@@ -97,7 +110,7 @@ static NOINLINE NOCLONE long wait_in(uint64_t mask, long n, const long *argument
  * this begins (go_back). */
 extern const char interrupted_restart[], interrupted_restart_open[], interrupted_restart_call[],
     interrupted_restart_end[] HIDDEN;
-NOINLINE NOCLONE long handler_restart(uint64_t mask) {
+NOINLINE NOCLONE static long restart_in(uint64_t mask) {
     long result = SYS_rt_sigprocmask;
     register long size __asm__("r10") = 8;
     __asm__ volatile(".globl interrupted_restart, interrupted_restart_open\n"
@@ -116,6 +129,23 @@ NOINLINE NOCLONE long handler_restart(uint64_t mask) {
                      : "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
                        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
     return result == -ENOSYS ? -EINTR : result;
+}
+
+/* A signal of the program's that comes before the kernel is asked ends the call, too. What is left of a sleep the
+ * kernel has told then as of when weir's signal came, the last one if there were more. */
+long handler_restart(const struct call *c, struct timespec *rest) {
+    struct sleep before = asleep;
+    asleep = (struct sleep){rest, rest ? *rest : (struct timespec){0, 0}, c->came};
+    long result = restart_in(c->mask | c->closed);
+    if (result == -EINTR && rest && rest->tv_sec == asleep.left.tv_sec && rest->tv_nsec == asleep.left.tv_nsec)
+        handler_lessen(rest, asleep.came);
+    asleep = before;
+    return result;
+}
+
+void handler_lessen(struct timespec *rest, uint64_t came) {
+    uint64_t left = handler_ns(rest);
+    *rest = handler_time(left - min_size(left, clock_now() - came));
 }
 
 _Noreturn static void go_back(const greg_t *r) {
@@ -151,6 +181,8 @@ bool handler_was_in_call(const struct call *c) {
         return true;
     }
     if (at < (uintptr_t)interrupted_restart_open || at > (uintptr_t)interrupted_restart_end) return false;
+    if (asleep.rest) asleep.left = *asleep.rest;
+    asleep.came = c->came;
     if (at <= (uintptr_t)interrupted_restart_call || (cut && !handler_is_due(c, false))) go_back(c->r);
     return true;
 }
@@ -187,15 +219,17 @@ static long wait_masked(const struct call *c, uint64_t left) {
     struct timespec time;
     struct arguments arguments = handler_arguments(c);
     long *of = arguments.of;
+    uint64_t mask = c->mask | c->closed;
     if (c->number == SYS_pause || c->number == SYS_poll) {
         if (c->number == SYS_pause) of[0] = of[1] = 0;
         of[2] = (long)as_timeout(left, &time);
-        of[3] = (long)&c->mask;
+        of[3] = (long)&mask;
         of[4] = MASK_SIZE;
         return wait_in(ALL, SYS_ppoll, of);
     }
     of[3] = c->number == SYS_epoll_pwait2 ? (long)as_timeout(left, &time) : as_ms(left);
-    if (c->number == SYS_epoll_wait || !of[4]) of[4] = (long)&c->mask;
+    if (c->number != SYS_epoll_wait && of[4]) mask = *(const uint64_t *)of[4] | c->closed;
+    of[4] = (long)&mask;
     of[5] = MASK_SIZE;
     return wait_in(ALL, c->number == SYS_epoll_wait ? SYS_epoll_pwait : c->number, of);
 }
@@ -234,7 +268,7 @@ static long wait_timed(const struct call *c, uint64_t left) {
     struct arguments arguments = handler_arguments(c);
     if (c->number != SYS_pause)
         arguments.of[place_of_timeout(c)] = is_in_ms(c) ? as_ms(left) : (long)as_timeout(left, &time);
-    return wait_in(c->mask, c->number, arguments.of);
+    return wait_in(c->mask | c->closed, c->number, arguments.of);
 }
 
 /* Until `deadline`, on clock_now's clock; -EINTR: the program's own signal came. */
@@ -255,6 +289,10 @@ static uint64_t deadline_of(const struct call *c, uint64_t timeout) {
     return timeout == FOR_EVER ? FOR_EVER : (handler_noted(c) ? noted.began : clock_now()) + timeout;
 }
 
+bool handler_is_endless(const struct call *c) {
+    return timeout_of(c) == FOR_EVER;
+}
+
 long handler_wait(const struct call *c) {
     return wait_until(c, deadline_of(c, timeout_of(c)), has_mask(c) ? wait_masked : wait_timed);
 }
@@ -269,7 +307,8 @@ static bool sends(long number) {
 static long wait_for_socket(const struct call *c, uint64_t left) {
     struct pollfd fd = {.fd = (int)c->r[REG_RDI], .events = sends(c->number) ? POLLOUT : POLLIN};
     struct timespec time = handler_time(left);
-    return wait_in(ALL, SYS_ppoll, (const long[6]){(long)&fd, 1, (long)&time, (long)&c->mask, MASK_SIZE});
+    uint64_t mask = c->mask | c->closed;
+    return wait_in(ALL, SYS_ppoll, (const long[6]){(long)&fd, 1, (long)&time, (long)&mask, MASK_SIZE});
 }
 
 long handler_wait_socket(const struct call *c) {
@@ -343,7 +382,7 @@ static NOINLINE long transfer_rest(const struct call *c, size_t done) {
         of[1] += (long)done;
         of[2] -= (long)done;
     }
-    return wait_in(c->mask, c->number, of);
+    return wait_in(c->mask | c->closed, c->number, of);
 }
 
 /* A blocking call comes back early only for a signal's sake, or because it fails from there on. */

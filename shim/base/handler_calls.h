@@ -10,17 +10,21 @@
 #include <ucontext.h>
 
 struct call {
-    greg_t *r;     /* the registers that it goes on with */
-    long number;   /* -1: not known */
-    uint64_t mask; /* the program's */
-    int signal;    /* weir's */
-    uint64_t came; /* when, by the clock */
+    greg_t *r;       /* the registers that it goes on with */
+    long number;     /* -1: not known */
+    uint64_t mask;   /* the program's */
+    int signal;      /* weir's */
+    uint64_t came;   /* when, by the clock */
+    uint64_t closed; /* what is held beside the mask while weir waits in the handler */
 };
 
 struct arguments {
     long of[6];
 };
 struct arguments handler_arguments(const struct call *c);
+
+/* The program has one for the signal. */
+bool handler_is_set(int signal);
 
 /* A handler of the program's is about to run, and interrupts a call; `restarts`: one that SA_RESTART makes again. */
 bool handler_is_due(const struct call *c, bool restarts);
@@ -37,12 +41,16 @@ long handler_noted_number(void); /* of the last one that it told of; below 0: no
 bool handler_was_in_call(const struct call *c);
 
 /* Each returns the result of the whole call, as the kernel does; -EINTR: the program's own signal came. */
-long handler_restart(uint64_t mask);            /* by restart_syscall */
+long handler_restart(const struct call *c, struct timespec *rest); /* by restart_syscall */
+bool handler_is_endless(const struct call *c);                     /* the next has no timeout */
 long handler_wait(const struct call *c);        /* until its relative timeout has gone by since it began */
 long handler_wait_socket(const struct call *c); /* until the socket is ready: 0, make it again */
 
 /* What a call has transferred in part becomes what it was to transfer, if it can. */
 void handler_transfer(const struct call *c);
+
+/* Of what was left when a signal came, what is left now. */
+void handler_lessen(struct timespec *rest, uint64_t came);
 
 struct timespec handler_time(uint64_t ns);
 uint64_t handler_ns(const struct timespec *t);

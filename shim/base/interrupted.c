@@ -12,6 +12,7 @@
 #include "shim/base/interrupted.h"
 #include "shim/base/clock.h"
 #include "shim/base/handler_calls.h"
+#include "shim/base/start.h"
 #include "shim/base/sys.h"
 
 #include <errno.h>
@@ -25,7 +26,9 @@ enum way { LEAVE, AGAIN, LESS, RESTART, TIMED, SOCKET };
 
 __thread long interrupted_by_syscall;
 uintptr_t interrupted_syscall;
-#define SYSCALL_SIZE 64 /* bytes within which it has its instruction */
+#define AT_MINSIGSTKSZ_ 51 /* of the auxiliary vector: bytes of a signal's frame */
+#define FRAME_MOST      (4 * KIB)
+#define SYSCALL_SIZE    64 /* bytes within which it has its instruction */
 
 /* --- which call --- */
 
@@ -172,25 +175,10 @@ static struct timespec *rest_of(const struct call *c) {
     return c->number == SYS_clock_nanosleep && !(arguments.of[1] & TIMER_ABSTIME) ? (void *)arguments.of[3] : NULL;
 }
 
-/* The kernel has told it as of when weir's signal came. */
-static void make_rest_less(const struct call *c, struct timespec *rest) {
-    uint64_t left = handler_ns(rest);
-    *rest = handler_time(left - min_size(left, clock_now() - c->came));
-}
-
-/* A signal of the program's that comes before the kernel is asked ends it, too. */
-static long restart(const struct call *c) {
-    struct timespec *rest = rest_of(c), none = {0, 0}, before = rest ? *rest : none;
-    long result = handler_restart(c->mask);
-    if (result == -EINTR && rest && rest->tv_sec == before.tv_sec && rest->tv_nsec == before.tv_nsec)
-        make_rest_less(c, rest);
-    return result;
-}
-
 /* The call ends with EINTR all the same. */
 static void end_interrupted(const struct call *c) {
     struct timespec *rest = rest_of(c);
-    if (rest) make_rest_less(c, rest);
+    if (rest) handler_lessen(rest, c->came); /* the kernel has told it as of when weir's signal came */
     if (way_of(c) == LESS) make_less(c);
 }
 
@@ -208,9 +196,13 @@ static void go_on(const struct call *c) {
         return;
     case RESTART:
         if (FILTER_ALLOWS(SYS_restart_syscall, 0, 0, 0) && FILTER_ALLOWS(SYS_rt_sigprocmask, SIG_SETMASK, 0, 0))
-            result = restart(c);
+            result = handler_restart(c, rest_of(c));
         break;
     case TIMED:
+        if (c->closed && handler_is_endless(c)) {
+            make_again(c);
+            return;
+        }
         result = handler_wait(c);
         break;
     case SOCKET:
@@ -261,11 +253,30 @@ static void interrupt(struct call *c, const struct interrupted_call *before) {
     c->r[REG_RAX] = -EINTR;
 }
 
+/* Where weir is on a small stack for signals its next one must not come while it waits there: two frames, and what the
+ * next one does, take more than the 8 KiB that such a stack often has. */
+#define HANDLER_ROOM (4 * KIB) /* bytes that a handler of weir's needs beside its frame */
+static bool lacks_room(const ucontext_t *u) {
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = (uintptr_t)u->uc_stack.ss_sp;
+    uint64_t frame = start_auxiliary(AT_MINSIGSTKSZ_);
+    return u->uc_stack.ss_size > 0 && here - low < u->uc_stack.ss_size &&
+           here - low < (frame ? frame : FRAME_MOST) + HANDLER_ROOM;
+}
+
+void interrupted_begin(void) {
+    static const int ignorable[] = {SIGCHLD, SIGCONT, SIGURG, SIGWINCH}; /* by default */
+    uint64_t ignored = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(ignorable); i++)
+        if (!handler_is_set(ignorable[i])) ignored |= 1ull << (ignorable[i] - 1);
+    if (ignored) (void)sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&ignored, 0, sizeof ignored);
+}
+
 void interrupted_go_on(int number, void *context, uint64_t came, const struct interrupted_call *before) {
     ucontext_t *u = context;
     struct call c = {.r = u->uc_mcontext.gregs, .number = -1, .signal = number, .came = came};
     c.mask = *(const uint64_t *)(const void *)&u->uc_sigmask;
     if (handler_was_in_call(&c)) return;
+    if (lacks_room(u)) c.closed = 1ull << (number - 1);
     if (handler_is_due(&c, true)) {
         if (c.r[REG_RAX] != -EINTR)
             interrupt(&c, before);

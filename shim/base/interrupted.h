@@ -26,6 +26,10 @@ void interrupted_note(long number, uint64_t first, uint64_t second);
 extern __thread long interrupted_by_syscall HIDDEN;
 extern uintptr_t interrupted_syscall HIDDEN;
 
+/* At the begin of a handler of weir's, which holds all signals: lets those in again that the program ignores. Else they
+ * would be kept for a thread that lets them in, and interrupt that, though it ignores them. */
+void interrupted_begin(void);
+
 /* At the end of the handler of weir's signal `number`, which came at the time `came` (clock_now). Of the context what
  * the kernel left is changed to what it would be without the signal; waits for the call to end where that must be done
  * here. */

@@ -151,14 +151,14 @@ static void take_snapshot(struct order order, void *context) {
     uint64_t all = ~0ull, before;
     order.pid = sys_getpid();
     if (!order.looks) dump_count();
-    (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, 8);
+    if (!context) (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, 8);
     bool searched = context && dump_verdicts && (order.searches || dump_verdicts->are_wanted(order.reason));
     bool holds = searched && dump_verdicts->hold(context);
     long id = copy_make();
     if (id == 0) stack_call(write_in_copy, &order);
     if (holds) dump_verdicts->let_go();
     if (sys_failed(id)) write_here(&order);
-    (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8);
+    if (!context) (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8);
 }
 
 static void (*wake_first)(void);
@@ -184,6 +184,7 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     struct interrupted_call before;
     uint64_t came = clock_now();
     bool known = false;
+    interrupted_begin();
     arena_within();
     if (info->si_code == SNAPSHOT_HOLDS) {
         known = snapshot_park && snapshot_park(context, &before);

@@ -15,6 +15,7 @@
 /* Of this thread. `again`: the wait below was interrupted by weir's signal alone. */
 static __thread struct {
     bool valid, again;
+    uint64_t mask; /* the program's, while the wait below goes on */
     long number;
     uint64_t first, second, began;
 } noted;
@@ -107,7 +108,7 @@ static NOINLINE NOCLONE long wait_in(uint64_t mask, long n, const long *argument
 }
 
 /* The kernel forgets how to go on when a signal's handler returns. So weir's next one does not: it jumps back to where
- * this begins (go_back). */
+ * this begins (handler_go_back). */
 extern const char interrupted_restart[], interrupted_restart_open[], interrupted_restart_call[],
     interrupted_restart_end[] HIDDEN;
 NOINLINE NOCLONE static long restart_in(uint64_t mask) {
@@ -148,7 +149,7 @@ void handler_lessen(struct timespec *rest, uint64_t came) {
     *rest = handler_time(left - min_size(left, clock_now() - came));
 }
 
-_Noreturn static void go_back(const greg_t *r) {
+_Noreturn void handler_go_back(const greg_t *r) {
     __asm__ volatile("movq %c[rbx](%%rax), %%rbx\n\t"
                      "movq %c[rbp](%%rax), %%rbp\n\t"
                      "movq %c[r12](%%rax), %%r12\n\t"
@@ -173,18 +174,27 @@ _Noreturn static void go_back(const greg_t *r) {
     __builtin_unreachable();
 }
 
-bool handler_was_in_call(const struct call *c) {
+void handler_let_in(uint64_t mask) {
+    uint64_t all = ~0ull;
+    (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, 8);
+    (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, 8);
+}
+
+enum handler_in handler_was_in_call(const struct call *c) {
     uintptr_t at = (uintptr_t)c->r[REG_RIP];
-    bool cut = c->r[REG_RAX] == -EINTR;
-    if (at == (uintptr_t)interrupted_wait_end) {
-        if (cut && !handler_is_due(c, false)) noted.again = true;
-        return true;
-    }
-    if (at < (uintptr_t)interrupted_restart_open || at > (uintptr_t)interrupted_restart_end) return false;
-    if (asleep.rest) asleep.left = *asleep.rest;
+    bool waits = at == (uintptr_t)interrupted_wait_end;
+    if (!waits && (at < (uintptr_t)interrupted_restart_open || at > (uintptr_t)interrupted_restart_end))
+        return HANDLER_IN_NONE;
+    struct call programs = *c;
+    if (waits)
+        programs.mask = noted.mask; /* not the one that the wait was made with */
+    else if (asleep.rest)
+        asleep.left = *asleep.rest;
     asleep.came = c->came;
-    if (at <= (uintptr_t)interrupted_restart_call || (cut && !handler_is_due(c, false))) go_back(c->r);
-    return true;
+    bool cut = c->r[REG_RAX] == -EINTR, due = handler_is_due(&programs, false);
+    if (due) handler_let_in(programs.mask);
+    if (waits) noted.again = cut && !due;
+    return !waits && !due && (at <= (uintptr_t)interrupted_restart_call || cut) ? HANDLER_IN_RESTART : HANDLER_IN_WAIT;
 }
 
 struct timespec handler_time(uint64_t ns) {
@@ -274,13 +284,16 @@ static long wait_timed(const struct call *c, uint64_t left) {
 /* Until `deadline`, on clock_now's clock; -EINTR: the program's own signal came. */
 static long wait_until(const struct call *c, uint64_t deadline, long (*wait)(const struct call *c, uint64_t left)) {
     bool before = noted.again; /* of a wait that the program's handler has interrupted, which is left now */
+    uint64_t mask = noted.mask;
     long result;
+    noted.mask = c->mask;
     do {
         uint64_t now = clock_now();
         noted.again = false;
         result = wait(c, deadline == FOR_EVER ? FOR_EVER : deadline > now ? deadline - now : 0);
     } while (result == -EINTR && noted.again);
     noted.again = before;
+    noted.mask = mask;
     return result;
 }
 
@@ -389,6 +402,8 @@ static NOINLINE long transfer_rest(const struct call *c, size_t done) {
 void handler_transfer(const struct call *c) {
     size_t wanted = wanted_of(c), done = (size_t)c->r[REG_RAX];
     bool before = noted.again;
+    uint64_t mask = noted.mask;
+    noted.mask = c->mask;
     while (done < wanted) {
         noted.again = false;
         long more = transfer_rest(c, done);
@@ -398,5 +413,6 @@ void handler_transfer(const struct call *c) {
         if (more > 0 && handler_is_due(c, false)) break;
     }
     noted.again = before;
+    noted.mask = mask;
     c->r[REG_RAX] = (greg_t)done;
 }

@@ -37,8 +37,17 @@ bool handler_holds_signal(const struct call *c);
 bool handler_noted(const struct call *c);
 long handler_noted_number(void); /* of the last one that it told of; below 0: none */
 
-/* True: weir's signal has interrupted one of the calls below; what is to be done is done. */
-bool handler_was_in_call(const struct call *c);
+/* Which of the calls below weir's signal has interrupted. What of the program's is due by then is let in. */
+enum handler_in {
+    HANDLER_IN_NONE,
+    HANDLER_IN_WAIT,   /* the handler is to return */
+    HANDLER_IN_RESTART /* it is not to, but to go back */
+};
+enum handler_in handler_was_in_call(const struct call *c);
+_Noreturn void handler_go_back(const greg_t *r);
+
+/* What is pending of the program's, and let in by the mask, is handled now. */
+void handler_let_in(uint64_t mask);
 
 /* Each returns the result of the whole call, as the kernel does; -EINTR: the program's own signal came. */
 long handler_restart(const struct call *c, struct timespec *rest); /* by restart_syscall */

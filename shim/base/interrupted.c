@@ -271,19 +271,28 @@ void interrupted_begin(void) {
     if (ignored) (void)sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&ignored, 0, sizeof ignored);
 }
 
-void interrupted_go_on(int number, void *context, uint64_t came, const struct interrupted_call *before) {
+void interrupted_go_on(int number, void *context, uint64_t came, const struct interrupted_call *before,
+                       void (*passed)(void)) {
     ucontext_t *u = context;
     struct call c = {.r = u->uc_mcontext.gregs, .number = -1, .signal = number, .came = came};
     c.mask = *(const uint64_t *)(const void *)&u->uc_sigmask;
-    if (handler_was_in_call(&c)) return;
+    enum handler_in in = handler_was_in_call(&c);
+    if (in != HANDLER_IN_NONE) {
+        passed();
+        if (in == HANDLER_IN_RESTART) handler_go_back(c.r);
+        return;
+    }
     if (lacks_room(u)) c.closed = 1ull << (number - 1);
     if (handler_is_due(&c, true)) {
         if (c.r[REG_RAX] != -EINTR)
             interrupt(&c, before);
         else if ((c.number = number_of(&c, before)) >= 0)
             end_interrupted(&c);
+        handler_let_in(c.mask);
+        passed();
         return;
     }
+    passed();
     if (c.r[REG_RAX] != -EINTR && c.r[REG_RAX] <= 0) return;
     c.number = number_of(&c, before);
     if (c.number < 0) return;

@@ -32,7 +32,9 @@ void interrupted_begin(void);
 
 /* At the end of the handler of weir's signal `number`, which came at the time `came` (clock_now). Of the context what
  * the kernel left is changed to what it would be without the signal; waits for the call to end where that must be done
- * here. */
-void interrupted_go_on(int number, void *context, uint64_t came, const struct interrupted_call *before);
+ * here. Before that it calls `passed`: what was pending for the process, and this thread lets in, has been handled by
+ * it. */
+void interrupted_go_on(int number, void *context, uint64_t came, const struct interrupted_call *before,
+                       void (*passed)(void));
 
 #endif

@@ -165,6 +165,9 @@ static void (*wake_first)(void);
 
 bool (*snapshot_park)(void *context, struct interrupted_call *before);
 
+static void pass(void) {}
+void (*snapshot_passed)(void) = pass;
+
 static void answer(const siginfo_t *info, void *context) {
     uint32_t question = info->si_code == SI_QUEUE ? (uint32_t)info->si_value.sival_int : 0;
     struct order order = {.reason = DUMP_AT_SIGNAL,
@@ -194,7 +197,7 @@ static void on_signal(int number, siginfo_t *info, void *context) {
         if (lock_process() != PROCESS_BORROWER) answer(info, context);
     }
     arena_not_within();
-    interrupted_go_on(number, context, came, known ? &before : NULL);
+    interrupted_go_on(number, context, came, known ? &before : NULL, snapshot_passed);
 }
 
 static void at_limit(void) {

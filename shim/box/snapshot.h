@@ -13,6 +13,7 @@ void snapshot_start(void (*wake)(void));
  * this si_code, which no one else uses. Whether the signal still is weir's. */
 #define SNAPSHOT_HOLDS (-0x7765)
 extern bool (*snapshot_park)(void *context, struct interrupted_call *before);
+extern void (*snapshot_passed)(void);
 bool snapshot_handles(void);
 
 /* What `weir set` wants, see format.h: why nothing was changed, NULL: it was. */

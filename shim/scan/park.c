@@ -23,7 +23,9 @@
 #define TURN_TIME    1000000000 /* ns that a thread waits for its turn */
 
 #define REST_TIME    10000000 /* ns that the program runs between two holds, at least; else as long as it stood still */
-#define STUBBORN_MAX 64       /* threads that are remembered not to let the signal in */
+#define FIRST_TIME   50000000 /* ns that the first thread is waited for, at most, and in how many parts */
+#define FIRST_WAITS  500
+#define STUBBORN_MAX 64 /* threads that are remembered not to let the signal in */
 
 static struct parked parked[PARK_MAX];
 
@@ -64,6 +66,20 @@ static void fill(struct parked *p, const ucontext_t *c, uint32_t hold) {
     atomic_store_explicit(&p->hold, hold, memory_order_release);
 }
 
+/* A signal for the process is the first thread's, if that lets it in: so it is let go of first, and the others wait
+ * until it has handled what came meanwhile. */
+static _Atomic uint32_t first_held; /* by which hold; 0: it is not, or has passed */
+
+static void let_first_pass(uint32_t hold, uint32_t thread) {
+    if (thread == sys_getpid()) return;
+    for (int i = 0; i < FIRST_WAITS && atomic_load_explicit(&first_held, memory_order_acquire) == hold; i++)
+        sys_pause(FIRST_TIME / FIRST_WAITS);
+}
+
+static void passed(void) {
+    if (sys_gettid() == sys_getpid()) atomic_store_explicit(&first_held, 0, memory_order_release);
+}
+
 bool park_here(void *context, struct interrupted_call *before) {
     uint64_t word = atomic_load_explicit(&state, memory_order_acquire);
     uint32_t thread = sys_gettid();
@@ -78,6 +94,7 @@ bool park_here(void *context, struct interrupted_call *before) {
         if (asked[k].thread == thread) *before = asked[k].call;
     if (i < PARK_MAX) fill(&parked[i], context, hold);
     while (hold_of(atomic_load_explicit(&state, memory_order_acquire)) == hold) sys_futex_wait(hold_word(), hold);
+    let_first_pass(hold, thread);
     return before->number >= 0;
 }
 
@@ -297,6 +314,8 @@ bool park_others(void *context, uint32_t *not_held) {
     uint32_t hold = ++holds ? holds : ++holds;
     atomic_store_explicit(&state, (uint64_t)hold << 32, memory_order_release);
     *not_held = hold_all(hold);
+    bool first = me == sys_getpid() ? context != NULL : is_held(sys_getpid(), hold);
+    atomic_store_explicit(&first_held, first ? hold : 0, memory_order_release);
     return true;
 }
 
@@ -310,6 +329,7 @@ void park_let_go(void) {
             sys_pause(PAUSE);
     released = clock_now();
     lock_give_word(&turn);
+    let_first_pass(hold, sys_gettid());
 }
 
 uint64_t park_since(void) {
@@ -322,6 +342,7 @@ bool park_holds(void) {
 
 void park_start(void) {
     snapshot_park = park_here;
+    snapshot_passed = passed;
 }
 
 const struct parked *park_list(uint32_t *count) {

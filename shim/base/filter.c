@@ -135,8 +135,22 @@ static uint32_t answer(const struct seccomp_data *data) {
     return (uint32_t)smallest;
 }
 
+#define FORBIDDEN_MAX 8
+static long forbidden[FORBIDDEN_MAX];
+static _Atomic uint32_t forbidden_count;
+
+void filter_forbid(long n) {
+    uint32_t i = atomic_load_explicit(&forbidden_count, memory_order_relaxed);
+    if (i == FORBIDDEN_MAX) return;
+    forbidden[i] = n;
+    atomic_store_explicit(&forbidden_count, i + 1, memory_order_release);
+    filter_any = true;
+}
+
 bool filter_allows(long n, long a, long b, long c, long d, long e, long f) {
     if (atomic_load_explicit(&unknown, memory_order_relaxed)) return false;
+    for (uint32_t i = 0; i < atomic_load_explicit(&forbidden_count, memory_order_acquire); i++)
+        if (forbidden[i] == n) return false;
     const struct seccomp_data data = {
         .nr = (int)n,
         .arch = AUDIT_ARCH_X86_64,
@@ -249,6 +263,10 @@ void filter_unknown(void) {
 
 void filter_start(void) {
     seen_at_start = read_status().filters;
+}
+
+bool filter_is_inherited(void) {
+    return seen_at_start > 0;
 }
 
 void filter_look(void) {

@@ -27,6 +27,12 @@ void filter_unknown(void);
 bool filter_allows(long n, long a, long b, long c, long d, long e, long f);
 #define FILTER_ALLOWS(n, a, b, c) (!filter_any || filter_allows(n, a, b, c, 0, 0, 0))
 
+/* One that the program was started under, or that was not seen, forbids this call, whatever its arguments: eight at
+ * most. */
+void filter_forbid(long n);
+/* The program was started under filters. */
+bool filter_is_inherited(void);
+
 /* At start: which filters the program was started with is not known, but weir has come up under them. */
 void filter_start(void);
 /* Before an end: where the kernel knows of more filters than were seen, filter_unknown. */

@@ -10,6 +10,7 @@
 #include "shim/base/text.h"
 #include "shim/box/copy.h"
 #include "shim/box/dump.h"
+#include "shim/box/probe.h"
 #include "shim/box/verdicts.h"
 #include "shim/ceiling/ceiling.h"
 
@@ -174,6 +175,7 @@ static void answer(const siginfo_t *info, void *context) {
                           .cookie = question & ~DUMP_QUESTIONS,
                           .searches = question & (DUMP_QUESTION_SEARCHES | DUMP_QUESTION_LOOKS),
                           .looks = question & DUMP_QUESTION_LOOKS};
+    probe_calls();
     if (question & DUMP_QUESTION_SETS)
         change_settings(order.cookie);
     else if (options.dump_at & DUMP_ON_SIGNAL)

@@ -5,6 +5,7 @@
 #include "shim/base/options.h"
 #include "shim/box/dump.h"
 #include "shim/box/ignored.h"
+#include "shim/box/probe.h"
 #include "shim/box/verdicts.h"
 #include "shim/scan/blocks.h"
 #include "shim/scan/collect.h"
@@ -60,6 +61,7 @@ static void compare(void *context, const struct block *b) {
 }
 
 static bool hold(void *context) {
+    probe_calls();
     if (looks_begin()) looks_set_pause(0);
     return park_others(context, &not_held);
 }
@@ -128,10 +130,12 @@ static void begin(struct verdicts *v, enum dump_reason reason, uintptr_t stack) 
     *v = (struct verdicts){0};
     v->wanted = true;
     once = reason != DUMP_AT_SIGNAL;
-    if (reason == DUMP_AT_EXIT)
+    if (reason == DUMP_AT_EXIT) {
+        probe_calls();
         (void)park_others(NULL, &not_held);
-    else if (!park_holds())
+    } else if (!park_holds()) {
         not_held = 1; /* in the process itself, beside threads that go on */
+    }
     v->threads_not_held = not_held;
     certain = not_held == 0;
     v->known = look(v, stack);

@@ -24,7 +24,7 @@ setup() { plain; }
     same "$(cat out)" "44 of 44"
 }
 
-# live CASE: starts `living CASE` at paranoid; its process id is in $pid. It ends when its standard input does.
+# live "CASE [N]" [NAME=VALUE...]: starts `living CASE N` at paranoid; its process id is in $pid. It ends when its standard input does.
 live() {
     local settings=(LD_PRELOAD="$WEIR_SHIM" WEIR_LEVEL=paranoid WEIR_OUTPUT="$PWD/dumps/%e.%p.%n.dump")
     rm -rf dumps
@@ -33,7 +33,7 @@ live() {
     (
         plain_environment "$PWD"
         close_fds_of_bats
-        exec timeout -k 5 60 env "${settings[@]}" "${@:2}" "$SHIM_TOOLS/living" "$1"
+        exec timeout -k 5 60 env "${settings[@]}" "${@:2}" "$SHIM_TOOLS/living" $1
     ) <input >out 2>err &
     exec 9>input
     local tries
@@ -101,4 +101,38 @@ sizes() { json '{v: sorted((s["smallest"], s["blocks"]) for s in d["sites"] if s
         rm -f "$(cat path)"
     done
     end_it
+}
+@test "what_the_kernel_alone_knows_of_is_in_use" {
+    live kernel
+    leaks --apart 0.3 >path
+    same "$(sizes "$(cat path)")" "{'leaked': [], 'possible': []}"
+    end_it
+}
+@test "small_stacks_for_signals_are_enough" {
+    live small
+    for ((i = 0; i < 15; i++)); do
+        timeout 30 "$WEIR_REPORTER" dump "$pid" >path 3>&- 9>&-
+        leaks --apart 0.2 >path
+    done
+    kill -0 "$pid"
+    end_it
+    same "$(grep -v ready out)" ""
+}
+@test "who_waits_for_all_signals_gets_none_of_weirs" {
+    live waits
+    leaks --apart 0.2 >path
+    same "$(json 'd["verdicts"]["threads_not_held"]' "$(cat path)")" 1
+    end_it
+    same "$(grep -v ready out)" ""
+}
+# rt_tgsigqueueinfo, restart_syscall, process_vm_readv, ppoll, epoll_pwait
+@test "inherited_filters_that_kill_are_found_out_before" {
+    for number in 297 219 310 271 281; do
+        live "filter $number"
+        timeout 30 "$WEIR_REPORTER" dump "$pid" >path 3>&- 9>&-
+        leaks --apart 0.2 >path
+        kill -0 "$pid"
+        end_it
+        rm -f input out
+    done
 }

@@ -1,17 +1,30 @@
-/* living CASE: a program that goes on until its standard input ends; prints "ready PID" when it is to be looked at.
- *   leaks   has lost blocks of 1001, 1002 (20 of them) and 1003 bytes, and one of 1004 that changes, as something that
- *           still has it would do
- *   forks   has lost one of 1001; its child ("child PID") has lost one of 1005
- *   moves   8 threads move their only pointers to blocks of 1010 and 1011 bytes between registers and memory
- *   server  8 threads serve requests, each with a session in a list and a few buffers; of every hundredth they forget
- * one of 1020 bytes, a thousand in all starts  threads that have blocks of 1012 bytes start and end all the time */
+/* living CASE [N]: a program that goes on until its standard input ends; prints "ready PID" when it is to be looked at.
+ *
+ * - leaks: has lost blocks of 1001, 1002 (20 of them) and 1003 bytes, and one of 1004 that changes, as something that
+ *   still has it would do
+ * - forks: has lost one of 1001; its child ("child PID") has lost one of 1005
+ * - moves: 8 threads move their only pointers to blocks of 1010 and 1011 bytes between registers and memory
+ * - server: 8 threads serve requests, each with a session in a list and a few buffers; of every hundredth they forget
+ *   one of 1020 bytes, a thousand in all
+ * - starts: threads that have blocks of 1012 bytes start and end all the time
+ * - kernel: what only a timer (1015 bytes) and an epoll (1016) know of is in use
+ * - small: threads with stacks for signals of 8 KiB sleep again and again; "early" if one wakes early, or by EINTR
+ * - waits: a thread waits for all signals by sigwaitinfo; "got" if it gets one
+ * - filter N: under a filter, set before an exec, that kills for the system call N */
 #include <emmintrin.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 static void *volatile sink;
@@ -159,6 +172,71 @@ static void server(void) {
     wait_for_end();
 }
 
+static void kernel(void) {
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    struct epoll_event data = {.events = EPOLLIN};
+    timer_t timer;
+    int fd[2], epoll = epoll_create1(EPOLL_CLOEXEC);
+    event.sigev_value.sival_ptr = block(1015);
+    data.data.ptr = block(1016);
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 || pipe(fd) != 0 ||
+        epoll_ctl(epoll, EPOLL_CTL_ADD, fd[0], &data) != 0)
+        abort();
+    memset(&event, 0, sizeof event);
+    memset(&data, 0, sizeof data);
+    wait_for_end();
+}
+
+static void *sleep_on_small(void *unused) {
+    stack_t small_stack = {.ss_sp = malloc(8192), .ss_size = 8192};
+    sigaltstack(&small_stack, NULL);
+    for (;;) {
+        struct timespec t = {0, 100000000}, begin, end;
+        clock_gettime(CLOCK_MONOTONIC, &begin);
+        int r = nanosleep(&t, NULL);
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        long us = (end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000;
+        if (r != 0 || us < 99900) printf("early %d %ld\n", r, us);
+    }
+    return unused;
+}
+static void small(void) {
+    pthread_t t;
+    for (int i = 0; i < 4; i++) pthread_create(&t, NULL, sleep_on_small, NULL);
+    wait_for_end();
+}
+
+static void *take_signals(void *unused) {
+    sigset_t all;
+    sigfillset(&all);
+    for (;;) printf("got %d\n", sigwaitinfo(&all, NULL));
+    return unused;
+}
+static void waits(void) {
+    pthread_t t;
+    pthread_create(&t, NULL, take_signals, NULL);
+    usleep(50000);
+    wait_for_end();
+}
+
+static void filter(const char *number, char **argv) {
+    if (!number) {
+        wait_for_end();
+        return;
+    }
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)atoi(number), 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        abort();
+    execl("/proc/self/exe", argv[0], "filter", (char *)NULL);
+    abort();
+}
+
 static void *live_shortly(void *unused) {
     volatile void *p = block(1012);
     usleep(200);
@@ -186,6 +264,10 @@ int main(int argc, char **argv) {
     if (strcmp(name, "forks") == 0) forks();
     if (strcmp(name, "moves") == 0) moves();
     if (strcmp(name, "server") == 0) server();
+    if (strcmp(name, "kernel") == 0) kernel();
+    if (strcmp(name, "small") == 0) small();
+    if (strcmp(name, "waits") == 0) waits();
+    if (strcmp(name, "filter") == 0) filter(argc > 2 ? argv[2] : NULL, argv);
     if (strcmp(name, "starts") == 0) starts();
     _exit(0);
 }

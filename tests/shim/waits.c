@@ -31,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MS 300
+#define MS 300L
 
 static double late_max = 100;
 static const struct timespec wait_time = {0, MS * 1000000};
@@ -114,7 +114,7 @@ static int impatient_socket(int other[1], int option) {
 
 static long in_poll(void) {
     struct pollfd fd = {.fd = idle_fd(), .events = POLLIN};
-    return by(poll(&fd, 1, MS));
+    return by(poll(&fd, 1, (int)MS));
 }
 static long in_raw_poll(void) {
     struct pollfd fd = {.fd = idle_fd(), .events = POLLIN};
@@ -139,11 +139,11 @@ static long in_pselect(void) {
 }
 static long in_epoll_wait(void) {
     struct epoll_event event;
-    return by(epoll_wait(epoll_of(idle_fd()), &event, 1, MS));
+    return by(epoll_wait(epoll_of(idle_fd()), &event, 1, (int)MS));
 }
 static long in_syscall_epoll_wait(void) {
     struct epoll_event event;
-    return by(syscall(SYS_epoll_wait, epoll_of(idle_fd()), &event, 1, MS));
+    return by(syscall(SYS_epoll_wait, epoll_of(idle_fd()), &event, 1, (int)MS));
 }
 static long in_epoll_pwait(void) {
     struct epoll_event event;
@@ -228,14 +228,14 @@ static long in_recvmsg(void) {
 }
 static int listening(int timeout) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval t = {0, timeout * 1000};
+    struct timeval t = {0, (long)timeout * 1000};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (timeout) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 1) != 0) return -1;
     return fd;
 }
 static long in_accept(void) {
-    return by(accept(listening(MS), NULL, NULL)) == -EAGAIN ? 0 : -errno;
+    return by(accept(listening((int)MS), NULL, NULL)) == -EAGAIN ? 0 : -errno;
 }
 
 /* --- until something comes --- */
@@ -293,7 +293,7 @@ static void connect_to(long fd) {
     struct sockaddr_in address;
     socklen_t length = sizeof address;
     getsockname((int)fd, (struct sockaddr *)&address, &length);
-    connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&address, length);
+    (void)!connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&address, length);
 }
 static long in_accept_for_ever(void) {
     int fd = listening(0);

@@ -17,16 +17,15 @@
 
 #define APART 1 /* seconds */
 
-static const char help[] =
-    "weir dump [options] PID: asks a running program for a dump, prints its path.\n"
-    "\n"
-    "  --leaks            search for leaks, twice, while it goes on\n"
-    "  --apart SECONDS    how long after each other (default 1)\n"
-    "  --timeout SECONDS  how long to wait for an answer (default 10)\n"
-    "  --help\n"
-    "\n"
-    "The program must run under libweir.so, as a user that this one may look into.\n"
-    "Exit status: 0; 2 usage; 3 there is no dump, and why.\n";
+static const char help[] = "weir dump [options] PID: asks a running program for a dump, prints its path.\n"
+                           "\n"
+                           "  --leaks            search for leaks, twice, while it goes on\n"
+                           "  --apart SECONDS    how long after each other (default 1)\n"
+                           "  --timeout SECONDS  how long to wait for an answer (default 10)\n"
+                           "  --help\n"
+                           "\n"
+                           "The program must run under libweir.so, as a user that this one may look into.\n"
+                           "Exit status: 0; 2 usage; 3 there is no dump, and why.\n";
 
 static const struct option options[] = {{"leaks", no_argument, NULL, 'l'},
                                         {"apart", required_argument, NULL, 'a'},

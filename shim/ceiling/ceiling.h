@@ -107,8 +107,8 @@ extern void (*ceiling_describe_process)(struct text *t);
 extern void (*ceiling_dump)(void);
 #define CEILING_DUMP_PERIOD 60000000000u /* ns */
 
-/* Set where leaks are looked for, with WEIR_ON_LIMIT=collect: called before a refusal, outside of the arena. True: it is
- * worth another try. */
+/* Set where leaks are looked for, with WEIR_ON_LIMIT=collect: called before a refusal, outside of the arena. True: it
+ * is worth another try. */
 extern bool (*ceiling_collect)(void);
 
 #endif

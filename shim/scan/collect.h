@@ -5,8 +5,9 @@
 
 #include "shim/base/base.h"
 
-#define COLLECT_APART 1000000000u /* ns between the two searches, at least; also between one collection and the next   \
-                                   */
+#define COLLECT_APART                                                                                                  \
+    1000000000u /* ns between the two searches, at least; also between one collection and the next                     \
+                 */
 
 /* Once. `release` frees a tracked block, whatever function it is of. */
 void collect_start(void (*release)(void *block, uint32_t family));

@@ -85,6 +85,6 @@ MIB=1048576
     bad "WEIR_LOW_WATERMARK=95%: the low watermark is to lie below the high one" WEIR_MAX_DIRECT=64M WEIR_LOW_WATERMARK=95%
     bad "WEIR_HIGH_WATERMARK=70M: the low watermark is to lie below the high one" WEIR_MAX_DIRECT=64M WEIR_HIGH_WATERMARK=70M
     bad "WEIR_HIGH_WATERMARK=101%: not a size or a percentage" WEIR_MAX_DIRECT=64M WEIR_HIGH_WATERMARK=101%
-    bad "WEIR_ON_LIMIT=collapse: not fail or reclaim; fail is used" WEIR_MAX_DIRECT=64M WEIR_ON_LIMIT=collapse
+    bad "WEIR_ON_LIMIT=collapse: not fail, reclaim or collect; fail is used" WEIR_MAX_DIRECT=64M WEIR_ON_LIMIT=collapse
     bad "WEIR_ON_WATERMARK=shout: not a list of" WEIR_MAX_DIRECT=64M WEIR_ON_WATERMARK=shout
 }

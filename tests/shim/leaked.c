@@ -1,5 +1,7 @@
 /* leaked CASE: makes blocks of known fates and ends; sizes tell them apart. Leaked are those of 1001 to 1009 bytes,
  * what only they lead to has 1101 to 1109, possible those of 2048, and all others are in use. */
+#include "tests/shim/lost.h"
+
 #include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -16,32 +18,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define APART __attribute__((noinline))
-typedef void *volatile hidden; /* else the compiler would see that nobody reads it */
-
 static hidden here, table[64];
 static __thread hidden in_thread;
 static unsigned placed;
-
-/* What the functions below leave behind on the stack. */
-static APART void wipe(void) {
-    char room[65536];
-    memset(room, 0, sizeof room);
-    __asm__ volatile("" ::"r"(room) : "memory");
-}
-
-static APART void *make(size_t n) {
-    char *p = malloc(n);
-    if (!p) abort();
-    memset(p, 0, n);
-    return p;
-}
-
-static APART void lose(size_t n) {
-    hidden p = make(n);
-    p = NULL;
-    (void)p;
-}
 
 static void keep(void *p) {
     table[placed++] = p;

@@ -1,5 +1,7 @@
 /* A program that was written for LeakSanitizer, and built without. Its cases are run by name; each prints what its
  * checks came to, one number a check. */
+#include "tests/shim/lost.h"
+
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,9 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define APART __attribute__((noinline))
-#define WEAK  __attribute__((weak))
-typedef void *volatile hidden;
+#define WEAK __attribute__((weak))
 
 void __lsan_do_leak_check(void) WEAK;
 int __lsan_do_recoverable_leak_check(void) WEAK;
@@ -43,25 +43,6 @@ int __lsan_is_turned_off(void) {
 #endif
 
 static hidden here;
-
-static APART void wipe(void) {
-    char room[65536];
-    memset(room, 0, sizeof room);
-    __asm__ volatile("" ::"r"(room) : "memory");
-}
-
-static APART void *make(size_t n) {
-    void *p = malloc(n);
-    if (!p) abort();
-    memset(p, 0, n);
-    return p;
-}
-
-static APART void lose(size_t n) {
-    hidden p = make(n);
-    p = NULL;
-    (void)p;
-}
 
 static void check(void) {
     wipe();

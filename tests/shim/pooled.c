@@ -1,5 +1,7 @@
 /* A pool of the program's own: buffers in a chunk that is in use, and what becomes of them. Buffers that are lost have
  * 64 bytes, chunks 65,536 and more. */
+#include "tests/shim/lost.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -13,9 +15,6 @@
 
 #include "shim/weir.h"
 
-#define APART __attribute__((noinline))
-typedef void *volatile hidden;
-
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 void __lsan_ignore_object(const void *p) __attribute__((weak));
 void __lsan_disable(void) __attribute__((weak));
@@ -25,19 +24,6 @@ void __lsan_register_root_region(const void *p, size_t n) __attribute__((weak));
 static char *volatile chunk; /* what the program knows of it; the first page is the pool's own */
 static size_t volatile used;
 static hidden kept[64];
-
-static APART void wipe(void) {
-    char room[65536];
-    memset(room, 0, sizeof room);
-    __asm__ volatile("" ::"r"(room) : "memory");
-}
-
-static APART void *make(size_t n) {
-    char *p = malloc(n);
-    if (!p) abort();
-    memset(p, 0, n);
-    return p;
-}
 
 static APART void begin(size_t size) {
     chunk = make(size);

@@ -1,5 +1,7 @@
 /* Blocks that only a pointer in another form leads to, or one in memory that is not everybody's root (WEIR_SCAN). What
  * is lost whatever the search has 1001 bytes. */
+#include "tests/shim/lost.h"
+
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -7,28 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#define APART __attribute__((noinline))
-typedef void *volatile hidden;
-
-static APART void wipe(void) {
-    char room[65536];
-    memset(room, 0, sizeof room);
-    __asm__ volatile("" ::"r"(room) : "memory");
-}
-
-static APART void *make(size_t n) {
-    char *p = malloc(n);
-    if (!p) abort();
-    memset(p, 0, n);
-    return p;
-}
-
-static APART void lose(size_t n) {
-    hidden p = make(n);
-    p = NULL;
-    (void)p;
-}
 
 struct __attribute__((packed)) packed {
     char kind;

@@ -18,7 +18,7 @@ EXCHANGED := plugin_one plugin_two bare_one bare_two
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%) \
      $(EXCHANGED:%=$(OUT)/%.so) $(OUT)/families_static $(OUT)/touched_cc $(OUT)/touched_fixed $(LSANS:%=$(OUT)/lsan_%)
 
-$(OUT)/%: tests/shim/%.c tests/shim/stepping.h shim/weir.h
+$(OUT)/%: tests/shim/%.c tests/shim/stepping.h tests/shim/lost.h shim/weir.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -fno-builtin -fno-omit-frame-pointer $(WARN) -o $@ $< -pthread -ldl $(if $(filter frames,$*),-lunwind)
 
@@ -40,9 +40,9 @@ LSAN_suppresses := '-DSUPPRESSES="leak:^suppressed_*ion$$\n\nleak:no_such_functi
 LSAN_files      := '-DSUPPRESSES="leak:shim/lsan.c\n"'
 LSAN_wishes     := '-DWISHES="exitcode=7:use_stacks=1"' '-DSUPPRESSES="leak:no_such_function\n"'
 LSAN_off        := -DTURNED_OFF
-$(LSANS:%=$(OUT)/lsan_%): $(OUT)/lsan_%: tests/shim/lsan.c
+$(LSANS:%=$(OUT)/lsan_%): $(OUT)/lsan_%: tests/shim/lsan.c tests/shim/lost.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-builtin -fno-omit-frame-pointer $(WARN) $(LSAN_$*) -o $@ $< -pthread
+	$(CC) -std=gnu11 -I. -D_GNU_SOURCE -g -O1 -fno-builtin -fno-omit-frame-pointer $(WARN) $(LSAN_$*) -o $@ $< -pthread
 
 # With the C++ runtime inside.
 $(OUT)/families_static: tests/shim/families.cc

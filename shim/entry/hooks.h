@@ -24,4 +24,7 @@ void process_forked(void);
 /* A child of fork has nothing locked. lock_all.c */
 void lock_all_forked(void);
 
+/* What a function of libc's does before it was found: the kernel's answer, as libc's has it, in errno. io.c */
+long hooks_by_kernel(long n, long a, long b, long c, long d, long e, long f);
+
 #endif

@@ -21,14 +21,14 @@ static enum { IO_EARLY, IO_PASS, IO_LOOK } state;
 #define PASSES likely(state == IO_PASS)
 static bool notes_waits; /* a socket may have a timeout of its own */
 
-static COLD long by_kernel(long n, long a, long b, long c, long d, long e, long f) {
+COLD long hooks_by_kernel(long n, long a, long b, long c, long d, long e, long f) {
     long r = sys_unfiltered(n, a, b, c, d, e, f);
     if (!sys_failed(r)) return r;
     errno = (int)-r;
     return -1;
 }
 #define RAW(name, a, b, c, d, e, f)                                                                                    \
-    by_kernel(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+    hooks_by_kernel(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 #define NOTE_WAIT(fd, second, ...) interrupted_note(INTERRUPTED_ANY, (uint64_t)(fd), (uint64_t)(second))
 

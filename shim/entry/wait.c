@@ -7,20 +7,12 @@
 #include "shim/entry/hooks.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
 
 static bool sockets_wait; /* some socket has a timeout of its own */
-
-static COLD long by_kernel(long n, long a, long b, long c, long d, long e, long f) {
-    long r = sys_unfiltered(n, a, b, c, d, e, f);
-    if (!sys_failed(r)) return r;
-    errno = (int)-r;
-    return -1;
-}
 
 /* A function NAME of libc's, its parameters, its arguments, the system call that it makes and that one's arguments,
  * and when it is noted. */
@@ -29,7 +21,7 @@ static COLD long by_kernel(long n, long a, long b, long c, long d, long e, long 
     static name##_function *next_##name;                                                                               \
     EXPORT int name parameters {                                                                                       \
         if (when) interrupted_note(number, (uint64_t)(a), (uint64_t)(b));                                              \
-        if (unlikely(!next_##name)) return (int)by_kernel(number, (long)(a), (long)(b), c, d, e, f);                   \
+        if (unlikely(!next_##name)) return (int)hooks_by_kernel(number, (long)(a), (long)(b), c, d, e, f);             \
         return next_##name arguments;                                                                                  \
     }
 
@@ -62,7 +54,7 @@ EXPORT int setsockopt(int fd, int level, int optname, const void *optval, sockle
         io_note_waits();
     }
     if (unlikely(!next_setsockopt))
-        return (int)by_kernel(SYS_setsockopt, fd, level, optname, (long)optval, (long)optlen, 0);
+        return (int)hooks_by_kernel(SYS_setsockopt, fd, level, optname, (long)optval, (long)optlen, 0);
     return next_setsockopt(fd, level, optname, optval, optlen);
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "reporter/load/ages.h"
 #include "reporter/load/estimate.h"
@@ -61,6 +62,7 @@ struct dump {
     uint64_t size;
     bool usable; /* the process is known */
     bool cut;    /* DUMP_END was not reached */
+    pid_t owner; /* of a box: the process that runs, 0: it is gone */
     struct dump_header header;
     struct dump_process process;
     struct section sections[DUMP_SECTION_TYPES];

@@ -182,6 +182,10 @@ static void add_threads(struct merged_site *site, const struct dump *dump, const
 static void add_samples(struct merged *merged, struct merged_site *site, const struct dump_site *from,
                         const struct block_summary *summary) {
     struct samples blocks = {.seen = (double)from->blocks}, bytes = {.seen = (double)from->bytes};
+    if (!summary && from->weight > 1) {
+        blocks = samples_alike(from->blocks, 1, from->weight);
+        bytes = samples_alike(from->blocks, (double)from->bytes / (double)from->blocks, from->weight);
+    }
     if (summary) {
         blocks = summary->block_samples;
         bytes = summary->byte_samples;
@@ -210,8 +214,10 @@ static void add_site(struct merged *merged, size_t number, struct translation *k
     if (!from->blocks) return;
     add_samples(merged, site, from, summary);
     add_to(&site->thread_total, from->threads);
-    if (dump_age(dump, from->oldest) > site->oldest_age) site->oldest_age = dump_age(dump, from->oldest);
-    if (dump_age(dump, from->newest) < site->newest_age) site->newest_age = dump_age(dump, from->newest);
+    if (from->oldest && dump_age(dump, from->oldest) > site->oldest_age)
+        site->oldest_age = dump_age(dump, from->oldest);
+    if (from->newest && dump_age(dump, from->newest) < site->newest_age)
+        site->newest_age = dump_age(dump, from->newest);
     add_threads(site, dump, summary);
     if (site->last_part != number + 1) site->parts++;
     site->last_part = (uint32_t)number + 1;
@@ -391,6 +397,7 @@ void merged_build(struct merged *merged) {
     for (size_t i = 0; i < merged->site_count; i++) {
         struct merged_site *site = merged->sites[i];
         merged->live_sites += site->blocks > 0;
+        if (site->newest_age == UINT64_MAX) site->oldest_age = UINT64_MAX; /* of none of its blocks it is known */
         site->all_blocks = samples_estimate(&site->block_samples);
         site->all_bytes = samples_estimate(&site->byte_samples);
         merged_sort_growths(site);

@@ -62,6 +62,10 @@ void json_known(struct json *json, const char *name, bool known, uint64_t number
 
 void json_seconds(struct json *json, const char *name, uint64_t nanoseconds) {
     begin(json, name);
+    if (nanoseconds == UINT64_MAX) {
+        (void)fputs("null", json->out);
+        return;
+    }
     (void)fprintf(json->out, "%llu.%03llu", (unsigned long long)(nanoseconds / 1000000000u),
                   (unsigned long long)(nanoseconds / 1000000u % 1000));
 }

@@ -10,6 +10,7 @@ enum option_level { LEVEL_DISABLED, LEVEL_SIMPLE, LEVEL_ADVANCED, LEVEL_PARANOID
 enum option_on_error { ON_ERROR_ABORT, ON_ERROR_REPORT };
 enum option_on_limit { ON_LIMIT_FAIL, ON_LIMIT_RECLAIM, ON_LIMIT_COLLECT };
 enum option_on_mismatch { ON_MISMATCH_REPORT, ON_MISMATCH_ABORT, ON_MISMATCH_OFF };
+enum option_box { BOX_OFF, BOX_SITES };
 enum { DUMP_ON_EXIT = 1, DUMP_ON_SIGNAL = 2, DUMP_ON_LIMIT = 4 };
 enum { LEAKS_AT_EXIT = 1, LEAKS_AT_SIGNAL = 2 };
 enum { WATERMARK_LOG = 1, WATERMARK_DUMP = 2, WATERMARK_RECLAIM = 4 };
@@ -44,7 +45,9 @@ struct options {
     unsigned dump_at;            /* WEIR_DUMP_AT, DUMP_ON_… */
     int signal;                  /* WEIR_SIGNAL, number; 0: none */
     const char *output;          /* WEIR_OUTPUT, a template */
-    const char *box_dir;         /* WEIR_BOX_DIR, NULL: /dev/shm or /tmp */
+    const char *box_dir;         /* WEIR_BOX_DIR, NULL: see box/format_box.h; answers to questions: /dev/shm or /tmp */
+    unsigned box;                /* WEIR_BOX, enum option_box */
+    uint64_t box_max;            /* WEIR_BOX_MAX, bytes */
     const char *run;             /* WEIR_RUN: set by `weir run`, tells its dumps from others; NULL */
 };
 extern struct options options;

@@ -4,13 +4,16 @@
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
+#include "shim/base/sys.h"
+#include "shim/box/format_box.h"
+#include "shim/box/live.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
 
 #include <stdatomic.h>
 
-#define ROWS_MAX (1u << 17) /* what is past them is counted with the others */
-#define WAYS     512        /* a thread remembers so many of its rows */
+#define ROWS_MAX BOX_TOTALS_MOST /* what is past them is counted with the others */
+#define WAYS     512             /* a thread remembers so many of its rows */
 
 /* What a heap's thread adds up by itself. */
 struct tally {
@@ -21,7 +24,7 @@ struct tally {
     } known[WAYS];
 };
 
-static struct region rows, firsts, tallies; /* firsts: by stack, the first of its rows */
+static struct region firsts, tallies; /* firsts: by stack, the first of its rows */
 static bool on;
 static uint32_t epoch; /* state_epoch() */
 static _Atomic uint32_t rows_used;
@@ -29,23 +32,22 @@ static _Atomic int64_t live, peak, noted; /* bytes by 2^DUMP_TOTAL_SHIFT; the hi
 static _Atomic uint32_t noting;           /* somebody does; as lock_try_word has it */
 
 bool totals_start(void) {
-    if (!region_reserve(&rows, ROWS_MAX * sizeof(struct dump_total), false) ||
+    if (!live_base || !live_reach(BOX_AT_TOTALS, sizeof(struct dump_total)) ||
         !region_reserve(&firsts, STACKS_MAX * sizeof(uint32_t), false) ||
-        !region_reserve(&tallies, HEAPS_MAX * sizeof(struct tally), false) ||
-        !region_commit(&rows, sizeof(struct dump_total)))
+        !region_reserve(&tallies, HEAPS_MAX * sizeof(struct tally), false))
         return false;
-    rows.greedy = firsts.greedy = true;
+    firsts.greedy = true;
     rows_used = 1;
     return on = true;
 }
 
-static struct dump_total *row_at(uint32_t i) {
-    return (struct dump_total *)(void *)rows.base + i;
+/* They lie in the box. */
+ALWAYS_INLINE struct dump_total *row_at(uint32_t i) {
+    return (struct dump_total *)live_at(BOX_AT_TOTALS) + i;
 }
 
 uint32_t totals_count(void) {
-    size_t there = atomic_load_explicit(&rows.committed, memory_order_acquire) / sizeof(struct dump_total);
-    return (uint32_t)min_size(there, atomic_load_explicit(&rows_used, memory_order_acquire));
+    return atomic_load_explicit(&rows_used, memory_order_acquire);
 }
 static uint32_t key_of(uint32_t heap) {
     return heap << 7 | epoch;
@@ -57,12 +59,15 @@ const struct dump_total *totals_at(uint32_t i) {
 /* --- finding a row --- */
 
 static uint32_t append(uint32_t stack, uint32_t key) {
+    live_need();
     uint32_t i = atomic_load_explicit(&rows_used, memory_order_relaxed);
     do {
-        if (i >= ROWS_MAX || !region_commit(&rows, (i + 1) * sizeof(struct dump_total))) return 0;
+        if (i >= ROWS_MAX || !live_reach(BOX_AT_TOTALS + i * sizeof(struct dump_total), sizeof(struct dump_total)))
+            return 0;
     } while (!atomic_compare_exchange_weak_explicit(&rows_used, &i, i + 1, memory_order_relaxed, memory_order_relaxed));
-    row_at(i)->stack = stack;
+    live_note_stack(stack);
     row_at(i)->heap = key;
+    __atomic_store_n(&row_at(i)->stack, stack, __ATOMIC_RELEASE);
     return i;
 }
 
@@ -233,6 +238,12 @@ static struct tally *tally_at(size_t i) {
 
 void totals_forked(void) {
     epoch = state_epoch();
+    live_forked();
+    if (on) {
+        (void)live_reach(BOX_AT_TOTALS, sizeof(struct dump_total));
+        if (firsts.committed) (void)sys_madvise(firsts.base, firsts.committed, MADV_DONTNEED);
+        atomic_store_explicit(&rows_used, 1, memory_order_relaxed);
+    }
     for (size_t i = 0, n = min_size(tally_count(), heap_count()); i < n; i++) tally_at(i)->live = 0;
     atomic_store_explicit(&live, 0, memory_order_relaxed);
     atomic_store_explicit(&peak, 0, memory_order_relaxed);

@@ -163,6 +163,15 @@ static bool is_template(const char *value) {
     return true;
 }
 
+static bool is_box(const char *value) {
+    return strcmp(value, "sites") == 0 || strcmp(value, "off") == 0;
+}
+
+static bool is_box_size(const char *value) {
+    struct run_size size;
+    return run_size(value, &size) && !size.percent;
+}
+
 static bool is_folder(const char *value) {
     struct stat status;
     return value[0] == '/' && strlen(value) <= LONGEST_FOLDER && stat(value, &status) == 0 && S_ISDIR(status.st_mode);
@@ -189,6 +198,8 @@ const struct run_option run_options[] = {
      "a list of unaligned, tags=0xMASK (bits 0 to 3 and 47 to 63), roots=all, roots=lsan"},
     {"signal", "WEIR_SIGNAL", is_signal, "a signal that may be used (try SIGRTMAX-1)"},
     {"box-dir", "WEIR_BOX_DIR", is_folder, "the absolute path of a folder"},
+    {"box", "WEIR_BOX", is_box, "sites or off"},
+    {"box-max", "WEIR_BOX_MAX", is_box_size, "a size (try 64M)"},
     {"on-error", "WEIR_ON_ERROR", is_action, "abort or report"},
     {"on-mismatch", "WEIR_ON_MISMATCH", is_mismatch_action, "report, abort or off"},
     {"pattern", "WEIR_PATTERN", is_switch, "0 or 1"},

@@ -33,6 +33,9 @@ void live_note_stack(uint32_t id);
 /* In a child of fork: the box that it has inherited is its parent's, and what lies in its place is empty. */
 void live_forked(void);
 
+/* From the constructor: a box that somebody cuts short is not the program's end. */
+void live_guard(void);
+
 /* The end in order, or an exec: nobody needs the file. An exec has failed: it is needed after all. */
 void live_end(void);
 void live_go_on(void);

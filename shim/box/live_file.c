@@ -185,6 +185,7 @@ void live_file_remove(void) {
 
 void live_file_say_full(void) {
     struct text t = {0};
+    if (filter_any) return; /* one of the program's may be why, of which something was said */
     if (atomic_exchange_explicit(&said, true, memory_order_relaxed)) return;
     text_add(&t, "weir: the box is full (WEIR_BOX_MAX, or ");
     text_add_bytes(&t, path, min_size(str_length(path), 600));

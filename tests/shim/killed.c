@@ -18,15 +18,40 @@ struct count {
 };
 static volatile struct count (*counts)[SITES];
 
-#define SITE(name, size) /* NOLINT(bugprone-macro-parentheses): it is a name */                                        \
-    __attribute__((noinline)) static void *name(void) {                                                                \
-        void *volatile block = malloc(size);                                                                           \
-        return block;                                                                                                  \
-    }
-SITE(0)
-SITE(1)
-SITE(2) SITE(3) SITE(4) SITE(5) SITE(6)
-    SITE(7) static void *(*const sites[SITES])(void) = {site_0, site_1, site_2, site_3, site_4, site_5, site_6, site_7};
+/* As many places in the code. */
+__attribute__((noinline)) static void *site_0(void) {
+    void *volatile block = malloc(64);
+    return block;
+}
+__attribute__((noinline)) static void *site_1(void) {
+    void *volatile block = malloc(96);
+    return block;
+}
+__attribute__((noinline)) static void *site_2(void) {
+    void *volatile block = malloc(128);
+    return block;
+}
+__attribute__((noinline)) static void *site_3(void) {
+    void *volatile block = malloc(160);
+    return block;
+}
+__attribute__((noinline)) static void *site_4(void) {
+    void *volatile block = malloc(192);
+    return block;
+}
+__attribute__((noinline)) static void *site_5(void) {
+    void *volatile block = malloc(224);
+    return block;
+}
+__attribute__((noinline)) static void *site_6(void) {
+    void *volatile block = malloc(256);
+    return block;
+}
+__attribute__((noinline)) static void *site_7(void) {
+    void *volatile block = malloc(288);
+    return block;
+}
+static void *(*const sites[SITES])(void) = {site_0, site_1, site_2, site_3, site_4, site_5, site_6, site_7};
 
 static void *work(void *argument) {
     size_t thread = (size_t)argument;

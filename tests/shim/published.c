@@ -16,15 +16,23 @@
 
 /* --- the program --- */
 
-#define SITE(name, size) /* NOLINT(bugprone-macro-parentheses): it is a name */                                        \
-    __attribute__((noinline)) static void *name(void) {                                                                \
-        void *volatile block = malloc(size);                                                                           \
-        return block;                                                                                                  \
-    }
-SITE(site_0, 100)
-SITE(site_1, 101)
-SITE(site_2, 102)
-SITE(site_3, 103)
+/* As many places in the code. */
+__attribute__((noinline)) static void *site_0(void) {
+    void *volatile block = malloc(100);
+    return block;
+}
+__attribute__((noinline)) static void *site_1(void) {
+    void *volatile block = malloc(101);
+    return block;
+}
+__attribute__((noinline)) static void *site_2(void) {
+    void *volatile block = malloc(102);
+    return block;
+}
+__attribute__((noinline)) static void *site_3(void) {
+    void *volatile block = malloc(103);
+    return block;
+}
 
 static int make_blocks(void) {
     (void)raise(SIGSTOP);

@@ -16,15 +16,17 @@
 /* --- reading --- */
 
 bool box_is_one(int fd, uint64_t size) {
+    static const char never[8];
     char magic[8];
-    return size >= sizeof(struct box_header) && file_read(fd, magic, sizeof magic, 0) &&
-           memcmp(magic, BOX_MAGIC, sizeof magic) == 0;
+    if (size < sizeof(struct box_header) || !file_read(fd, magic, sizeof magic, 0)) return false;
+    return memcmp(magic, BOX_MAGIC, sizeof magic) == 0 || (size == BOX_SIZE && !memcmp(magic, never, sizeof magic));
 }
 
 const char *box_header(int fd, uint64_t size, struct box_header *header) {
     if (size < sizeof *header) return "the file ends inside the header of a box";
     if (!file_read(fd, header, sizeof *header, 0)) return "the header of the box cannot be read";
-    if (memcmp(header->magic, BOX_MAGIC, sizeof header->magic) != 0) return "not a box of weir, or one never begun";
+    if (memcmp(header->magic, BOX_MAGIC, sizeof header->magic) != 0)
+        return "a box that its process has not begun: it was killed first";
     if (header->version != BOX_VERSION) return "a box of another version of weir";
     if (header->header_size < sizeof *header) return "a box with an impossible header";
     return NULL;

@@ -30,9 +30,18 @@ void merged_add(struct merged *merged, struct dump *dump) {
     merged->parts[merged->part_count++].dump = dump;
 }
 
-/* Of two copies of the same dump the whole one, else the first. */
+static bool is_final(const struct dump_process *process) {
+    return process->reason == DUMP_AT_EXIT || process->reason == DUMP_AT_TERM || process->reason == DUMP_AT_CRASH;
+}
+
+/* Of two copies of the same dump the whole one, else the first. A box is newer than what was written before it last
+ * changed, but for a dump of the end, which has blocks as well. */
 static bool is_newer(const struct dump *new, const struct dump *old) {
     const struct dump_process *a = &new->process, *b = &old->process;
+    if (a->reason == DUMP_LEFT || b->reason == DUMP_LEFT) {
+        if (is_final(a) != is_final(b)) return is_final(a);
+        return a->dump_time > b->dump_time;
+    }
     if (a->number != b->number) return a->number > b->number;
     if (a->dump_time != b->dump_time) return a->dump_time > b->dump_time;
     return !new->problem_count && old->problem_count;

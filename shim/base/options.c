@@ -29,12 +29,13 @@ struct options options = {
 };
 
 static const char *const box_names[] = {"off", "sites", NULL}; /* as enum option_box, and so on */
+static const char *const crash_names[] = {"none", "dump", NULL};
 static const char *const limit_names[] = {"fail", "reclaim", "collect", NULL};
 static const char *const error_names[] = {"abort", "report", NULL};
 static const char *const mismatch_names[] = {"report", "abort", "off", NULL};
-static const char *const dump_events[] = {"exit", "signal", "limit"};      /* as DUMP_ON_… */
-static const char *const leak_events[] = {"exit", "signal"};               /* as LEAKS_AT_… */
-static const char *const watermark_actions[] = {"log", "dump", "reclaim"}; /* as WATERMARK_… */
+static const char *const dump_events[] = {"exit", "signal", "limit", "term"}; /* as DUMP_ON_… */
+static const char *const leak_events[] = {"exit", "signal"};                  /* as LEAKS_AT_… */
+static const char *const watermark_actions[] = {"log", "dump", "reclaim"};    /* as WATERMARK_… */
 static const char *const level_names[] = {"disabled", "simple", "advanced", "paranoid"};
 
 static void complain(const char *name, const char *value, const char *why) {
@@ -354,7 +355,7 @@ static const struct option {
     {"WEIR_OUTPUT", .read = read_output, .print = print_output,
      .otherwise = "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"},
     {"WEIR_DUMP_AT", .live = true, .read = read_dump_at, .print = print_dump_at,
-     .otherwise = "not a list of exit, signal, limit, or none; exit,signal,limit is used"},
+     .otherwise = "not a list of exit, signal, limit, term, or none; exit,signal,limit is used"},
     {"WEIR_LEAKS", .live = true, .read = read_leaks, .print = print_leaks,
      .otherwise = "not a list of exit, signal, or off; off is used"},
     {"WEIR_SCAN", .live = true, .read = read_scan, .print = print_scan,
@@ -364,6 +365,7 @@ static const struct option {
      .otherwise = "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
     {"WEIR_ON_ERROR", .live = true, .word = &options.on_error, .words = error_names,
      .otherwise = "not abort or report; abort is used"},
+    {"WEIR_ON_CRASH", .word = &options.on_crash, .words = crash_names, .otherwise = "not none or dump; none is used"},
     {"WEIR_ON_MISMATCH", .live = true, .word = &options.on_mismatch, .words = mismatch_names,
      .otherwise = "not report, abort or off; report is used"},
     {"WEIR_PATTERN", .flag = &options.pattern, .otherwise = "not 0 or 1; 1 is used"},

@@ -11,7 +11,8 @@ enum option_on_error { ON_ERROR_ABORT, ON_ERROR_REPORT };
 enum option_on_limit { ON_LIMIT_FAIL, ON_LIMIT_RECLAIM, ON_LIMIT_COLLECT };
 enum option_on_mismatch { ON_MISMATCH_REPORT, ON_MISMATCH_ABORT, ON_MISMATCH_OFF };
 enum option_box { BOX_OFF, BOX_SITES };
-enum { DUMP_ON_EXIT = 1, DUMP_ON_SIGNAL = 2, DUMP_ON_LIMIT = 4 };
+enum { DUMP_ON_EXIT = 1, DUMP_ON_SIGNAL = 2, DUMP_ON_LIMIT = 4, DUMP_ON_TERM = 8 };
+enum option_on_crash { ON_CRASH_NONE, ON_CRASH_DUMP };
 enum { LEAKS_AT_EXIT = 1, LEAKS_AT_SIGNAL = 2 };
 enum { WATERMARK_LOG = 1, WATERMARK_DUMP = 2, WATERMARK_RECLAIM = 4 };
 
@@ -23,6 +24,7 @@ struct options {
     uint64_t max_direct;     /* WEIR_MAX_DIRECT, bytes; UINT64_MAX: no ceiling */
     unsigned on_limit;       /* WEIR_ON_LIMIT, enum option_on_limit */
     unsigned on_error;       /* WEIR_ON_ERROR, enum option_on_error */
+    unsigned on_crash;       /* WEIR_ON_CRASH, enum option_on_crash */
     unsigned on_mismatch;    /* WEIR_ON_MISMATCH, enum option_on_mismatch */
     bool pattern;            /* WEIR_PATTERN */
     bool free_stacks;        /* WEIR_FREE_STACKS */

@@ -90,7 +90,9 @@ enum dump_reason {
     DUMP_AT_SIGNAL = 2,
     DUMP_AT_LIMIT = 3,
     DUMP_AT_EXEC = 4,
-    DUMP_LEFT = 5 /* none was written: made of the process's box (format_box.h), as it was at dump_time or later */
+    DUMP_AT_TERM = 6,  /* SIGTERM or SIGINT, for which the program has no handler */
+    DUMP_AT_CRASH = 7, /* a signal that ends it by a core: a fault, an abort */
+    DUMP_LEFT = 5      /* none was written: made of the process's box (format_box.h), as it was at dump_time or later */
 };
 
 /* What was tracked, not what was asked for: at simple and advanced blocks were drawn, by what STAT_SAMPLE_… say. */

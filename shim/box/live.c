@@ -22,6 +22,8 @@
 
 char *live_base;
 
+static size_t begin_at, end_at = BOX_SIZE; /* what is reserved of it */
+
 static _Atomic uint64_t reached[STEPS / 64]; /* a bit a step that can be used */
 static _Atomic size_t charged;               /* bytes of these */
 static size_t in_file;                       /* bytes that lie in the file; under LOCK_BOX, as what follows */
@@ -80,7 +82,8 @@ static bool make_step(size_t step) {
 
 static bool reach(size_t offset, size_t n) {
     bool all = true;
-    for (size_t step = offset / BOX_STEP; all && step <= (offset + n - 1) / BOX_STEP; step++) all = make_step(step);
+    for (size_t step = offset / BOX_STEP; all && step <= (offset + n - 1) / BOX_STEP; step++)
+        all = step * BOX_STEP >= begin_at && (step + 1) * BOX_STEP <= end_at && make_step(step);
     return all;
 }
 
@@ -129,6 +132,11 @@ static void note_module(uint32_t id) {
     *to = d;
     __atomic_store_n(&to->end, m->end, __ATOMIC_RELEASE);
     noted[id / 64] |= 1ull << (id % 64);
+}
+
+void live_seen(void) {
+    _Atomic uint64_t *to = atomic_load_explicit(&lock_page.live, memory_order_relaxed);
+    if (to) atomic_store_explicit(&to[LIVE_SEEN], clock_coarse(), memory_order_relaxed);
 }
 
 void live_note_stack(uint32_t id) {
@@ -234,10 +242,23 @@ static bool make_file(void) {
     return false;
 }
 
+/* Where address space is limited there is room for rows alone, and no file. */
+#define SHARE 64 /* of it, a box may take one part in so many */
+#define LEAST (256 * KIB)
+
 bool live_start(void) {
-    live_base = sys_reserve(BOX_SIZE, MAP_NORESERVE);
-    if (live_base) (void)make_file();
-    return live_base != NULL;
+    size_t limit = region_address_limit();
+    if (limit / SHARE < BOX_SIZE) {
+        begin_at = BOX_AT_TOTALS;
+        end_at =
+            begin_at + min_size(round_down(max_size(limit / SHARE / 4, LEAST), BOX_STEP), BOX_AT_FRAMES - begin_at);
+        options.box = BOX_OFF;
+    }
+    char *at = sys_reserve(end_at - begin_at, MAP_NORESERVE);
+    if (!at) return false;
+    live_base = (char *)((uintptr_t)at - begin_at);
+    (void)make_file();
+    return true;
 }
 
 void live_begin(void) {
@@ -260,8 +281,9 @@ void live_need(void) {
 /* What a thread that was interrupted in its parent still writes goes to memory that is there. */
 void live_forked(void) {
     if (!live_base || atomic_load_explicit(&charged, memory_order_relaxed) == 0) return;
-    if (!sys_mmap(live_base, BOX_SIZE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_NORESERVE))
-        (void)sys_mmap(live_base, BOX_SIZE, PROT_NONE, MAP_FIXED | MAP_NORESERVE);
+    char *at = live_base + begin_at;
+    if (!sys_mmap(at, end_at - begin_at, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_NORESERVE))
+        (void)sys_mmap(at, end_at - begin_at, PROT_NONE, MAP_FIXED | MAP_NORESERVE);
     start_empty();
 }
 

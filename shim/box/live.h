@@ -27,14 +27,14 @@ bool live_reach(size_t offset, size_t n);
 /* Before the first row of a child of fork: it gets a file of its own. */
 void live_need(void);
 
+/* Something has changed just now. */
+void live_seen(void);
+
 /* The frames of a stack, and their modules, are in the box from here on, as far as there is room. */
 void live_note_stack(uint32_t id);
 
 /* In a child of fork: the box that it has inherited is its parent's, and what lies in its place is empty. */
 void live_forked(void);
-
-/* From the constructor: a box that somebody cuts short is not the program's end. */
-void live_guard(void);
 
 /* The end in order, or an exec: nobody needs the file. An exec has failed: it is needed after all. */
 void live_end(void);

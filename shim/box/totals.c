@@ -157,6 +157,7 @@ static NOINLINE void settle(struct tally *t) {
     int64_t mine = __atomic_exchange_n(&t->live, 0, __ATOMIC_RELAXED);
     int64_t now = atomic_fetch_add_explicit(&live, mine, memory_order_relaxed) + mine;
     int64_t highest = atomic_load_explicit(&peak, memory_order_relaxed);
+    live_seen();
     while (now > highest)
         if (atomic_compare_exchange_weak_explicit(&peak, &highest, now, memory_order_relaxed, memory_order_relaxed))
             return;

@@ -10,7 +10,7 @@
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/box/dump.h"
-#include "shim/box/live.h"
+#include "shim/box/crash.h"
 #include "shim/box/modules.h"
 #include "shim/box/output.h"
 #include "shim/box/snapshot.h"
@@ -169,7 +169,7 @@ __attribute__((constructor)) static void arm(void) {
     hook_waits();
     hook_lsan();
     filter_start();
-    live_guard();
+    crash_start();
     snapshot_change = settings_change;
     snapshot_start(start_check_now);
 }

@@ -132,7 +132,7 @@ pid_of() { sed -n "s/^$1 //p" out; }
     for level in $LEVELS; do
         for ((i = 0; i < ${KILLS:-12}; i++)); do
             rm -rf boxes/* counts
-            expect 0 "$level" WEIR_BOX_DIR="$PWD/boxes" sh -c "\"$SHIM_TOOLS/killed\" counts & sleep 0.0$((RANDOM % 90 + 10)); kill -9 \$!; wait \$! || true"
+            expect 0 "$level" WEIR_BOX_DIR="$PWD/boxes" sh -c "\"$SHIM_TOOLS/killed\" counts & until [ -s counts ]; do :; done; sleep 0.0$((RANDOM % 90 + 10)); kill -9 \$!; wait \$! || true"
             "$WEIR" report --json "$(boxes)" >json 2>problems || { cat problems; false; }
             [ "$level" = simple ] || /usr/bin/python3 - counts json <<'END'
 import json, struct, sys
@@ -155,6 +155,35 @@ END
     expect 0 without env WEIR_SHIM="$WEIR_SHIM" WEIR_LEVEL=paranoid WEIR_DUMP_AT=none WEIR_BOX_DIR="$PWD/boxes" \
         ${LONG:+FROM_START=1} "$SHIM_TOOLS/published" "$SHIM_TOOLS/published"
     has out " rows seen"
+}
+@test "a_crash_leaves_a_dump_where_it_is_asked_for_and_its_own_signal" {
+    for level in disabled $LEVELS; do
+        for thread in "" thread; do
+            for how in fault:139 abort:134 overflow:139; do
+                boxed "${how#*:}" "$level" WEIR_ON_CRASH=dump crash "${how%:*}" $thread
+                silent
+                "$WEIR" report --json "$(the_dump boxed)" >json
+                [ "$level" != paranoid ] || same "$(live "$(the_dump boxed)" mine)" "150 150000"
+                same "$(jq -r '.process.dumped_at // .dumped_at // "crash"' json)" crash
+                same "$(boxes)" ""
+            done
+        done
+        boxed 139 "$level" crash fault
+        [ "$(dumps_of boxed)" = 0 ] && [ "$(boxes | wc -l)" = 1 ]
+        rm -r boxes/*
+    done
+}
+@test "sigterm_leaves_a_dump_with_verdicts_where_it_is_asked_for" {
+    for level in disabled $LEVELS; do
+        boxed 143 "$level" WEIR_DUMP_AT=term WEIR_LEAKS=exit crash terminate
+        silent
+        "$WEIR" report "$(the_dump boxed)" >report
+        has report "of all blocks  leaked 0"
+        same "$(boxes)" ""
+        boxed 143 "$level" crash terminate
+        [ "$(dumps_of boxed)" = 0 ]
+        rm -rf boxes/*
+    done
 }
 @test "weir_run_keeps_what_was_killed" {
     status=0

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,29 @@ static void cut(void) {
     printf("goes on\n");
 }
 
+__attribute__((noinline)) static int overflow(int n) {
+    volatile char here[4096];
+    here[0] = (char)n;
+    return n < 0 ? 0 : overflow(n + 1) + here[0];
+}
+
+static void *fault(void *how) {
+    mine(200, 50);
+    if (!strcmp(how, "overflow")) exit(overflow(0));
+    if (!strcmp(how, "abort")) abort();
+    *(volatile int *)(uintptr_t)(how ? 16 : 0) = 1;
+    return NULL;
+}
+
+/* Ends by a signal that it does not handle; in a thread where `thread` is not NULL. */
+static void crash(char *how, const char *thread) {
+    pthread_t id;
+    mine(0, 100);
+    if (!strcmp(how, "terminate")) (void)kill(getpid(), SIGTERM);
+    if (!thread) (void)fault(how);
+    if (thread && pthread_create(&id, NULL, fault, how) == 0) (void)pthread_join(id, NULL);
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (!strcmp(what, "forks")) forks(0);
@@ -114,6 +138,7 @@ int main(int argc, char **argv) {
         if (argc <= 3) (void)execl(argv[2], argv[2], "kill", (char *)NULL);
     }
     if (!strcmp(what, "kill")) mine(0, 7);
+    if (!strcmp(what, "crash")) crash(argv[2], argv[3]);
     if (!strcmp(what, "user")) {
         if (setuid(65534) != 0) return 1;
         mine(0, 50000);

@@ -64,7 +64,7 @@ enum {
     OPTION_TOP,
     OPTION_RUN
 };
-#define MAX_OPTIONS 48
+#define MAX_OPTIONS 80
 
 struct parsed {
     struct gate_rules rules;

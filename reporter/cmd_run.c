@@ -58,7 +58,7 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "failed or an option is wrong, 126 the program cannot be executed, 127 it was\n"
                            "not found.\n";
 
-#define MAX_OPTIONS 32
+#define MAX_OPTIONS 64
 
 /* Options that getopt shall know: those of the table, quiet without a value, help. */
 static void make_options(struct option *options) {

@@ -76,7 +76,8 @@ static void on_term(int number, siginfo_t *info, void *context) {
 
 static void take(int number, void (*handler)(int, siginfo_t *, void *)) {
     struct sigaction now, mine = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    for (size_t i = 0; i < sizeof mine.sa_mask; i++) ((unsigned char *)&mine.sa_mask)[i] = 0xff; /* all */
+    (void)sigfillset(&mine.sa_mask);
+    if (options.signal) (void)sigdelset(&mine.sa_mask, options.signal); /* who holds it, is taken for a program's own */
     if (sigaction(number, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return;
     (void)sigaction(number, &mine, NULL);
 }

@@ -393,12 +393,24 @@ static void put_sites(struct json *json, const struct view *view) {
     free(ever);
 }
 
+static void put_gate(struct json *json, const struct view_verdict *verdict) {
+    if (!verdict) return;
+    json_open(json, "gate", '{');
+    json_string(json, "result", verdict->result);
+    json_number(json, "processes", verdict->processes);
+    json_open(json, "reasons", '[');
+    put_strings(json, verdict->reasons, verdict->reason_count);
+    json_close(json, ']');
+    json_close(json, '}');
+}
+
 void view_json(const struct view *view) {
     const struct merged *merged = view->merged;
     struct json json = {.out = view->out, .frames = json_frames_new()};
     view_resolve(view, view->options.rows);
     json_open(&json, NULL, '{');
     json_string(&json, "weir", WEIR_VERSION);
+    put_gate(&json, view->verdict);
     put_process(&json, view_first(merged)->dump);
     json_number(&json, "processes", merged->counted);
     put_pools(&json, merged);

@@ -7,7 +7,7 @@
 #include "reporter/view/escape.h"
 
 static void put(FILE *out, const char *bytes, size_t length) {
-    (void)fwrite_unlocked(bytes, 1, length, out);
+    if (length) (void)fwrite_unlocked(bytes, 1, length, out); /* of no bytes there may be no address either */
 }
 
 static bool is_plain(char byte) {
@@ -17,12 +17,13 @@ static bool is_plain(char byte) {
 static void put_quoted(FILE *out, const char *harmless) {
     (void)putc_unlocked('"', out);
     while (*harmless) {
-        size_t plain = strcspn(harmless, "\"\\");
+        size_t plain = strcspn(harmless, "\"\\\n");
         put(out, harmless, plain);
         harmless += plain;
         if (!*harmless) break;
         (void)putc_unlocked('\\', out);
-        (void)putc_unlocked(*harmless++, out);
+        (void)putc_unlocked(*harmless == '\n' ? 'n' : *harmless, out);
+        harmless++;
     }
     (void)putc_unlocked('"', out);
 }
@@ -69,6 +70,11 @@ void json_string(struct json *json, const char *name, const char *string) {
     }
     begin(json, name);
     (void)fputs("null", json->out);
+}
+
+void json_lines(struct json *json, const char *name, const char *harmless) {
+    begin(json, name);
+    put_quoted(json->out, harmless);
 }
 
 void json_number(struct json *json, const char *name, uint64_t number) {

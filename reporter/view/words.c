@@ -54,7 +54,14 @@ char *view_what(const struct dump_record *record) {
 const struct part *view_first(const struct merged *merged) {
     for (size_t i = 0; i < merged->part_count; i++)
         if (!merged->parts[i].older) return &merged->parts[i];
-    return &merged->parts[0];
+    static struct dump nothing = {.path = ""};
+    static const struct part none = {.dump = &nothing};
+    return merged->part_count ? &merged->parts[0] : &none;
+}
+
+char *view_process_name(const struct dump *dump) {
+    struct text name = dump_text(dump, dump->process.name);
+    return name.length ? escape_text(name) : memory_text("?", 1);
 }
 
 uint64_t view_uptime(const struct dump *dump) {

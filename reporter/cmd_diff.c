@@ -118,8 +118,10 @@ static void print_text(const struct diff *diff, const struct merged *now, const 
     size_t n = choose(diff, &(struct parsed){.rows = most, .shrunk = parsed->shrunk}, sites, chosen);
     struct merged shown = *now;
     struct symbol_options symbol_options = {.sysroot = ""};
-    struct view view = {
-        stdout, &shown, symbols_new(now, &symbol_options), {.rows = n, .details = parsed->details}, NULL};
+    struct view view = {.out = stdout,
+                        .merged = &shown,
+                        .symbols = symbols_new(now, &symbol_options),
+                        .options = {.rows = n, .details = parsed->details}};
     shown.sites = sites;
     shown.live_sites = n;
     print_title(diff, now);
@@ -155,7 +157,8 @@ static void put_change(struct json *json, const char *name, double value) {
 static void print_json(const struct diff *diff, const struct merged *now) {
     struct json json = {.out = stdout};
     struct symbol_options symbol_options = {.sysroot = ""};
-    struct view view = {stdout, now, symbols_new(now, &symbol_options), {.rows = VIEW_ALL}, NULL};
+    struct view view = {
+        .out = stdout, .merged = now, .symbols = symbols_new(now, &symbol_options), .options = {.rows = VIEW_ALL}};
     view_resolve(&view, VIEW_ALL);
     json_open(&json, NULL, '{');
     json_number(&json, "grown_sites", diff->grown);

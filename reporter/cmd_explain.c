@@ -151,7 +151,7 @@ static int explain(char *path, const char *text, const struct parsed *parsed) {
         merged_build(&merged);
         merged_sort(&merged, BY_BYTES);
         merged_know_modules(&merged);
-        struct view view = {stdout, &merged, symbols_new(&merged, &parsed->symbols), {0}, NULL};
+        struct view view = {.out = stdout, .merged = &merged, .symbols = symbols_new(&merged, &parsed->symbols)};
         find(&answer, &view, asked, value, text, parsed);
         if (answer.count) whole = show(&view, &answer, parsed->json) && whole;
         status = !whole || merged.reason_count ? EXIT_UNREADABLE : answer.count ? EXIT_FINE : EXIT_USAGE;

@@ -44,6 +44,10 @@ static const char help[] = "weir gate [options] -- PROGRAM ARGS: runs it under w
                            "  --skip PATTERN         functions that name no site, as weir report has it\n"
                            "  --wait SECONDS         for what the program left running (default 10)\n"
                            "  --top N                sites shown (default: 10, 3 of them with frames)\n"
+                           "  -f, --format FORM[=FILE]  also in this form: sarif, junit, codequality,\n"
+                           "                         github, markdown, ...: see weir-forms(7); it may be\n"
+                           "                         given several times\n"
+                           "  --value VALUE, --junit-flavor FLAVOR  as weir report has it\n"
                            "  --level LEVEL, --depth N and the like are weir run's; paranoid is the default\n"
                            "  --help\n"
                            "\n"
@@ -62,6 +66,8 @@ enum {
     OPTION_SKIP,
     OPTION_WAIT,
     OPTION_TOP,
+    OPTION_VALUE,
+    OPTION_JUNIT,
     OPTION_RUN
 };
 #define MAX_OPTIONS 80
@@ -70,7 +76,8 @@ struct parsed {
     struct gate_rules rules;
     struct suppressions suppressions;
     size_t rows, details, wait;
-    bool runs;
+    bool runs, rows_given;
+    struct form_list forms;
     char **arguments; /* of the program, or paths */
     size_t count;
 };
@@ -91,6 +98,23 @@ static char *worst_of(const struct view *view) {
     free(name);
     free(place);
     return worst;
+}
+
+static const char *const words[] = {"passed", "failed", "inconclusive"}; /* by enum gate_result */
+
+/* The forms that were asked for; a verdict that could not be written is none. */
+static void write_forms(const struct view *view, const struct parsed *parsed, struct gate *gate) {
+    struct view_verdict verdict = {words[gate->result], gate->reasons, gate->reason_count, gate->processes};
+    struct view whole = *view;
+    whole.out = stdout;
+    whole.verdict = &verdict;
+    if (!forms_write(&parsed->forms, &whole, parsed->rows_given))
+        gate_add(gate, GATE_INCONCLUSIVE, memory_format("not all that was asked for could be written"));
+}
+
+/* Where a form goes to standard output nothing else does. */
+static FILE *log_of(const struct parsed *parsed) {
+    return forms_has_stdout(&parsed->forms) ? stderr : stdout;
 }
 
 /* Only what is, or may be, leaked, and not suppressed. */
@@ -117,50 +141,51 @@ static void judge(char **paths, size_t count, struct parsed *parsed, bool quiet,
     struct report_request request = {.paths = paths, .path_count = count};
     (void)report_load(&merged, &request);
     merged_build(&merged);
-    struct view view = {stdout,
-                        &merged,
-                        symbols_new(&merged, &options),
-                        {.rows = parsed->rows, .details = parsed->details},
-                        &parsed->suppressions};
+    struct view view = {.out = log_of(parsed),
+                        .merged = &merged,
+                        .symbols = symbols_new(&merged, &options),
+                        .options = {.rows = parsed->rows, .details = parsed->details},
+                        .suppressions = &parsed->suppressions};
     report_add_programs(&parsed->suppressions, &merged);
     suppress_apply(&parsed->suppressions, &merged, view.symbols);
     merged_sort(&merged, BY_BYTES);
     gate_judge(&outcome->gate, &merged, &parsed->rules, &parsed->suppressions);
     outcome->canary = has_canary(&merged) && outcome->gate.leaked_bytes >= CANARY;
+    if (!quiet) write_forms(&view, parsed, &outcome->gate);
     if (!quiet) show(&view, &merged, outcome);
     symbols_free(view.symbols);
     merged_free(&merged);
 }
 
-static int say(struct outcome *outcome) {
+static int say(struct outcome *outcome, FILE *out) {
     static const int statuses[] = {EXIT_FINE, GATE_EXIT_FAILED, GATE_EXIT_INCONCLUSIVE};
-    static const char *const words[] = {"passed", "FAILED", "INCONCLUSIVE"};
+    static const char *const loud[] = {"passed", "FAILED", "INCONCLUSIVE"};
     struct gate *gate = &outcome->gate;
     for (size_t i = 1; i < gate->reason_count; i++) {
         char *reason = escape_string(gate->reasons[i]);
-        (void)printf("weir gate: %s\n", reason);
+        (void)fprintf(out, "weir gate: %s\n", reason);
         free(reason);
     }
-    (void)printf("weir gate: %s: ", words[gate->result]);
+    (void)fprintf(out, "weir gate: %s: ", loud[gate->result]);
     if (gate->reason_count) {
         char *reason = escape_string(gate->reasons[0]);
-        (void)printf("%s%s%s\n", reason, outcome->worst ? "; first: " : "", outcome->worst ? outcome->worst : "");
+        (void)fprintf(out, "%s%s%s\n", reason, outcome->worst ? "; first: " : "", outcome->worst ? outcome->worst : "");
         free(reason);
     } else {
-        (void)printf("%zu %s, leaked %s, ", gate->processes, gate->processes == 1 ? "process" : "processes",
-                     gate->leaked_bytes ? units_bytes(gate->leaked_bytes) : "nothing");
+        (void)fprintf(out, "%zu %s, leaked %s, ", gate->processes, gate->processes == 1 ? "process" : "processes",
+                      gate->leaked_bytes ? units_bytes(gate->leaked_bytes) : "nothing");
         if (gate->suppressed_blocks)
-            (void)printf("suppressed %s in %s %s, ", units_bytes(gate->suppressed_bytes),
-                         units_count(gate->suppressed_blocks), gate->suppressed_blocks == 1 ? "block" : "blocks");
-        (void)printf("%s %s in use (%s)", units_count(gate->in_use_blocks),
-                     gate->in_use_blocks == 1 ? "block" : "blocks", units_bytes(gate->in_use_bytes));
-        if (outcome->own) (void)printf("; but the program ended with status %d", outcome->own);
-        (void)printf("\n");
+            (void)fprintf(out, "suppressed %s in %s %s, ", units_bytes(gate->suppressed_bytes),
+                          units_count(gate->suppressed_blocks), gate->suppressed_blocks == 1 ? "block" : "blocks");
+        (void)fprintf(out, "%s %s in use (%s)", units_count(gate->in_use_blocks),
+                      gate->in_use_blocks == 1 ? "block" : "blocks", units_bytes(gate->in_use_bytes));
+        if (outcome->own) (void)fprintf(out, "; but the program ended with status %d", outcome->own);
+        (void)fprintf(out, "\n");
     }
     int status = statuses[gate->result];
     free(outcome->worst);
     gate_free(gate);
-    return fflush(stdout) == 0 ? status : GATE_EXIT_INCONCLUSIVE;
+    return fflush(out) == 0 ? status : GATE_EXIT_INCONCLUSIVE;
 }
 
 /* --- running --- */
@@ -278,21 +303,22 @@ static int gate_program(struct parsed *parsed) {
     char *why = why_blind(parsed), *folder = why ? NULL : make_folder("gate");
     if (!folder) {
         gate_add(&outcome.gate, GATE_INCONCLUSIVE, why ? why : memory_format("there is no room for dumps"));
-        return say(&outcome);
+        return say(&outcome, log_of(parsed));
     }
+    FILE *out = log_of(parsed);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     int status = run_under_weir(folder, parsed->arguments, parsed->count);
     wait_for_orphans(&outcome.gate, parsed->wait);
-    judge(&folder, 1, parsed, false, &outcome);
     bool own = WIFEXITED(status) && WEXITSTATUS(status) != 0;
     if (WIFSIGNALED(status))
         gate_add(&outcome.gate, GATE_INCONCLUSIVE,
                  memory_format("%s was killed by %s", parsed->arguments[0], signal_name(WTERMSIG(status))));
+    judge(&folder, 1, parsed, false, &outcome);
     outcome.own = own ? WEXITSTATUS(status) : 0;
     if (own) view_message("gate: %s ended with status %d", parsed->arguments[0], WEXITSTATUS(status));
     bool leaks = outcome.gate.result == GATE_FAILED, keep = outcome.gate.result != GATE_PASSED;
-    if (keep) (void)printf("\nweir gate: the dumps are in %s\n", folder);
-    int verdict = say(&outcome);
+    if (keep) (void)fprintf(out, "\nweir gate: the dumps are in %s\n", folder);
+    int verdict = say(&outcome, out);
     if (keep)
         free(folder);
     else
@@ -340,7 +366,14 @@ static bool take(struct parsed *parsed, int option, const char *value) {
     case OPTION_TOP:
         if (!argument_number("top", value, 0, &parsed->rows)) return false;
         parsed->details = parsed->rows;
+        parsed->rows_given = true;
         return true;
+    case 'f':
+        return forms_add(&parsed->forms, value);
+    case OPTION_VALUE:
+        return forms_set_value(&parsed->forms, value);
+    case OPTION_JUNIT:
+        return forms_set_junit(&parsed->forms, value);
     default:
         return option >= OPTION_RUN && run_set(&run_options[option - OPTION_RUN], value ? value : "1");
     }
@@ -362,6 +395,9 @@ static void make_options(struct option *options) {
                                         {"skip", required_argument, NULL, OPTION_SKIP},
                                         {"wait", required_argument, NULL, OPTION_WAIT},
                                         {"top", required_argument, NULL, OPTION_TOP},
+                                        {"format", required_argument, NULL, 'f'},
+                                        {"value", required_argument, NULL, OPTION_VALUE},
+                                        {"junit-flavor", required_argument, NULL, OPTION_JUNIT},
                                         {"help", no_argument, NULL, 'h'}};
     size_t n = 0;
     for (; n < sizeof own / sizeof *own; n++) options[n] = own[n];
@@ -382,7 +418,7 @@ int cmd_gate(int count, char **arguments) {
     make_options(options);
     arguments[0] = name;
     (void)setenv("WEIR_LEVEL", "paranoid", 0);
-    for (int option = 0; (option = getopt_long(count, arguments, "+", options, NULL)) != -1;) {
+    for (int option = 0; (option = getopt_long(count, arguments, "+f:", options, NULL)) != -1;) {
         if (option == 'h') return argument_help(help);
         if (option == '?' || !take(&parsed, option, optarg)) return EXIT_USAGE;
     }
@@ -393,6 +429,8 @@ int cmd_gate(int count, char **arguments) {
         view_message("gate: neither dumps nor a program are given (weir gate --help)");
         return EXIT_USAGE;
     }
+    if (!parsed.forms.value_given) parsed.forms.value = VALUE_LEAKED_BYTES;
+    if (!forms_try(&parsed.forms)) return EXIT_USAGE; /* before a long run */
     if (parsed.runs) {
         if (!run_check_environment()) return EXIT_USAGE;
         (void)setenv("WEIR_LEAKS", "exit", 1);
@@ -401,5 +439,5 @@ int cmd_gate(int count, char **arguments) {
     }
     struct outcome outcome = {0};
     judge(parsed.arguments, parsed.count, &parsed, false, &outcome);
-    return say(&outcome);
+    return say(&outcome, log_of(&parsed));
 }

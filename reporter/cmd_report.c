@@ -28,8 +28,15 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
                            "  --since MARK       only what was made since then: a mark's name, the latest of\n"
                            "                     that name, or #N (weir mark, weir_mark)\n"
                            "  --full             all sites, frames, names, counters, modules, memory, arena\n"
-                           "  -f, --format FORM  text (default) or json\n"
+                           "  -f, --format FORM[=FILE]  text (default), json, folded, callgrind, pprof,\n"
+                           "                     speedscope, sarif, junit, codequality, github, markdown,\n"
+                           "                     valgrind-xml; it may be given several times: one goes to\n"
+                           "                     standard output, those with a FILE there (weir-forms(7))\n"
                            "  --json             the same as -f json\n"
+                           "  --value VALUE      what a form shows first, or alone: live_bytes (default),\n"
+                           "                     leaked_bytes, allocated_bytes, peak_bytes, and the same\n"
+                           "                     with _blocks\n"
+                           "  --junit-flavor FLAVOR  jenkins (default) or gitlab\n"
                            "  --debug-dir DIR    where separate debug files are, as in /usr/lib/debug; it\n"
                            "                     may be given several times\n"
                            "  --sysroot DIR      in front of the paths of all modules\n"
@@ -53,6 +60,8 @@ enum {
     OPTION_SINCE,
     OPTION_FULL,
     OPTION_JSON,
+    OPTION_VALUE,
+    OPTION_JUNIT,
     OPTION_DEBUG_DIR,
     OPTION_SYSROOT,
     OPTION_SKIP,
@@ -71,6 +80,8 @@ static const struct option options[] = {{"top", required_argument, NULL, OPTION_
                                         {"arena", no_argument, NULL, OPTION_ARENA},
                                         {"json", no_argument, NULL, OPTION_JSON},
                                         {"format", required_argument, NULL, 'f'},
+                                        {"value", required_argument, NULL, OPTION_VALUE},
+                                        {"junit-flavor", required_argument, NULL, OPTION_JUNIT},
                                         {"debug-dir", required_argument, NULL, OPTION_DEBUG_DIR},
                                         {"sysroot", required_argument, NULL, OPTION_SYSROOT},
                                         {"skip", required_argument, NULL, OPTION_SKIP},
@@ -112,7 +123,7 @@ static void add_debug_dir(struct parsed *parsed, const char *folder) {
 static bool take_option(struct parsed *parsed, int option, const char *value) {
     static const char *const orders[] = {"bytes", "blocks",    "age",  "pinned", "total",
                                          "peak",  "temporary", "rate", "live",   NULL},
-                             *const forms[] = {"text", "json", NULL}, *const tools[] = {"lsan", "valgrind", NULL};
+                             *const tools[] = {"lsan", "valgrind", NULL};
     int chosen = 0;
     switch (option) {
     case OPTION_TOP:
@@ -134,15 +145,16 @@ static bool take_option(struct parsed *parsed, int option, const char *value) {
         parsed->request.view.arena = true;
         return true;
     case 'f':
-        if (!parse_word("format", value, forms, &chosen)) return false;
-        parsed->request.json = chosen == 1;
-        return true;
+        return forms_add(&parsed->request.forms, value);
+    case OPTION_VALUE:
+        return forms_set_value(&parsed->request.forms, value);
+    case OPTION_JUNIT:
+        return forms_set_junit(&parsed->request.forms, value);
     case OPTION_FULL:
         parsed->request.view.full = true;
         return true;
     case OPTION_JSON:
-        parsed->request.json = true;
-        return true;
+        return forms_add(&parsed->request.forms, "json");
     case OPTION_DEBUG_DIR:
         add_debug_dir(parsed, value);
         return true;
@@ -205,7 +217,8 @@ int cmd_report(int count, char **arguments) {
     }
     if (parsed.help) return argument_help(help);
     struct view_options *view = &parsed.request.view;
-    if (!parsed.top_given && (view->full || parsed.request.json)) view->rows = view->details = VIEW_ALL;
+    parsed.request.rows_given = parsed.top_given;
+    if (!parsed.top_given && view->full) view->rows = view->details = VIEW_ALL;
     if (view->memory && !parsed.order_given) parsed.request.order = BY_PINNED;
     const char *no_colour = getenv("NO_COLOR");
     view->colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
@@ -214,6 +227,7 @@ int cmd_report(int count, char **arguments) {
     int status = report_produce(&parsed.request, stdout);
     skipped_forget();
     suppress_free(&parsed.request.suppressions);
+    forms_free(&parsed.request.forms);
     free(next);
     free(parsed.request.symbols.debug_dirs);
     return status;

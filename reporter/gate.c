@@ -2,6 +2,7 @@
 #include "reporter/gate.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "reporter/load/memory.h"
 #include "reporter/view/escape.h"
@@ -10,7 +11,9 @@
 /* What failed is worse than what could not be seen: both are told, the exit status is the former's. */
 void gate_add(struct gate *gate, enum gate_result result, char *reason) {
     gate->reasons = memory_more(gate->reasons, &gate->reason_capacity, gate->reason_count + 1, sizeof *gate->reasons);
-    gate->reasons[gate->reason_count++] = reason;
+    size_t at = result == GATE_FAILED ? gate->failures++ : gate->reason_count;
+    memmove(gate->reasons + at + 1, gate->reasons + at, (gate->reason_count++ - at) * sizeof *gate->reasons);
+    gate->reasons[at] = reason;
     if (gate->result != GATE_FAILED) gate->result = result;
 }
 

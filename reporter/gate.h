@@ -22,7 +22,7 @@ enum gate_result { GATE_PASSED, GATE_FAILED, GATE_INCONCLUSIVE };
 struct gate {
     enum gate_result result;
     char **reasons; /* why it failed, or why it is inconclusive; what failed comes first */
-    size_t reason_count, reason_capacity;
+    size_t reason_count, reason_capacity, failures; /* so many of them are failures */
     uint64_t leaked_blocks, leaked_bytes, possible_blocks, possible_bytes, in_use_blocks, in_use_bytes;
     uint64_t suppressed_blocks, suppressed_bytes;
     size_t processes; /* that were judged */

@@ -98,14 +98,6 @@ void report_add_programs(struct suppressions *suppressions, const struct merged 
     suppress_add_programs(suppressions, merged, tell_problem);
 }
 
-/* A reader that went away or a full disk is a failure of this command, in one line; not a silent end by SIGPIPE. */
-static bool flush(FILE *out) {
-    errno = 0;
-    bool written = fflush(out) == 0 && !ferror(out);
-    if (!written) view_message("the report cannot be written: %s", strerror(errno ? errno : EIO));
-    return written;
-}
-
 /* A report of no dump would be one of a program that has nothing. */
 static bool has_mark(struct merged *merged) {
     bool any = marks_are_there(merged);
@@ -113,9 +105,19 @@ static bool has_mark(struct merged *merged) {
     return any;
 }
 
+/* In place of a report. */
+static bool generate(const struct view *view, enum suppression_form form) {
+    view_generate(view, form);
+    if (fflush(view->out) == 0 && !ferror(view->out)) return true;
+    view_message("the list cannot be written: %s", strerror(errno ? errno : EIO));
+    return false;
+}
+
 static bool show(struct report_request *request, struct merged *merged, FILE *out) {
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-    struct view view = {out, merged, symbols_new(merged, &request->symbols), request->view, NULL};
+    struct view view = {
+        .out = out, .merged = merged, .symbols = symbols_new(merged, &request->symbols), .options = request->view};
+    (void)sigaction(SIGPIPE, &ignore, &before); /* a reader that went away is a failure in one line, no silent end */
     view.options.order = request->order;
     report_add_programs(&request->suppressions, merged);
     if (request->suppressions.count) {
@@ -123,15 +125,9 @@ static bool show(struct report_request *request, struct merged *merged, FILE *ou
         merged_sort(merged, request->order);
         view.suppressions = &request->suppressions;
     }
-    (void)sigaction(SIGPIPE, &ignore, &before);
-    if (request->generate)
-        view_generate(&view, request->generate);
-    else if (request->json)
-        view_json(&view);
-    else
-        view_text(&view);
-    progress_clear();
-    bool fine = flush(out);
+    if (!request->forms.count) (void)forms_add(&request->forms, "text");
+    bool fine = request->generate ? generate(&view, request->generate)
+                                  : forms_write(&request->forms, &view, request->rows_given);
     (void)sigaction(SIGPIPE, &before, NULL);
     symbols_free(view.symbols);
     return fine;

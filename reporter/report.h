@@ -2,13 +2,15 @@
 #ifndef WEIR_REPORT_H
 #define WEIR_REPORT_H
 
+#include "reporter/forms/forms.h"
 #include "reporter/view/view.h"
 
 struct report_request {
     char **paths; /* files and folders */
     size_t path_count;
     enum merged_order order;
-    bool json;
+    struct form_list forms; /* none: text, to standard output */
+    bool rows_given;        /* view.rows is what the user said */
     struct view_options view;
     struct symbol_options symbols;
     struct suppressions suppressions;

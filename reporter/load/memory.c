@@ -44,6 +44,12 @@ char *memory_append(char *text, const char *more) {
     return longer;
 }
 
+FILE *memory_stream(char **text, size_t *length) {
+    FILE *stream = open_memstream(text, length);
+    if (!stream) none_left();
+    return stream;
+}
+
 char *memory_format(const char *format, ...) {
     char *text = NULL;
     va_list arguments;

@@ -7,7 +7,7 @@
 #include "reporter/load/memory.h"
 #include "reporter/view/frames.h"
 #include "reporter/view/growth.h"
-#include "reporter/view/json_writer.h"
+#include "reporter/view/json_stack.h"
 #include "reporter/view/units.h"
 #include "reporter/view/view.h"
 
@@ -140,53 +140,6 @@ static void put_classes(struct json *json, const struct dump *dump) {
     json_close(json, ']');
 }
 
-static void put_frame(struct json *json, const struct view *view, const struct symbol_frame *symbol,
-                      const struct merged_frame *frame) {
-    const struct merged_module *module = view->merged->modules[frame->module];
-    json_open(json, NULL, '{');
-    json_string(json, "function", symbol->function);
-    json_string(json, "file", symbol->file);
-    json_known(json, "line", symbol->line, symbol->line);
-    json_bool(json, "inlined", symbol->inlined);
-    if (module->path.length)
-        json_text(json, "module", module->path);
-    else
-        json_string(json, "module", NULL);
-    char offset[24];
-    (void)snprintf(offset, sizeof offset, "0x%llx", (unsigned long long)frame->offset);
-    json_string(json, "offset", offset);
-    if (module->jit) json_bool(json, "jit", true);
-    if (!symbol->function || !symbol->file || !symbol->line) {
-        const char *missing = symbol->missing ? symbol->missing : symbols_why(view->symbols, frame->module);
-        json_string(json, "missing", missing ? missing : "nothing is known");
-    }
-    json_close(json, '}');
-}
-
-static void put_chain(struct json *json, const struct view *view, const struct merged_frame *frame) {
-    struct symbol_chain chain = symbols_at(view->symbols, *frame);
-    struct symbol_frame unknown = {0};
-    if (!chain.count) put_frame(json, view, &unknown, frame);
-    for (size_t i = 0; i < chain.count; i++) put_frame(json, view, &chain.frames[i], frame);
-}
-
-static void put_stack_notes(struct json *json, uint32_t flags) {
-    json_open(json, "stack_notes", '[');
-    if (flags & DUMP_STACK_CUT) json_string(json, NULL, "cut");
-    if (flags & DUMP_STACK_LOST) json_string(json, NULL, "lost");
-    if (flags & DUMP_STACK_NONE) json_string(json, NULL, "none");
-    if (flags & DUMP_STACK_GUESS) json_string(json, NULL, "guess");
-    json_close(json, ']');
-}
-
-static void put_stack(struct json *json, const struct view *view, const struct merged_frame *frames, uint32_t count,
-                      uint32_t flags) {
-    json_open(json, "frames", '[');
-    for (uint32_t i = 0; i < count; i++) put_chain(json, view, &frames[i]);
-    json_close(json, ']');
-    put_stack_notes(json, flags);
-}
-
 static void put_growths(struct json *json, const struct view *view, const struct merged_site *site) {
     json_open(json, "grown", '[');
     for (size_t i = 0; i < site->growth_count; i++) {
@@ -196,7 +149,7 @@ static void put_growths(struct json *json, const struct view *view, const struct
         json_number(json, "bytes", growth->bytes);
         json_seconds(json, "oldest_seconds", growth->oldest_age);
         json_seconds(json, "newest_seconds", growth->newest_age);
-        put_stack(json, view, growth->frames, growth->frame_count, growth->flags);
+        json_stack(json, view, growth->frames, growth->frame_count, growth->flags);
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -217,7 +170,7 @@ static void put_record(struct json *json, const struct view *view, const struct 
     json_number(json, "number", record->number);
     json_seconds(json, "age_seconds", from->age);
     json_number(json, "thread", record->thread);
-    put_stack(json, view, from->frames, from->frame_count, from->flags);
+    json_stack(json, view, from->frames, from->frame_count, from->flags);
     json_close(json, '}');
     free(what);
 }
@@ -309,7 +262,7 @@ static void put_site(struct json *json, const struct view *view, const struct me
     json_number(json, "parts", site->parts);
     put_ever(json, "ever", &site->ever);
     put_threads(json, site);
-    put_stack(json, view, site->frames, site->frame_count, site->flags);
+    json_stack(json, view, site->frames, site->frame_count, site->flags);
     put_growths(json, view, site);
     put_records(json, view, site);
     json_close(json, '}');
@@ -325,7 +278,7 @@ static void put_mappers(struct json *json, const struct view *view) {
         json_number(json, "bytes", site->mapped);
         json_number(json, "mappings", site->mappings);
         json_seconds(json, "oldest_seconds", site->mapped_age);
-        put_stack(json, view, site->frames, site->frame_count, site->flags);
+        json_stack(json, view, site->frames, site->frame_count, site->flags);
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -343,7 +296,7 @@ static void put_refusal(struct json *json, const struct view *view, const struct
     json_number(json, "used", refusal->used);
     json_number(json, "max", refusal->max);
     json_number(json, "thread", refusal->thread);
-    put_stack(json, view, from->frames, from->frame_count, from->flags);
+    json_stack(json, view, from->frames, from->frame_count, from->flags);
     json_close(json, '}');
 }
 
@@ -440,12 +393,24 @@ static void put_sites(struct json *json, const struct view *view) {
     free(ever);
 }
 
+static void put_gate(struct json *json, const struct view_verdict *verdict) {
+    if (!verdict) return;
+    json_open(json, "gate", '{');
+    json_string(json, "result", verdict->result);
+    json_number(json, "processes", verdict->processes);
+    json_open(json, "reasons", '[');
+    put_strings(json, verdict->reasons, verdict->reason_count);
+    json_close(json, ']');
+    json_close(json, '}');
+}
+
 void view_json(const struct view *view) {
     const struct merged *merged = view->merged;
-    struct json json = {.out = view->out};
+    struct json json = {.out = view->out, .frames = json_frames_new()};
     view_resolve(view, view->options.rows);
     json_open(&json, NULL, '{');
     json_string(&json, "weir", WEIR_VERSION);
+    put_gate(&json, view->verdict);
     put_process(&json, view_first(merged)->dump);
     json_number(&json, "processes", merged->counted);
     put_pools(&json, merged);
@@ -468,4 +433,5 @@ void view_json(const struct view *view) {
     json_close(&json, ']');
     json_close(&json, '}');
     (void)fputc('\n', view->out);
+    json_frames_free(json.frames);
 }

@@ -6,35 +6,59 @@
 
 #include "reporter/view/escape.h"
 
+static void put(FILE *out, const char *bytes, size_t length) {
+    if (length) (void)fwrite_unlocked(bytes, 1, length, out); /* of no bytes there may be no address either */
+}
+
+static bool is_plain(char byte) {
+    return byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\';
+}
+
 static void put_quoted(FILE *out, const char *harmless) {
-    (void)fputc('"', out);
-    for (; *harmless; harmless++) {
-        if (*harmless == '"' || *harmless == '\\') (void)fputc('\\', out);
-        (void)fputc(*harmless, out);
+    (void)putc_unlocked('"', out);
+    while (*harmless) {
+        size_t plain = strcspn(harmless, "\"\\\n");
+        put(out, harmless, plain);
+        harmless += plain;
+        if (!*harmless) break;
+        (void)putc_unlocked('\\', out);
+        (void)putc_unlocked(*harmless == '\n' ? 'n' : *harmless, out);
+        harmless++;
     }
-    (void)fputc('"', out);
+    (void)putc_unlocked('"', out);
 }
 
 static void begin(struct json *json, const char *name) {
-    if (json->comma) (void)fputc(',', json->out);
+    if (json->comma) (void)putc_unlocked(',', json->out);
     json->comma = true;
-    if (name) (void)fprintf(json->out, "\"%s\":", name);
+    if (!name) return;
+    (void)putc_unlocked('"', json->out);
+    put(json->out, name, strlen(name));
+    put(json->out, "\":", 2);
 }
 
 void json_open(struct json *json, const char *name, char bracket) {
     begin(json, name);
-    (void)fputc(bracket, json->out);
+    (void)putc_unlocked(bracket, json->out);
     json->comma = false;
 }
 
 void json_close(struct json *json, char bracket) {
-    (void)fputc(bracket, json->out);
+    (void)putc_unlocked(bracket, json->out);
     json->comma = true;
 }
 
 void json_text(struct json *json, const char *name, struct text text) {
-    char *harmless = escape_text(text);
+    size_t plain = 0;
+    while (plain < text.length && is_plain(text.bytes[plain])) plain++;
     begin(json, name);
+    if (plain == text.length) { /* nearly all are */
+        (void)putc_unlocked('"', json->out);
+        put(json->out, text.bytes, text.length);
+        (void)putc_unlocked('"', json->out);
+        return;
+    }
+    char *harmless = escape_text(text);
     put_quoted(json->out, harmless);
     free(harmless);
 }
@@ -48,9 +72,17 @@ void json_string(struct json *json, const char *name, const char *string) {
     (void)fputs("null", json->out);
 }
 
-void json_number(struct json *json, const char *name, uint64_t number) {
+void json_lines(struct json *json, const char *name, const char *harmless) {
     begin(json, name);
-    (void)fprintf(json->out, "%llu", (unsigned long long)number);
+    put_quoted(json->out, harmless);
+}
+
+void json_number(struct json *json, const char *name, uint64_t number) {
+    char digits[20], *at = digits + sizeof digits;
+    begin(json, name);
+    do *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    put(json->out, at, (size_t)(digits + sizeof digits - at));
 }
 
 void json_known(struct json *json, const char *name, bool known, uint64_t number) {
@@ -73,4 +105,10 @@ void json_seconds(struct json *json, const char *name, uint64_t nanoseconds) {
 void json_bool(struct json *json, const char *name, bool value) {
     begin(json, name);
     (void)fputs(value ? "true" : "false", json->out);
+}
+
+void json_ready(struct json *json, const char *bytes, size_t length) {
+    if (!length) return;
+    begin(json, NULL);
+    put(json->out, bytes, length);
 }

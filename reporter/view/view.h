@@ -20,12 +20,21 @@ struct view_options {
     const char *next; /* the command that the last line suggests, NULL: none */
 };
 
+/* What a gate has found; words and numbers, for those who write them. */
+struct view_verdict {
+    const char *result;   /* passed, failed, inconclusive */
+    char *const *reasons; /* the first is the one that decided it */
+    size_t reason_count;
+    size_t processes; /* that were judged */
+};
+
 struct view {
     FILE *out;
     const struct merged *merged;
     struct symbols *symbols;
     struct view_options options;
     const struct suppressions *suppressions; /* that were applied; NULL: none */
+    const struct view_verdict *verdict;      /* of a gate; NULL: it is a report */
 };
 
 void view_text(const struct view *view);    /* text.c */
@@ -75,7 +84,8 @@ const char *view_reason(uint32_t reason);
 const char *view_operation(uint32_t operation);
 const char *view_record(uint32_t kind);                     /* write, realloc, weir_touch */
 char *view_what(const struct dump_record *record);          /* write(fd 12); a new string */
-const struct part *view_first(const struct merged *merged); /* the first part that counts */
+const struct part *view_first(const struct merged *merged); /* the first part that counts; of none an empty one */
+char *view_process_name(const struct dump *dump);           /* harmless; "?" where it is not known; a new string */
 uint64_t view_uptime(const struct dump *dump);              /* nanoseconds */
 
 void view_message(const char *format, ...) __attribute__((format(printf, 1, 2))); /* one harmless line on stderr */

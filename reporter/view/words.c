@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "reporter/load/frame_set.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 #include "reporter/view/escape.h"
@@ -53,7 +54,14 @@ char *view_what(const struct dump_record *record) {
 const struct part *view_first(const struct merged *merged) {
     for (size_t i = 0; i < merged->part_count; i++)
         if (!merged->parts[i].older) return &merged->parts[i];
-    return &merged->parts[0];
+    static struct dump nothing = {.path = ""};
+    static const struct part none = {.dump = &nothing};
+    return merged->part_count ? &merged->parts[0] : &none;
+}
+
+char *view_process_name(const struct dump *dump) {
+    struct text name = dump_text(dump, dump->process.name);
+    return name.length ? escape_text(name) : memory_text("?", 1);
 }
 
 uint64_t view_uptime(const struct dump *dump) {
@@ -61,29 +69,19 @@ uint64_t view_uptime(const struct dump *dump) {
     return process->dump_time > process->start_time ? process->dump_time - process->start_time : 0;
 }
 
-struct frame_list {
-    struct merged_frame *frames;
-    size_t count, capacity;
-};
-
-static void add_frames(struct frame_list *list, const struct merged_frame *frames, uint32_t count) {
-    list->frames = memory_more(list->frames, &list->capacity, list->count + count, sizeof *frames);
-    for (uint32_t i = 0; i < count; i++) list->frames[list->count++] = frames[i];
-}
-
 void view_resolve(const struct view *view, size_t sites) {
     const struct merged *merged = view->merged;
-    struct frame_list all = {0};
+    struct frame_set all = {0};
     for (size_t i = 0; i < merged->live_sites && i < sites; i++) {
         const struct merged_site *site = merged->sites[i];
-        add_frames(&all, site->frames, site->frame_count);
+        frame_set_add_all(&all, site->frames, site->frame_count);
         for (size_t j = 0; j < site->growth_count; j++)
-            add_frames(&all, site->growths[j].frames, site->growths[j].frame_count);
+            frame_set_add_all(&all, site->growths[j].frames, site->growths[j].frame_count);
         for (size_t j = 0; j < site->record_count; j++)
-            add_frames(&all, site->records[j].frames, site->records[j].frame_count);
+            frame_set_add_all(&all, site->records[j].frames, site->records[j].frame_count);
     }
     symbols_prefetch(view->symbols, all.frames, all.count);
-    free(all.frames);
+    frame_set_free(&all);
 }
 
 void view_message(const char *format, ...) {

@@ -6,14 +6,16 @@
  * FOLDER, an absolute path as a module must have, holds the file of the current iteration, so that what crashed is
  * still there. Of each four iterations one breaks a dump, two break a dump and repair its checksums, so that what lies
  * behind them is reached, and one breaks the ELF file but for its build-id; or, every other time, the file BESIDE that
- * this one's names come from, in place.
+ * this one's names come from, in place. Where $FORMS is a folder, all forms of what was read are left there.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "reporter/forms/forms.h"
 #include "reporter/load/crc32c.h"
 #include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
@@ -182,6 +184,27 @@ static void explain(const struct view *view) {
     }
 }
 
+/* All of them; into a folder of its own below $FORMS, whoever reads them there, or into nothing. */
+static void write_forms(const struct view *of) {
+    static unsigned long number;
+    struct view live = *of, *view = &live;
+    const char *below = getenv("FORMS");
+    char *names = forms_names(), *rest = NULL, *arguments[32], *folder = memory_format("%s/%lu", below, number++);
+    size_t count = 0;
+    struct form_list list = {0};
+    live.options.order = BY_BYTES; /* JSON has the same sites as the others, then */
+    if (below) (void)mkdir(folder, 0755);
+    for (char *name = strtok_r(names, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest)) {
+        arguments[count] = below ? memory_format("%s=%s/%s", name, folder, name) : memory_format("%s=/dev/null", name);
+        if (!forms_add(&list, arguments[count++])) abort();
+    }
+    if (!forms_write(&list, view, false)) abort();
+    forms_free(&list);
+    while (count) free(arguments[--count]);
+    free(folder);
+    free(names);
+}
+
 static void forget(const char *what) {
     (void)what;
 }
@@ -210,7 +233,8 @@ static void report(char *path) {
                                      .arena = random_below(2),
                                      .colour = true,
                                      .next = "next"};
-        struct view view = {nowhere, &merged, symbols_new(&merged, &options), shown, NULL};
+        struct view view = {
+            .out = nowhere, .merged = &merged, .symbols = symbols_new(&merged, &options), .options = shown};
         struct suppressions suppressions = {0};
         suppress_add_programs(&suppressions, &merged, forget);
         suppress_apply(&suppressions, &merged, view.symbols);
@@ -220,6 +244,7 @@ static void report(char *path) {
         view.options.rows = view.options.details = VIEW_ALL;
         view_json(&view);
         explain(&view);
+        write_forms(&view);
         suppress_free(&suppressions);
         symbols_free(view.symbols);
         (void)fclose(nowhere);

@@ -7,9 +7,9 @@ OUT   := $(BUILD)/tests/reporter
 WARN   := -Wall -Wextra -Wshadow -Wconversion
 FLAGS  := -std=gnu11 -g -I. -D_GNU_SOURCE -DWEIR_VERSION='"test"' $(WARN)
 CHECKS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-LIBS   := -ldw -lelf -liberty -llzma -lzstd -lm
+LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -lm
 
-ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/view/*.c)) reporter/report.c
+ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/view/*.c reporter/forms/*.c)) reporter/gate/identity.c reporter/report.c
 HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h tests/lib/*.h) shim/box/format.h tests/reporter/tests.mk
 CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
 

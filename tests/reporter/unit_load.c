@@ -128,7 +128,7 @@ static void show(struct dump *dump, struct outcome *outcome) {
     merged_know_modules(&merged);
     struct symbol_options options = {.sysroot = ""};
     struct view_options shown = {.rows = VIEW_ALL, .details = VIEW_ALL, .full = true};
-    struct view view = {nowhere, &merged, symbols_new(&merged, &options), shown, NULL};
+    struct view view = {.out = nowhere, .merged = &merged, .symbols = symbols_new(&merged, &options), .options = shown};
     view_text(&view);
     view.options.order = BY_PEAK;
     view_text(&view);

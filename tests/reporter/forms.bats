@@ -1,0 +1,263 @@
+#!/usr/bin/env bats
+# The forms of weir report -f and weir gate -f: each read by a parser that is not weir's, held against the others, and
+# given to the tool that it is for where that is installed.
+load helpers
+
+FORMS="text json folded callgrind pprof speedscope sarif junit codequality github markdown valgrind-xml"
+SHIM=$BUILD/libweir.so
+
+setup_file() {
+    build_tools "$BUILD/tests/reporter/mkdump" "$BUILD/tests/reporter/fuzz_load"
+    cd "$BATS_FILE_TMPDIR" || return 1
+    mkdir src
+    cat >src/shop.cc <<'C'
+#include <cstdlib>
+static inline __attribute__((always_inline)) char *take(size_t n) { return (char *)malloc(n); } // 2
+__attribute__((noinline)) char *order_new(size_t n) { char *p = take(n); asm volatile("" ::: "memory"); return p; } // 3
+namespace shop {
+template <class T> struct Cart {
+    __attribute__((noinline)) T add(size_t n) { T item = order_new(n); asm volatile("" ::: "memory"); return item; } // 6
+};
+}
+char *volatile kept[100];
+__attribute__((noinline)) int down(int n) { int r = n ? down(n - 1) : order_new(64) != 0; asm volatile("" ::: "memory"); return r; } // 10
+int main(int, char **arguments) {
+    shop::Cart<char *> cart;
+    if (arguments[1])
+        for (int i = 0; i < 50; i++) cart.add(100 + i); // 14
+    if (arguments[1]) down(5); // 15
+    for (auto &k : kept) k = order_new(1000); // 16
+    for (int i = 0; i < 1000; i++) free(order_new(77)); // 17
+    char room[4096];
+    asm volatile("" ::"r"(__builtin_memset(room, 0, sizeof room)) : "memory"); // what calls have left on the stack
+}
+C
+    g++ -g -O1 -o shop src/shop.cc
+    WEIR_LEAKS=exit WEIR_QUIET=1 WEIR_OUTPUT=paranoid.dump WEIR_LEVEL=paranoid LD_PRELOAD=$SHIM ./shop leak
+    WEIR_LEAKS=exit WEIR_QUIET=1 WEIR_OUTPUT=simple.dump WEIR_LEVEL=simple WEIR_SAMPLE_BYTES=1K LD_PRELOAD=$SHIM ./shop leak
+    WEIR_LEAKS=exit WEIR_QUIET=1 WEIR_OUTPUT=clean.dump WEIR_LEVEL=paranoid LD_PRELOAD=$SHIM ./shop
+}
+setup() {
+    plain
+    unset GITHUB_WORKSPACE CI_PROJECT_DIR GITHUB_STEP_SUMMARY
+    F=$BATS_FILE_TMPDIR
+    cp -r "$F/src" .
+}
+
+# all_forms FOLDER DUMP...: each in a file of its name.
+all_forms() {
+    local form list=()
+    mkdir -p "$1"
+    for form in $FORMS; do list+=(-f "$form=$1/$form"); done
+    expect 0 "$WEIR" report "${list[@]}" "${@:2}"
+    [ -z "$out" ]
+}
+agree() { python3 "$BATS_TEST_DIRNAME/forms.py" "$@"; }
+jq_() { python3 -c 'import json, sys; d = json.load(open(sys.argv[2])); print(eval(sys.argv[1]))' "$@"; }
+wants() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
+
+@test "all_forms_of_a_dump_say_the_same" {
+    local level
+    for level in paranoid simple clean; do
+        all_forms "$level" "$F/$level.dump"
+        agree "$level"
+    done
+    same "$(grep -c . clean/codequality)" 1
+    has "$(cat clean/junit)" 'tests="1" failures="0" errors="0"'
+    has "$(cat clean/markdown)" "nothing leaked"
+}
+
+@test "stacks_are_whole_and_inlined_frames_are_kept" {
+    expect 0 "$WEIR" report -f folded --value=leaked_bytes "$F/paranoid.dump"
+    has "$out" ";main;shop::Cart<char*>::add;order_new;take 6225" ";main;down;down;down;down;down;down;order_new;take 64"
+    same "$(grep -c . .out)" 2
+    expect 0 "$WEIR" report -f folded --value allocated_blocks "$F/paranoid.dump"
+    has "$out" ";main;order_new;take 1000"
+}
+
+@test "an_issue_is_where_the_users_own_code_is" {
+    all_forms o "$F/paranoid.dump"
+    same "$(jq_ '[(i["location"]["path"], i["location"]["lines"]["begin"], i["severity"]) for i in d]' o/codequality)" "[('src/shop.cc', 2, 'major')]"
+    has "$(cat o/github)" "::error file=src/shop.cc,line=2,title=Leak%3A take::leaked 6.1 KiB in 51 blocks, made by take on 2 paths%0A    #0 take (src/shop.cc:2)%0A    #1 order_new (src/shop.cc:3)%0A"
+    has "$(cat o/junit)" 'name="take shop.cc"' "    #2 shop::Cart&lt;char*&gt;::add (src/shop.cc:6)"
+    lacks "$(cat o/junit)" "file="
+    expect 0 "$WEIR" report -f junit --junit-flavor=gitlab --skip take "$F/paranoid.dump"
+    has "$out" 'name="order_new shop.cc" file="src/shop.cc"'
+    mkdir elsewhere
+    cd elsewhere || return 1 # no such file below it: the compiler's word stays
+    expect 0 "$WEIR" report -f codequality "$F/paranoid.dump"
+    has "$out" "\"path\":\"$F/src/shop.cc\""
+    GITHUB_WORKSPACE=$F expect 0 "$WEIR" report -f codequality "$F/paranoid.dump"
+    has "$out" '"path":"src/shop.cc"'
+}
+
+@test "a_fingerprint_outlives_lines_that_shift_and_another_compiler" {
+    local before
+    "$WEIR" report -f codequality --skip take "$F/paranoid.dump" >before
+    before=$(jq_ '[i["fingerprint"] for i in d]' before)
+    sed -i '1i // a line\n// another' src/shop.cc
+    clang++ -g -O2 -o shop src/shop.cc
+    WEIR_LEAKS=exit WEIR_QUIET=1 WEIR_OUTPUT=shifted.dump WEIR_LEVEL=paranoid LD_PRELOAD=$SHIM ./shop leak
+    "$WEIR" report -f codequality --skip take shifted.dump >after
+    same "$(jq_ '[i["fingerprint"] for i in d]' after)" "$before"
+    has "$(cat after)" '"begin":5'
+}
+
+@test "several_forms_at_once_and_one_to_standard_output" {
+    expect 0 "$WEIR" report -f json=a.json -f text -f sarif=a.sarif "$F/paranoid.dump"
+    has "$out" "LEAK: "
+    same "$(jq_ 'd["totals"]["blocks"]' a.json)" 151
+    expect 0 "$WEIR" report --json "$F/paranoid.dump"
+    cmp .out a.json
+    expect 2 "$WEIR" report -f json -f text "$F/paranoid.dump"
+    has "$err" "another form goes to standard output"
+    expect 2 "$WEIR" report -f pdf "$F/paranoid.dump"
+    has "$err" "must be one of: text, json, folded"
+    expect 2 "$WEIR" report -f json= "$F/paranoid.dump"
+    expect 2 "$WEIR" report -f folded --value=weight "$F/paranoid.dump"
+    has "$err" "live_bytes, live_blocks"
+    expect 2 "$WEIR" report -f junit --junit-flavor=x "$F/paranoid.dump"
+}
+
+@test "what_cannot_be_written_is_one_line_and_no_success" {
+    expect 3 "$WEIR" report -f sarif=/nowhere/a.sarif "$F/paranoid.dump"
+    one_line
+    has "$err" "/nowhere/a.sarif: cannot be written: No such file or directory"
+    expect 3 "$WEIR" report -f pprof=/dev/full -f json=a.json "$F/paranoid.dump"
+    one_line
+    has "$err" "/dev/full: cannot be written: No space left on device"
+    same "$(jq_ 'd["totals"]["blocks"]' a.json)" 151
+    expect 2 "$WEIR" gate -f sarif=/nowhere/a.sarif "$F/paranoid.dump"
+    one_line
+    [ -z "$out" ]
+    expect 3 "$WEIR" gate -f sarif=/dev/full "$F/clean.dump"
+    has "$out" "INCONCLUSIVE"
+    GITHUB_STEP_SUMMARY=/dev/full expect 3 "$WEIR" report -f github "$F/paranoid.dump"
+    has "$err" "/dev/full: cannot be written" "GITHUB_STEP_SUMMARY"
+}
+
+@test "a_gates_forms_have_its_verdict" {
+    expect 1 "$WEIR" gate -f junit=a.xml -f sarif=a.sarif -f json=a.json -f markdown=a.md "$F/paranoid.dump"
+    has "$out" "weir gate: FAILED"
+    same "$(jq_ 'd["gate"]["result"], d["gate"]["processes"]' a.json)" "('failed', 1)"
+    has "$(cat a.md)" "### weir: shop: failed" "- leaked 6.1 KiB in 51 blocks"
+    has "$(cat a.xml)" '<failure type="failed" message="leaked 6.1 KiB in 51 blocks">'
+    expect 1 env GITHUB_STEP_SUMMARY="$PWD/summary" "$WEIR" gate -f github "$F/paranoid.dump"
+    has "$out" "::error title=weir gate::leaked" "::error file=src/shop.cc,line=2"
+    lacks "$out" "weir gate: FAILED"
+    has "$err" "weir gate: FAILED"
+    has "$(cat summary)" "### weir: shop: failed" "| 6.1 KiB leaked | 51 | take | src/shop.cc:2 |"
+    mkdump cut.dump --no-end
+    expect 3 "$WEIR" gate -f junit=a.xml -f sarif=a.sarif cut.dump
+    has "$(cat a.xml)" 'errors="1"' '<error type="inconclusive"'
+    same "$(jq_ 'd["runs"][0]["invocations"][0]["executionSuccessful"]' a.sarif)" False
+    expect 0 "$WEIR" gate -f junit=a.xml --level=paranoid -- "$F/shop"
+    has "$(cat a.xml)" 'tests="1" failures="0" errors="0"'
+    expect 3 "$WEIR" gate -f junit=a.xml -- sh -c 'kill -9 $$'
+    has "$(cat a.xml)" 'was killed by SIGKILL'
+}
+
+@test "no_name_breaks_a_form" {
+    local name
+    printf 'void *malloc(unsigned long); void *victim(void) { void *p = malloc(9); __asm__ volatile("" ::: "memory"); return p; }\n' >n.c
+    gcc -O1 -c n.c
+    printf 'void *victim(void); int main(void) { return !victim(); }\n' >m.c
+    gcc -O1 -c m.c
+    mkdir odd
+    for name in $'a;b\nc' $'"]]>&<x>\x1b]0;t\x07\xff\xfe' $'\xef\xbf\xbe::error file=x,line=1::y' $'100%25|`*_[x](y)@z\xe2\x80\xaeevil\tx'; do
+        objcopy --redefine-sym "victim=$name" n.o n2.o
+        objcopy --redefine-sym "victim=$name" m.o m2.o
+        gcc -o m m2.o n2.o
+        rm -f odd.dump
+        WEIR_LEAKS=exit WEIR_QUIET=1 WEIR_OUTPUT=odd.dump WEIR_LEVEL=paranoid LD_PRELOAD=$SHIM ./m
+        all_forms odd odd.dump
+        agree odd
+        ! command -v xmllint >/dev/null || xmllint --noout odd/junit odd/valgrind-xml
+    done
+    has "$(cat odd/folded)" '@z\xe2\x80\xaeevil\x09x 9'
+    mv m $'m]]>;"\n\x1b'
+    WEIR_LEAKS=exit WEIR_QUIET=1 WEIR_OUTPUT=odd.dump WEIR_LEVEL=paranoid LD_PRELOAD=$SHIM ./m]*
+    all_forms odd odd.dump
+    agree odd
+}
+
+@test "more_issues_than_are_read_are_left_out_and_that_is_said" {
+    mkdump --blocks 60 --sites 60 --depth 3 --verdict 1 many.dump
+    expect 0 "$WEIR" report -f github -f markdown=a.md many.dump
+    same "$(grep -c '^::error' .out)" 10
+    has "$out" "::notice title=weir::50 more are not shown here"
+    same "$(grep -c 'leaked |' a.md)" 20
+    has "$(cat a.md)" "... and 40 more"
+    expect 0 "$WEIR" report -f sarif=a.sarif --top 7 many.dump
+    one_line
+    has "$err" "sarif: the first 7; 53 more are left out (--top)"
+}
+
+@test "memory_that_was_not_searched_is_not_called_clean" {
+    mkdump a.dump
+    expect 0 "$WEIR" report -f junit -f sarif=a.sarif -f github=a.gh a.dump
+    has "$out" '<error type="inconclusive"' "memory was not searched for leaks"
+    has "$(cat a.gh)" "::error title=weir::" "memory was not searched"
+    same "$(jq_ 'len(d["runs"][0]["results"])' a.sarif)" 0
+}
+
+@test "go_tool_pprof_takes_it" {
+    wants go
+    all_forms o "$F/paranoid.dump"
+    go tool pprof -top -unit=B -sample_index=leaked_bytes o/pprof >top 2>err
+    grep -E "6289B +100% +100% +6289B +100% +take \(inline\)" top
+    grep -E "6225B .* shop::Cart<char\*>::add" top
+    go tool pprof -traces -sample_index=live_blocks o/pprof >traces 2>err
+    has "$(cat traces)" "verdict:  leaked" "take (inline)"
+    mkdir clean
+    all_forms clean "$F/clean.dump"
+    go tool pprof -top -unit=B -sample_index=live_bytes -diff_base clean/pprof o/pprof >diff 2>err
+    grep -E "6225B .* shop::Cart<char\*>::add" diff
+    go tool pprof -raw o/pprof >raw
+    has "$(cat raw)" "weir " "take"
+    all_forms simple "$F/simple.dump"
+    go tool pprof -raw simple/pprof | grep -E "^Period: 1024|estimates"
+}
+
+@test "callgrind_annotate_takes_it" {
+    wants callgrind_annotate
+    all_forms o "$F/paranoid.dump"
+    cd / || return 1
+    callgrind_annotate --auto=no --inclusive=yes "$OLDPWD/o/callgrind" >"$OLDPWD/sheet" 2>"$OLDPWD/err"
+    cd - || return 1
+    [ ! -s err ] || { cat err; false; }
+    grep -E "106,289 \(100.0%\) .*:main$" sheet
+    grep -E "^ +6,225 .*:shop::Cart<char\*>::add" sheet
+}
+
+@test "xmllint_takes_junit_and_valgrind_xml" {
+    wants xmllint
+    all_forms o "$F/paranoid.dump"
+    xmllint --noout --schema "$BATS_TEST_DIRNAME/junit.xsd" o/junit
+    same "$(xmllint --xpath 'sum(//leakedbytes)' o/valgrind-xml)" 6289
+    same "$(xmllint --xpath 'string(//error[1]/stack/frame[1]/fn)' o/valgrind-xml)" "take"
+}
+
+@test "fuzzed_dumps_give_forms_that_can_be_read" {
+    mkdir forms
+    FORMS=$PWD/forms timeout 120 "$TOOLS/fuzz_load" 11 150 "$PWD" "$F/shop"
+    [ "$(find forms -name sarif | wc -l)" -gt 100 ]
+    agree forms/*
+}
+
+# Of 1,000,000 blocks and 100,000 sites with LONG=1, else of a tenth.
+@test "many_sites_take_seconds_and_some_megabytes" {
+    local part=${LONG:+1}
+    mkdump --blocks $((1000000 / ${part:-10})) --sites $((100000 / ${part:-10})) --depth 20 --verdict 1 big.dump
+    local form list=() seconds kilobytes
+    for form in $FORMS; do list+=(-f "$form=o.$form"); done
+    /usr/bin/python3 - "$WEIR" report "${list[@]}" big.dump >used 2>err <<'P'
+import os, resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+P
+    read -r seconds kilobytes <used
+    echo "$seconds s, $kilobytes KB"
+    awk -v s="$seconds" -v k="$kilobytes" -v p="${part:-10}" 'BEGIN { exit !(s < 8 / p + 0.5 && k < 500000 / p + 30000) }'
+}

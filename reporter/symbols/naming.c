@@ -23,7 +23,7 @@ struct text naming_module(const struct merged_module *module) {
     return name;
 }
 
-static bool is_runtime_module(const struct merged_module *module) {
+bool naming_is_runtime(const struct merged_module *module) {
     struct text name = naming_module(module);
     if (module->flags & DUMP_MODULE_WEIR) return true;
     if (module->flags & DUMP_MODULE_PROGRAM) return false;
@@ -83,7 +83,7 @@ struct site_name naming_of(struct symbols *symbols, const struct merged *merged,
     for (uint32_t i = 0; i < site->frame_count; i++) {
         struct merged_frame *frame = &site->frames[i];
         struct symbol_chain chain = symbols_at(symbols, *frame);
-        bool runtime = is_runtime_module(merged->modules[frame->module]);
+        bool runtime = naming_is_runtime(merged->modules[frame->module]);
         if (!name.frame) name = (struct site_name){chain.count ? chain.frames[0] : (struct symbol_frame){0}, frame};
         if (runtime) continue;
         bool named = chain.count && chain.frames[0].brief;

@@ -23,6 +23,9 @@ struct site_name {
 
 struct site_name naming_of(struct symbols *symbols, const struct merged *merged, const struct merged_site *site);
 
+/* By module, as above: never one that names a site for what it is. */
+bool naming_is_runtime(const struct merged_module *module);
+
 /* The last part of a module's path; not terminated. */
 struct text naming_module(const struct merged_module *module);
 

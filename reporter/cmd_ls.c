@@ -87,18 +87,18 @@ static void print_json(const struct boxes *boxes) {
     for (size_t i = 0; i < boxes->count; i++) {
         const struct found_box *box = &boxes->found[i];
         json_open(&json, NULL, '{');
-        json_string(&json, "box", box->path);
+        json_word(&json, "box", box->path);
         if (box->problem) {
-            json_string(&json, "problem", box->problem);
+            json_word(&json, "problem", box->problem);
         } else {
             char *name = name_of(box);
-            json_string(&json, "name", name);
+            json_word(&json, "name", name);
             json_number(&json, "pid", box->header.process.pid);
-            json_string(&json, "level", view_level(box->header.process.level));
+            json_word(&json, "level", view_level(box->header.process.level));
             json_number(&json, "used", box->header.number[BOX_USED]);
             json_number(&json, "peak", box->header.number[BOX_PEAK]);
             json_number(&json, "max", box->header.number[BOX_MAX]);
-            json_string(&json, "state", state_of(box));
+            json_word(&json, "state", state_of(box));
             json_seconds(&json, "age_seconds", age_of(box));
             free(name);
         }

@@ -177,6 +177,16 @@ void merged_add_thread(struct merged_site *site, const struct dump *dump, uint32
     add_to(&site->threads[i].blocks, blocks);
 }
 
+void merged_count_part(struct merged_site *site, size_t part, uint64_t blocks, uint64_t bytes) {
+    if (!site->parts || site->by_part[site->parts - 1].part != part) {
+        site->by_part =
+            memory_more(site->by_part, &site->part_capacity, site->parts + (size_t)1, sizeof *site->by_part);
+        site->by_part[site->parts++] = (struct site_part){(uint32_t)part, 0, 0};
+    }
+    add_to(&site->by_part[site->parts - 1].blocks, blocks);
+    add_to(&site->by_part[site->parts - 1].bytes, bytes);
+}
+
 static void add_threads(struct merged_site *site, const struct dump *dump, const struct block_summary *summary) {
     if (!summary) return;
     sizes_join(&site->sizes, &summary->sizes);
@@ -228,8 +238,7 @@ static void add_site(struct merged *merged, size_t number, struct translation *k
     if (from->newest && dump_age(dump, from->newest) < site->newest_age)
         site->newest_age = dump_age(dump, from->newest);
     add_threads(site, dump, summary);
-    if (site->last_part != number + 1) site->parts++;
-    site->last_part = (uint32_t)number + 1;
+    merged_count_part(site, number, from->blocks, from->bytes);
     part->sites++;
     add_to(&part->blocks, from->blocks);
     add_to(&part->bytes, from->bytes);
@@ -474,6 +483,7 @@ void merged_free(struct merged *merged) {
     for (size_t i = 0; i < merged->site_count; i++) {
         free(merged->sites[i]->frames);
         free(merged->sites[i]->threads);
+        free(merged->sites[i]->by_part);
         for (size_t j = 0; j < merged->sites[i]->growth_count; j++) free(merged->sites[i]->growths[j].frames);
         free(merged->sites[i]->growths);
         merged_free_records(merged->sites[i]);

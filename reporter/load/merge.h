@@ -35,6 +35,12 @@ struct site_thread {
     uint64_t blocks;
 };
 
+/* What one dump has of a site. */
+struct site_part {
+    uint32_t part; /* index into parts */
+    uint64_t blocks, bytes;
+};
+
 /* Where realloc made blocks of a site larger, the last time that it did. */
 struct merged_growth {
     struct merged_frame *frames; /* innermost first */
@@ -93,8 +99,9 @@ struct merged_site {
     uint64_t record_blocks;         /* blocks of the site that have records */
     uint64_t record_age;            /* of the newest; records.c's, as the next one */
     size_t record_at;
-    uint32_t parts; /* dumps that have it */
-    uint32_t last_part;
+    struct site_part *by_part; /* what each of the dumps has that have any, in their order */
+    uint32_t parts;            /* dumps that have it */
+    size_t part_capacity;
     size_t id; /* its place in the report's order, from 1 */
     UT_hash_handle hh;
 };
@@ -172,6 +179,8 @@ struct merged_site *merged_pool_of(struct merged *merged, const struct dump *dum
 void merged_add_pools(struct merged *merged, size_t part, struct translation *known); /* pools.c */
 /* A maker of blocks of the site, which has room for one more. */
 void merged_add_thread(struct merged_site *site, const struct dump *dump, uint32_t thread, uint64_t blocks);
+/* So many blocks of that part, which is not before the last one that was counted. */
+void merged_count_part(struct merged_site *site, size_t part, uint64_t blocks, uint64_t bytes);
 void merged_add_totals(struct merged *merged, const struct dump *dump, struct translation *known); /* totals.c */
 void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known);
 void merged_add_records(struct merged *merged, const struct dump *dump, struct translation *known); /* records.c */

@@ -23,8 +23,7 @@ static void add_part(struct merged *merged, size_t number, struct translation *k
     if (age < site->newest_age) site->newest_age = age;
     site->threads = memory_more(site->threads, &site->thread_capacity, threads + 1, sizeof *site->threads);
     merged_add_thread(site, dump, part->thread, 1);
-    if (site->last_part != number + 1) site->parts++;
-    site->last_part = (uint32_t)number + 1;
+    merged_count_part(site, number, 1, part->size);
 }
 
 void merged_add_pools(struct merged *merged, size_t part, struct translation *known) {

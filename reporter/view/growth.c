@@ -28,7 +28,7 @@ void growth_json(struct json *json, const struct merged_site *site) {
         json_number(json, "high", units_whole(ceil(rate.high)));
         json_close(json, '}');
     } else {
-        json_string(json, "growing", NULL);
+        json_word(json, "growing", NULL);
     }
     growth_ages_json(json, &site->ages);
 }

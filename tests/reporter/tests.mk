@@ -10,7 +10,7 @@ CHECKS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-f
 LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -ljansson -lm
 
 GATE    := $(filter-out reporter/gate/start.c reporter/gate/settings.c,$(wildcard reporter/gate/*.c)) reporter/gate.c reporter/run_values.c
-ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/view/*.c reporter/forms/*.c) $(GATE)) reporter/report.c
+ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/view/*.c reporter/forms/*.c) $(GATE)) reporter/report.c reporter/arguments.c
 HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h tests/lib/*.h) shim/box/format.h tests/reporter/tests.mk
 CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
 

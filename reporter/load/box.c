@@ -32,21 +32,26 @@ const char *box_header(int fd, uint64_t size, struct box_header *header) {
     return NULL;
 }
 
+/* The next part of the file that is no hole, from *from on, below `end`. */
+static bool next_part(const struct box *box, uint64_t *from, uint64_t *to, uint64_t end) {
+    if (*from >= end) return false;
+    off_t data = lseek(box->fd, (off_t)*from, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) return false; /* holes from here on */
+    uint64_t begin = data < 0 ? *from : (uint64_t)data;
+    off_t hole = data < 0 ? -1 : lseek(box->fd, data, SEEK_HOLE);
+    *from = begin;
+    *to = hole > data && (uint64_t)hole < end ? (uint64_t)hole : end;
+    return begin < end;
+}
+
 /* What is there of an area, zeros for what is not; `length` becomes where the last of it ends. */
 static char *read_area(const struct box *box, uint64_t at, uint64_t *length) {
-    uint64_t end = at + *length < box->size ? at + *length : box->size, last = at;
-    char *bytes = memory_get((size_t)*length, 1);
-    for (uint64_t from = at; from < end;) {
-        off_t data = lseek(box->fd, (off_t)from, SEEK_DATA);
-        if (data < 0 && errno != EINVAL) break; /* ENXIO: holes from here on */
-        uint64_t begin = data < 0 ? from : (uint64_t)data;
-        if (begin >= end) break;
-        off_t hole = data < 0 ? (off_t)end : lseek(box->fd, data, SEEK_HOLE);
-        uint64_t stop = hole > (off_t)begin && (uint64_t)hole < end ? (uint64_t)hole : end;
-        if (!file_read(box->fd, bytes + (begin - at), (size_t)(stop - begin), begin)) break;
-        last = from = stop;
-    }
+    uint64_t end = at + *length < box->size ? at + *length : box->size, last = at, to = 0;
+    for (uint64_t from = at; next_part(box, &from, &to, end); from = to) last = to;
+    char *bytes = memory_get((size_t)(last - at), 1);
     *length = last - at;
+    for (uint64_t from = at; next_part(box, &from, &to, last); from = to)
+        if (!file_read(box->fd, bytes + (from - at), (size_t)(to - from), from)) break; /* it is shorter by now */
     return bytes;
 }
 

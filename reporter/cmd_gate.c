@@ -481,7 +481,7 @@ static int gate(struct parsed *parsed) {
     out = forms_has_stdout(&parsed->forms) ? stderr : stdout;
     if (!parsed->runs) return gate_dumps(parsed);
     (void)setenv("WEIR_LEAKS", "exit", 1);
-    (void)unsetenv("WEIR_DUMP_AT");
+    (void)setenv("WEIR_DUMP_AT", "exit,signal,limit,term", 1);
     return gate_program(parsed);
 }
 

@@ -94,7 +94,8 @@ void start_wait(struct gate *gate, size_t seconds) {
     for (;;) {
         int status = 0;
         pid_t pid = waitpid(-1, &status, WNOHANG);
-        if (pid > 0 && WIFSIGNALED(status))
+        bool told = WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT); /* by a dump */
+        if (pid > 0 && WIFSIGNALED(status) && !told)
             gate_add(gate, GATE_INCONCLUSIVE,
                      memory_format("process %d of it was killed by %s", (int)pid, signal_name(WTERMSIG(status))));
         if (pid < 0 && errno != EINTR) return;

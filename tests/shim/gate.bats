@@ -228,3 +228,9 @@ C
     has out "INCONCLUSIVE" "was not sampled, and may be suppressed or not (--level=paranoid)"
     gate 0 --suppressions=list -- ./much
 }
+@test "a_child_that_was_killed_is_seen_and_one_that_was_terminated_is_judged" {
+    gate 3 -- sh -c "perl -e 'select undef, undef, undef, 9' & sleep 0.5; kill -9 \$!; wait; exit 0"
+    has out "perl[" "left no dump: it was killed"
+    gate 0 -- sh -c "perl -e 'select undef, undef, undef, 9' & sleep 0.5; kill \$!; wait; exit 0"
+    has out "passed"
+}

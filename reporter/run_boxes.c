@@ -22,29 +22,36 @@
 
 /* --- what the kernel killed for memory --- */
 
-/* The folder of this process's cgroup of version 2; NULL: there is none. */
-static char *cgroup(void) {
+/* The file of this process's cgroup that counts them, of version 2 or 1; NULL: there is none. */
+static char *events_of_cgroup(void) {
     size_t length = 0;
-    char *text = proc_read(getpid(), "cgroup", &length), *own = NULL;
-    for (char *line = text; line && *line && !own;) {
+    char *text = proc_read(getpid(), "cgroup", &length), *file = NULL;
+    for (char *line = text; line && *line && !file;) {
         char *end = strchr(line, '\n');
         if (end) *end = 0;
-        if (strncmp(line, "0::", 3) == 0) own = memory_format("/sys/fs/cgroup%s", line + 3);
+        char *controllers = strchr(line, ':'), *folder = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (strncmp(line, "0::", 3) == 0)
+            file = memory_format("/sys/fs/cgroup%s/memory.events", line + 3);
+        else if (folder && strncmp(controllers, ":memory:", 8) == 0)
+            file = memory_format("/sys/fs/cgroup/memory%s/memory.oom_control", folder + 1);
+        if (file && access(file, R_OK) != 0) {
+            free(file);
+            file = NULL;
+        }
         line = end ? end + 1 : NULL;
     }
     free(text);
-    return own;
+    return file;
 }
 
 bool run_count_oom_kills(uint64_t *kills) {
-    char *folder = cgroup(), *path = folder ? memory_format("%s/memory.events", folder) : NULL;
+    char *path = events_of_cgroup();
     size_t length = 0;
     char *text = path ? proc_read_file(path, &length) : NULL;
     const char *line = text ? strstr(text, "oom_kill ") : NULL;
     if (line) *kills = strtoull(line + strlen("oom_kill "), NULL, 10);
     free(text);
     free(path);
-    free(folder);
     return line != NULL;
 }
 
@@ -77,7 +84,7 @@ static char *save(const struct run *run, const char *box, const char *folder, co
 }
 
 static char *how_it_ended(const struct run *run, uint32_t pid, bool oom) {
-    const char *memory = oom ? ", maybe by the kernel for memory: oom_kill in memory.events has risen" : "";
+    const char *memory = oom ? ", maybe by the kernel for memory: its cgroup counts one more oom_kill" : "";
     if ((pid_t)pid != run->pid)
         return memory_format("left no dump: killed, crashed, or ended past its exit hooks%s", memory);
     if (WIFSIGNALED(run->wait_status)) {

@@ -185,6 +185,22 @@ END
         rm -rf boxes/*
     done
 }
+# A cgroup of 60 MiB for this process's children: its folder; fails where none can be made.
+make_cgroup() {
+    local own
+    own=$(sed -nE 's|^[0-9]+:memory:|/sys/fs/cgroup/memory|p; s|^0::|/sys/fs/cgroup|p' /proc/self/cgroup | head -n 1)/weir.$$
+    mkdir "$own" 2>/dev/null && echo "$own" >cgroup &&
+        { echo 60M >"$own/memory.limit_in_bytes" || { echo 60M >"$own/memory.max" && echo 0 >"$own/memory.swap.max"; }; } 2>/dev/null
+}
+teardown() { [ ! -e cgroup ] || { sleep 0.2; rmdir "$(cat cgroup)"; }; }
+@test "what_the_kernel_kills_for_memory_is_named_with_the_site_that_grew" {
+    make_cgroup || skip "no memory cgroup can be made here"
+    status=0
+    sh -c "echo \$\$ >$(cat cgroup)/cgroup.procs; exec \"$WEIR\" run --box-dir \"$PWD/boxes\" -- \"$SHIM_TOOLS/boxed\" grows" >out 2>err || status=$?
+    same "$status" $KILLED
+    has err "was killed by SIGKILL, maybe by the kernel for memory" "  1 "
+    same "$(sed -nE 's/^  1 .* //p' err)" grows
+}
 @test "weir_run_keeps_what_was_killed" {
     status=0
     "$WEIR" run --level paranoid --box-dir "$PWD/boxes" -- "$SHIM_TOOLS/boxed" forks >out 2>err || status=$?

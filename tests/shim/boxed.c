@@ -21,6 +21,12 @@ __attribute__((noinline)) static void childs(int from, int count) {
     for (int i = from; i < from + count; i++) kept[i] = malloc(500);
 }
 
+__attribute__((noinline)) static void *grows(void) {
+    char *volatile block = malloc(100000);
+    if (block) memset(block, 1, 100000);
+    return block;
+}
+
 static void say(const char *who) {
     printf("%s %d\n", who, (int)getpid());
     (void)fflush(stdout);
@@ -137,6 +143,8 @@ int main(int argc, char **argv) {
         if (argc > 3) (void)execl("/nowhere", "nowhere", (char *)NULL); /* fails */
         if (argc <= 3) (void)execl(argv[2], argv[2], "kill", (char *)NULL);
     }
+    if (!strcmp(what, "grows"))
+        for (int i = 0; i < 2000; i++) kept[i] = grows();
     if (!strcmp(what, "kill")) mine(0, 7);
     if (!strcmp(what, "crash")) crash(argv[2], argv[3]);
     if (!strcmp(what, "user")) {

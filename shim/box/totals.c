@@ -52,6 +52,7 @@ uint32_t totals_count(void) {
 static uint32_t key_of(uint32_t heap) {
     return heap << 7 | epoch;
 }
+#define NO_HEAP_INDEX HEAPS_MAX /* of threads without one, which have made large blocks only: their rows are shared */
 const struct dump_total *totals_at(uint32_t i) {
     return row_at(i)->heap % 128 == key_of(0) ? row_at(i) : NULL;
 }
@@ -107,7 +108,7 @@ static NOINLINE struct dump_total *look_row_up(struct tally *t, uint32_t stack, 
 }
 
 ALWAYS_INLINE struct dump_total *row_of(struct tally *t, uint32_t stack) {
-    if (unlikely(!t)) return row_at(0);
+    if (unlikely(!t)) return row_at(find_or_add(stack, key_of(NO_HEAP_INDEX)));
     uint32_t key = key_of(tls.heap->index), way = stack % WAYS, row;
     if (likely((stack + (size_t)1) * sizeof row <= atomic_load_explicit(&firsts.committed, memory_order_acquire))) {
         row = atomic_load_explicit((_Atomic uint32_t *)(void *)firsts.base + stack, memory_order_acquire);
@@ -120,15 +121,18 @@ ALWAYS_INLINE struct dump_total *row_of(struct tally *t, uint32_t stack) {
 
 /* --- adding --- */
 
-/* `everybodys`: it is the first row. */
+/* `everybodys`: it is the first row, or one of threads without a heap. */
 ALWAYS_INLINE void add(bool everybodys, uint64_t *to, uint64_t n) {
     if (unlikely(everybodys))
         (void)__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
     else
         __asm__("addq %1, %0" : "+m"(*to) : "er"(n) : "cc");
 }
-ALWAYS_INLINE void count(uint32_t *to) {
-    __asm__("addl $1, %0" : "+m"(*to) : : "cc");
+ALWAYS_INLINE void count(bool everybodys, uint32_t *to) {
+    if (unlikely(everybodys))
+        (void)__atomic_fetch_add(to, 1, __ATOMIC_RELAXED);
+    else
+        __asm__("addl $1, %0" : "+m"(*to) : : "cc");
 }
 
 /* A peak is noted when it is over: as soon as one part in SLACK less is live, if it was that much higher than the last.
@@ -180,9 +184,9 @@ void totals_made(const struct side *side) {
     if (!on) return;
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
-    bool everybodys = row == row_at(0);
+    bool everybodys = row == row_at(0) || !t;
     uint64_t weight = weight_of(side_draw(side)), bytes = side->size * weight;
-    count(&row->samples);
+    count(everybodys, &row->samples);
     add(everybodys, &row->allocations, weight);
     add(everybodys, &row->bytes, bytes);
     add_live(t, (int64_t)bytes);
@@ -200,11 +204,11 @@ void totals_freed(const struct side *side) {
     if (!on) return;
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
-    bool everybodys = row == row_at(0);
+    bool everybodys = row == row_at(0) || !t;
     uint64_t weight = weight_of(side_draw(side)), bytes = side->size * weight;
     add(everybodys, &row->frees, weight);
     add(everybodys, &row->freed_bytes, bytes);
-    count(&row->lifetimes[lifetime_of(side)]);
+    count(everybodys, &row->lifetimes[lifetime_of(side)]);
     if (t && t->last == side) {
         t->last = NULL;
         add(everybodys, &row->temporary, weight);
@@ -216,7 +220,7 @@ void totals_changed(const struct side *side, const struct side *old, uint64_t ol
     if (!on) return;
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
-    bool everybodys = row == row_at(0);
+    bool everybodys = row == row_at(0) || !t;
     if (t && t->last == old) t->last = side;
     uint64_t was = weight_of(old_draw);
     uint64_t is = weight_of(side_draw(side));

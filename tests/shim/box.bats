@@ -75,6 +75,10 @@ pid_of() { sed -n "s/^$1 //p" out; }
         done
     done
 }
+@test "a_program_that_makes_large_blocks_only_has_its_sites" {
+    boxed $KILLED paranoid grows
+    same "$(live "$(boxes)" grows)" "2000 200000000"
+}
 @test "a_vfork_child_writes_into_its_parents" {
     boxed $KILLED paranoid shares
     same "$(live "$(boxes)" childs)" "10 5000"

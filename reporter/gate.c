@@ -75,7 +75,8 @@ static const char *why_unseen(const struct merged *merged, const struct dump *du
     if (p->reason == DUMP_AT_EXEC)
         return has_successor(merged, p) ? NULL
                                         : "went on without weir after an exec (a static program, or no LD_PRELOAD)";
-    if (p->reason != DUMP_AT_EXIT && p->reason != DUMP_AT_TERM) return "has no dump of its end: it was killed, or ended past its exit hooks";
+    if (p->reason != DUMP_AT_EXIT && p->reason != DUMP_AT_TERM)
+        return "has no dump of its end: it was killed, or ended past its exit hooks";
     if (p->level == DUMP_DISABLED) return "ran at level disabled: there would be no names";
     if (!dump_is_judged(dump)) return "was not searched for leaks (WEIR_LEAKS=exit)";
     if (stat_of(dump, STAT_SCAN_NOT_HELD)) return "has threads that could not be held (they block the dump signal)";

@@ -69,7 +69,7 @@ static void make_header(char *strings, uint32_t *used) {
 
 static void make_rows(void) {
     struct dump_total *rows = area_at(BOX_AT_TOTALS, 32 * sizeof *rows);
-    struct box_frame *frames = area_at(BOX_AT_FRAMES, (BOX_ROOTS + STACKS * DEPTH) * sizeof *frames);
+    struct box_frame *frames = area_at(BOX_AT_FRAMES, ((size_t)BOX_ROOTS + (size_t)STACKS * DEPTH) * sizeof *frames);
     for (uint32_t i = 1; i < 32; i++)
         rows[i] = (struct dump_total){.stack = BOX_ROOTS + (i % STACKS + 1) * DEPTH - 1,
                                       .heap = i << 7,

@@ -35,6 +35,7 @@ struct view {
     struct view_options options;
     const struct suppressions *suppressions; /* that were applied; NULL: none */
     const struct view_verdict *verdict;      /* of a gate; NULL: it is a report */
+    const struct view *base;                 /* what this one is compared with; NULL: nothing */
 };
 
 void view_text(const struct view *view);    /* text.c */

@@ -15,6 +15,7 @@
 
 #include "reporter/arguments.h"
 #include "reporter/commands.h"
+#include "reporter/forms/place.h"
 #include "reporter/gate.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/signals.h"
@@ -22,7 +23,7 @@
 #include "reporter/run.h"
 #include "reporter/symbols/skipped.h"
 #include "reporter/view/escape.h"
-#include "reporter/view/frames.h"
+#include "reporter/view/terminal.h"
 #include "reporter/view/units.h"
 
 #define ROWS      10
@@ -86,18 +87,13 @@ struct parsed {
 
 struct outcome {
     struct gate gate;
-    char *worst; /* the first leaked site's name and place; NULL: there is none */
+    char *worst; /* the first leaked site: its frames in the user's own code; NULL: there is none */
     bool canary;
     int own; /* status of the program, where it failed by itself */
 };
 
 static char *worst_of(const struct view *view) {
-    if (!view->merged->live_sites) return NULL;
-    char *place = NULL, *name = frames_site(view, view->merged->sites[0], 60, &place);
-    char *worst = memory_format("%s %s", name, place);
-    free(name);
-    free(place);
-    return worst;
+    return view->merged->live_sites ? places_trail(view, view->merged->sites[0]) : NULL;
 }
 
 static const char *const words[] = {"passed", "failed", "inconclusive"}; /* by enum gate_result */
@@ -144,7 +140,10 @@ static void judge(char **paths, size_t count, struct parsed *parsed, bool quiet,
     struct view view = {.out = log_of(parsed),
                         .merged = &merged,
                         .symbols = symbols_new(&merged, &options),
-                        .options = {.rows = parsed->rows, .details = parsed->details},
+                        .options = {.rows = parsed->rows,
+                                    .details = parsed->details,
+                                    .colour = terminal_has_colour(log_of(parsed)),
+                                    .links = terminal_has_links(log_of(parsed))},
                         .suppressions = &parsed->suppressions};
     report_add_programs(&parsed->suppressions, &merged);
     suppress_apply(&parsed->suppressions, &merged, view.symbols);

@@ -132,7 +132,7 @@ static bool write_one(const struct form_input *input, const struct form_output *
     bool failed = false;
     struct form_input mine = {&view, input->profile, input->before, input->issues, input->list, &failed};
     view.out = out;
-    if (output->path) view.options.colour = false;
+    if (output->path) view.options.colour = view.options.links = false;
     if (output->form->most && !rows_given) view.options.rows = view.options.details = output->form->most;
     output->form->write(&mine);
     errno = 0;

@@ -30,6 +30,7 @@ static const char help[] = "weir diff [options] OLD NEW: what grew from one dump
                            "  --top N         N sites in the table and N in detail (default: 10 and 3)\n"
                            "  --shrunk        also what shrank\n"
                            "  --json\n"
+                           "  -f, --format html=FILE  a page that shows it in colour; besides the text\n"
                            "  --skip PATTERN  functions that name no site, as weir report has it\n"
                            "  --help\n"
                            "\n"
@@ -38,13 +39,18 @@ static const char help[] = "weir diff [options] OLD NEW: what grew from one dump
                            "Exit status: 0 nothing grew; 1 something did; 2 usage; 3 a dump could not be\n"
                            "read in whole, or is of level disabled.\n";
 
-static const struct option options[] = {{"top", required_argument, NULL, 't'}, {"shrunk", no_argument, NULL, 's'},
-                                        {"json", no_argument, NULL, 'j'},      {"skip", required_argument, NULL, 'k'},
-                                        {"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"top", required_argument, NULL, 't'},
+                                        {"shrunk", no_argument, NULL, 's'},
+                                        {"json", no_argument, NULL, 'j'},
+                                        {"skip", required_argument, NULL, 'k'},
+                                        {"format", required_argument, NULL, 'f'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
 
 struct parsed {
     size_t rows, details;
     bool shrunk, json;
+    struct form_list forms;
 };
 
 static const char *sign_of(double value) {
@@ -219,6 +225,17 @@ static bool is_tracked(const struct merged *merged, const char *path) {
     return true;
 }
 
+/* The whole of both. */
+static bool write_forms(const struct merged *before, const struct merged *now, const struct parsed *parsed) {
+    struct symbol_options symbols = {.sysroot = ""};
+    struct view base = {.out = stdout, .merged = before, .symbols = symbols_new(before, &symbols)};
+    struct view view = {.out = stdout, .merged = now, .symbols = symbols_new(now, &symbols), .base = &base};
+    bool fine = forms_write(&parsed->forms, &view, false);
+    symbols_free(view.symbols);
+    symbols_free(base.symbols);
+    return fine;
+}
+
 static int compare(char *old, char *new, const struct parsed *parsed) {
     struct merged before = {0}, now = {0};
     struct diff diff = {0};
@@ -235,6 +252,7 @@ static int compare(char *old, char *new, const struct parsed *parsed) {
             print_json(&diff, &now);
         else
             print_text(&diff, &now, parsed);
+        whole = write_forms(&before, &now, parsed) && whole;
     }
     int status = !whole || diff.reversed ? EXIT_UNREADABLE : diff.grown ? GREW : EXIT_FINE;
     diff_free(&diff);
@@ -245,9 +263,9 @@ static int compare(char *old, char *new, const struct parsed *parsed) {
 
 int cmd_diff(int count, char **arguments) {
     static char name[] = "weir diff";
-    struct parsed parsed = {ROWS, DETAILS, false, false};
+    struct parsed parsed = {.rows = ROWS, .details = DETAILS};
     arguments[0] = name;
-    for (int option = 0; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
+    for (int option = 0; (option = getopt_long(count, arguments, "f:", options, NULL)) != -1;) {
         switch (option) {
         case 'h':
             return argument_help(help);
@@ -261,6 +279,10 @@ int cmd_diff(int count, char **arguments) {
         case 'j':
             parsed.json = true;
             break;
+        case 'f':
+            if (strncmp(optarg, "html=", 5) != 0) view_message("diff: --format=%s: html=FILE is wanted", optarg);
+            if (strncmp(optarg, "html=", 5) != 0 || !forms_add(&parsed.forms, optarg)) return EXIT_USAGE;
+            break;
         case 'k':
             skipped_add(optarg);
             break;
@@ -272,5 +294,7 @@ int cmd_diff(int count, char **arguments) {
         view_message("diff: two dumps or folders are wanted (weir diff --help)");
         return EXIT_USAGE;
     }
-    return compare(arguments[optind], arguments[optind + 1], &parsed);
+    int status = compare(arguments[optind], arguments[optind + 1], &parsed);
+    forms_free(&parsed.forms);
+    return status;
 }

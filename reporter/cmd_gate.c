@@ -9,6 +9,7 @@
 #include "reporter/arguments.h"
 #include "reporter/commands.h"
 #include "reporter/forms/forms.h"
+#include "reporter/forms/place.h"
 #include "reporter/gate.h"
 #include "reporter/gate/repeat.h"
 #include "reporter/gate/settings.h"
@@ -20,7 +21,7 @@
 #include "reporter/run.h"
 #include "reporter/symbols/skipped.h"
 #include "reporter/view/escape.h"
-#include "reporter/view/frames.h"
+#include "reporter/view/terminal.h"
 #include "reporter/view/units.h"
 
 #define ROWS      10
@@ -90,7 +91,7 @@ struct parsed {
 
 struct outcome {
     struct gate gate;
-    char *worst; /* the first leaked site's name and place; NULL: there is none */
+    char *worst; /* the first leaked site: its frames in the user's own code; NULL: there is none */
     bool canary;
     int own;       /* status of the program, where it failed by itself */
     bool reported; /* it failed, and the policy is to report that */
@@ -99,12 +100,7 @@ struct outcome {
 };
 
 static char *worst_of(const struct view *view) {
-    if (!view->merged->live_sites) return NULL;
-    char *place = NULL, *name = frames_site(view, view->merged->sites[0], 60, &place);
-    char *worst = memory_format("%s %s", name, place);
-    free(name);
-    free(place);
-    return worst;
+    return view->merged->live_sites ? places_trail(view, view->merged->sites[0]) : NULL;
 }
 
 static const char *const words[] = {"passed", "failed", "inconclusive"}; /* by enum gate_result */
@@ -180,7 +176,10 @@ static void judge(char **paths, size_t count, struct parsed *parsed, bool quiet,
     struct view view = {.out = out,
                         .merged = &merged,
                         .symbols = symbols_new(&merged, &options),
-                        .options = {.rows = parsed->rows, .details = parsed->details},
+                        .options = {.rows = parsed->rows,
+                                    .details = parsed->details,
+                                    .colour = terminal_has_colour(out),
+                                    .links = terminal_has_links(out)},
                         .suppressions = &settings->suppressions};
     suppress_forget_programs(&settings->suppressions);
     report_add_programs(&settings->suppressions, &merged);

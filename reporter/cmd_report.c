@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "reporter/arguments.h"
 #include "reporter/commands.h"
@@ -11,13 +10,14 @@
 #include "reporter/load/memory.h"
 #include "reporter/report.h"
 #include "reporter/symbols/skipped.h"
+#include "reporter/view/terminal.h"
 
 #define ROWS    10
 #define DETAILS 3
 
 static const char help[] = "weir report [options] DUMP...|DIR: which places made what was not freed.\n"
                            "\n"
-                           "  --top N            N sites in the table and N in detail (default: 10 and 3);\n"
+                           "  --top N            N sites in the table and N in detail (default: 10, 3);\n"
                            "                     with --json the first N sites (default: all)\n"
                            "  --sort ORDER       of what is live: live or bytes (default), blocks, age,\n"
                            "                     pinned; of what was ever made: total (bytes), peak (when\n"
@@ -29,9 +29,10 @@ static const char help[] = "weir report [options] DUMP...|DIR: which places made
                            "                     that name, or #N (weir mark, weir_mark)\n"
                            "  --full             all sites, frames, names, counters, modules, memory, arena\n"
                            "  -f, --format FORM[=FILE]  text (default), json, folded, callgrind, pprof,\n"
-                           "                     speedscope, sarif, junit, codequality, github, markdown,\n"
-                           "                     valgrind-xml; it may be given several times: one goes to\n"
-                           "                     standard output, those with a FILE there (weir-forms(7))\n"
+                           "                     speedscope, html, sarif, junit, codequality, github,\n"
+                           "                     markdown, valgrind-xml; it may be given several times:\n"
+                           "                     one goes to standard output, those with a FILE there\n"
+                           "                     (weir-forms(7))\n"
                            "  --json             the same as -f json\n"
                            "  --value VALUE      what a form shows first, or alone: live_bytes (default),\n"
                            "                     leaked_bytes, allocated_bytes, peak_bytes, and the same\n"
@@ -200,13 +201,30 @@ static bool parse(struct parsed *parsed, int count, char **arguments) {
     return parsed->help || (optind < count && since_fits(parsed));
 }
 
-/* What to type next: the rest of this report, then its form for programs. */
+/* A page's name: the dump's, or the folder's. */
+static char *page_name(const char *path) {
+    char *name = memory_text(path, strlen(path));
+    size_t length = strlen(name);
+    while (length > 1 && name[length - 1] == '/') name[--length] = 0;
+    char *base = strrchr(name, '/'), *dot = strrchr(name, '.');
+    if (dot && strcmp(dot, ".dump") == 0) *dot = 0;
+    char *page = memory_format("%s.html", base && base[1] ? base + 1 : name);
+    free(name);
+    return page;
+}
+
+/* What to type next: a page to look at, then the form for programs. */
 static char *suggest(const struct parsed *parsed) {
     bool full = parsed->request.view.full;
     const char *path = parsed->request.paths[0];
     bool plain = !path[strcspn(path, " \t\n\\'\"$&|;<>()*?[]{}~#!`")];
-    return memory_format("weir report %s %s%s%s%s", full ? "--json" : "--full", plain ? "" : "'", path,
-                         plain ? "" : "'", parsed->request.path_count > 1 ? " ..." : "");
+    const char *quote = plain ? "" : "'", *more = parsed->request.path_count > 1 ? " ..." : "";
+    char *page = page_name(path);
+    char *next =
+        full ? memory_format("weir report --json %s%s%s%s", quote, path, quote, more)
+             : memory_format("weir report -f %shtml=%s%s %s%s%s%s", quote, page, quote, quote, path, quote, more);
+    free(page);
+    return next;
 }
 
 int cmd_report(int count, char **arguments) {
@@ -220,8 +238,9 @@ int cmd_report(int count, char **arguments) {
     parsed.request.rows_given = parsed.top_given;
     if (!parsed.top_given && view->full) view->rows = view->details = VIEW_ALL;
     if (view->memory && !parsed.order_given) parsed.request.order = BY_PINNED;
-    const char *no_colour = getenv("NO_COLOR");
-    view->colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+    view->colour = terminal_has_colour(stdout);
+    view->links = terminal_has_links(stdout);
+    view->brief = !parsed.top_given && !view->full;
     char *next = suggest(&parsed);
     view->next = next;
     int status = report_produce(&parsed.request, stdout);

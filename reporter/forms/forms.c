@@ -29,6 +29,7 @@ static const struct form forms[] = {
     {"callgrind", form_callgrind, PROFILE, VIEW_ALL},
     {"pprof", form_pprof, PROFILE, VIEW_ALL},
     {"speedscope", form_speedscope, PROFILE, VIEW_ALL},
+    {"html", form_html, PROFILE, VIEW_ALL},
     {"sarif", form_sarif, ISSUES, FILED},
     {"junit", form_junit, ISSUES, FILED},
     {"codequality", form_codequality, ISSUES, FILED},
@@ -129,9 +130,9 @@ bool forms_try(const struct form_list *list) {
 static bool write_one(const struct form_input *input, const struct form_output *output, FILE *out, bool rows_given) {
     struct view view = *input->view;
     bool failed = false;
-    struct form_input mine = {&view, input->profile, input->issues, input->list, &failed};
+    struct form_input mine = {&view, input->profile, input->before, input->issues, input->list, &failed};
     view.out = out;
-    if (output->path) view.options.colour = false;
+    if (output->path) view.options.colour = view.options.links = false;
     if (output->form->most && !rows_given) view.options.rows = view.options.details = output->form->most;
     output->form->write(&mine);
     errno = 0;
@@ -162,7 +163,7 @@ static bool write_stdout(const struct form_input *input, const struct form_outpu
 /* A reader that went away or a full disk is a failure of this command, in one line; not a silent end by SIGPIPE. */
 bool forms_write(const struct form_list *list, const struct view *view, bool rows_given) {
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-    struct profile *profile = NULL;
+    struct profile *profile = NULL, *base = NULL;
     struct issues *issues = NULL;
     bool fine = true, failed = false;
     (void)sigaction(SIGPIPE, &ignore, &before);
@@ -170,13 +171,15 @@ bool forms_write(const struct form_list *list, const struct view *view, bool row
         const struct form_output *output = &list->outputs[i];
         progress_show("writing", i, list->count);
         if (output->form->needs == PROFILE && !profile) profile = profile_new(view);
+        if (output->form->needs == PROFILE && view->base && !base) base = profile_new(view->base);
         if (output->form->needs == ISSUES && !issues) issues = issues_new(view);
-        struct form_input input = {view, profile, issues, list, &failed};
+        struct form_input input = {view, profile, base, issues, list, &failed};
         fine = (output->path ? write_file : write_stdout)(&input, output, rows_given) && fine;
     }
     progress_clear();
     (void)sigaction(SIGPIPE, &before, NULL);
     profile_free(profile);
+    profile_free(base);
     issues_free(issues);
     return fine && !failed;
 }

@@ -24,6 +24,7 @@ struct form_list {
 struct form_input {
     const struct view *view;       /* where it writes, `options.rows` sites at most */
     const struct profile *profile; /* as the next one: NULL where the form asked for none */
+    const struct profile *before;  /* of the view's base; NULL: it has none, or as above */
     struct issues *issues;         /* issue.h */
     const struct form_list *list;
     bool *failed; /* set where something could not be written that is not in the view's stream; that was said */
@@ -54,6 +55,7 @@ void form_folded(const struct form_input *input);
 void form_callgrind(const struct form_input *input);
 void form_pprof(const struct form_input *input);
 void form_speedscope(const struct form_input *input);
+void form_html(const struct form_input *input);
 void form_sarif(const struct form_input *input);
 void form_junit(const struct form_input *input);
 void form_codequality(const struct form_input *input);

@@ -9,6 +9,7 @@
 #include "reporter/load/table.h"
 #include "reporter/symbols/naming.h"
 #include "reporter/view/escape.h"
+#include "reporter/view/frames.h"
 
 struct known {
     char *file, *path;
@@ -99,6 +100,43 @@ struct place places_of(struct places *places, const struct symbol_frame *symbol)
 
 static bool is_same(const struct symbol_frame *a, const struct symbol_frame *b) {
     return a->brief == b->brief && a->file == b->file && a->line == b->line;
+}
+
+#define TRAIL_MOST 3
+#define NAME_WIDTH 60
+
+/* The trail, and a frame behind it where it is the user's own. Takes the trail. */
+static char *add_to_trail(char *trail, struct places *places, const struct view *view,
+                          const struct symbol_frame *symbol, size_t *count) {
+    struct place place = places_of(places, symbol);
+    if (!place.own || !symbol->brief || *count == TRAIL_MOST) return trail;
+    char *name = frames_function(view, symbol, NAME_WIDTH);
+    char *longer = memory_format("%s%s%s %s:%u", trail, (*count)++ ? " < " : "", name, place.path, place.line);
+    free(name);
+    free(trail);
+    return longer;
+}
+
+char *places_trail(const struct view *view, const struct merged_site *site) {
+    struct site_name name = naming_of(view->symbols, view->merged, site);
+    struct places *places = places_new();
+    char *trail = memory_text("", 0);
+    size_t count = 0;
+    for (const struct merged_frame *frame = name.frame; frame && frame < site->frames + site->frame_count; frame++) {
+        struct symbol_chain chain = symbols_at(view->symbols, *frame);
+        size_t first = 0;
+        while (frame == name.frame && first + 1 < chain.count && !is_same(&chain.frames[first], &name.symbol)) first++;
+        for (size_t i = first; i < chain.count; i++)
+            trail = add_to_trail(trail, places, view, &chain.frames[i], &count);
+    }
+    places_free(places);
+    if (*trail) return trail;
+    char *place = NULL, *alone = frames_site(view, site, NAME_WIDTH, &place);
+    free(trail);
+    trail = memory_format("%s %s", alone, place);
+    free(alone);
+    free(place);
+    return trail;
 }
 
 struct place places_of_site(struct places *places, const struct view *view, const struct merged_site *site) {

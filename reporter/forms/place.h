@@ -21,6 +21,10 @@ const char *places_root(const struct places *places); /* "" where there is none;
 /* Of a symbol; its path lives as long as the places. Harmless. */
 struct place places_of(struct places *places, const struct symbol_frame *symbol);
 
+/* The user's own frames of a site, from the one that names it on, three at most: "order_new src/order.c:12 < main
+ * src/main.c:8". Its name and place as frames_site has them where there are none. A new string. */
+char *places_trail(const struct view *view, const struct merged_site *site);
+
 /* Of a site: the innermost of its frames that is the user's own, from the one on that names it; if there is none, that
  * one. */
 struct place places_of_site(struct places *places, const struct view *view, const struct merged_site *site);

@@ -7,6 +7,7 @@
 #include "reporter/view/escape.h"
 #include "reporter/view/frames.h"
 #include "reporter/view/growth.h"
+#include "reporter/view/terminal.h"
 #include "reporter/view/units.h"
 #include "reporter/view/view.h"
 
@@ -24,6 +25,7 @@ static void print_symbol(const struct view *view, const struct symbol_frame *sym
     size_t taken = 8 + width + 1 + (symbol->inlined ? 10 : 0);
     char *place = frames_place(view, symbol, frame, taken < LINE_WIDTH - 16 ? LINE_WIDTH - taken : 16);
     int padding = (int)(width - escape_width(function));
+    place = terminal_link(view, place, symbol);
     (void)fprintf(view->out, "        %s%*s %s%s\n", function, padding, "", place, symbol->inlined ? " (inlined)" : "");
     free(place);
     free(function);

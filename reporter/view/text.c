@@ -13,6 +13,7 @@
 #define NAME_WIDTH 24
 #define SITE_WIDTH 41
 #define SITE_LEAST 19 /* beside ranges and samples */
+#define SCREEN     25 /* lines */
 
 static const char *sites_word(size_t count) {
     return count == 1 ? "site" : "sites";
@@ -363,14 +364,27 @@ static void print_more(const struct view *view, size_t rows, size_t sites) {
         (void)fprintf(view->out, "     ... and %zu more %s (--top, --full)\n", sites - rows, sites_word(sites - rows));
 }
 
-static void print_table(const struct view *view) {
+/* Lines that a row takes: a title of its own where its verdict is another one. */
+static size_t lines_of(const struct merged *merged, size_t row) {
+    return row == 0 || column_title(merged->sites[row]) != column_title(merged->sites[row - 1]) ? 3 : 1;
+}
+
+/* So many rows that no more than `room` lines are printed. One at least. */
+static size_t rows_within(const struct merged *merged, size_t rows, size_t room) {
+    size_t taken = 0, fit = 0;
+    while (fit < rows && taken + lines_of(merged, fit) + (fit + 1 < merged->live_sites) <= room)
+        taken += lines_of(merged, fit++);
+    return fit ? fit : rows ? 1 : 0;
+}
+
+static void print_table(const struct view *view, size_t room) {
     const struct merged *merged = view->merged;
     size_t rows = view->options.rows < merged->live_sites ? view->options.rows : merged->live_sites;
+    if (view->options.brief) rows = rows_within(merged, rows, room);
     if (!rows) return;
     char **labels = labels_make(view, rows, merged->sampled ? SITE_LEAST : SITE_WIDTH);
     for (size_t i = 0; i < rows; i++) {
-        if (i == 0 || column_title(merged->sites[i]) != column_title(merged->sites[i - 1]))
-            print_titles(view, merged->sites[i]);
+        if (lines_of(merged, i) > 1) print_titles(view, merged->sites[i]);
         (merged->sampled ? print_sampled_row : print_exact_row)(view, merged->sites[i], labels[i]);
         free(labels[i]);
     }
@@ -403,14 +417,17 @@ static void print_mappers(const struct view *view) {
 }
 
 /* In place of the sites. */
-static bool view_rooms(const struct view *view) {
+static void view_rooms(const struct view *view) {
     if (view->options.memory) view_memory(view);
     if (view->options.arena) view_arena(view);
-    return view->options.memory || view->options.arena;
 }
 
-void view_text(const struct view *view) {
-    view_resolve(view, view->options.details > view->options.rows ? view->options.details : view->options.rows);
+static void print_next(const struct view *view) {
+    if (view->options.next) (void)fprintf(view->out, "\nNext: %s\n", view->options.next);
+}
+
+/* What is above the table. */
+static void print_head(const struct view *view) {
     print_title(view);
     print_direct(view);
     print_limit(view);
@@ -418,15 +435,46 @@ void view_text(const struct view *view) {
     print_coverage(view);
     growth_marks(view);
     print_partial(view);
+}
+
+/* The same; its lines. */
+static size_t count_head(const struct view *view) {
+    char *text = NULL;
+    size_t length = 0, lines = 0;
+    struct view head = *view;
+    head.out = memory_stream(&text, &length);
+    print_head(&head);
+    (void)fclose(head.out);
+    for (size_t i = 0; i < length; i++) lines += text[i] == '\n';
+    (void)fwrite(text, 1, length, view->out);
+    free(text);
+    return lines;
+}
+
+/* The first screen says whether it is bad, where, and what to do now. */
+static void print_sites(const struct view *view, size_t above) {
+    size_t room = SCREEN > above + 2 ? SCREEN - above - 2 : 0; /* but for what is next */
+    print_table(view, room);
+    if (view->options.brief) print_next(view);
     print_parts(view);
-    if (view->options.order >= BY_TOTAL) {
-        view_totals(view);
-    } else if (!view_rooms(view)) {
-        print_table(view);
-        view_details(view);
-        view_suppressions(view);
-        print_mappers(view);
-        if (view->options.full) view_full(view);
+    view_details(view);
+    view_suppressions(view);
+    print_mappers(view);
+    if (view->options.full) view_full(view);
+    if (!view->options.brief) print_next(view);
+}
+
+void view_text(const struct view *view) {
+    view_resolve(view, view->options.details > view->options.rows ? view->options.details : view->options.rows);
+    size_t above = count_head(view);
+    if (view->options.order >= BY_TOTAL || view->options.memory || view->options.arena) {
+        print_parts(view);
+        if (view->options.order >= BY_TOTAL)
+            view_totals(view);
+        else
+            view_rooms(view);
+        print_next(view);
+    } else {
+        print_sites(view, above);
     }
-    if (view->options.next) (void)fprintf(view->out, "\nNext: %s\n", view->options.next);
 }

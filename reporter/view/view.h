@@ -16,8 +16,10 @@ struct view_options {
     bool memory;    /* where the memory is, in place of the sites */
     bool arena;     /* the arena by size class, likewise */
     bool colour;
+    bool links; /* places are hyperlinks to their files */
+    bool brief; /* the table has so few rows that it, and what is above it, fits on a screen */
     enum merged_order order;
-    const char *next; /* the command that the last line suggests, NULL: none */
+    const char *next; /* the command that is suggested, below a brief table or in the last line; NULL: none */
 };
 
 /* What a gate has found; words and numbers, for those who write them. */
@@ -35,6 +37,7 @@ struct view {
     struct view_options options;
     const struct suppressions *suppressions; /* that were applied; NULL: none */
     const struct view_verdict *verdict;      /* of a gate; NULL: it is a report */
+    const struct view *base;                 /* what this one is compared with; NULL: nothing */
 };
 
 void view_text(const struct view *view);    /* text.c */

@@ -81,7 +81,7 @@ static void make_rows(void) {
                                       .lifetimes = {i}};
     for (uint32_t i = 0; i < STACKS * DEPTH; i++)
         frames[BOX_ROOTS + i] =
-            (struct box_frame){.frame = (uint64_t)(i % 3 == 2 ? DUMP_NO_MODULE : i % 2) << 48 | i * 64,
+            (struct box_frame){.frame = (uint64_t)(i % 3 == 2 ? DUMP_NO_MODULE : i % 2) << 48 | (uint64_t)i * 64,
                                .outer = i % DEPTH ? BOX_ROOTS + i - 1 : 1};
 }
 

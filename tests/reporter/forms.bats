@@ -3,7 +3,7 @@
 # given to the tool that it is for where that is installed.
 load helpers
 
-FORMS="text json folded callgrind pprof speedscope sarif junit codequality github markdown valgrind-xml"
+FORMS="text json folded callgrind pprof speedscope html sarif junit codequality github markdown valgrind-xml"
 SHIM=$BUILD/libweir.so
 
 setup_file() {
@@ -236,6 +236,105 @@ wants() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
     xmllint --noout --schema "$BATS_TEST_DIRNAME/junit.xsd" o/junit
     same "$(xmllint --xpath 'sum(//leakedbytes)' o/valgrind-xml)" 6289
     same "$(xmllint --xpath 'string(//error[1]/stack/frame[1]/fn)' o/valgrind-xml)" "take"
+}
+
+# page FILE SCRIPT: the file in Chromium, which the script looks at and clicks in (`seen` is what it has found): $seen as JSON.
+page() {
+    wants chromium
+    cat "$1" - >shown.html <<P
+<script>
+const \$ = (id) => document.getElementById(id), all = (what) => [...document.querySelectorAll(what)];
+const key = (k) => document.dispatchEvent(new KeyboardEvent("keydown", { key: k, bubbles: true }));
+const change = (id, value) => { \$(id).value = value; \$(id).dispatchEvent(new Event(id === "search" ? "input" : "change")); };
+const texts = (what) => all(what).map((e) => e.textContent), pause = () => new Promise((next) => setTimeout(next, 200));
+const wide = (name) => all(".frame").filter((e) => e.textContent.startsWith(name)).reduce((w, e) => w + e.clientWidth, 0) / \$("flame").clientWidth;
+const errors = [];
+addEventListener("error", (e) => errors.push(e.message));
+addEventListener("securitypolicyviolation", (e) => errors.push(e.blockedURI));
+async function test() {
+  while (!document.body.dataset.ready) await pause();
+  const seen = {};
+  try { $2 } catch (e) { errors.push(String(e)); }
+  seen.errors = errors;
+  document.body.append(Object.assign(document.createElement("pre"), { id: "result", textContent: btoa(unescape(encodeURIComponent(JSON.stringify(seen)))) }));
+}
+test();
+</script>
+P
+    timeout 100 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$PWD/profile" --window-size=1200,900 --virtual-time-budget=20000 --dump-dom "file://$PWD/shown.html" 2>chromium.err 3>&- >dom.html || { cat chromium.err; false; }
+    sed -nE 's/.*<pre id="result">([A-Za-z0-9+\/=]*)<\/pre>.*/\1/p' dom.html | base64 -d >seen.json
+    [ -s seen.json ] || { tail -c 2000 dom.html chromium.err; false; }
+    same "$(jq_ 'd["errors"]' seen.json)" "[]"
+}
+seen() { same "$(jq_ "$1" seen.json)" "$2"; }
+
+@test "the_page_shows_searches_sorts_zooms_and_turns" {
+    expect 0 "$WEIR" report -f html=a.html "$F/paranoid.dump"
+    same "$(grep -c 'Copyright (c) 2022 Leon Sorokin' a.html)" 1
+    page a.html '
+        seen.frames = texts(".frame").map((t) => t.split("  ")[0]); seen.sum = $("sum").textContent; seen.sites = texts(".row .text:nth-child(3)");
+        seen.top = all(".row")[0].textContent; seen.width = wide("main");
+        change("search", "CART"); await pause(); seen.found = texts(".found").length; seen.foundSites = all(".row").length;
+        change("search", ""); await pause(); change("verdict", "1"); seen.leaked = $("sum").textContent; seen.cart = wide("shop::Cart");
+        key("i"); seen.inverted = texts(".frame")[0].split("  ")[0]; key("i");
+        all(".row")[0].click(); seen.detail = $("detail").textContent; seen.zoomed = $("hover").textContent; key("Escape"); seen.back = $("reset").hidden;
+        change("verdict", "-1"); all(".head button")[1].click(); seen.most = all(".row")[0].children[1].textContent;
+        all(".head button")[1].click(); seen.least = all(".row")[0].children[1].textContent;
+        all(".frame").find((e) => e.textContent.startsWith("main")).click(); seen.faded = all(".faded").length; key("ArrowDown"); seen.focus = all(".focus").length;
+        const light = getComputedStyle(document.body).backgroundColor; key("t"); seen.dark = light !== getComputedStyle(document.body).backgroundColor;
+        key("f"); seen.up = $("turn").getAttribute("aria-pressed"); key("?"); seen.keys = $("keys").hidden;
+        seen.timeline = $("timeline").hidden; change("value", "1"); seen.blocks = $("sum").textContent;
+    '
+    seen 'd["frames"][:3]' "['_start', '__libc_start_main_impl', '__libc_start_call_main']"
+    seen 'd["sum"], d["blocks"]' "('104 KiB of 104 KiB at 3 sites', '151 of 151 at 3 sites')"
+    seen 'd["sites"], 0.99 < d["width"] <= 1' "(['take', 'take', 'take'], True)"
+    seen 'd["found"] > 0, d["foundSites"], d["leaked"], round(d["cart"], 2)' "(True, 1, '6.1 KiB of 104 KiB at 2 sites', 0.99)"
+    seen 'd["inverted"], d["back"], d["most"], d["least"]' "('take', True, '100', '1')"
+    has "$(jq_ 'd["detail"]' seen.json)" "leaked" "shop::Cart<char*>::add" "shop.cc:6" "(inlined)" "mostly by thread"
+    seen 'd["faded"] > 0, d["focus"], d["dark"], d["up"], d["keys"], d["timeline"]' "(True, 1, True, 'true', False, True)"
+}
+
+@test "the_page_has_a_timeline_of_several_dumps_and_a_diff_in_colour" {
+    cat >grow.c <<'C'
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+char *volatile kept[4000];
+__attribute__((noinline)) char *grows(void) { char *p = malloc(1000); __asm__ volatile("" ::: "memory"); return p; }
+__attribute__((noinline)) char *shrinks(void) { char *p = malloc(2000); __asm__ volatile("" ::: "memory"); return p; }
+int main(void) {
+    for (int i = 0; i < 500; i++) kept[3000 + i] = shrinks();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 1000; i++) kept[round * 1000 + i] = grows();
+        kill(getpid(), SIGRTMAX - 1);
+        usleep(20000);
+        for (int i = 0; i < 150; i++) free(kept[3000 + round * 150 + i]);
+    }
+}
+C
+    gcc -g -O1 -o grow grow.c
+    WEIR_OUTPUT=g.%n.dump WEIR_QUIET=1 WEIR_LEVEL=paranoid LD_PRELOAD=$SHIM ./grow
+    expect 0 "$WEIR" report -f html=t.html g.*.dump
+    expect 1 "$WEIR" diff -f html=d.html g.1.dump g.3.dump
+    has "$out" "grows"
+    expect 2 "$WEIR" diff -f pprof=d g.1.dump g.3.dump
+    page t.html 'seen.shown = !$("timeline").hidden; seen.canvas = all("canvas").length; seen.legend = texts(".u-label");'
+    seen 'd["shown"], d["canvas"]' "(True, 1)"
+    has "$(jq_ 'd["legend"]' seen.json)" "charged" " live"
+    page d.html '
+        const colour = (name) => getComputedStyle(all(".frame").find((e) => e.textContent.startsWith(name))).backgroundColor.match(/\d+/g).map(Number);
+        const [r, , b] = colour("grows"), [r2, , b2] = colour("shrinks");
+        seen.red = r > b; seen.blue = b2 > r2; seen.rows = all(".row").map((e) => [e.children[0].textContent, e.children[3].textContent]);
+    '
+    seen 'd["red"], d["blue"], d["rows"]' "(True, True, [['+1.9 MiB', 'grows'], ['-586 KiB', 'shrinks']])"
+}
+
+@test "the_page_of_100000_sites_is_small_and_shown" {
+    mkdump --blocks 200000 --sites 100000 --depth 20 --verdict 1 big.dump
+    expect 0 "$WEIR" report -f html=big.html big.dump
+    [ "$(wc -c <big.html)" -lt 2000000 ] || { wc -c big.html; false; }
+    page big.html 'seen.sum = $("sum").textContent; seen.rest = texts(".rest"); seen.rows = all(".row").length;'
+    seen 'd["sum"].endswith("at 100,000 sites"), d["rows"] < 100, d["rest"]' "(True, True, ['... 100,000 more, each little'])"
 }
 
 @test "fuzzed_dumps_give_forms_that_can_be_read" {

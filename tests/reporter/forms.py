@@ -1,5 +1,6 @@
 """Reads each form by a parser of its own, and holds them against each other. forms.py FOLDER...: a folder has the forms of
 one dump, each in a file of its name. Prints what is wrong, and ends with status 1 then."""
+import base64
 import collections
 import gzip
 import json
@@ -7,6 +8,7 @@ import os
 import re
 import sys
 import urllib.parse
+import zlib
 import xml.etree.ElementTree
 
 VALUES = ["live_bytes", "live_blocks", "leaked_bytes", "leaked_blocks", "allocated_bytes", "allocated_blocks", "peak_bytes",
@@ -157,6 +159,29 @@ def callgrind(path):
     return dict(zip(events, summary))
 
 
+def html(path):
+    """What the page's script reads: {(names, outermost first): sum} by value; and the data itself."""
+    page = text_of(path)
+    packed = re.search(r'<script type="text/plain" id="data">([A-Za-z0-9+/=]*)</script>', page)[1]
+    d = json.loads(zlib.decompress(base64.b64decode(packed, validate=True), -15).decode("utf-8"))
+    check(page.count("</script") == 2 and page.count("</style") == 1 and page.count("-->") == 1, "html: elements")
+    check(not re.search(r"(src|href)=|@import|url\(", page.replace("data:", "")), "html: it asks for something")
+    stacks, path_to = [], []
+    for up, line in zip(d["up"], d["line"]):
+        del path_to[len(path_to) - up :]
+        path_to.append(d["names"][d["functions"]["name"][d["lines"]["function"][line]]])
+        stacks.append(tuple(path_to))
+    rows, node, sums = d["rows"], 0, [collections.Counter() for _ in d["values"]]
+    for i, step in enumerate(rows["node"]):
+        node += step
+        for sum, column in zip(sums, rows["values"]):
+            sum[stacks[node]] += column[i]
+    check(node == len(stacks) - 1 or not stacks, "html: nodes", node, len(stacks))
+    count = len(rows["node"])
+    check(all(len(rows[name]) == count for name in ("verdict", "name", "thread", "age", "low", "high")), "html: columns")
+    return {value["title"].replace(" (estimates)", ""): +sum for value, sum in zip(d["values"], sums)}, d
+
+
 # --- the forms that list issues ---
 
 
@@ -245,6 +270,7 @@ def compare(folder):
     text_of(path("text"))
     sums, comments = pprof(path("pprof"))
     sheet = callgrind(path("callgrind"))
+    drawn, _ = html(path("html"))
     shown = speedscope(path("speedscope"))
     check(folded(path("folded")) == +collections.Counter({tuple(n.replace(";", ":") for n in s): v for s, v in sums["live_bytes"].items()}),
           "folded is not pprof's")
@@ -253,6 +279,7 @@ def compare(folder):
         title = name.replace("_", " ") if not name.startswith("peak") else name.split("_")[1] + " at the peak"
         check(sheet.get(name, 0) == total, "callgrind's", name, sheet.get(name), "not", total)
         check(shown.get(title, collections.Counter()) == sums[name], "speedscope's", name)
+        check(drawn.get(title, collections.Counter()) == sums[name], "html's", name)
     if d["sampling"] is None:
         live = sum(site["bytes"] for site in d["sites"] if not site["pool"])
         check(live == sum(sums["live_bytes"].values()), "json's live bytes are", live)

@@ -12,7 +12,7 @@ setup() { plain; }
         "direct memory  used 168.0K of 512.0M max, peak 172.0K, refused 2; cached 3.1M" \
         "42 live blocks tracked; symbols for 0 of 1 modules" "NOT FREED" "BLOCKS   OLDEST  SITE" \
         "#1  NOT FREED: gateway+0x" "Created at:" "Refused requests, the newest 2 of 2" \
-        "malloc of 16 MiB, used 496.0M of 512.0M, thread 4719" "Next: weir report --full a.dump"
+        "malloc of 16 MiB, used 496.0M of 512.0M, thread 4719" "Next: weir report -f html=a.html a.dump"
     lacks "$out" "~" ".." "SAMPLES" "leaked" "LEAK"
 }
 
@@ -27,7 +27,7 @@ sampled_dump() {
 @test "the_first_screen_of_samples_has_estimates_ranges_and_sample_counts" {
     sampled_dump
     expect 0 "$WEIR" report a.dump
-    same "$(head -n 15 .out)" 'gateway[4711]  level simple, up 2h 03m     not freed ~28 MiB [25..30] at 4 sites
+    same "$(head -n 17 .out)" 'gateway[4711]  level simple, up 2h 03m     not freed ~28 MiB [25..30] at 4 sites
 direct memory  used 496.0M, no max, peak 496.0M, refused 0; cached 3.1M
 sampled 457 live blocks; symbols for 0 of 1 modules
 sampled stacks explain 96 % of 26.7M in 457 live blocks
@@ -39,12 +39,54 @@ may be unseen: sites of fewer than 384 blocks and 192 KiB
   3     21 KiB  4.5 .. 62      ~       343        3      3s  gateway+0x3005
   4      200 B  200 .. 66.5K   ~         1        1      1s  gateway+0x4005
 
+Next: weir report -f html=a.html a.dump
+
 #1  NOT FREED: gateway+0x1005 (the file is gone), 4.0 KiB a block
     ~24 MiB [22 MiB..26 MiB] in ~6,072 blocks [5,519..6,667],
     412 samples of 4.0 KiB, made 6m to 1s ago'
     expect 0 "$WEIR" report --json a.dump
     same "$(json '[(s["bytes"], s["samples"], s["bytes_low"] < s["bytes"] < s["bytes_high"], s["blocks_low"] <= s["blocks"] <= s["blocks_high"]) for s in d["sites"]][0]' .out)" "(24869455, 412, True, True)"
     same "$(json '(d["totals"]["samples"], d["sampling"]["samples_ever"], d["sampling"]["thinned"])' .out)" "(457, 900, None)"
+}
+
+@test "the_first_25_lines_say_how_bad_it_is_where_and_what_now" {
+    local verdict sites=()
+    for verdict in 1 2 3 4; do # four tables with titles of their own
+        sites+=(--verdict $verdict)
+        for i in 1 2 3; do sites+=(--stack "0:$((verdict * 4096 + i * 16))"); done
+    done
+    mkdump --level 1 --stat 48=65536 --stat 49=128 --stat 51=3 --stat 52=4 --module /nowhere/gateway --blocks 3 --weight 2 "${sites[@]}" a.dump
+    mkdump --pid 4712 --start 7 b.dump
+    expect 0 "$WEIR" report a.dump b.dump
+    has "$(head -n 1 .out)" "leaked"
+    has "$(head -n 25 .out)" "LEAKED" "BY THOSE" "more sites (--top, --full)" "Next: weir report -f html=a.html a.dump ..."
+    same "$(grep -c '^Next: ' .out)" 1
+    has "$(sed -n '26,$p' .out)" "2 dumps, merged by site" "#1  LEAK: "
+    expect 0 "$WEIR" report --top 12 a.dump # who asks for more has them
+    same "$(grep -cE '^ +[0-9]+  ' .out)" 12
+    same "$(tail -n 1 .out)" "Next: weir report -f html=a.html a.dump"
+}
+
+# on_terminal COMMAND...: its output where that is a terminal.
+on_terminal() { script -qec "$(printf '%q ' "$@")" /dev/null </dev/null 3>&-; }
+
+@test "colour_and_links_are_for_terminals_that_take_them" {
+    command -v script >/dev/null || skip "script is not installed"
+    printf '%s\n' '#include <stdlib.h>' 'char *f(void) { char *p = malloc(9); __asm__ volatile("" ::: "memory"); return p; }' 'int main(void) { return !f(); }' >'a b.c'
+    gcc -g -O1 -o links 'a b.c'
+    WEIR_QUIET=1 WEIR_OUTPUT=l.dump WEIR_LEVEL=paranoid LD_PRELOAD=$BUILD/libweir.so ./links
+    local uri="file://$(hostname)$PWD/a%20b.c"
+    on_terminal env -u NO_COLOR TERM=xterm-kitty "$WEIR" report l.dump >seen
+    has "$(cat seen)" $'\e[1m' $'\e]8;;'"$uri"$'\e\\a b.c:2\e]8;;\e\\'
+    on_terminal env -u NO_COLOR -u VTE_VERSION -u TERM_PROGRAM -u WT_SESSION -u KONSOLE_VERSION -u DOMTERM -u KITTY_WINDOW_ID TERM=xterm "$WEIR" report l.dump >seen
+    has "$(cat seen)" $'\e[1m'
+    lacks "$(cat seen)" $'\e]8'
+    on_terminal env NO_COLOR=1 TERM=xterm-kitty "$WEIR" report l.dump >seen
+    lacks "$(cat seen)" $'\e'
+    on_terminal env -u NO_COLOR FORCE_HYPERLINK=0 TERM=xterm-kitty "$WEIR" report l.dump >seen
+    lacks "$(cat seen)" $'\e]8'
+    FORCE_HYPERLINK=1 TERM=xterm-kitty expect 0 "$WEIR" report l.dump
+    lacks "$out" $'\e'
 }
 
 @test "sites_are_sorted_by_the_lower_end_of_their_ranges" {
@@ -285,7 +327,7 @@ P
 
 @test "usage_errors_end_with_2" {
     mkdump a.dump
-    for arguments in "report" "report --top 0 a.dump" "report --sort size a.dump" "report -f html a.dump" "report --nope a.dump" "nope" ""; do
+    for arguments in "report" "report --top 0 a.dump" "report --sort size a.dump" "report -f pdf a.dump" "report --nope a.dump" "nope" ""; do
         expect 2 "$WEIR" $arguments
         [ -n "$err" ]
     done

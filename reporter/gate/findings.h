@@ -48,4 +48,7 @@ void findings_free(struct findings *findings);
 uint64_t finding_blocks(const struct finding *finding);
 uint64_t finding_bytes(const struct finding *finding);
 
+/* What the baseline bears is shown no more. */
+void findings_hide_borne(const struct findings *findings, struct merged *merged);
+
 #endif

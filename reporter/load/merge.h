@@ -200,6 +200,7 @@ int path_rank(const struct dump_path *path); /* of several of a site, the one of
 void merged_know_modules(struct merged *merged);
 /* The merged number of the dump's module. */
 uint32_t merged_module_of(struct merged *merged, const struct dump *dump, uint32_t index);
+void merged_mark_older(struct merged *merged); /* older.c */
 void merged_sort_growths(struct merged_site *site);
 void merged_find_doubts(struct merged *merged); /* doubts.c */
 

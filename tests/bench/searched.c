@@ -1,8 +1,9 @@
-// searched MIB THREADS LOOKS [asks]: a server with so many MiB alive, in lists and trees of small blocks, whose threads
-// replace some of them each millisecond. With `asks` it sends itself the dump signal, LOOKS times, so that weir
-// searches it. A thread that does nothing but sleep for a millisecond again and again measures how late it wakes.
-// Prints the median, the 99th percentile and the largest of the latest wake-ups of each look (or of as many stretches
-// without one), in ms; and what the threads did in the seconds with looks, in thousands of replacements a second.
+// searched MIB THREADS LOOKS SECONDS [asks]: a server with so many MiB alive, in lists and trees of small blocks, whose
+// threads replace some of them each millisecond. With `asks` it sends itself the dump signal, LOOKS times, each SECONDS
+// (1 to 60, more than a search takes), so that weir searches it. A thread that does nothing but sleep for a millisecond
+// again and again measures how late it wakes. Prints the median, the 99th percentile and the largest of the latest
+// wake-ups of each look (or of as many stretches without one), in ms; and what the threads did in the seconds with
+// looks, in thousands of replacements a second.
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -83,10 +84,10 @@ static int compare(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 4) return 2;
+    if (argc < 5) return 2;
     size_t bytes = (size_t)atoi(argv[1]) << 20;
     unsigned count = (unsigned)atoi(argv[2]), looks = (unsigned)atoi(argv[3]);
-    if (looks > LOOKS_MAX || count > CHAINS) return 2;
+    if (looks < 1 || looks > LOOKS_MAX || count > CHAINS) return 2;
     pthread_t watcher, *threads = must(calloc(count + 1, sizeof *threads));
     fill(bytes);
     if (pthread_create(&watcher, NULL, watch, NULL) != 0) fail("pthread_create");
@@ -96,8 +97,8 @@ int main(int argc, char **argv) {
     uint64_t begin = now(), before = atomic_load(&done);
     for (unsigned i = 0; i < looks; i++) {
         atomic_store(&latest, 0);
-        if (argc > 4) kill(getpid(), SIGRTMAX - 1);
-        sleep_for(500000000);
+        if (argc > 5) kill(getpid(), SIGRTMAX - 1);
+        sleep_for(1000000000L * atoi(argv[4]));
         worst[i] = (double)atomic_load(&latest) / 1e6;
     }
     double seconds = (double)(now() - begin) / 1e9;

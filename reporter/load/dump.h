@@ -36,6 +36,7 @@ struct section {
 };
 
 #define SUMMARY_THREADS 16
+#define SUMMARY_MARKS   4
 
 /* What the live blocks of one stack and one verdict say that its site does not. */
 struct block_summary {
@@ -54,6 +55,11 @@ struct block_summary {
         uint32_t thread;
         uint64_t blocks;
     } thread[SUMMARY_THREADS];
+    uint64_t more_marks; /* blocks made since marks that found no entry */
+    struct {
+        uint32_t mark; /* index plus one, 0: not used: blocks made since then, and before the next one */
+        uint32_t blocks;
+    } marked[SUMMARY_MARKS];
 };
 
 struct dump {

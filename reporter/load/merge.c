@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "reporter/load/jit.h"
+#include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 
@@ -177,16 +178,6 @@ void merged_add_thread(struct merged_site *site, const struct dump *dump, uint32
     add_to(&site->threads[i].blocks, blocks);
 }
 
-void merged_count_part(struct merged_site *site, size_t part, uint64_t blocks, uint64_t bytes) {
-    if (!site->parts || site->by_part[site->parts - 1].part != part) {
-        site->by_part =
-            memory_more(site->by_part, &site->part_capacity, site->parts + (size_t)1, sizeof *site->by_part);
-        site->by_part[site->parts++] = (struct site_part){(uint32_t)part, 0, 0};
-    }
-    add_to(&site->by_part[site->parts - 1].blocks, blocks);
-    add_to(&site->by_part[site->parts - 1].bytes, bytes);
-}
-
 static void add_threads(struct merged_site *site, const struct dump *dump, const struct block_summary *summary) {
     if (!summary) return;
     sizes_join(&site->sizes, &summary->sizes);
@@ -195,6 +186,9 @@ static void add_threads(struct merged_site *site, const struct dump *dump, const
     for (uint32_t i = 0; i < summary->threads; i++)
         merged_add_thread(site, dump, summary->thread[i].thread, summary->thread[i].blocks);
     add_to(&site->more_thread_blocks, summary->more_threads);
+    for (uint32_t i = 0; i < SUMMARY_MARKS && summary->marked[i].mark; i++)
+        marks_count(site, dump, summary->marked[i].mark, summary->marked[i].blocks);
+    marks_count(site, dump, 0, summary->more_marks);
 }
 
 /* Where the blocks were lost, nothing is known of what they stood for. */
@@ -484,6 +478,7 @@ void merged_free(struct merged *merged) {
         free(merged->sites[i]->frames);
         free(merged->sites[i]->threads);
         free(merged->sites[i]->by_part);
+        free(merged->sites[i]->marks);
         for (size_t j = 0; j < merged->sites[i]->growth_count; j++) free(merged->sites[i]->growths[j].frames);
         free(merged->sites[i]->growths);
         merged_free_records(merged->sites[i]);

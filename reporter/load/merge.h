@@ -35,6 +35,12 @@ struct site_thread {
     uint64_t blocks;
 };
 
+/* A mark, or several of one name: blocks made after it, and before the next one. */
+struct site_mark {
+    struct text name; /* a dump's */
+    uint64_t blocks;
+};
+
 /* What one dump has of a site. */
 struct site_part {
     uint32_t part; /* index into parts */
@@ -88,6 +94,9 @@ struct merged_site {
     struct site_thread *threads;     /* those that are known; who made most comes first */
     size_t thread_count, thread_capacity;
     uint64_t more_thread_blocks;
+    struct site_mark *marks; /* after which its blocks were made, those that are known */
+    size_t mark_count, mark_capacity;
+    uint64_t more_mark_blocks;     /* after others */
     struct merged_growth *growths; /* most bytes first */
     size_t growth_count, growth_capacity;
     struct merged_record *records; /* of one of its blocks, the one that was accessed last; the newest comes first */
@@ -180,7 +189,7 @@ void merged_add_pools(struct merged *merged, size_t part, struct translation *kn
 /* A maker of blocks of the site, which has room for one more. */
 void merged_add_thread(struct merged_site *site, const struct dump *dump, uint32_t thread, uint64_t blocks);
 /* So many blocks of that part, which is not before the last one that was counted. */
-void merged_count_part(struct merged_site *site, size_t part, uint64_t blocks, uint64_t bytes);
+void merged_count_part(struct merged_site *site, size_t part, uint64_t blocks, uint64_t bytes);    /* parts.c */
 void merged_add_totals(struct merged *merged, const struct dump *dump, struct translation *known); /* totals.c */
 void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known);
 void merged_add_records(struct merged *merged, const struct dump *dump, struct translation *known); /* records.c */

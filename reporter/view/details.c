@@ -200,6 +200,7 @@ static void print_site(const struct view *view, const struct merged_site *site) 
                   a_block);
     print_amount(view, site);
     print_inside(view, site);
+    growth_made_after(view, site);
     if (view->merged->counted > 1)
         (void)fprintf(view->out, "    In %u of %zu processes\n", site->parts, view->merged->counted);
     view_records(view, site);

@@ -18,15 +18,20 @@ static bool is_wanted(const struct merged_site *site, bool all) {
     return all && (site->blocks > 0 || site->ever.peak_bytes > 0);
 }
 
-/* Names of all frames that will be asked for, at once. */
+/* Names of most frames that will be asked for, at once: what names a site is rarely further out. */
+#define LOOKED_UP 4
+static uint32_t looked_up(const struct merged_site *site) {
+    return site->frame_count < LOOKED_UP ? site->frame_count : LOOKED_UP;
+}
+
 static void look_up(const struct merged *merged, struct symbols *symbols, bool all) {
     struct merged_frame *frames = NULL;
     size_t count = 0, capacity = 0;
     for (size_t i = 0; i < merged->site_count; i++) {
         const struct merged_site *site = merged->sites[i];
         if (!is_wanted(site, all)) continue;
-        frames = memory_more(frames, &capacity, count + site->frame_count, sizeof *frames);
-        for (uint32_t j = 0; j < site->frame_count; j++) frames[count++] = site->frames[j];
+        frames = memory_more(frames, &capacity, count + LOOKED_UP, sizeof *frames);
+        for (uint32_t j = 0; j < looked_up(site); j++) frames[count++] = site->frames[j];
     }
     symbols_prefetch(symbols, frames, count);
     free(frames);

@@ -137,18 +137,6 @@ static bool has_canary(const struct merged *merged) {
     return merged->sampled; /* it may not have been drawn: the exact sum over all blocks tells */
 }
 
-/* What the baseline bears is shown no more. */
-static void hide_borne(const struct findings *findings, struct merged *merged) {
-    for (size_t i = 0; i < findings->count; i++) {
-        const struct finding *finding = findings->list[i];
-        bool borne = finding->verdict != DUMP_IN_USE && finding->blocks <= finding->borne_blocks &&
-                     finding->bytes <= finding->borne_bytes;
-        for (size_t j = 0; borne && j < finding->site_count; j++) finding->sites[j]->suppressed = true;
-    }
-    merged_sum(merged);
-    merged_sort(merged, BY_BYTES);
-}
-
 static void judge_findings(struct settings *settings, const struct view *view, struct merged *merged,
                            struct outcome *outcome, struct findings *findings) {
     struct baseline *baseline = &settings->baseline;
@@ -157,7 +145,7 @@ static void judge_findings(struct settings *settings, const struct view *view, s
     char *why = baseline->path ? baseline_bear(baseline, findings, merged, policy) : NULL;
     if (why) gate_add(&outcome->gate, GATE_INCONCLUSIVE, why);
     gate_judge(&outcome->gate, merged, &settings->rules, view->suppressions, findings);
-    if (baseline->path) hide_borne(findings, merged);
+    if (baseline->path) findings_hide_borne(findings, merged);
 }
 
 /* The policy to report lets leaks pass, and nothing that could not be seen. */

@@ -41,6 +41,8 @@ struct findings {
 
 /* Of built dumps, to which suppressions were applied. `all`: also what is neither leaked nor may be. */
 void findings_take(struct findings *findings, struct merged *merged, struct symbols *symbols, bool all);
+/* Sites of which the baseline bears all count as suppressed from here on, and are shown no more. */
+void findings_hide_borne(const struct findings *findings, struct merged *merged);
 void findings_forget_sites(struct findings *findings); /* before the merged dumps go */
 void findings_free(struct findings *findings);
 

@@ -106,6 +106,17 @@ void findings_take(struct findings *findings, struct merged *merged, struct symb
     if (findings->count) qsort(findings->list, findings->count, sizeof(void *), compare);
 }
 
+void findings_hide_borne(const struct findings *findings, struct merged *merged) {
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *finding = findings->list[i];
+        bool borne = finding->verdict != DUMP_IN_USE && finding->blocks <= finding->borne_blocks &&
+                     finding->bytes <= finding->borne_bytes;
+        for (size_t j = 0; borne && j < finding->site_count; j++) finding->sites[j]->suppressed = true;
+    }
+    merged_sum(merged);
+    merged_sort(merged, BY_BYTES);
+}
+
 void findings_forget_sites(struct findings *findings) {
     for (size_t i = 0; i < findings->count; i++) findings->list[i]->site_count = 0;
 }
@@ -137,15 +148,4 @@ uint64_t finding_blocks(const struct finding *finding) {
 
 uint64_t finding_bytes(const struct finding *finding) {
     return least(&finding->byte_samples, finding->bytes);
-}
-
-void findings_hide_borne(const struct findings *findings, struct merged *merged) {
-    for (size_t i = 0; i < findings->count; i++) {
-        const struct finding *finding = findings->list[i];
-        bool borne = finding->verdict != DUMP_IN_USE && finding->blocks <= finding->borne_blocks &&
-                     finding->bytes <= finding->borne_bytes;
-        for (size_t j = 0; borne && j < finding->site_count; j++) finding->sites[j]->suppressed = true;
-    }
-    merged_sum(merged);
-    merged_sort(merged, BY_BYTES);
 }

@@ -41,14 +41,13 @@ struct findings {
 
 /* Of built dumps, to which suppressions were applied. `all`: also what is neither leaked nor may be. */
 void findings_take(struct findings *findings, struct merged *merged, struct symbols *symbols, bool all);
+/* Sites of which the baseline bears all count as suppressed from here on, and are shown no more. */
+void findings_hide_borne(const struct findings *findings, struct merged *merged);
 void findings_forget_sites(struct findings *findings); /* before the merged dumps go */
 void findings_free(struct findings *findings);
 
 /* So much it is at least, where blocks were drawn; else so much it is. */
 uint64_t finding_blocks(const struct finding *finding);
 uint64_t finding_bytes(const struct finding *finding);
-
-/* What the baseline bears is shown no more. */
-void findings_hide_borne(const struct findings *findings, struct merged *merged);
 
 #endif

@@ -421,25 +421,6 @@ void merged_sort(struct merged *merged, enum merged_order order) {
     for (size_t i = 0; i < merged->site_count; i++) merged->sites[i]->id = i + 1;
 }
 
-bool merged_all_judged(const struct merged *merged) {
-    for (size_t i = 0; i < merged->part_count; i++)
-        if (!merged->parts[i].older && !dump_is_judged(merged->parts[i].dump)) return false;
-    return true;
-}
-
-bool merged_stat(const struct merged *merged, uint32_t id, uint64_t *sum, uint64_t *highest) {
-    bool known = true;
-    *sum = *highest = 0;
-    for (size_t i = 0; i < merged->part_count; i++) {
-        uint64_t value = 0;
-        if (merged->parts[i].older) continue;
-        known = dump_stat(merged->parts[i].dump, id, &value) && known;
-        add_to(sum, value);
-        if (value > *highest) *highest = value;
-    }
-    return known && merged->counted;
-}
-
 void merged_free(struct merged *merged) {
     jit_forget(merged);
     HASH_CLEAR(hh, merged->site_table);

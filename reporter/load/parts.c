@@ -1,4 +1,4 @@
-/* What each of several dumps has of a site. */
+/* What each of several dumps has: of a site, and in its counters. */
 #include "reporter/load/memory.h"
 #include "reporter/load/merge.h"
 
@@ -18,4 +18,23 @@ void merged_count_part(struct merged_site *site, size_t part, uint64_t blocks, u
     }
     add_to(&site->by_part[site->parts - 1].blocks, blocks);
     add_to(&site->by_part[site->parts - 1].bytes, bytes);
+}
+
+bool merged_all_judged(const struct merged *merged) {
+    for (size_t i = 0; i < merged->part_count; i++)
+        if (!merged->parts[i].older && !dump_is_judged(merged->parts[i].dump)) return false;
+    return true;
+}
+
+bool merged_stat(const struct merged *merged, uint32_t id, uint64_t *sum, uint64_t *highest) {
+    bool known = true;
+    *sum = *highest = 0;
+    for (size_t i = 0; i < merged->part_count; i++) {
+        uint64_t value = 0;
+        if (merged->parts[i].older) continue;
+        known = dump_stat(merged->parts[i].dump, id, &value) && known;
+        add_to(sum, value);
+        if (value > *highest) *highest = value;
+    }
+    return known && merged->counted;
 }

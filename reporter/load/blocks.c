@@ -19,6 +19,7 @@ static struct block_summary *summary_for(struct dump *dump, uint32_t stack, enum
     dump->summaries =
         memory_more(dump->summaries, &dump->summary_capacity, dump->summary_count + 1, sizeof *dump->summaries);
     struct block_summary *fresh = &dump->summaries[dump->summary_count++];
+    fresh->detail = memory_get(1, sizeof *fresh->detail);
     fresh->stack = stack;
     fresh->verdict = verdict;
     fresh->oldest = UINT64_MAX;
@@ -29,16 +30,16 @@ static struct block_summary *summary_for(struct dump *dump, uint32_t stack, enum
 
 static void count_thread(struct block_summary *summary, uint32_t thread) {
     for (uint32_t i = 0; i < summary->threads; i++)
-        if (summary->thread[i].thread == thread) {
-            summary->thread[i].blocks++;
+        if (summary->detail->thread[i].thread == thread) {
+            summary->detail->thread[i].blocks++;
             return;
         }
     if (summary->threads == SUMMARY_THREADS) {
         summary->more_threads++;
         return;
     }
-    summary->thread[summary->threads].thread = thread;
-    summary->thread[summary->threads++].blocks = 1;
+    summary->detail->thread[summary->threads].thread = thread;
+    summary->detail->thread[summary->threads++].blocks = 1;
 }
 
 static uint64_t sought_address;
@@ -76,12 +77,12 @@ static void add_block(struct dump *dump, const struct dump_block *block) {
     samples_add(&summary->block_samples, &dump->drawing, size, 1, weight);
     samples_add(&summary->byte_samples, &dump->drawing, size, size, weight);
     if (block->time >= later_from) samples_add(&summary->later_samples, &dump->drawing, size, size, weight);
-    ages_add(&summary->ages, &dump->time, block->time, size, weight);
+    ages_add(&summary->detail->ages, &dump->time, block->time, size, weight);
     summary->blocks++;
     if (__builtin_add_overflow(summary->bytes, block->size, &summary->bytes)) summary->bytes = UINT64_MAX;
     if (block->time < summary->oldest) summary->oldest = block->time;
     if (block->time > summary->newest) summary->newest = block->time;
-    sizes_add(&summary->sizes, block->size);
+    sizes_add(&summary->detail->sizes, block->size);
     count_thread(summary, block->thread);
 }
 
@@ -175,6 +176,7 @@ void dump_blocks(struct dump *dump) {
     if (whole)
         dump_problem(dump, "at byte %llu (section blocks): damaged (its checksum does not match)",
                      (unsigned long long)section->position);
+    for (size_t i = 0; i < dump->summary_count; i++) dump_forget_detail(&dump->summaries[i]);
     free(dump->sought);
     free(dump->summary_of);
     dump->sought = NULL;

@@ -31,7 +31,7 @@ SHIM_CFLAGS  := $(COMMON) -fPIC -fno-plt -fsemantic-interposition -fvisibility=h
 SHIM_LDFLAGS := -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs -Wl,--hash-style=gnu -Wl,-soname,libweir.so \
                 -Wl,--version-script=shim/entry/exports.map
 REPORTER_CFLAGS := $(COMMON) $(REPORTER_EXTRA)
-REPORTER_LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -lm
+REPORTER_LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -ljansson -lm
 
 SHIM_SRC     := $(sort $(wildcard shim/*/*.c))
 REPORTER_SRC := $(sort $(wildcard reporter/*.c reporter/*/*.c))
@@ -41,6 +41,7 @@ REPORTER_OBJ := $(REPORTER_SRC:%.c=$(BUILD)/obj/%.o)
 # The manual, where there is something to convert it with; doc/ can be read as it is.
 ifneq ($(shell command -v go-md2man 2>/dev/null),)
 MAN := $(patsubst doc/%.md,$(BUILD)/man/man1/%,$(wildcard doc/*.1.md)) \
+       $(patsubst doc/%.md,$(BUILD)/man/man5/%,$(wildcard doc/*.5.md)) \
        $(patsubst doc/%.md,$(BUILD)/man/man7/%,$(wildcard doc/*.7.md))
 endif
 
@@ -65,6 +66,10 @@ $(BUILD)/obj/reporter/%.o: reporter/%.c $(BUILD)/flags
 PAGE = sed -E -e '1s/$$/ "" "weir $(VERSION)" "weir"/' -e 's/\[([a-z-]+)(\([0-9]\))\]\([^)]*\)/**\1**\2/g' $< | go-md2man >$@.new && mv $@.new $@
 
 $(BUILD)/man/man1/%: doc/%.md
+	@mkdir -p $(@D)
+	$(PAGE)
+
+$(BUILD)/man/man5/%: doc/%.md
 	@mkdir -p $(@D)
 	$(PAGE)
 

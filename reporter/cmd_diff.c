@@ -179,15 +179,15 @@ static void print_json(const struct diff *diff, const struct merged *now) {
         if (d->least == 0 || d->gone) continue; /* frames of the old report have other numbers */
         char *place = NULL, *name = frames_site(&view, d->site, VIEW_ALL, &place);
         json_open(&json, NULL, '{');
-        json_string(&json, "name", name);
-        json_string(&json, "place", place);
+        json_word(&json, "name", name);
+        json_word(&json, "place", place);
         put_change(&json, "bytes", d->bytes);
         put_change(&json, "at_least", d->least);
         put_change(&json, "at_most", d->bytes > 0 ? d->range.high : d->range.low);
         if (diff->apart)
             put_change(&json, "bytes_a_minute", d->bytes / ((double)diff->apart / 60e9));
         else
-            json_string(&json, "bytes_a_minute", NULL);
+            json_word(&json, "bytes_a_minute", NULL);
         put_change(&json, "blocks", d->blocks);
         growth_ages_json(&json, &d->ages);
         json_number(&json, "bytes_now", size_of(d->bytes_now.seen + d->bytes_now.unseen));

@@ -1,22 +1,20 @@
 /* weir gate: the verdict for CI, over dumps that are there or of a program that it runs. Before a program a canary is
  * run, under the same options: a leak that must be found. */
-#include <errno.h>
 #include <getopt.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "reporter/arguments.h"
 #include "reporter/commands.h"
+#include "reporter/forms/forms.h"
 #include "reporter/forms/place.h"
 #include "reporter/gate.h"
+#include "reporter/gate/repeat.h"
+#include "reporter/gate/settings.h"
+#include "reporter/gate/start.h"
+#include "reporter/gate/tell.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/signals.h"
 #include "reporter/report.h"
@@ -28,8 +26,7 @@
 
 #define ROWS      10
 #define DETAILS   3
-#define CANARY    4242u /* bytes */
-#define WAIT      10u   /* seconds */
+#define WAIT      10u /* seconds */
 #define WAIT_MOST 86400u
 
 static const char help[] = "weir gate [options] -- PROGRAM ARGS: runs it under weir, and judges.\n"
@@ -37,8 +34,18 @@ static const char help[] = "weir gate [options] -- PROGRAM ARGS: runs it under w
                            "\n"
                            "  --max-leaked SIZE      of all processes together (default 0)\n"
                            "  --max-possible SIZE    the same of what is maybe leaked (default: any)\n"
+                           "  --max-new-sites N      that the baseline does not have (default: any)\n"
                            "  --max-live SIZE        live at the end of any one process (default: any)\n"
                            "  --max-peak SIZE        charged at the peak of any one (default: any)\n"
+                           "  --max-growth SIZE      in use, more with each of several runs (default: any)\n"
+                           "  --rules FILE           limits by site and program (or \"weir.rules\")\n"
+                           "  --policy POLICY        report: nothing fails; new: what the baseline does not\n"
+                           "                         have; strict: also what it has without a reason\n"
+                           "  --baseline FILE        what is known to leak, and borne\n"
+                           "  --update-baseline      makes it, or takes out what is gone\n"
+                           "  --accept SITE          adds it, with --reason TEXT and perhaps --expires DATE\n"
+                           "  --repeat N             runs; what leaks in some of them only is flaky\n"
+                           "  --warm-up N            runs before, that do not count\n"
                            "  --require-processes N  so many must have been seen to their end\n"
                            "  --suppressions FILE    leaks that are known, by LeakSanitizer's or Valgrind's\n"
                            "                         list; it may be given several times\n"
@@ -58,11 +65,7 @@ static const char help[] = "weir gate [options] -- PROGRAM ARGS: runs it under w
 
 enum { GATE_EXIT_FAILED = 1, GATE_EXIT_INCONCLUSIVE = 3 };
 enum {
-    OPTION_LEAKED = 256,
-    OPTION_POSSIBLE,
-    OPTION_LIVE,
-    OPTION_PEAK,
-    OPTION_PROCESSES,
+    OPTION_PROCESSES = 256,
     OPTION_SUPPRESSIONS,
     OPTION_SKIP,
     OPTION_WAIT,
@@ -71,11 +74,12 @@ enum {
     OPTION_JUNIT,
     OPTION_RUN
 };
-#define MAX_OPTIONS 48
+#define MAX_OPTIONS 96
+
+static FILE *out; /* standard output, or standard error where a form goes there */
 
 struct parsed {
-    struct gate_rules rules;
-    struct suppressions suppressions;
+    struct settings settings;
     size_t rows, details, wait;
     bool runs, rows_given;
     struct form_list forms;
@@ -89,7 +93,10 @@ struct outcome {
     struct gate gate;
     char *worst; /* the first leaked site: its frames in the user's own code; NULL: there is none */
     bool canary;
-    int own; /* status of the program, where it failed by itself */
+    int own;       /* status of the program, where it failed by itself */
+    bool reported; /* it failed, and the policy is to report that */
+    bool flaky;    /* of several runs some passed and some failed */
+    char *runs;    /* of several runs, which failed; NULL: none, or there is one */
 };
 
 static char *worst_of(const struct view *view) {
@@ -108,11 +115,6 @@ static void write_forms(const struct view *view, const struct parsed *parsed, st
         gate_add(gate, GATE_INCONCLUSIVE, memory_format("not all that was asked for could be written"));
 }
 
-/* Where a form goes to standard output nothing else does. */
-static FILE *log_of(const struct parsed *parsed) {
-    return forms_has_stdout(&parsed->forms) ? stderr : stdout;
-}
-
 /* Only what is, or may be, leaked, and not suppressed. */
 static void show(const struct view *view, struct merged *merged, struct outcome *outcome) {
     merged->live_sites = merged->leaked_sites + merged->possible_sites;
@@ -126,235 +128,276 @@ static void show(const struct view *view, struct merged *merged, struct outcome 
 static bool has_canary(const struct merged *merged) {
     for (size_t i = 0; i < merged->site_count; i++) {
         const struct merged_site *site = merged->sites[i];
-        if (site->verdict == DUMP_LEAKED && site->sizes.count && site->sizes.smallest == CANARY) return true;
+        if (site->verdict == DUMP_LEAKED && site->sizes.count && site->sizes.smallest == START_CANARY) return true;
     }
     return merged->sampled; /* it may not have been drawn: the exact sum over all blocks tells */
 }
 
-static void judge(char **paths, size_t count, struct parsed *parsed, bool quiet, struct outcome *outcome) {
+static void judge_findings(struct settings *settings, const struct view *view, struct merged *merged,
+                           struct outcome *outcome, struct findings *findings) {
+    struct baseline *baseline = &settings->baseline;
+    enum policy policy = settings_policy(settings);
+    findings_take(findings, merged, view->symbols, settings_need_all(settings));
+    char *why = baseline->path ? baseline_bear(baseline, findings, merged, policy) : NULL;
+    if (why) gate_add(&outcome->gate, GATE_INCONCLUSIVE, why);
+    gate_judge(&outcome->gate, merged, &settings->rules, view->suppressions, findings);
+    if (baseline->path) findings_hide_borne(findings, merged);
+}
+
+/* The policy to report lets leaks pass, and nothing that could not be seen. */
+static void apply_policy(const struct settings *settings, struct outcome *outcome) {
+    struct gate *gate = &outcome->gate;
+    if (gate->result != GATE_FAILED || settings_policy(settings) != POLICY_REPORT) return;
+    outcome->reported = true;
+    gate->result = gate->doubts ? GATE_INCONCLUSIVE : GATE_PASSED;
+}
+
+/* `findings`: the caller's, who frees them. */
+static void judge(char **paths, size_t count, struct parsed *parsed, bool quiet, struct outcome *outcome,
+                  struct findings *findings) {
     struct merged merged = {0};
     struct symbol_options options = {.sysroot = ""};
     struct report_request request = {.paths = paths, .path_count = count};
+    struct settings *settings = &parsed->settings;
     (void)report_load(&merged, &request);
     merged_build(&merged);
-    struct view view = {.out = log_of(parsed),
+    struct view view = {.out = out,
                         .merged = &merged,
                         .symbols = symbols_new(&merged, &options),
                         .options = {.rows = parsed->rows,
                                     .details = parsed->details,
-                                    .colour = terminal_has_colour(log_of(parsed)),
-                                    .links = terminal_has_links(log_of(parsed))},
-                        .suppressions = &parsed->suppressions};
-    report_add_programs(&parsed->suppressions, &merged);
-    suppress_apply(&parsed->suppressions, &merged, view.symbols);
+                                    .colour = terminal_has_colour(out),
+                                    .links = terminal_has_links(out)},
+                        .suppressions = &settings->suppressions};
+    suppress_forget_programs(&settings->suppressions);
+    report_add_programs(&settings->suppressions, &merged);
+    suppress_apply(&settings->suppressions, &merged, view.symbols);
     merged_sort(&merged, BY_BYTES);
-    gate_judge(&outcome->gate, &merged, &parsed->rules, &parsed->suppressions);
-    outcome->canary = has_canary(&merged) && outcome->gate.leaked_bytes >= CANARY;
+    if (settings_need_findings(settings))
+        judge_findings(settings, &view, &merged, outcome, findings);
+    else
+        gate_judge(&outcome->gate, &merged, &settings->rules, &settings->suppressions, NULL);
+    outcome->canary = has_canary(&merged) && outcome->gate.leaked_bytes >= START_CANARY;
+    apply_policy(settings, outcome);
     if (!quiet) write_forms(&view, parsed, &outcome->gate);
     if (!quiet) show(&view, &merged, outcome);
+    if (!quiet && settings->baseline.path) tell_findings(&settings->baseline, findings, settings_policy(settings), out);
+    findings_forget_sites(findings);
     symbols_free(view.symbols);
     merged_free(&merged);
 }
 
-static int say(struct outcome *outcome, FILE *out) {
+/* A verdict that could not be had changes no baseline, nor does a program that failed: it may have done less. */
+static void update(struct parsed *parsed, struct outcome *outcome) {
+    struct baseline *baseline = &parsed->settings.baseline;
+    if (!baseline->path) return;
+    if (!baseline->updates) {
+        if (!outcome->gate.doubts && !outcome->own) tell_gone(baseline, out);
+        return;
+    }
+    if (outcome->gate.doubts || outcome->own) {
+        view_message("gate: %s stays as it is: %s", baseline->path,
+                     outcome->own ? "the program failed" : "not all could be seen");
+        return;
+    }
+    for (size_t i = 0; i < baseline->acceptance->count; i++)
+        if (!baseline->acceptance->used[i]) {
+            gate_add(&outcome->gate, GATE_INCONCLUSIVE,
+                     memory_format("--accept: nothing that leaks is %s; %s stays as it is",
+                                   baseline->acceptance->sites[i], baseline->path));
+            return;
+        }
+    char *problem = baseline_update(baseline);
+    if (problem) gate_add(&outcome->gate, GATE_INCONCLUSIVE, problem);
+    if (!problem) tell_updated(baseline, out);
+}
+
+static void say_borne(const char *word, uint64_t blocks, uint64_t bytes) {
+    if (blocks)
+        (void)fprintf(out, "%s %s in %s %s, ", word, units_bytes(bytes), units_count(blocks),
+                      blocks == 1 ? "block" : "blocks");
+}
+
+static void say_passed(const struct outcome *outcome) {
+    const struct gate *gate = &outcome->gate;
+    (void)fprintf(out, "%zu %s, leaked %s, ", gate->processes, gate->processes == 1 ? "process" : "processes",
+                  gate->leaked_bytes ? units_bytes(gate->leaked_bytes) : "nothing");
+    say_borne("suppressed", gate->suppressed_blocks, gate->suppressed_bytes);
+    say_borne("in the baseline", gate->borne_blocks, gate->borne_bytes);
+    (void)fprintf(out, "%s %s in use (%s)", units_count(gate->in_use_blocks),
+                  gate->in_use_blocks == 1 ? "block" : "blocks", units_bytes(gate->in_use_bytes));
+    if (outcome->own) (void)fprintf(out, "; but the program ended with status %d", outcome->own);
+    (void)fprintf(out, "\n");
+}
+
+static int say(struct outcome *outcome) {
     static const int statuses[] = {EXIT_FINE, GATE_EXIT_FAILED, GATE_EXIT_INCONCLUSIVE};
     static const char *const loud[] = {"passed", "FAILED", "INCONCLUSIVE"};
     struct gate *gate = &outcome->gate;
-    for (size_t i = 1; i < gate->reason_count; i++) {
+    for (size_t i = outcome->runs ? 0 : 1; i < gate->reason_count; i++) {
         char *reason = escape_string(gate->reasons[i]);
         (void)fprintf(out, "weir gate: %s\n", reason);
         free(reason);
     }
-    (void)fprintf(out, "weir gate: %s: ", loud[gate->result]);
-    if (gate->reason_count) {
+    (void)fprintf(out, "weir gate: %s: ", outcome->flaky ? "FLAKY" : loud[gate->result]);
+    if (outcome->runs) {
+        (void)fprintf(out, "%s\n", outcome->runs);
+    } else if (gate->reason_count) {
         char *reason = escape_string(gate->reasons[0]);
-        (void)fprintf(out, "%s%s%s\n", reason, outcome->worst ? "; first: " : "", outcome->worst ? outcome->worst : "");
+        (void)fprintf(out, "%s%s%s%s\n", outcome->reported ? "(policy report) " : "", reason,
+                      outcome->worst ? "; first: " : "", outcome->worst ? outcome->worst : "");
         free(reason);
     } else {
-        (void)fprintf(out, "%zu %s, leaked %s, ", gate->processes, gate->processes == 1 ? "process" : "processes",
-                      gate->leaked_bytes ? units_bytes(gate->leaked_bytes) : "nothing");
-        if (gate->suppressed_blocks)
-            (void)fprintf(out, "suppressed %s in %s %s, ", units_bytes(gate->suppressed_bytes),
-                          units_count(gate->suppressed_blocks), gate->suppressed_blocks == 1 ? "block" : "blocks");
-        (void)fprintf(out, "%s %s in use (%s)", units_count(gate->in_use_blocks),
-                      gate->in_use_blocks == 1 ? "block" : "blocks", units_bytes(gate->in_use_bytes));
-        if (outcome->own) (void)fprintf(out, "; but the program ended with status %d", outcome->own);
-        (void)fprintf(out, "\n");
+        say_passed(outcome);
     }
     int status = statuses[gate->result];
     free(outcome->worst);
+    free(outcome->runs);
     gate_free(gate);
     return fflush(out) == 0 ? status : GATE_EXIT_INCONCLUSIVE;
 }
 
 /* --- running --- */
 
-/* How it ended, as waitpid has it. */
-static int run_and_wait(char **line) {
-    int status = EXIT_FAILED << 8;
-    (void)fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)execv(line[0], line);
-        _exit(EXIT_FAILED);
-    }
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return status;
-}
-
-/* This program again, as `weir run`, so that all that it does holds here. */
-static int run_under_weir(char *folder, char **arguments, size_t count) {
-    char *self = run_self();
-    char **line = memory_get(count + 6, sizeof *line);
-    char run[] = "run", quiet[] = "--quiet", end[] = "--";
-    char *output = memory_format("--output=%s/%%e.%%p.%%n.dump", folder);
-    size_t n = 0;
-    line[n++] = self;
-    line[n++] = run;
-    line[n++] = quiet;
-    line[n++] = output;
-    line[n++] = end;
-    for (size_t i = 0; i < count; i++) line[n++] = arguments[i];
-    int status = run_and_wait(line);
-    free(output);
-    free(line);
-    free(self);
-    return status;
-}
-
-static char *make_folder(const char *what) {
-    char *here = realpath(".", NULL);
-    char *folder = memory_format("%s/weir.%s.%d.d", here ? here : "/tmp", what, (int)getpid());
-    free(here);
-    if (mkdir(folder, 0700) == 0) return folder;
-    view_message("%s: cannot be made: %s", folder, strerror(errno));
-    free(folder);
-    return NULL;
-}
-
-static void remove_folder(char *folder) {
-    char *line[] = {(char[]){"/bin/rm"}, (char[]){"-rf"}, (char[]){"--"}, folder, NULL};
-    (void)run_and_wait(line);
-    free(folder);
-}
-
 /* A leak of known size, in a program that runs as the other one will. NULL: it was found; else why not. */
 static char *why_blind(const struct parsed *parsed) {
-    char *folder = make_folder("canary");
+    char *folder = start_folder("canary");
     struct outcome outcome = {0};
-    struct parsed any = {.rules = {.max_possible = GATE_NO_LIMIT, .max_live = GATE_NO_LIMIT, .max_peak = GATE_NO_LIMIT},
-                         .rows = parsed->rows};
+    struct findings findings = {0};
+    struct parsed any = {.rows = parsed->rows};
     if (!folder) return memory_format("there is no room for dumps");
     char *self = run_self(), word[] = "gate-canary", *line[] = {self, word};
-    (void)run_under_weir(folder, line, 2);
+    (void)start_under_weir(folder, line, 2);
     free(self);
-    judge(&folder, 1, &any, true, &outcome);
+    settings_start(&any.settings);
+    judge(&folder, 1, &any, true, &outcome, &findings);
+    settings_free(&any.settings);
+    findings_free(&findings);
     bool found = outcome.gate.result == GATE_FAILED && outcome.canary;
     char *why =
         found ? NULL
               : memory_format("a leak that was planted to try was not found%s%s", outcome.gate.reason_count ? ": " : "",
                               outcome.gate.reason_count ? outcome.gate.reasons[0] : "");
     gate_free(&outcome.gate);
-    remove_folder(folder);
+    start_remove(folder);
     return why;
 }
 
-int cmd_gate_canary(int count, char **arguments) {
-    (void)count, (void)arguments;
-    char *volatile lost = malloc(CANARY);
-    if (lost) lost[0] = 1;
-    lost = NULL;
-    /* What the call has left in registers and on the stack. NOLINTNEXTLINE(clang-analyzer-unix.Malloc): a leak it is */
-    char room[4096];
-    memset(room, 0, sizeof room);
-    __asm__ volatile("" ::"r"(room)
-                     : "memory", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
-                       "r14", "r15");
-    return EXIT_FINE;
+static void take_status(const struct parsed *parsed, int status, struct outcome *run, struct outcome *all) {
+    const char *program = parsed->arguments[0];
+    if (WIFSIGNALED(status))
+        gate_add(&run->gate, GATE_INCONCLUSIVE,
+                 memory_format("%s was killed by %s", program, signal_name(WTERMSIG(status))));
+    if (!WIFEXITED(status) || WEXITSTATUS(status) == 0) return;
+    view_message("gate: %s ended with status %d", program, WEXITSTATUS(status));
+    if (!all->own) all->own = WEXITSTATUS(status);
 }
 
-static bool pass_ms(unsigned *left, unsigned ms) {
-    if (*left < ms) return false;
-    struct timespec pause = {0, (long)ms * 1000000};
-    (void)nanosleep(&pause, NULL);
-    *left -= ms;
+/* A run's verdict becomes part of that over all. */
+static void join(const struct parsed *parsed, struct outcome *all, struct outcome *run, size_t number) {
+    struct gate *to = &all->gate, *from = &run->gate;
+    gate_join(to, from, parsed->settings.repeat > 1 ? number : 0);
+    all->reported = all->reported || run->reported;
+    if (all->worst)
+        free(run->worst);
+    else
+        all->worst = run->worst;
+    gate_free(from);
+}
+
+/* One run, in a folder of its own below that of all of them where there are several. False: there is no room. */
+static bool run_once(struct parsed *parsed, const char *folder, size_t number, struct repeats *repeats,
+                     struct outcome *all) {
+    bool several = parsed->settings.repeat > 1, failed_before = all->gate.failures > 0;
+    char *own = several ? start_subfolder(folder, number) : memory_text(folder, strlen(folder));
+    struct outcome run = {0};
+    struct findings findings = {0};
+    if (!own) return false;
+    int status = start_under_weir(own, parsed->arguments, parsed->count);
+    start_wait(&run.gate, parsed->wait);
+    take_status(parsed, status, &run, all);
+    judge(&own, 1, parsed, failed_before, &run, &findings);
+    if (several) repeats_add(repeats, &run.gate, &findings, &parsed->settings.rules);
+    bool goes = several && run.gate.result == GATE_PASSED;
+    join(parsed, all, &run, number);
+    findings_free(&findings);
+    if (goes)
+        start_remove(own);
+    else
+        free(own);
     return true;
 }
 
-/* What the program left running when it ended has become this one's child. */
-static void wait_for_orphans(struct gate *gate, size_t seconds) {
-    unsigned left = (unsigned)seconds * 1000;
-    for (;;) {
-        int status = 0;
-        pid_t pid = waitpid(-1, &status, WNOHANG);
-        if (pid > 0 && WIFSIGNALED(status))
-            gate_add(gate, GATE_INCONCLUSIVE,
-                     memory_format("process %d of it was killed by %s", (int)pid, signal_name(WTERMSIG(status))));
-        if (pid < 0 && errno != EINTR) return;
-        if (pid == 0 && !pass_ms(&left, 10)) break;
+static void warm_up(struct parsed *parsed, const char *folder, struct gate *gate) {
+    for (size_t i = 0; i < parsed->settings.warm_up; i++) {
+        struct gate ignored = {0};
+        char *own = start_subfolder(folder, 0);
+        if (!own) continue; /* there is no room for the others either */
+        (void)start_under_weir(own, parsed->arguments, parsed->count);
+        start_wait(&ignored, parsed->wait);
+        gate_free(&ignored);
+        start_remove(own);
     }
-    gate_add(gate, GATE_INCONCLUSIVE, memory_format("processes of it go on, %zu seconds after its end", seconds));
+    (void)gate;
+}
+
+static void run_all(struct parsed *parsed, const char *folder, struct outcome *all) {
+    struct settings *settings = &parsed->settings;
+    struct repeats repeats;
+    repeats_start(&repeats, settings->repeat, &settings->rules);
+    start_adopt();
+    warm_up(parsed, folder, &all->gate);
+    for (size_t i = 1; i <= settings->repeat; i++)
+        if (!run_once(parsed, folder, i, &repeats, all))
+            gate_add(&all->gate, GATE_INCONCLUSIVE, memory_format("there is no room for dumps"));
+    repeats_judge(&repeats, &all->gate, &settings->rules);
+    if (settings->repeat > 1) repeats_show(&repeats, out);
+    if (settings->repeat > 1 && !all->reported) all->runs = repeats_line(&repeats);
+    all->flaky = all->runs && repeats_are_flaky(&repeats);
+    repeats_free(&repeats);
 }
 
 static int gate_program(struct parsed *parsed) {
     struct outcome outcome = {0};
-    char *why = why_blind(parsed), *folder = why ? NULL : make_folder("gate");
+    char *why = why_blind(parsed), *folder = why ? NULL : start_folder("gate");
     if (!folder) {
         gate_add(&outcome.gate, GATE_INCONCLUSIVE, why ? why : memory_format("there is no room for dumps"));
-        return say(&outcome, log_of(parsed));
+        return say(&outcome);
     }
-    FILE *out = log_of(parsed);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    int status = run_under_weir(folder, parsed->arguments, parsed->count);
-    wait_for_orphans(&outcome.gate, parsed->wait);
-    bool own = WIFEXITED(status) && WEXITSTATUS(status) != 0;
-    if (WIFSIGNALED(status))
-        gate_add(&outcome.gate, GATE_INCONCLUSIVE,
-                 memory_format("%s was killed by %s", parsed->arguments[0], signal_name(WTERMSIG(status))));
-    judge(&folder, 1, parsed, false, &outcome);
-    outcome.own = own ? WEXITSTATUS(status) : 0;
-    if (own) view_message("gate: %s ended with status %d", parsed->arguments[0], WEXITSTATUS(status));
+    run_all(parsed, folder, &outcome);
+    update(parsed, &outcome);
     bool leaks = outcome.gate.result == GATE_FAILED, keep = outcome.gate.result != GATE_PASSED;
     if (keep) (void)fprintf(out, "\nweir gate: the dumps are in %s\n", folder);
-    int verdict = say(&outcome, out);
+    int own = outcome.own, verdict = say(&outcome);
     if (keep)
         free(folder);
     else
-        remove_folder(folder);
-    return own && !leaks ? WEXITSTATUS(status) : verdict;
+        start_remove(folder);
+    return own && !leaks ? own : verdict;
+}
+
+static int gate_dumps(struct parsed *parsed) {
+    struct outcome outcome = {0};
+    struct findings findings = {0};
+    judge(parsed->arguments, parsed->count, parsed, false, &outcome, &findings);
+    findings_free(&findings);
+    update(parsed, &outcome);
+    if (rules_limit(&parsed->settings.rules, RULE_GROWTH))
+        gate_add(&outcome.gate, GATE_INCONCLUSIVE,
+                 memory_format("max_growth is a matter of several runs (weir gate --repeat=N -- PROGRAM)"));
+    return say(&outcome);
 }
 
 /* --- options --- */
 
-static bool parse_size(const char *option, const char *value, uint64_t *out) {
-    struct run_size size;
-    if (strcmp(value, "0") == 0) {
-        *out = 0;
-        return true;
-    }
-    if (!run_size(value, &size) || size.percent) {
-        view_message("--%s=%s: not a size (try 4K)", option, value);
-        return false;
-    }
-    *out = size.number;
-    return true;
-}
-
 static bool take(struct parsed *parsed, int option, const char *value) {
+    if (option >= SETTINGS_FIRST) return settings_take(&parsed->settings, option, value);
     switch (option) {
-    case OPTION_LEAKED:
-        return parse_size("max-leaked", value, &parsed->rules.max_leaked);
-    case OPTION_POSSIBLE:
-        return parse_size("max-possible", value, &parsed->rules.max_possible);
-    case OPTION_LIVE:
-        return parse_size("max-live", value, &parsed->rules.max_live);
-    case OPTION_PEAK:
-        return parse_size("max-peak", value, &parsed->rules.max_peak);
     case OPTION_PROCESSES:
-        return argument_number("require-processes", value, 0, &parsed->rules.processes);
+        parsed->settings.rules.processes_by_flag = true;
+        return argument_number("require-processes", value, 0, &parsed->settings.rules.processes);
     case OPTION_SUPPRESSIONS:
-        return report_suppress(&parsed->suppressions, value);
+        return report_suppress(&parsed->settings.suppressions, value);
     case OPTION_SKIP:
         skipped_add(value);
         return true;
@@ -385,11 +428,7 @@ static bool is_ours(const char *flag) {
 }
 
 static void make_options(struct option *options) {
-    static const struct option own[] = {{"max-leaked", required_argument, NULL, OPTION_LEAKED},
-                                        {"max-possible", required_argument, NULL, OPTION_POSSIBLE},
-                                        {"max-live", required_argument, NULL, OPTION_LIVE},
-                                        {"max-peak", required_argument, NULL, OPTION_PEAK},
-                                        {"require-processes", required_argument, NULL, OPTION_PROCESSES},
+    static const struct option own[] = {{"require-processes", required_argument, NULL, OPTION_PROCESSES},
                                         {"suppressions", required_argument, NULL, OPTION_SUPPRESSIONS},
                                         {"skip", required_argument, NULL, OPTION_SKIP},
                                         {"wait", required_argument, NULL, OPTION_WAIT},
@@ -400,43 +439,54 @@ static void make_options(struct option *options) {
                                         {"help", no_argument, NULL, 'h'}};
     size_t n = 0;
     for (; n < sizeof own / sizeof *own; n++) options[n] = own[n];
+    for (size_t i = 0; i < SETTINGS_OPTIONS; i++) options[n++] = settings_options[i];
     for (size_t i = 0; i < run_option_count && n < MAX_OPTIONS - 1; i++)
         if (!is_ours(run_options[i].flag))
             options[n++] = (struct option){run_options[i].flag, required_argument, NULL, OPTION_RUN + (int)i};
     options[n] = (struct option){NULL, 0, NULL, 0};
 }
 
+/* False: that was said. */
+static bool parse(struct parsed *parsed, int count, char **arguments) {
+    parsed->runs = optind > 1 && strcmp(arguments[optind - 1], "--") == 0;
+    parsed->arguments = arguments + optind;
+    parsed->count = (size_t)(count - optind);
+    if (!parsed->count) {
+        view_message("gate: neither dumps nor a program are given (weir gate --help)");
+        return false;
+    }
+    if (!parsed->runs && (parsed->settings.repeat > 1 || parsed->settings.warm_up)) {
+        view_message("gate: --repeat and --warm-up are of a program that is run");
+        return false;
+    }
+    if (!parsed->forms.value_given) parsed->forms.value = VALUE_LEAKED_BYTES;
+    return (!parsed->runs || run_check_environment()) && settings_finish(&parsed->settings) &&
+           forms_try(&parsed->forms); /* before a long run */
+}
+
+static int gate(struct parsed *parsed) {
+    out = forms_has_stdout(&parsed->forms) ? stderr : stdout;
+    if (!parsed->runs) return gate_dumps(parsed);
+    (void)setenv("WEIR_LEAKS", "exit", 1);
+    (void)setenv("WEIR_DUMP_AT", "exit,signal,limit,term", 1);
+    return gate_program(parsed);
+}
+
 int cmd_gate(int count, char **arguments) {
     static char name[] = "weir gate";
     struct option options[MAX_OPTIONS];
-    struct parsed parsed = {
-        .rules = {.max_possible = GATE_NO_LIMIT, .max_live = GATE_NO_LIMIT, .max_peak = GATE_NO_LIMIT},
-        .rows = ROWS,
-        .details = DETAILS,
-        .wait = WAIT};
+    struct parsed parsed = {.rows = ROWS, .details = DETAILS, .wait = WAIT};
+    bool fine = true;
+    settings_start(&parsed.settings);
     make_options(options);
     arguments[0] = name;
     (void)setenv("WEIR_LEVEL", "paranoid", 0);
-    for (int option = 0; (option = getopt_long(count, arguments, "+f:", options, NULL)) != -1;) {
+    for (int option = 0; fine && (option = getopt_long(count, arguments, "+f:", options, NULL)) != -1;) {
         if (option == 'h') return argument_help(help);
-        if (option == '?' || !take(&parsed, option, optarg)) return EXIT_USAGE;
+        fine = option != '?' && take(&parsed, option, optarg);
     }
-    parsed.runs = optind > 1 && strcmp(arguments[optind - 1], "--") == 0;
-    parsed.arguments = arguments + optind;
-    parsed.count = (size_t)(count - optind);
-    if (!parsed.count) {
-        view_message("gate: neither dumps nor a program are given (weir gate --help)");
-        return EXIT_USAGE;
-    }
-    if (!parsed.forms.value_given) parsed.forms.value = VALUE_LEAKED_BYTES;
-    if (!forms_try(&parsed.forms)) return EXIT_USAGE; /* before a long run */
-    if (parsed.runs) {
-        if (!run_check_environment()) return EXIT_USAGE;
-        (void)setenv("WEIR_LEAKS", "exit", 1);
-        (void)unsetenv("WEIR_DUMP_AT");
-        return gate_program(&parsed);
-    }
-    struct outcome outcome = {0};
-    judge(parsed.arguments, parsed.count, &parsed, false, &outcome);
-    return say(&outcome, log_of(&parsed));
+    int status = fine && parse(&parsed, count, arguments) ? gate(&parsed) : EXIT_USAGE;
+    settings_free(&parsed.settings);
+    forms_free(&parsed.forms);
+    return status;
 }

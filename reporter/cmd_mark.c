@@ -16,7 +16,7 @@ static const char help[] = "weir mark [options] PID NAME: sets a mark in a runni
                            "  --help\n"
                            "\n"
                            "Of a later dump weir report shows what was made since then, and is still there.\n"
-                           "The latest 32 marks of a process are kept.\n"
+                           "The latest 1024 marks of a process are kept.\n"
                            "Exit status: 0; 2 usage; 3 there is no mark, and why.\n";
 
 static const struct option options[] = {

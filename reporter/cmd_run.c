@@ -31,12 +31,15 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "  --target-records N  access records a block, 0 to 1000     WEIR_TARGET_RECORDS\n"
                            "  --output TEMPLATE   where dumps go: %e program, %p pid,           WEIR_OUTPUT\n"
                            "                      %n number, %t time, %% a percent sign\n"
-                           "  --dump-at LIST      exit, signal, limit; or none                 WEIR_DUMP_AT\n"
+                           "  --dump-at LIST      exit, signal, limit, term; or none           WEIR_DUMP_AT\n"
                            "  --leaks LIST        exit (default), signal; or off                 WEIR_LEAKS\n"
                            "  --scan LIST         unaligned, tags=0xMASK, roots=lsan              WEIR_SCAN\n"
                            "  --signal SIGNAL     the dump signal                               WEIR_SIGNAL\n"
-                           "  --box-dir DIR       where the answer to weir dump is left        WEIR_BOX_DIR\n"
+                           "  --box sites|off     what is there after a kill                       WEIR_BOX\n"
+                           "  --box-dir DIR       where it lies, and the answer to weir dump   WEIR_BOX_DIR\n"
+                           "  --box-max SIZE      at most so much of it                        WEIR_BOX_MAX\n"
                            "  --on-error ACTION   at a bad free: abort or report              WEIR_ON_ERROR\n"
+                           "  --on-crash ACTION   at a fault or abort: none or dump           WEIR_ON_CRASH\n"
                            "  --on-mismatch ACT   at a wrong delete: report, abort or off  WEIR_ON_MISMATCH\n"
                            "  --pattern 0|1       0: writes past blocks are not looked for     WEIR_PATTERN\n"
                            "  --free-stacks 0|1   1: frees have whole stacks           WEIR_FREE_STACKS\n"
@@ -55,7 +58,7 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "failed or an option is wrong, 126 the program cannot be executed, 127 it was\n"
                            "not found.\n";
 
-#define MAX_OPTIONS 32
+#define MAX_OPTIONS 64
 
 /* Options that getopt shall know: those of the table, quiet without a value, help. */
 static void make_options(struct option *options) {

@@ -20,6 +20,8 @@ int cmd_doctor(int count, char **arguments);
 int cmd_diff(int count, char **arguments);
 int cmd_explain(int count, char **arguments);
 int cmd_gate(int count, char **arguments);
+int cmd_ls(int count, char **arguments);
+int cmd_clean(int count, char **arguments);
 int cmd_gate_canary(int count, char **arguments); /* what the gate runs to see whether it can see */
 
 #endif

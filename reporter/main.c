@@ -18,6 +18,8 @@ static const char help[] = "weir: pools, caps and audits the memory of programs 
                            "  weir dump PID                          ask a running program for a dump\n"
                            "  weir set PID NAME=VALUE...             change options of a running program\n"
                            "  weir mark PID NAME                     a moment in it: report --since NAME\n"
+                           "  weir ls                                what runs, and what was killed\n"
+                           "  weir clean                             removes what nobody owns\n"
                            "  weir doctor [PID]                      why it might not work here; an audit\n"
                            "\n"
                            "  weir COMMAND --help                    the options of a command\n"
@@ -29,11 +31,10 @@ static const char help[] = "weir: pools, caps and audits the memory of programs 
 static const struct {
     const char *name;
     int (*run)(int count, char **arguments);
-} commands[] = {{"run", cmd_run},         {"report", cmd_report},
-                {"dump", cmd_dump},       {"set", cmd_set},
-                {"doctor", cmd_doctor},   {"diff", cmd_diff},
-                {"explain", cmd_explain}, {"gate", cmd_gate},
-                {"mark", cmd_mark},       {"gate-canary", cmd_gate_canary}};
+} commands[] = {{"run", cmd_run},         {"report", cmd_report}, {"dump", cmd_dump},
+                {"set", cmd_set},         {"doctor", cmd_doctor}, {"diff", cmd_diff},
+                {"explain", cmd_explain}, {"gate", cmd_gate},     {"mark", cmd_mark},
+                {"ls", cmd_ls},           {"clean", cmd_clean},   {"gate-canary", cmd_gate_canary}};
 
 /* With a standard descriptor closed, the first file opened would take its number and be written to. What takes it here
  * refuses to be written, and is closed again in a program that is run. */

@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "reporter/arguments.h"
 #include "reporter/commands.h"
+#include "reporter/load/boxes.h"
 #include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
@@ -21,6 +24,8 @@ static bool is_folder(const char *path) {
 
 static int is_dump_name(const struct dirent *entry) {
     size_t length = strlen(entry->d_name);
+    if (length > 9 && strcmp(entry->d_name + length - 4, ".box") == 0 && strncmp(entry->d_name, "weir.", 5) == 0)
+        return 1;
     return length > 5 && strcmp(entry->d_name + length - 5, ".dump") == 0;
 }
 
@@ -54,6 +59,18 @@ static void read_skipped(void) {
     read = true;
 }
 
+/* A number that is no file's name: the box of a process that runs. */
+static void add_process(struct merged *merged, const char *path) {
+    pid_t pid = 0;
+    char *box = access(path, F_OK) != 0 && argument_pid(path, &pid) ? boxes_path_of(pid) : NULL;
+    if (pid && !box) {
+        view_message("%s: no such file, nor has a process of that number a box that can be read", path);
+        return;
+    }
+    add_file(merged, box ? box : path);
+    free(box);
+}
+
 bool report_load(struct merged *merged, const struct report_request *request) {
     bool found = true;
     read_skipped();
@@ -61,7 +78,7 @@ bool report_load(struct merged *merged, const struct report_request *request) {
         if (is_folder(request->paths[i]))
             found = add_folder(merged, request->paths[i]) && found;
         else
-            add_file(merged, request->paths[i]);
+            add_process(merged, request->paths[i]);
     }
     return found;
 }

@@ -1,5 +1,5 @@
 /* The parts of `weir run`, one file each: run_values.c checks options, run_child.c runs the program, run_dumps.c finds
- * its dumps and sums up, run_left.c looks at what else it left. */
+ * its dumps and sums up, run_left.c looks at what else it left, run_boxes.c at what was killed. */
 #ifndef WEIR_RUN_H
 #define WEIR_RUN_H
 
@@ -48,7 +48,8 @@ struct run {
     struct timespec started;
     pid_t pid;
     int wait_status;
-    size_t alive; /* processes that it left running */
+    size_t alive;       /* processes that it left running */
+    uint64_t oom_kills; /* of its cgroup, before it was started */
 };
 
 bool run_make_folder(struct run *run);   /* once the pid is known; false, and said */
@@ -61,6 +62,15 @@ size_t run_count_alive(const struct run *run); /* processes of the run that have
 
 /* Removes a dump that its writer was ended before, by the ".part" of its name. */
 void run_remove_torn(const char *folder, const char *name);
+
+/* --- run_boxes.c --- */
+
+/* Boxes of processes of the run that are gone become dumps in the folder; how each ended is said, as far as that is
+ * known. */
+void run_collect_boxes(const struct run *run, const char *folder);
+
+/* Processes that the kernel has killed for memory in this one's cgroup, ever; false: that is not known. */
+bool run_count_oom_kills(uint64_t *kills);
 
 /* --- run_child.c --- */
 

@@ -130,6 +130,7 @@ int run_child(struct run *run) {
     (void)sigprocmask(SIG_BLOCK, &set, &start.mask);
     (void)sigaction(SIGCHLD, &normal, &start.on_child); /* ignored, there would be nothing to wait for */
     (void)clock_gettime(CLOCK_REALTIME, &run->started);
+    (void)run_count_oom_kills(&run->oom_kills);
     run->pid = fork();
     if (run->pid == 0) become_program(run, &start);
     if (run->pid < 0) {

@@ -173,6 +173,7 @@ void run_sum_up(struct run *run) {
     run->alive = run_count_alive(run);
     char *output = run_output(run);
     char *folder = run->folder ? memory_text(run->folder, strlen(run->folder)) : template_folder(output);
+    if (folder) run_collect_boxes(run, folder);
     if (folder) search(&found, run, folder);
     char *why = found.count ? NULL : why_none(run, folder); /* asked before the folder goes */
     tidy(run, &found);

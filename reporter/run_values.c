@@ -115,7 +115,7 @@ static bool is_list_of(const char *value, const char *const *words) {
     }
 }
 static bool is_event_list(const char *value) {
-    static const char *const events[] = {"exit", "signal", "limit", NULL};
+    static const char *const events[] = {"exit", "signal", "limit", "term", NULL};
     return is_list_of(value, events);
 }
 static bool is_leak_list(const char *value) {
@@ -163,6 +163,19 @@ static bool is_template(const char *value) {
     return true;
 }
 
+static bool is_crash_action(const char *value) {
+    return strcmp(value, "none") == 0 || strcmp(value, "dump") == 0;
+}
+
+static bool is_box(const char *value) {
+    return strcmp(value, "sites") == 0 || strcmp(value, "off") == 0;
+}
+
+static bool is_box_size(const char *value) {
+    struct run_size size;
+    return run_size(value, &size) && !size.percent;
+}
+
 static bool is_folder(const char *value) {
     struct stat status;
     return value[0] == '/' && strlen(value) <= LONGEST_FOLDER && stat(value, &status) == 0 && S_ISDIR(status.st_mode);
@@ -183,13 +196,16 @@ const struct run_option run_options[] = {
     {"depth", "WEIR_DEPTH", is_depth, "a number from 1 to 128"},
     {"target-records", "WEIR_TARGET_RECORDS", is_target_records, "a number from 0 to 1000"},
     {"output", "WEIR_OUTPUT", is_template, "a file name (%e %p %n %t and %% may stand in it)"},
-    {"dump-at", "WEIR_DUMP_AT", is_event_list, "a list of exit, signal, limit, or none"},
+    {"dump-at", "WEIR_DUMP_AT", is_event_list, "a list of exit, signal, limit, term, or none"},
     {"leaks", "WEIR_LEAKS", is_leak_list, "a list of exit, signal, or off"},
     {"scan", "WEIR_SCAN", is_scan,
      "a list of unaligned, tags=0xMASK (bits 0 to 3 and 47 to 63), roots=all, roots=lsan"},
     {"signal", "WEIR_SIGNAL", is_signal, "a signal that may be used (try SIGRTMAX-1)"},
     {"box-dir", "WEIR_BOX_DIR", is_folder, "the absolute path of a folder"},
+    {"box", "WEIR_BOX", is_box, "sites or off"},
+    {"box-max", "WEIR_BOX_MAX", is_box_size, "a size (try 64M)"},
     {"on-error", "WEIR_ON_ERROR", is_action, "abort or report"},
+    {"on-crash", "WEIR_ON_CRASH", is_crash_action, "none or dump"},
     {"on-mismatch", "WEIR_ON_MISMATCH", is_mismatch_action, "report, abort or off"},
     {"pattern", "WEIR_PATTERN", is_switch, "0 or 1"},
     {"free-stacks", "WEIR_FREE_STACKS", is_switch, "0 or 1"},

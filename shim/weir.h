@@ -24,8 +24,19 @@
  *   weir_mark("loaded");              a moment of that name
  *
  * As `weir mark` sets it: `weir report --since loaded DUMP` shows what was made since and is still there. Dumps have
- * the latest 32. Of the name the first 63 bytes are copied. Any thread may call it, a signal handler too; errno stays
- * what it is, and nothing fails. */
+ * the latest 1024. Of the name the first 63 bytes are copied. Any thread may call it, a signal handler too; errno stays
+ * what it is, and nothing fails.
+ *
+ *   n = weir_check();                 blocks that were made since the latest mark, and leaked
+ *
+ * Searches memory there and then, as <sanitizer/lsan_interface.h>'s functions do, and says on standard error what
+ * leaked of the blocks that were made since the latest mark (ever, where there is none), site by site. Returns their
+ * number, those left out that only leaked ones lead to and those that the program's own list suppresses; 0: there is
+ * none, or weir is not loaded; -1: that could not be found out (level disabled, a dump is being written, memory that
+ * cannot be read, threads that cannot be held). At the levels simple and advanced only blocks that are tracked count.
+ * What the caller still has in a register or on its stack is in use: call it from a function that does not hold it. It
+ * takes as long as memory takes to be read, some ms at least in a program of several threads; not from a signal
+ * handler. */
 #ifndef WEIR_H
 #define WEIR_H
 
@@ -47,11 +58,13 @@ typedef void weir_touch_function(const void *block, const char *hint) WEIR_LOOKS
 typedef void weir_pool_alloc_function(const void *part, size_t n);
 typedef void weir_pool_free_function(const void *part);
 typedef void weir_mark_function(const char *name);
+typedef int weir_check_function(void);
 #if !defined(__x86_64__) || defined(__ILP32__)
 extern void weir_touch_if_loaded(const void *block, const char *hint) __asm__("weir_touch") __attribute__((weak));
 extern void weir_pool_alloc_if_loaded(const void *part, size_t n) __asm__("weir_pool_alloc") __attribute__((weak));
 extern void weir_pool_free_if_loaded(const void *part) __asm__("weir_pool_free") __attribute__((weak));
 extern void weir_mark_if_loaded(const char *name) __asm__("weir_mark") __attribute__((weak));
+extern int weir_check_if_loaded(void) __asm__("weir_check") __attribute__((weak));
 #    define WEIR_LOADED(name) name##_function *loaded = name##_if_loaded
 #else
 /* Declares `loaded`. Not by its address, which a linker takes for 0 in a program at fixed addresses. */
@@ -83,6 +96,12 @@ static __inline__ void weir_mark(const char *name) __asm__("weir_mark_inline");
 static __inline__ void weir_mark(const char *name) {
     WEIR_LOADED(weir_mark);
     if (loaded) loaded(name);
+}
+
+static __inline__ int weir_check(void) __asm__("weir_check_inline");
+static __inline__ int weir_check(void) {
+    WEIR_LOADED(weir_check);
+    return loaded ? loaded() : 0;
 }
 
 #ifdef __cplusplus

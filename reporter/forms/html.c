@@ -44,8 +44,8 @@ static void put_values(struct json *json, const struct page *page) {
     json_open(json, "values", '[');
     for (size_t i = 0; i < page->value_count; i++) {
         json_open(json, NULL, '{');
-        json_string(json, "title", profile_value_title(page->input->profile, page->values[i]));
-        json_string(json, "short", brief[page->values[i]]);
+        json_word(json, "title", profile_value_title(page->input->profile, page->values[i]));
+        json_word(json, "short", brief[page->values[i]]);
         json_bool(json, "bytes", profile_value_is_bytes(page->values[i]));
         json_close(json, '}');
     }
@@ -55,7 +55,7 @@ static void put_values(struct json *json, const struct page *page) {
 
 static void put_names(struct json *json, const struct html_rows *rows) {
     json_open(json, "names", '[');
-    for (size_t i = 0; i < rows->name_count; i++) json_string(json, NULL, rows->names[i]);
+    for (size_t i = 0; i < rows->name_count; i++) json_word(json, NULL, rows->names[i]);
     json_close(json, ']');
     json_open(json, "functions", '{');
     json_open(json, "name", '[');
@@ -199,7 +199,7 @@ static void put_rows(struct json *json, struct page *page) {
         const struct site_thread *thread = page->threads[i];
         char *name = escape_text(dump_thread_name(thread->dump, thread->thread)),
              *text = memory_format("%u %s", thread->thread, name);
-        json_string(json, NULL, text);
+        json_word(json, NULL, text);
         free(text);
         free(name);
     }
@@ -250,7 +250,7 @@ static void put_series(struct json *json, const struct part *parts, size_t count
     for (size_t i = 0; i < n; i++) {
         char *name = view_process_name(series[i].of),
              *title = memory_format("%s[%u] %s", name, series[i].of->process.pid, series[i].what);
-        json_string(json, NULL, title);
+        json_word(json, NULL, title);
         free(title);
         free(name);
     }
@@ -262,7 +262,7 @@ static void put_series(struct json *json, const struct part *parts, size_t count
             if (dump_same_image(series[i].of, parts[j].dump))
                 put_point(json, parts[j].dump, series[i].stat);
             else
-                json_string(json, NULL, NULL);
+                json_word(json, NULL, NULL);
         }
         json_close(json, ']');
     }
@@ -276,7 +276,7 @@ static void put_timeline(struct json *json, const struct page *page) {
     struct part *parts = memory_get(count + before, sizeof *parts);
     struct series series[SERIES_MOST];
     if (count + before < 2) {
-        json_string(json, "timeline", NULL);
+        json_word(json, "timeline", NULL);
         free(parts);
         return;
     }
@@ -302,20 +302,20 @@ static void put_facts(struct json *json, const struct page *page) {
     json_open(json, "facts", '[');
     char *fact = memory_format("level %s, up %s; %zu %s", view_level(dump->process.level), units_age(view_uptime(dump)),
                                merged->counted, merged->counted == 1 ? "process" : "processes");
-    json_string(json, NULL, fact);
+    json_word(json, NULL, fact);
     free(fact);
     if (merged_stat(merged, STAT_DIRECT_USED, &used, &highest) && merged_stat(merged, STAT_DIRECT_PEAK, &peak, &most)) {
         fact = memory_format("direct memory used %s, peak %s", units_bytes(used), units_bytes(most));
-        json_string(json, NULL, fact);
+        json_word(json, NULL, fact);
         free(fact);
     }
-    if (merged->sampled) json_string(json, NULL, "~: estimates from samples, scaled to all blocks");
+    if (merged->sampled) json_word(json, NULL, "~: estimates from samples, scaled to all blocks");
     json_close(json, ']');
     json_open(json, "reasons", '[');
-    for (size_t i = 0; i < merged->reason_count; i++) json_string(json, NULL, merged->reasons[i]);
-    for (size_t i = 0; i < merged->doubt_count; i++) json_string(json, NULL, merged->doubts[i]);
+    for (size_t i = 0; i < merged->reason_count; i++) json_word(json, NULL, merged->reasons[i]);
+    for (size_t i = 0; i < merged->doubt_count; i++) json_word(json, NULL, merged->doubts[i]);
     const struct view_verdict *verdict = page->input->view->verdict;
-    for (size_t i = 0; verdict && i < verdict->reason_count; i++) json_string(json, NULL, verdict->reasons[i]);
+    for (size_t i = 0; verdict && i < verdict->reason_count; i++) json_word(json, NULL, verdict->reasons[i]);
     json_close(json, ']');
 }
 
@@ -331,7 +331,7 @@ static char *title_of(const struct page *page) {
 
 static void put_data(struct json *json, struct page *page, const char *title) {
     json_open(json, NULL, '{');
-    json_string(json, "title", title);
+    json_word(json, "title", title);
     json_bool(json, "sampled", page->merged->sampled);
     json_bool(json, "diff", page->input->before != NULL);
     put_facts(json, page);

@@ -38,17 +38,17 @@ static void put_rules(struct json *json) {
     json_open(json, "rules", '[');
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         json_open(json, NULL, '{');
-        json_string(json, "id", rules[i].id);
-        json_string(json, "name", rules[i].name);
+        json_word(json, "id", rules[i].id);
+        json_word(json, "name", rules[i].name);
         put_message(json, "shortDescription", rules[i].brief);
         put_message(json, "fullDescription", rules[i].whole);
         put_message(json, "help", rules[i].whole);
         json_open(json, "defaultConfiguration", '{');
-        json_string(json, "level", rules[i].level);
+        json_word(json, "level", rules[i].level);
         json_close(json, '}');
         json_open(json, "properties", '{');
         json_open(json, "tags", '[');
-        json_string(json, NULL, "memory");
+        json_word(json, NULL, "memory");
         json_close(json, ']');
         json_close(json, '}');
         json_close(json, '}');
@@ -59,8 +59,8 @@ static void put_rules(struct json *json) {
 static void put_tool(struct json *json) {
     json_open(json, "tool", '{');
     json_open(json, "driver", '{');
-    json_string(json, "name", "weir");
-    json_string(json, "version", WEIR_VERSION);
+    json_word(json, "name", "weir");
+    json_word(json, "version", WEIR_VERSION);
     put_rules(json);
     json_close(json, '}');
     json_close(json, '}');
@@ -69,7 +69,7 @@ static void put_tool(struct json *json) {
 static void put_notification(struct json *json, const char *text) {
     char *harmless = escape_string(text);
     json_open(json, NULL, '{');
-    json_string(json, "level", "error");
+    json_word(json, "level", "error");
     put_message(json, "message", harmless);
     json_close(json, '}');
     free(harmless);
@@ -109,8 +109,8 @@ static void put_physical(struct json *json, const struct place *place) {
     char *uri = uri_of(place->path, place->path[0] == '/');
     json_open(json, "physicalLocation", '{');
     json_open(json, "artifactLocation", '{');
-    json_string(json, "uri", uri);
-    if (place->own) json_string(json, "uriBaseId", "SRCROOT");
+    json_word(json, "uri", uri);
+    if (place->own) json_word(json, "uriBaseId", "SRCROOT");
     json_close(json, '}');
     json_open(json, "region", '{');
     json_number(json, "startLine", place->line);
@@ -122,8 +122,8 @@ static void put_physical(struct json *json, const struct place *place) {
 static void put_logical(struct json *json, const char *function) {
     json_open(json, "logicalLocations", '[');
     json_open(json, NULL, '{');
-    json_string(json, "fullyQualifiedName", function);
-    json_string(json, "kind", "function");
+    json_word(json, "fullyQualifiedName", function);
+    json_word(json, "kind", "function");
     json_close(json, '}');
     json_close(json, ']');
 }
@@ -175,9 +175,9 @@ static void put_result(struct json *json, const struct form_input *input, const 
     struct place place = issue_place(issue);
     char *stack = issue_stack(input, issue), *text = memory_format("%s.\n%s", issue->message, stack);
     json_open(json, NULL, '{');
-    json_string(json, "ruleId", rule->id);
+    json_word(json, "ruleId", rule->id);
     json_number(json, "ruleIndex", rule_of(issue));
-    json_string(json, "level", rule->level);
+    json_word(json, "level", rule->level);
     put_message(json, "message", text);
     json_open(json, "locations", '[');
     json_open(json, NULL, '{');
@@ -187,12 +187,12 @@ static void put_result(struct json *json, const struct form_input *input, const 
     json_close(json, ']');
     put_stack(json, input->issues->places, input, issue->site);
     json_open(json, "partialFingerprints", '{');
-    json_string(json, "weirSite/v1", issue->fingerprint);
+    json_word(json, "weirSite/v1", issue->fingerprint);
     json_close(json, '}');
     if (issue->suppressed) {
         json_open(json, "suppressions", '[');
         json_open(json, NULL, '{');
-        json_string(json, "kind", "external");
+        json_word(json, "kind", "external");
         json_close(json, '}');
         json_close(json, ']');
     }
@@ -207,7 +207,7 @@ static void put_root(struct json *json, const struct form_input *input) {
          *uri = uri_of(path, true);
     json_open(json, "originalUriBaseIds", '{');
     json_open(json, "SRCROOT", '{');
-    json_string(json, "uri", uri);
+    json_word(json, "uri", uri);
     json_close(json, '}');
     json_close(json, '}');
     free(uri);
@@ -219,14 +219,14 @@ void form_sarif(const struct form_input *input) {
     struct json json = {.out = input->view->out};
     struct issue_walk walk = {.suppressed_too = true};
     json_open(&json, NULL, '{');
-    json_string(&json, "$schema", SCHEMA);
-    json_string(&json, "version", "2.1.0");
+    json_word(&json, "$schema", SCHEMA);
+    json_word(&json, "version", "2.1.0");
     json_open(&json, "runs", '[');
     json_open(&json, NULL, '{');
     put_tool(&json);
     put_invocation(&json, input);
     put_root(&json, input);
-    json_string(&json, "columnKind", "utf16CodeUnits");
+    json_word(&json, "columnKind", "utf16CodeUnits");
     json_open(&json, "results", '[');
     for (const struct issue *issue; (issue = issues_next(input, &walk));) put_result(&json, input, issue);
     json_close(&json, ']');

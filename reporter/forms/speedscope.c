@@ -14,8 +14,8 @@ static void put_frames(struct json *json, const struct profile *profile) {
     for (size_t i = 0; i < profile->line_count; i++) {
         const struct profile_function *function = &profile->functions[profile->lines[i].function];
         json_open(json, NULL, '{');
-        json_string(json, "name", function->name);
-        if (*function->file) json_string(json, "file", function->file);
+        json_word(json, "name", function->name);
+        if (*function->file) json_word(json, "file", function->file);
         if (profile->lines[i].line) json_number(json, "line", profile->lines[i].line);
         json_close(json, '}');
     }
@@ -35,9 +35,9 @@ static void put_sample(struct json *json, const struct profile *profile, const s
 
 static void put_profile(struct json *json, const struct profile *profile, enum profile_value value) {
     json_open(json, NULL, '{');
-    json_string(json, "type", "sampled");
-    json_string(json, "name", profile_value_title(profile, value));
-    json_string(json, "unit", profile_value_is_bytes(value) ? "bytes" : "none");
+    json_word(json, "type", "sampled");
+    json_word(json, "name", profile_value_title(profile, value));
+    json_word(json, "unit", profile_value_is_bytes(value) ? "bytes" : "none");
     json_number(json, "startValue", 0);
     json_number(json, "endValue", profile->totals[value]);
     json_open(json, "samples", '[');
@@ -65,9 +65,9 @@ void form_speedscope(const struct form_input *input) {
     const struct dump *dump = view_first(input->view->merged)->dump;
     char *name = view_process_name(dump), *title = memory_format("%s[%u]", name, dump->process.pid);
     json_open(&json, NULL, '{');
-    json_string(&json, "$schema", SCHEMA);
-    json_string(&json, "exporter", "weir " WEIR_VERSION);
-    json_string(&json, "name", title);
+    json_word(&json, "$schema", SCHEMA);
+    json_word(&json, "exporter", "weir " WEIR_VERSION);
+    json_word(&json, "name", title);
     json_number(&json, "activeProfileIndex", 0);
     put_frames(&json, input->profile);
     put_profiles(&json, input->profile, input->list->value);

@@ -7,6 +7,7 @@
 #include "reporter/load/crc32c.h"
 #include "reporter/load/dump.h"
 #include "reporter/load/file.h"
+#include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 
@@ -40,6 +41,18 @@ static void count_thread(struct block_summary *summary, uint32_t thread) {
     }
     summary->detail->thread[summary->threads].thread = thread;
     summary->detail->thread[summary->threads++].blocks = 1;
+}
+
+static void count_mark(struct block_summary *summary, uint32_t mark) {
+    uint32_t i = 0;
+    if (!mark) return;
+    while (i < SUMMARY_MARKS && summary->detail->marked[i].mark && summary->detail->marked[i].mark != mark) i++;
+    if (i == SUMMARY_MARKS || summary->detail->marked[i].blocks == UINT32_MAX) {
+        summary->more_marks++;
+        return;
+    }
+    summary->detail->marked[i].mark = mark;
+    summary->detail->marked[i].blocks++;
 }
 
 static uint64_t sought_address;
@@ -84,6 +97,7 @@ static void add_block(struct dump *dump, const struct dump_block *block) {
     if (block->time > summary->newest) summary->newest = block->time;
     sizes_add(&summary->detail->sizes, block->size);
     count_thread(summary, block->thread);
+    count_mark(summary, marks_at(dump, block->time));
 }
 
 #define WEIGHT_MOST 1e18f

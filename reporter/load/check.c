@@ -65,7 +65,8 @@ static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
     }
     case DUMP_SITES: {
         const struct dump_site *site = (const struct dump_site *)records + i;
-        return index_fits(dump, DUMP_STACKS, site->stack) ? NULL : "a stack that does not exist";
+        if (!index_fits(dump, DUMP_STACKS, site->stack)) return "a stack that does not exist";
+        return site->weight == 0 || (site->weight >= 1 && site->weight <= 1e18) ? NULL : "an impossible weight";
     }
     case DUMP_REFUSALS: {
         const struct dump_refusal *refusal = (const struct dump_refusal *)records + i;

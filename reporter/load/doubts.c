@@ -63,6 +63,10 @@ void merged_find_doubts(struct merged *merged) {
         say(merged, memory_format("records: %llu accesses of blocks are missing: there was no memory, or a signal "
                                   "handler had interrupted malloc or free",
                                   (unsigned long long)unrecorded));
+    uint64_t steps = 0;
+    if (merged_stat(merged, STAT_BOX_LOST, &steps, &highest) && steps)
+        say(merged, memory_format("box: %llu parts of it found no room (WEIR_BOX_MAX): sites may be missing",
+                                  (unsigned long long)steps));
     uint64_t parts = 0;
     (void)merged_stat(merged, STAT_POOL_LOST, &parts, &highest);
     if (parts)

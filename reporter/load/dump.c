@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "reporter/load/box.h"
+#include "reporter/load/boxes.h"
 #include "reporter/load/crc32c.h"
 #include "reporter/load/file.h"
 #include "reporter/load/jit.h"
@@ -243,12 +246,29 @@ struct dump *dump_open_fd(int fd, uint64_t size, const char *name) {
     return dump;
 }
 
+/* What the process left, or has just now, as a dump. */
+static int open_box(const char *path, int box, uint64_t *size, pid_t *owner, const char **why) {
+    struct boxes boxes = {0};
+    struct timespec now = {0};
+    boxes_add(&boxes, memory_format("%s", path));
+    boxes_find_owners(&boxes);
+    *owner = boxes.found[0].owner;
+    boxes_free(&boxes);
+    if (*owner) (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    int fd = box_to_dump(box, size, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, why);
+    (void)close(box);
+    return fd;
+}
+
 struct dump *dump_open(const char *path) {
     uint64_t size = 0;
+    pid_t owner = 0;
     const char *why = "";
     int fd = file_open(path, &size, &why);
+    if (fd >= 0 && box_is_one(fd, size)) fd = open_box(path, fd, &size, &owner, &why);
     struct dump *dump = dump_open_fd(fd, size, path);
     if (fd < 0) dump_problem(dump, "%s", why);
+    dump->owner = owner;
     return dump;
 }
 

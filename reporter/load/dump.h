@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "reporter/load/ages.h"
 #include "reporter/load/estimate.h"
@@ -35,6 +36,7 @@ struct section {
 };
 
 #define SUMMARY_THREADS 16
+#define SUMMARY_MARKS   4
 
 /* The larger part of a summary, which is given back as soon as it has been merged. */
 struct block_detail {
@@ -44,6 +46,10 @@ struct block_detail {
         uint32_t thread;
         uint64_t blocks;
     } thread[SUMMARY_THREADS];
+    struct {
+        uint32_t mark; /* index plus one, 0: not used: blocks made since then, and before the next one */
+        uint32_t blocks;
+    } marked[SUMMARY_MARKS];
 };
 
 /* What the live blocks of one stack and one verdict say that its site does not. */
@@ -58,6 +64,7 @@ struct block_summary {
     uint32_t next;         /* of the stack: index plus one, 0: the last */
     uint32_t threads;      /* used entries of the detail's */
     uint64_t more_threads; /* blocks made by threads that found no entry */
+    uint64_t more_marks;   /* blocks made since marks that found no entry */
 };
 
 struct dump {
@@ -66,6 +73,7 @@ struct dump {
     uint64_t size;
     bool usable; /* the process is known */
     bool cut;    /* DUMP_END was not reached */
+    pid_t owner; /* of a box: the process that runs, 0: it is gone */
     struct dump_header header;
     struct dump_process process;
     struct section sections[DUMP_SECTION_TYPES];

@@ -20,6 +20,14 @@ void samples_add(struct samples *samples, const struct drawing *drawing, double 
     samples->reach = fmax(samples->reach, value / -log1p(-1 / weight));
 }
 
+struct samples samples_alike(uint64_t count, double value, double weight) {
+    static const struct drawing none;
+    struct samples one = {0};
+    samples_add(&one, &none, 0, value, weight);
+    double n = (double)count;
+    return (struct samples){n * one.seen, n * one.unseen, n * one.variance, one.reach};
+}
+
 void samples_join(struct samples *samples, const struct samples *others) {
     samples->seen += others->seen;
     samples->unseen += others->unseen;

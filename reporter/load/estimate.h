@@ -22,6 +22,8 @@ struct drawing {
 
 /* A block of n bytes, of which `value` is counted. The weight is 1 and more, and finite. */
 void samples_add(struct samples *samples, const struct drawing *drawing, double n, double value, double weight);
+/* So many of one value and weight. */
+struct samples samples_alike(uint64_t count, double value, double weight);
 void samples_join(struct samples *samples, const struct samples *others);
 
 /* Of blocks that come by chance, of which also those that were tracked for certain are but samples: the range is that

@@ -64,3 +64,33 @@ bool marks_are_there(struct merged *merged) {
     }
     return any;
 }
+
+uint32_t marks_at(const struct dump *dump, uint64_t time) {
+    uint32_t low = 0, high = (uint32_t)dump_count(dump, DUMP_MARKS);
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (dump_marks(dump)[middle].time <= time)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+#define NAMES_MOST 64 /* of one site */
+
+void marks_count(struct merged_site *site, const struct dump *dump, uint32_t mark, uint64_t blocks) {
+    struct text name = mark ? dump_text(dump, dump_marks(dump)[mark - 1].name) : (struct text){"", 0};
+    size_t i = 0;
+    while (
+        mark && i < site->mark_count &&
+        (site->marks[i].name.length != name.length || memcmp(site->marks[i].name.bytes, name.bytes, name.length) != 0))
+        i++;
+    if (!mark || i == NAMES_MOST) {
+        site->more_mark_blocks += blocks;
+        return;
+    }
+    site->marks = memory_more(site->marks, &site->mark_capacity, i + 1, sizeof *site->marks);
+    if (i == site->mark_count) site->marks[site->mark_count++].name = name;
+    site->marks[i].blocks += blocks;
+}

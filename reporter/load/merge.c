@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "reporter/load/jit.h"
+#include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
 
@@ -28,27 +29,6 @@ void merged_add(struct merged *merged, struct dump *dump) {
     }
     merged->parts = memory_more(merged->parts, &merged->part_capacity, merged->part_count + 1, sizeof *merged->parts);
     merged->parts[merged->part_count++].dump = dump;
-}
-
-/* Of two copies of the same dump the whole one, else the first. */
-static bool is_newer(const struct dump *new, const struct dump *old) {
-    const struct dump_process *a = &new->process, *b = &old->process;
-    if (a->number != b->number) return a->number > b->number;
-    if (a->dump_time != b->dump_time) return a->dump_time > b->dump_time;
-    return !new->problem_count && old->problem_count;
-}
-
-static void mark_older(struct merged *merged) {
-    for (size_t i = 0; i < merged->part_count; i++)
-        for (size_t j = 0; j < i; j++) {
-            struct part *new = &merged->parts[i], *old = &merged->parts[j];
-            if (old->older || !dump_same_image(new->dump, old->dump)) continue;
-            if (is_newer(new->dump, old->dump))
-                old->older = true;
-            else
-                new->older = true;
-        }
-    for (size_t i = 0; i < merged->part_count; i++) merged->counted += !merged->parts[i].older;
 }
 
 /* The same file is the same module in every process; code of no module is nobody else's. */
@@ -180,12 +160,19 @@ static void add_threads(struct merged_site *site, const struct dump *dump, const
     for (uint32_t i = 0; i < summary->threads; i++)
         merged_add_thread(site, dump, summary->detail->thread[i].thread, summary->detail->thread[i].blocks);
     add_to(&site->more_thread_blocks, summary->more_threads);
+    for (uint32_t i = 0; i < SUMMARY_MARKS && summary->detail->marked[i].mark; i++)
+        marks_count(site, dump, summary->detail->marked[i].mark, summary->detail->marked[i].blocks);
+    marks_count(site, dump, 0, summary->more_marks);
 }
 
 /* Where the blocks were lost, nothing is known of what they stood for. */
 static void add_samples(struct merged *merged, struct merged_site *site, const struct dump_site *from,
                         const struct block_summary *summary) {
     struct samples blocks = {.seen = (double)from->blocks}, bytes = {.seen = (double)from->bytes};
+    if (!summary && from->weight > 1) {
+        blocks = samples_alike(from->blocks, 1, from->weight);
+        bytes = samples_alike(from->blocks, (double)from->bytes / (double)from->blocks, from->weight);
+    }
     if (summary) {
         blocks = summary->block_samples;
         bytes = summary->byte_samples;
@@ -214,11 +201,12 @@ static void add_site(struct merged *merged, size_t number, struct translation *k
     if (!from->blocks) return;
     add_samples(merged, site, from, summary);
     add_to(&site->thread_total, from->threads);
-    if (dump_age(dump, from->oldest) > site->oldest_age) site->oldest_age = dump_age(dump, from->oldest);
-    if (dump_age(dump, from->newest) < site->newest_age) site->newest_age = dump_age(dump, from->newest);
+    if (from->oldest && dump_age(dump, from->oldest) > site->oldest_age)
+        site->oldest_age = dump_age(dump, from->oldest);
+    if (from->newest && dump_age(dump, from->newest) < site->newest_age)
+        site->newest_age = dump_age(dump, from->newest);
     add_threads(site, dump, summary);
-    if (site->last_part != number + 1) site->parts++;
-    site->last_part = (uint32_t)number + 1;
+    merged_count_part(site, number, from->blocks, from->bytes);
     part->sites++;
     add_to(&part->blocks, from->blocks);
     add_to(&part->bytes, from->bytes);
@@ -388,7 +376,7 @@ void merged_sum(struct merged *merged) {
 }
 
 void merged_build(struct merged *merged) {
-    mark_older(merged);
+    merged_mark_older(merged);
     for (size_t i = 0; i < merged->part_count; i++) {
         progress_show("merging", i, merged->part_count);
         if (!merged->parts[i].older) add_part(merged, i);
@@ -396,6 +384,7 @@ void merged_build(struct merged *merged) {
     for (size_t i = 0; i < merged->site_count; i++) {
         struct merged_site *site = merged->sites[i];
         merged->live_sites += site->blocks > 0;
+        if (site->newest_age == UINT64_MAX) site->oldest_age = UINT64_MAX; /* of none of its blocks it is known */
         site->all_blocks = samples_estimate(&site->block_samples);
         site->all_bytes = samples_estimate(&site->byte_samples);
         merged_sort_growths(site);
@@ -463,6 +452,8 @@ void merged_free(struct merged *merged) {
     for (size_t i = 0; i < merged->site_count; i++) {
         free(merged->sites[i]->frames);
         free(merged->sites[i]->threads);
+        free(merged->sites[i]->by_part);
+        free(merged->sites[i]->marks);
         for (size_t j = 0; j < merged->sites[i]->growth_count; j++) free(merged->sites[i]->growths[j].frames);
         free(merged->sites[i]->growths);
         merged_free_records(merged->sites[i]);

@@ -35,6 +35,18 @@ struct site_thread {
     uint64_t blocks;
 };
 
+/* A mark, or several of one name: blocks made after it, and before the next one. */
+struct site_mark {
+    struct text name; /* a dump's */
+    uint64_t blocks;
+};
+
+/* What one dump has of a site. */
+struct site_part {
+    uint32_t part; /* index into parts */
+    uint64_t blocks, bytes;
+};
+
 /* Where realloc made blocks of a site larger, the last time that it did. */
 struct merged_growth {
     struct merged_frame *frames; /* innermost first */
@@ -82,6 +94,9 @@ struct merged_site {
     struct site_thread *threads;     /* those that are known; who made most comes first */
     size_t thread_count, thread_capacity;
     uint64_t more_thread_blocks;
+    struct site_mark *marks; /* after which its blocks were made, those that are known */
+    size_t mark_count, mark_capacity;
+    uint64_t more_mark_blocks;     /* after others */
     struct merged_growth *growths; /* most bytes first */
     size_t growth_count, growth_capacity;
     struct merged_record *records; /* of one of its blocks, the one that was accessed last; the newest comes first */
@@ -93,8 +108,9 @@ struct merged_site {
     uint64_t record_blocks;         /* blocks of the site that have records */
     uint64_t record_age;            /* of the newest; records.c's, as the next one */
     size_t record_at;
-    uint32_t parts; /* dumps that have it */
-    uint32_t last_part;
+    struct site_part *by_part; /* what each of the dumps has that have any, in their order */
+    uint32_t parts;            /* dumps that have it */
+    size_t part_capacity;
     size_t id; /* its place in the report's order, from 1 */
     UT_hash_handle hh;
 };
@@ -172,6 +188,8 @@ struct merged_site *merged_pool_of(struct merged *merged, const struct dump *dum
 void merged_add_pools(struct merged *merged, size_t part, struct translation *known); /* pools.c */
 /* A maker of blocks of the site, which has room for one more. */
 void merged_add_thread(struct merged_site *site, const struct dump *dump, uint32_t thread, uint64_t blocks);
+/* So many blocks of that part, which is not before the last one that was counted. */
+void merged_count_part(struct merged_site *site, size_t part, uint64_t blocks, uint64_t bytes);    /* parts.c */
 void merged_add_totals(struct merged *merged, const struct dump *dump, struct translation *known); /* totals.c */
 void merged_add_growths(struct merged *merged, const struct dump *dump, struct translation *known);
 void merged_add_records(struct merged *merged, const struct dump *dump, struct translation *known); /* records.c */
@@ -182,6 +200,7 @@ int path_rank(const struct dump_path *path); /* of several of a site, the one of
 void merged_know_modules(struct merged *merged);
 /* The merged number of the dump's module. */
 uint32_t merged_module_of(struct merged *merged, const struct dump *dump, uint32_t index);
+void merged_mark_older(struct merged *merged); /* older.c */
 void merged_sort_growths(struct merged_site *site);
 void merged_find_doubts(struct merged *merged); /* doubts.c */
 

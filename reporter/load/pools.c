@@ -1,4 +1,5 @@
 /* Parts of blocks that pools of the program's have given out: sites of their own, whose bytes are in their blocks'. */
+#include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/merge.h"
 
@@ -23,8 +24,8 @@ static void add_part(struct merged *merged, size_t number, struct translation *k
     if (age < site->newest_age) site->newest_age = age;
     site->threads = memory_more(site->threads, &site->thread_capacity, threads + 1, sizeof *site->threads);
     merged_add_thread(site, dump, part->thread, 1);
-    if (site->last_part != number + 1) site->parts++;
-    site->last_part = (uint32_t)number + 1;
+    merged_count_part(site, number, 1, part->size);
+    if (marks_at(dump, part->time)) marks_count(site, dump, marks_at(dump, part->time), 1);
 }
 
 void merged_add_pools(struct merged *merged, size_t part, struct translation *known) {

@@ -230,6 +230,21 @@ void suppress_add_programs(struct suppressions *suppressions, const struct merge
     }
 }
 
+void suppress_forget_programs(struct suppressions *suppressions) {
+    size_t kept = 0;
+    for (size_t i = 0; i < suppressions->count; i++) {
+        struct suppression *rule = &suppressions->rules[i];
+        rule->sites = rule->blocks = rule->bytes = 0;
+        if (rule->program)
+            free_rule(rule);
+        else
+            suppressions->rules[kept++] = *rule;
+    }
+    suppressions->count = kept;
+    suppressions->leaked_blocks = suppressions->leaked_bytes = 0;
+    suppressions->possible_blocks = suppressions->possible_bytes = 0;
+}
+
 void suppress_free(struct suppressions *suppressions) {
     for (size_t i = 0; i < suppressions->count; i++) free_rule(&suppressions->rules[i]);
     free(suppressions->rules);

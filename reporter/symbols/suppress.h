@@ -43,6 +43,9 @@ char *suppress_read(struct suppressions *suppressions, const char *path);
 void suppress_add_programs(struct suppressions *suppressions, const struct merged *merged,
                            void (*problem)(const char *what));
 
+/* Before other dumps: what programs have brought along goes, and nothing is covered. */
+void suppress_forget_programs(struct suppressions *suppressions);
+
 /* Marks the sites that are leaked, or may be, and that a rule covers: the first one counts them. Of built merged dumps,
  * which must be sorted again. */
 void suppress_apply(struct suppressions *suppressions, struct merged *merged, struct symbols *symbols);

@@ -81,7 +81,8 @@ static void visit(struct walk *walk, Dwarf_Die *die, uint32_t node, uint32_t dep
     case DW_TAG_union_type:
     case DW_TAG_enumeration_type:
     case DW_TAG_class_type:
-        if (walk->in_types) walk_children(walk, die, NO_NODE, depth);
+        /* In a function also C++'s local ones: gcc puts the code of a lambda into its type. */
+        if (walk->in_types || node != NO_NODE) walk_children(walk, die, NO_NODE, depth);
         return;
     case DW_TAG_lexical_block:
     case DW_TAG_try_block:

@@ -148,7 +148,9 @@ static void print_amount(const struct view *view, const struct merged_site *site
     const char *oldest = units_age(site->oldest_age), *newest = units_age(site->newest_age);
     bool one_age = strcmp(oldest, newest) == 0;
     char *size = size_text(site);
-    char *made = memory_format("made %s%s%s ago", oldest, one_age ? "" : " to ", one_age ? "" : newest);
+    char *made = site->oldest_age == UINT64_MAX
+                     ? memory_format("age not known")
+                     : memory_format("made %s%s%s ago", oldest, one_age ? "" : " to ", one_age ? "" : newest);
     int width = 0;
     if (samples_are_exact(&site->block_samples)) {
         width = fprintf(view->out, "    %s %s of %s,", units_count(site->blocks),
@@ -200,6 +202,7 @@ static void print_site(const struct view *view, const struct merged_site *site) 
                   a_block);
     print_amount(view, site);
     print_inside(view, site);
+    growth_made_after(view, site);
     if (view->merged->counted > 1)
         (void)fprintf(view->out, "    In %u of %zu processes\n", site->parts, view->merged->counted);
     view_records(view, site);

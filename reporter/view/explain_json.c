@@ -8,7 +8,7 @@
 static void put_address(struct json *json, const char *name, uint64_t address) {
     char text[24];
     (void)snprintf(text, sizeof text, "0x%llx", (unsigned long long)address);
-    json_string(json, name, text);
+    json_word(json, name, text);
 }
 
 static void put_root(struct json *json, const struct view *view, const struct dump *dump,
@@ -20,19 +20,19 @@ static void put_root(struct json *json, const struct view *view, const struct du
     char *text = explain_root(view, dump, path), *place = NULL;
     char *function = explain_function(view, dump, path, &place);
     json_open(json, "root", '{');
-    json_string(json, "kind", kinds[path->root <= ROOT_LEAKED ? path->root : 0]);
-    json_string(json, "text", text);
-    json_string(json, "symbol", variable.function);
+    json_word(json, "kind", kinds[path->root <= ROOT_LEAKED ? path->root : 0]);
+    json_word(json, "text", text);
+    json_word(json, "symbol", variable.function);
     json_known(json, "offset", variable.function, variable.offset);
-    json_string(json, "function", function);
-    json_string(json, "register", explain_register(path));
+    json_word(json, "function", function);
+    json_word(json, "register", explain_register(path));
     json_known(json, "thread", path->thread, path->thread);
     json_known(json, "descriptor", path->root == ROOT_EPOLL, path->word);
     json_text(json, "mapping", dump_text(dump, path->name));
     if (path->root < ROOT_EPOLL)
         put_address(json, "address", path->word);
     else
-        json_string(json, "address", NULL);
+        json_word(json, "address", NULL);
     json_close(json, '}');
     free(text);
     free(function);
@@ -46,8 +46,8 @@ static void put_step(struct json *json, const struct view *view, const struct du
     put_address(json, "address", step->address);
     json_number(json, "size", step->size);
     json_bool(json, "tracked", step->stack != DUMP_STEP_UNTRACKED);
-    json_string(json, "name", name);
-    json_string(json, "place", *place ? place : NULL);
+    json_word(json, "name", name);
+    json_word(json, "place", *place ? place : NULL);
     json_known(json, "leads_on_at", !is_last && step->offset != DUMP_STEP_FAR, step->offset);
     json_close(json, '}');
     free(name);
@@ -57,7 +57,7 @@ static void put_step(struct json *json, const struct view *view, const struct du
 static void put_path(struct json *json, const struct view *view, const struct explained *e) {
     const struct dump_path *path = e->path;
     if (!path) {
-        json_string(json, "path", NULL);
+        json_word(json, "path", NULL);
         return;
     }
     const struct dump_step *steps = &dump_steps(e->dump)[path->first_step];
@@ -74,7 +74,7 @@ static void put_path(struct json *json, const struct view *view, const struct ex
 
 static void put_block(struct json *json, const struct explained *e) {
     if (!e->block) {
-        json_string(json, "block", NULL);
+        json_word(json, "block", NULL);
         return;
     }
     json_open(json, "block", '{');
@@ -82,7 +82,7 @@ static void put_block(struct json *json, const struct explained *e) {
     json_number(json, "size", e->block->size);
     json_number(json, "thread", e->block->thread);
     json_seconds(json, "age_seconds", dump_age(e->dump, e->block->time));
-    json_string(json, "verdict", view_verdict((enum dump_verdict)e->block->verdict));
+    json_word(json, "verdict", view_verdict((enum dump_verdict)e->block->verdict));
     json_close(json, '}');
 }
 
@@ -90,13 +90,13 @@ static void put_one(struct json *json, const struct view *view, const struct exp
     char *place = NULL, *name = frames_site(view, e->site, VIEW_ALL, &place), *reason = explain_reason(view, e);
     json_open(json, NULL, '{');
     json_number(json, "id", e->site->id);
-    json_string(json, "name", name);
-    json_string(json, "place", place);
-    json_string(json, "verdict", view_verdict(e->site->verdict));
+    json_word(json, "name", name);
+    json_word(json, "place", place);
+    json_word(json, "verdict", view_verdict(e->site->verdict));
     json_bool(json, "indirect", e->site->verdict == DUMP_INDIRECT);
     json_number(json, "blocks", e->site->blocks);
     json_number(json, "bytes", e->site->bytes);
-    json_string(json, "reason", reason);
+    json_word(json, "reason", reason);
     put_block(json, e);
     put_path(json, view, e);
     json_close(json, '}');

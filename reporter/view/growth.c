@@ -19,6 +19,17 @@ char *growth_text(const struct merged_site *site) {
                          units_bytes(units_whole(rate.value)));
 }
 
+static void put_site_marks(struct json *json, const struct merged_site *site) {
+    json_open(json, "made_after", '[');
+    for (size_t i = 0; i < site->mark_count; i++) {
+        json_open(json, NULL, '{');
+        json_text(json, "mark", site->marks[i].name);
+        json_number(json, "blocks", site->marks[i].blocks);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 void growth_json(struct json *json, const struct merged_site *site) {
     struct estimate rate;
     if (ages_growing(&site->ages, &rate)) {
@@ -28,9 +39,10 @@ void growth_json(struct json *json, const struct merged_site *site) {
         json_number(json, "high", units_whole(ceil(rate.high)));
         json_close(json, '}');
     } else {
-        json_string(json, "growing", NULL);
+        json_word(json, "growing", NULL);
     }
     growth_ages_json(json, &site->ages);
+    put_site_marks(json, site);
 }
 
 void growth_ages_json(struct json *json, const struct ages *ages) {
@@ -91,6 +103,25 @@ void growth_marks(const struct view *view) {
         print_marks(view, part->dump);
         shown++;
     }
+}
+
+#define NAMES_SHOWN 5
+
+void growth_made_after(const struct view *view, const struct merged_site *site) {
+    uint64_t others = site->more_mark_blocks;
+    for (size_t i = 0; i < site->mark_count; i++) {
+        const struct site_mark *mark = &site->marks[i];
+        if (i >= NAMES_SHOWN && !view->options.full) {
+            others += mark->blocks;
+            continue;
+        }
+        char *name = escape_text(mark->name);
+        if (!view->options.full) (void)escape_fit(name, MARK_WIDTH, false);
+        (void)fprintf(view->out, "%s%s (%s)", i ? ", " : "    Made after ", name, units_count(mark->blocks));
+        free(name);
+    }
+    if (site->mark_count && others) (void)fprintf(view->out, ", and after others (%s)", units_count(others));
+    if (site->mark_count) (void)fputc('\n', view->out);
 }
 
 static void put_mark(struct json *json, const struct dump *dump, const struct dump_mark *mark) {

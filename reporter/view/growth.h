@@ -9,6 +9,9 @@
 char *growth_text(const struct merged_site *site);
 void growth_json(struct json *json, const struct merged_site *site);
 
+/* "    Made after test 3 (12 blocks), test 4 (3 blocks)": marks, where there are any. */
+void growth_made_after(const struct view *view, const struct merged_site *site);
+
 /* 88 % under 1 ms, 9 % under 4 ms, ...: shares of all rows. Nothing where there is nothing. */
 void growth_lifetimes(const struct view *view, const char *word, const double *rows);
 void growth_ages_json(struct json *json, const struct ages *ages);

@@ -27,12 +27,12 @@ static void put_process(struct json *json, const struct dump *dump) {
     json_open(json, "process", '{');
     json_text(json, "name", dump_text(dump, process->name));
     json_number(json, "pid", process->pid);
-    json_string(json, "level", view_level(process->level));
+    json_word(json, "level", view_level(process->level));
     json_seconds(json, "uptime_seconds", view_uptime(dump));
     json_known(json, "exit_status", process->exit_status != DUMP_STATUS_UNKNOWN, process->exit_status);
     json_number(json, "parent_pid", process->parent_pid);
     json_known(json, "forked_from", process->forked_from != 0, process->forked_from);
-    json_string(json, "dumped_at", view_reason(process->reason));
+    json_word(json, "dumped_at", view_reason(process->reason));
     json_number(json, "number", process->number);
     json_text(json, "executable", dump_text(dump, process->exe));
     put_arguments(json, dump_text(dump, process->command_line));
@@ -75,7 +75,7 @@ static void put_pools(struct json *json, const struct merged *merged) {
     if (has_time && peak_time <= dump->process.dump_time)
         json_seconds(json, "peak_age_seconds", peak_age);
     else
-        json_string(json, "peak_age_seconds", NULL);
+        json_word(json, "peak_age_seconds", NULL);
     put_max(json, merged);
     put_sum(json, merged, "refused", STAT_DIRECT_REFUSED);
     put_sum(json, merged, "collected", STAT_COLLECTED);
@@ -94,8 +94,8 @@ static void put_pools(struct json *json, const struct merged *merged) {
     put_sum(json, merged, "total_capacity", STAT_MAPPED_CAPACITY);
     put_sum(json, merged, "memory_used", STAT_MAPPED_USED);
     put_highest(json, merged, "peak", STAT_MAPPED_PEAK);
-    json_string(json, "max", NULL);
-    json_string(json, "refused", NULL);
+    json_word(json, "max", NULL);
+    json_word(json, "refused", NULL);
     json_close(json, '}');
 }
 
@@ -106,7 +106,7 @@ static void put_memory(struct json *json, const struct merged *merged) {
     json_open(json, "rows", '[');
     for (uint32_t kind = 1; known && kind < MEMORY_KINDS; kind++) {
         json_open(json, NULL, '{');
-        json_string(json, "kind", view_memory_kinds[kind]);
+        json_word(json, "kind", view_memory_kinds[kind]);
         json_known(json, "resident", sum.has_kernel, sum.rows[kind].resident);
         json_number(json, "charged", sum.rows[kind].charged);
         json_number(json, "parts", sum.rows[kind].count);
@@ -164,8 +164,8 @@ static void put_record(struct json *json, const struct view *view, const struct 
     if (hint.length)
         json_text(json, "what", hint);
     else
-        json_string(json, "what", what);
-    json_string(json, "call", view_record(record->kind));
+        json_word(json, "what", what);
+    json_word(json, "call", view_record(record->kind));
     json_known(json, "fd", record->fd >= 0, (uint64_t)record->fd);
     json_number(json, "number", record->number);
     json_seconds(json, "age_seconds", from->age);
@@ -182,7 +182,7 @@ static void put_records(struct json *json, const struct view *view, const struct
     json_close(json, ']');
     if (!site->record_count) return;
     (void)snprintf(address, sizeof address, "0x%llx", (unsigned long long)site->records[0].record->address);
-    json_string(json, "records_block", address);
+    json_word(json, "records_block", address);
     json_number(json, "records_discarded", site->record_discarded);
     json_number(json, "records_blocks", site->record_blocks);
 }
@@ -218,7 +218,7 @@ static void put_amounts(struct json *json, const struct merged *merged, const st
 /* What was ever made; null where that was not counted. */
 static void put_ever(struct json *json, const char *name, const struct merged_totals *ever) {
     if (!ever->samples) {
-        json_string(json, name, NULL);
+        json_word(json, name, NULL);
         return;
     }
     json_open(json, name, '{');
@@ -239,7 +239,7 @@ static void put_ever(struct json *json, const char *name, const struct merged_to
 static void put_site_name(struct json *json, const struct view *view, const struct merged_site *site) {
     struct site_name name = naming_of(view->symbols, view->merged, site);
     char *address = name.frame ? frames_address(view, name.frame) : NULL;
-    json_string(json, "name", name.symbol.brief ? name.symbol.brief : address);
+    json_word(json, "name", name.symbol.brief ? name.symbol.brief : address);
     free(address);
 }
 
@@ -247,7 +247,7 @@ static void put_site(struct json *json, const struct view *view, const struct me
     json_open(json, NULL, '{');
     json_number(json, "id", site->id);
     put_site_name(json, view, site);
-    json_string(json, "verdict", view_verdict(site->verdict));
+    json_word(json, "verdict", view_verdict(site->verdict));
     json_bool(json, "indirect", site->verdict == DUMP_INDIRECT);
     json_bool(json, "suppressed", site->suppressed);
     json_bool(json, "pool", site->pool);
@@ -290,7 +290,7 @@ static void put_refusal(struct json *json, const struct view *view, const struct
     json_open(json, NULL, '{');
     json_number(json, "pid", from->dump->process.pid);
     json_seconds(json, "age_seconds", refusal->time < now ? now - refusal->time : 0);
-    json_string(json, "operation", view_operation(refusal->operation));
+    json_word(json, "operation", view_operation(refusal->operation));
     json_number(json, "requested", refusal->requested);
     json_known(json, "committed", refusal->committed, refusal->committed);
     json_number(json, "used", refusal->used);
@@ -333,7 +333,7 @@ static void put_verdicts(struct json *json, const struct merged *merged) {
 }
 
 static void put_strings(struct json *json, char *const *lines, size_t count) {
-    for (size_t i = 0; i < count; i++) json_string(json, NULL, lines[i]);
+    for (size_t i = 0; i < count; i++) json_word(json, NULL, lines[i]);
 }
 
 static void put_parts(struct json *json, const struct merged *merged) {
@@ -341,7 +341,7 @@ static void put_parts(struct json *json, const struct merged *merged) {
     for (size_t i = 0; i < merged->part_count; i++) {
         const struct part *part = &merged->parts[i];
         json_open(json, NULL, '{');
-        json_string(json, "file", part->dump->path);
+        json_word(json, "file", part->dump->path);
         put_process(json, part->dump);
         json_bool(json, "older", part->older);
         json_known(json, "sites", !part->older, part->sites);
@@ -370,7 +370,7 @@ static void put_totals(struct json *json, const struct merged *merged) {
 /* How blocks were drawn; null where none were. */
 static void put_sampling(struct json *json, const struct merged *merged) {
     if (!merged->sampled) {
-        json_string(json, "sampling", NULL);
+        json_word(json, "sampling", NULL);
         return;
     }
     json_open(json, "sampling", '{');
@@ -396,7 +396,7 @@ static void put_sites(struct json *json, const struct view *view) {
 static void put_gate(struct json *json, const struct view_verdict *verdict) {
     if (!verdict) return;
     json_open(json, "gate", '{');
-    json_string(json, "result", verdict->result);
+    json_word(json, "result", verdict->result);
     json_number(json, "processes", verdict->processes);
     json_open(json, "reasons", '[');
     put_strings(json, verdict->reasons, verdict->reason_count);
@@ -409,7 +409,7 @@ void view_json(const struct view *view) {
     struct json json = {.out = view->out, .frames = json_frames_new()};
     view_resolve(view, view->options.rows);
     json_open(&json, NULL, '{');
-    json_string(&json, "weir", WEIR_VERSION);
+    json_word(&json, "weir", WEIR_VERSION);
     put_gate(&json, view->verdict);
     put_process(&json, view_first(merged)->dump);
     json_number(&json, "processes", merged->counted);

@@ -19,21 +19,21 @@ static void put_frame(struct json *json, const struct view *view, const struct s
                       const struct merged_frame *frame) {
     const struct merged_module *module = view->merged->modules[frame->module];
     json_open(json, NULL, '{');
-    json_string(json, "function", symbol->function);
-    json_string(json, "file", symbol->file);
+    json_word(json, "function", symbol->function);
+    json_word(json, "file", symbol->file);
     json_known(json, "line", symbol->line, symbol->line);
     json_bool(json, "inlined", symbol->inlined);
     if (module->path.length)
         json_text(json, "module", module->path);
     else
-        json_string(json, "module", NULL);
+        json_word(json, "module", NULL);
     char offset[24];
     (void)snprintf(offset, sizeof offset, "0x%llx", (unsigned long long)frame->offset);
-    json_string(json, "offset", offset);
+    json_word(json, "offset", offset);
     if (module->jit) json_bool(json, "jit", true);
     if (!symbol->function || !symbol->file || !symbol->line) {
         const char *missing = symbol->missing ? symbol->missing : symbols_why(view->symbols, frame->module);
-        json_string(json, "missing", missing ? missing : "nothing is known");
+        json_word(json, "missing", missing ? missing : "nothing is known");
     }
     json_close(json, '}');
 }
@@ -76,10 +76,10 @@ void json_frames_free(struct json_frames *frames) {
 
 static void put_stack_notes(struct json *json, uint32_t flags) {
     json_open(json, "stack_notes", '[');
-    if (flags & DUMP_STACK_CUT) json_string(json, NULL, "cut");
-    if (flags & DUMP_STACK_LOST) json_string(json, NULL, "lost");
-    if (flags & DUMP_STACK_NONE) json_string(json, NULL, "none");
-    if (flags & DUMP_STACK_GUESS) json_string(json, NULL, "guess");
+    if (flags & DUMP_STACK_CUT) json_word(json, NULL, "cut");
+    if (flags & DUMP_STACK_LOST) json_word(json, NULL, "lost");
+    if (flags & DUMP_STACK_NONE) json_word(json, NULL, "none");
+    if (flags & DUMP_STACK_GUESS) json_word(json, NULL, "guess");
     json_close(json, ']');
 }
 

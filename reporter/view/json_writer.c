@@ -63,7 +63,7 @@ void json_text(struct json *json, const char *name, struct text text) {
     free(harmless);
 }
 
-void json_string(struct json *json, const char *name, const char *string) {
+void json_word(struct json *json, const char *name, const char *string) {
     if (string) {
         json_text(json, name, (struct text){string, strlen(string)});
         return;
@@ -89,11 +89,15 @@ void json_known(struct json *json, const char *name, bool known, uint64_t number
     if (known)
         json_number(json, name, number);
     else
-        json_string(json, name, NULL);
+        json_word(json, name, NULL);
 }
 
 void json_seconds(struct json *json, const char *name, uint64_t nanoseconds) {
     begin(json, name);
+    if (nanoseconds == UINT64_MAX) {
+        (void)fputs("null", json->out);
+        return;
+    }
     (void)fprintf(json->out, "%llu.%03llu", (unsigned long long)(nanoseconds / 1000000000u),
                   (unsigned long long)(nanoseconds / 1000000u % 1000));
 }

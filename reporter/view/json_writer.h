@@ -18,7 +18,7 @@ struct json {
 void json_open(struct json *json, const char *name, char bracket);
 void json_close(struct json *json, char bracket);
 void json_text(struct json *json, const char *name, struct text text);
-void json_string(struct json *json, const char *name, const char *string);  /* NULL becomes null */
+void json_word(struct json *json, const char *name, const char *string);    /* NULL becomes null */
 void json_lines(struct json *json, const char *name, const char *harmless); /* with line ends, which stay */
 void json_number(struct json *json, const char *name, uint64_t number);
 void json_known(struct json *json, const char *name, bool known, uint64_t number);

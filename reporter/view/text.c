@@ -144,16 +144,28 @@ static void print_direct(const struct view *view) {
 /* A dump that was made at the ceiling begins with why. */
 static void print_limit(const struct view *view) {
     const struct merged *merged = view->merged;
-    if (merged->counted != 1 || !merged->refusal_count || view_first(merged)->dump->process.reason != DUMP_AT_LIMIT)
-        return;
+    uint32_t reason = view_first(merged)->dump->process.reason;
+    if (merged->counted != 1 || !merged->refusal_count || (reason != DUMP_AT_LIMIT && reason != DUMP_LEFT)) return;
     const struct merged_refusal *last = &merged->refusals[merged->refusal_count - 1];
     struct merged_site asked = {.frames = last->frames, .frame_count = last->frame_count};
     char *place = NULL, *name = frames_site(view, &asked, NAME_WIDTH, &place);
-    (void)fprintf(view->out, "at the ceiling %s of %s refused, used %s; asked for by %s\n",
-                  view_operation(last->refusal->operation), units_bytes(last->refusal->requested),
-                  units_short(last->refusal->used), name);
+    (void)fprintf(view->out, "%s %s of %s refused, used %s; asked for by %s\n",
+                  reason == DUMP_LEFT ? "refused last:" : "at the ceiling", view_operation(last->refusal->operation),
+                  units_bytes(last->refusal->requested), units_short(last->refusal->used), name);
     free(place);
     free(name);
+}
+
+/* What is known of a process that left no dump. */
+static void print_left(const struct view *view) {
+    const struct merged *merged = view->merged;
+    const struct dump *dump = view_first(merged)->dump;
+    if (merged->counted != 1 || dump->process.reason != DUMP_LEFT) return;
+    if (dump->owner)
+        (void)fputs("it runs: what its box says, by site; blocks and verdicts by weir dump\n", view->out);
+    else
+        (void)fputs("it left no dump: killed, crashed, or ended past its exit hooks; by site, no verdicts\n",
+                    view->out);
 }
 
 static void print_inherited(const struct view *view) {
@@ -419,6 +431,7 @@ static void print_head(const struct view *view) {
     print_title(view);
     print_direct(view);
     print_limit(view);
+    print_left(view);
     print_coverage(view);
     growth_marks(view);
     print_partial(view);

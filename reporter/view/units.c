@@ -69,6 +69,7 @@ const char *units_count(uint64_t count) {
 }
 
 const char *units_age(uint64_t nanoseconds) {
+    if (nanoseconds == UINT64_MAX) return "?";
     char *text = next_text();
     unsigned long long seconds = nanoseconds / 1000000000u;
     if (seconds < 60)

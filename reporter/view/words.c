@@ -29,8 +29,8 @@ const char *view_level(uint32_t level) {
 }
 
 const char *view_reason(uint32_t reason) {
-    static const char *const names[] = {"unknown", "exit", "signal", "limit", "exec"};
-    return names[reason <= DUMP_AT_EXEC ? reason : 0];
+    static const char *const names[] = {"unknown", "exit", "signal", "limit", "exec", "box", "term", "crash"};
+    return names[reason <= DUMP_AT_CRASH ? reason : 0];
 }
 
 const char *view_operation(uint32_t operation) {

@@ -10,6 +10,8 @@
 typedef long (*gettime_function)(clockid_t, struct timespec *);
 static gettime_function vdso_gettime;
 
+_Atomic uint64_t clock_least;
+
 static gettime_function find_gettime(const ElfW(Ehdr) * image) {
     const ElfW(Phdr) *header = (const void *)((const char *)image + image->e_phoff);
     const ElfW(Dyn) *dynamic = NULL;

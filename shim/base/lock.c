@@ -38,7 +38,7 @@ static void ends(enum lock_name name) {
 }
 
 __attribute__((destructor)) static void tell(void) {
-    static const char *const names[LOCKS] = {"start", "kept", "heaps", "slices", "modules", "dump", "records"};
+    static const char *const names[LOCKS] = {"start", "kept", "heaps", "slices", "modules", "box", "dump", "records"};
     for (int i = 0; i < LOCKS; i++) {
         if (held[i].taken == 0 || !names[i]) continue;
         struct text t = {.length = 0};

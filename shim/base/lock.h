@@ -4,10 +4,10 @@
  * guards is written in an order in which every half-done state is safe for a child that finds it: at worst something
  * is lost to that child, never handed out twice.
  *
- * Lock order: LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES; LOCK_MODULES, and each of LOCK_RECORDS and LOCK_POOLS, alone. Nothing
- * is locked while unwinding, none is held across a callback. The writer of a dump holds LOCK_DUMP over all that it does
- * (box/dump.h); nobody waits for that one for ever. A signal handler never waits for these: a thread inside weir is
- * marked busy (see arena/heap.h). */
+ * Lock order: LOCK_KEPT, LOCK_HEAPS, LOCK_SLICES; LOCK_MODULES, LOCK_BOX, and each of LOCK_RECORDS and LOCK_POOLS,
+ * alone. Nothing is locked while unwinding, none is held across a callback. The writer of a dump holds LOCK_DUMP over
+ * all that it does (box/dump.h); nobody waits for that one for ever. A signal handler never waits for these: a thread
+ * inside weir is marked busy (see arena/heap.h). */
 #ifndef WEIR_BASE_LOCK_H
 #define WEIR_BASE_LOCK_H
 
@@ -20,10 +20,24 @@ enum lock_name {
     LOCK_HEAPS,
     LOCK_SLICES,
     LOCK_MODULES,
+    LOCK_BOX,
     LOCK_DUMP,
     LOCK_RECORDS,                             /* a share of the access records each, LOCK_STRIPES of them */
     LOCK_POOLS = LOCK_RECORDS + LOCK_STRIPES, /* the same of pools' parts */
     LOCKS = LOCK_POOLS + LOCK_STRIPES
+};
+
+/* What outlives the process where it has a box, see box/format_box.h. */
+enum live_number {
+    LIVE_USED,
+    LIVE_PEAK,
+    LIVE_PEAK_TIME,
+    LIVE_MAX,
+    LIVE_REFUSED,
+    LIVE_REFUSED_BYTES,
+    LIVE_HIGH,
+    LIVE_LOW,
+    LIVE_SEEN
 };
 
 /* The page that forks wipe. `owner` is the process that these locks work for; 0 tells a child that it is new. */
@@ -31,6 +45,8 @@ struct lock_page {
     _Atomic uint32_t word[LOCKS][16]; /* 0 free, else who holds it, see lock.c; a cache line each */
     _Atomic uint32_t owner;           /* process id */
     _Atomic uint32_t purging;         /* threads that give free memory back just now (arena/slices.c) */
+    _Atomic uint32_t live_tried;      /* this process has made its box, or cannot (box/live.h) */
+    _Atomic uint64_t *_Atomic live;   /* where its counters are to be told, by enum live_number; NULL: nowhere */
 } ALIGNED(4096);
 extern struct lock_page lock_page HIDDEN;
 

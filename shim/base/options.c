@@ -21,17 +21,21 @@ struct options options = {
     .signal = 63,
     .pattern = true,
     .output = "weir.%e.%p.dump",
+    .box = BOX_SITES,
+    .box_max = 64 * MIB,
     .high = {.percent = 90},
     .low = {.percent = 75},
     .on_watermark = WATERMARK_LOG | WATERMARK_RECLAIM,
 };
 
-static const char *const limit_names[] = {"fail", "reclaim", "collect"}; /* as enum option_on_limit, and so on */
-static const char *const error_names[] = {"abort", "report"};
-static const char *const mismatch_names[] = {"report", "abort", "off"};
-static const char *const dump_events[] = {"exit", "signal", "limit"};      /* as DUMP_ON_… */
-static const char *const leak_events[] = {"exit", "signal"};               /* as LEAKS_AT_… */
-static const char *const watermark_actions[] = {"log", "dump", "reclaim"}; /* as WATERMARK_… */
+static const char *const box_names[] = {"off", "sites", NULL}; /* as enum option_box, and so on */
+static const char *const crash_names[] = {"none", "dump", NULL};
+static const char *const limit_names[] = {"fail", "reclaim", "collect", NULL};
+static const char *const error_names[] = {"abort", "report", NULL};
+static const char *const mismatch_names[] = {"report", "abort", "off", NULL};
+static const char *const dump_events[] = {"exit", "signal", "limit", "term"}; /* as DUMP_ON_… */
+static const char *const leak_events[] = {"exit", "signal"};                  /* as LEAKS_AT_… */
+static const char *const watermark_actions[] = {"log", "dump", "reclaim"};    /* as WATERMARK_… */
 static const char *const level_names[] = {"disabled", "simple", "advanced", "paranoid"};
 
 static void complain(const char *name, const char *value, const char *why) {
@@ -127,26 +131,6 @@ static bool read_switch(const char *s, bool *out) {
     return true;
 }
 
-/* One of a few words; *out is its place among them. */
-static bool read_word(const char *s, const char *const *names, size_t count, unsigned *out) {
-    for (unsigned i = 0; i < count; i++) {
-        if (!str_equal(s, names[i])) continue;
-        *out = i;
-        return true;
-    }
-    return false;
-}
-
-static bool read_on_limit(const char *s) {
-    return read_word(s, limit_names, ARRAY_LENGTH(limit_names), &options.on_limit);
-}
-static bool read_on_error(const char *s) {
-    return read_word(s, error_names, ARRAY_LENGTH(error_names), &options.on_error);
-}
-static bool read_on_mismatch(const char *s) {
-    return read_word(s, mismatch_names, ARRAY_LENGTH(mismatch_names), &options.on_mismatch);
-}
-
 /* A list of names, whose bits they are in this order; or none. */
 static bool read_list(const char *s, const char *const *names, size_t count, unsigned *out) {
     unsigned bits = 0;
@@ -240,6 +224,10 @@ static bool read_box_dir(const char *s) {
     return true;
 }
 
+static bool read_box_max(const char *s) {
+    return value_size(s, &options.box_max);
+}
+
 static bool read_run(const char *s) {
     if (str_length(s) > 64) return false;
     options.run = keep(s);
@@ -318,17 +306,11 @@ static void print_scan(struct text *t) {
 static void print_signal(struct text *t) {
     text_add_number(t, (uint64_t)options.signal);
 }
-static void print_on_limit(struct text *t) {
-    text_add(t, limit_names[options.on_limit]);
-}
-static void print_on_error(struct text *t) {
-    text_add(t, error_names[options.on_error]);
-}
-static void print_on_mismatch(struct text *t) {
-    text_add(t, mismatch_names[options.on_mismatch]);
-}
 static void print_box_dir(struct text *t) {
     text_add(t, options.box_dir ? options.box_dir : "");
+}
+static void print_box_max(struct text *t) {
+    text_add_number(t, options.box_max);
 }
 static void print_run(struct text *t) {
     text_add(t, options.run ? options.run : "");
@@ -340,7 +322,9 @@ static const struct option {
     void (*print)(struct text *t);
     const char *otherwise; /* the complaint about a bad value: what it should be, and what holds instead */
     bool *flag;            /* a switch, 0 or 1, which needs no reader or printer of its own */
-    bool live;             /* may be changed while the program runs */
+    unsigned *word;        /* the place of one of these words, which needs none either */
+    const char *const *words;
+    bool live; /* may be changed while the program runs */
 } table[] = {
     {"WEIR_QUIET", .live = true, .flag = &options.quiet, .otherwise = "not 0 or 1; messages are printed"},
     {"WEIR_LEVEL", .live = true, .read = read_level, .print = print_level,
@@ -353,7 +337,7 @@ static const struct option {
      .otherwise = "not a number from 1 to 1000000; 10000 is used"},
     {"WEIR_MAX_DIRECT", .live = true, .read = read_max_direct, .print = print_max_direct,
      .otherwise = "not a size (try 512M); no ceiling is set"},
-    {"WEIR_ON_LIMIT", .live = true, .read = read_on_limit, .print = print_on_limit,
+    {"WEIR_ON_LIMIT", .live = true, .word = &options.on_limit, .words = limit_names,
      .otherwise = "not fail, reclaim or collect; fail is used"},
     {"WEIR_RESERVE", .live = true, .read = read_reserve, .print = print_reserve,
      .otherwise = "not a size (try 8M); 0 is used"},
@@ -371,7 +355,7 @@ static const struct option {
     {"WEIR_OUTPUT", .read = read_output, .print = print_output,
      .otherwise = "not a file name (%e %p %n %t and %% may stand in it); weir.%e.%p.dump is used"},
     {"WEIR_DUMP_AT", .live = true, .read = read_dump_at, .print = print_dump_at,
-     .otherwise = "not a list of exit, signal, limit, or none; exit,signal,limit is used"},
+     .otherwise = "not a list of exit, signal, limit, term, or none; exit,signal,limit is used"},
     {"WEIR_LEAKS", .live = true, .read = read_leaks, .print = print_leaks,
      .otherwise = "not a list of exit, signal, or off; off is used"},
     {"WEIR_SCAN", .live = true, .read = read_scan, .print = print_scan,
@@ -379,9 +363,10 @@ static const struct option {
          "not a list of unaligned, tags=0xMASK (bits 0 to 3 and 47 to 63), roots=all, roots=lsan; roots=all is used"},
     {"WEIR_SIGNAL", .read = read_signal, .print = print_signal,
      .otherwise = "not a signal that may be used (try SIGRTMAX-1); SIGRTMAX-1 is used"},
-    {"WEIR_ON_ERROR", .live = true, .read = read_on_error, .print = print_on_error,
+    {"WEIR_ON_ERROR", .live = true, .word = &options.on_error, .words = error_names,
      .otherwise = "not abort or report; abort is used"},
-    {"WEIR_ON_MISMATCH", .live = true, .read = read_on_mismatch, .print = print_on_mismatch,
+    {"WEIR_ON_CRASH", .word = &options.on_crash, .words = crash_names, .otherwise = "not none or dump; none is used"},
+    {"WEIR_ON_MISMATCH", .live = true, .word = &options.on_mismatch, .words = mismatch_names,
      .otherwise = "not report, abort or off; report is used"},
     {"WEIR_PATTERN", .flag = &options.pattern, .otherwise = "not 0 or 1; 1 is used"},
     {"WEIR_FREE_STACKS", .flag = &options.free_stacks, .otherwise = "not 0 or 1; 0 is used"},
@@ -392,10 +377,22 @@ static const struct option {
     {"WEIR_DEEPBIND", .flag = &options.deepbind, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_BOX_DIR", .read = read_box_dir, .print = print_box_dir,
      .otherwise = "not an absolute path; /dev/shm is used"},
+    {"WEIR_BOX", .word = &options.box, .words = box_names, .otherwise = "not sites or off; sites is used"},
+    {"WEIR_BOX_MAX", .read = read_box_max, .print = print_box_max, .otherwise = "not a size (try 64M); 64M is used"},
     {"WEIR_RUN", .read = read_run, .print = print_run, .otherwise = "longer than 64 bytes; ignored"},
 };
 
+static bool read_word(const char *value, const char *const *words, unsigned *out) {
+    for (unsigned i = 0; words[i]; i++) {
+        if (!str_equal(value, words[i])) continue;
+        *out = i;
+        return true;
+    }
+    return false;
+}
+
 static bool read_value(const struct option *o, const char *value) {
+    if (o->word) return read_word(value, o->words, o->word);
     return o->flag ? read_switch(value, o->flag) : o->read(value);
 }
 
@@ -492,6 +489,8 @@ void options_value(unsigned i, char *out, size_t size) {
     struct text t = {0};
     if (table[i].flag)
         text_add_number(&t, *table[i].flag);
+    else if (table[i].word)
+        text_add(&t, table[i].words[*table[i].word]);
     else
         table[i].print(&t);
     size_t n = min_size(t.length, size - 1);

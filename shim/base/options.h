@@ -10,7 +10,9 @@ enum option_level { LEVEL_DISABLED, LEVEL_SIMPLE, LEVEL_ADVANCED, LEVEL_PARANOID
 enum option_on_error { ON_ERROR_ABORT, ON_ERROR_REPORT };
 enum option_on_limit { ON_LIMIT_FAIL, ON_LIMIT_RECLAIM, ON_LIMIT_COLLECT };
 enum option_on_mismatch { ON_MISMATCH_REPORT, ON_MISMATCH_ABORT, ON_MISMATCH_OFF };
-enum { DUMP_ON_EXIT = 1, DUMP_ON_SIGNAL = 2, DUMP_ON_LIMIT = 4 };
+enum option_box { BOX_OFF, BOX_SITES };
+enum { DUMP_ON_EXIT = 1, DUMP_ON_SIGNAL = 2, DUMP_ON_LIMIT = 4, DUMP_ON_TERM = 8 };
+enum option_on_crash { ON_CRASH_NONE, ON_CRASH_DUMP };
 enum { LEAKS_AT_EXIT = 1, LEAKS_AT_SIGNAL = 2 };
 enum { WATERMARK_LOG = 1, WATERMARK_DUMP = 2, WATERMARK_RECLAIM = 4 };
 
@@ -22,6 +24,7 @@ struct options {
     uint64_t max_direct;     /* WEIR_MAX_DIRECT, bytes; UINT64_MAX: no ceiling */
     unsigned on_limit;       /* WEIR_ON_LIMIT, enum option_on_limit */
     unsigned on_error;       /* WEIR_ON_ERROR, enum option_on_error */
+    unsigned on_crash;       /* WEIR_ON_CRASH, enum option_on_crash */
     unsigned on_mismatch;    /* WEIR_ON_MISMATCH, enum option_on_mismatch */
     bool pattern;            /* WEIR_PATTERN */
     bool free_stacks;        /* WEIR_FREE_STACKS */
@@ -44,7 +47,9 @@ struct options {
     unsigned dump_at;            /* WEIR_DUMP_AT, DUMP_ON_… */
     int signal;                  /* WEIR_SIGNAL, number; 0: none */
     const char *output;          /* WEIR_OUTPUT, a template */
-    const char *box_dir;         /* WEIR_BOX_DIR, NULL: /dev/shm or /tmp */
+    const char *box_dir;         /* WEIR_BOX_DIR, NULL: see box/format_box.h; answers to questions: /dev/shm or /tmp */
+    unsigned box;                /* WEIR_BOX, enum option_box */
+    uint64_t box_max;            /* WEIR_BOX_MAX, bytes */
     const char *run;             /* WEIR_RUN: set by `weir run`, tells its dumps from others; NULL */
 };
 extern struct options options;

@@ -9,6 +9,7 @@
 #include "shim/box/copy.h"
 #include "shim/box/dump.h"
 #include "shim/box/leaks.h"
+#include "shim/box/marks.h"
 #include "shim/box/memory.h"
 #include "shim/box/named.h"
 #include "shim/box/pools.h"
@@ -30,7 +31,12 @@ struct looking {
     struct named named;
     struct site *sites; /* by number */
     struct leaks leaks;
-    uint8_t found; /* enum check */
+    bool limited; /* to what was made since `mark` */
+    struct mark mark;
+    struct answer {
+        uint64_t blocks; /* that leaked, of tracked ones */
+        uint8_t found;   /* enum check */
+    } is;
 };
 
 static void say(const char *words) {
@@ -48,10 +54,14 @@ static void add(struct looking *l, uint32_t stack, uint64_t bytes) {
 
 static void add_block(void *context, const void *p, const struct side *side, uint64_t pinned) {
     (void)pinned;
+    const struct looking *l = context;
+    if (side_time(side) < l->mark.time) return;
     if (!state_is_inherited(side) && dump_verdicts->of(p) == DUMP_LEAKED) add(context, side->stack, side->size);
 }
 
 static void add_part(void *context, const struct part *part) {
+    const struct looking *l = context;
+    if (part->time < l->mark.time) return;
     if (!part->inherited && pools_holds(part) && dump_verdicts->of_part(part->start) == DUMP_LEAKED)
         add(context, part->stack, part->size);
 }
@@ -91,14 +101,18 @@ static void tell_possible(const struct looking *l) {
 
 static void look(void *context) {
     struct looking *l = context;
-    l->found = CHECK_UNSURE;
+    l->is.found = CHECK_UNSURE;
     dump_verdicts->begin(&l->verdicts, VERDICTS_OF_CHECK, l->stack);
     if (l->verdicts.known) {
         add_up_sites(l);
-        bool any = leaks_any(&l->leaks, &l->verdicts);
-        leaks_tell_check(&l->leaks, &l->verdicts);
+        bool any = l->limited ? l->leaks.sites > 0 : leaks_any(&l->leaks, &l->verdicts);
+        if (l->limited)
+            leaks_tell_since(&l->leaks, l->mark.name, l->mark.length);
+        else
+            leaks_tell_check(&l->leaks, &l->verdicts);
         tell_possible(l);
-        l->found = any ? CHECK_LEAKED : l->verdicts.threads_not_held ? CHECK_UNSURE : CHECK_CLEAN;
+        l->is.blocks = l->leaks.blocks;
+        l->is.found = any ? CHECK_LEAKED : l->verdicts.threads_not_held ? CHECK_UNSURE : CHECK_CLEAN;
     } else {
         say("leaks were not looked for: its own memory cannot be read, or there is none left");
     }
@@ -110,7 +124,7 @@ static void look_and_answer(void *context) {
     struct looking *l = context;
     (void)sys3(SYS_close_range, 0, 1, 0);
     look(l);
-    (void)sys3(SYS_write, l->answer, (long)&l->found, 1);
+    (void)sys3(SYS_write, l->answer, (long)&l->is, sizeof l->is);
     sys_exit_group(0);
 }
 
@@ -126,8 +140,8 @@ static bool look_in_copy(struct looking *l, bool *holds) {
         *holds = false;
     }
     (void)sys1(SYS_close, ends[1]);
-    if (!sys_failed(id) && sys3(SYS_read, ends[0], (long)&l->found, 1) != 1) {
-        l->found = CHECK_UNSURE;
+    if (!sys_failed(id) && sys3(SYS_read, ends[0], (long)&l->is, sizeof l->is) != sizeof l->is) {
+        l->is.found = CHECK_UNSURE;
         say("leaks were not looked for: the copy of the process that does ended before");
     }
     (void)sys1(SYS_close, ends[0]);
@@ -140,20 +154,34 @@ static bool is_alone(void) {
     return sys4(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/task", (long)&s, 0) == 0 && s.st_nlink == 3;
 }
 
-enum check check_now(uintptr_t stack) {
+static enum check check(uintptr_t stack, const struct mark *mark, uint64_t *blocks) {
     static struct looking l; /* under LOCK_DUMP */
     uint64_t before;
+    *blocks = 0;
     if (!dump_verdicts || dump_is_mine() || !dump_begin()) {
         say("leaks were not looked for: a dump is being written");
         return CHECK_UNSURE;
     }
-    l = (struct looking){.stack = stack, .answer = -1};
+    l = (struct looking){.stack = stack, .answer = -1, .limited = mark != NULL};
+    if (mark) l.mark = *mark;
     memory_of_process(sys_getpid());
     bool held = signals_hold(&before), holds = dump_verdicts->hold(NULL);
     if (is_alone() || !look_in_copy(&l, &holds)) stack_call(look, &l);
     if (holds) dump_verdicts->let_go();
     if (held) signals_set(before);
-    enum check found = (enum check)l.found;
+    enum check found = (enum check)l.is.found;
+    *blocks = l.is.blocks;
     dump_end();
     return found;
+}
+
+enum check check_now(uintptr_t stack) {
+    uint64_t blocks;
+    return check(stack, NULL, &blocks);
+}
+
+enum check check_since_mark(uintptr_t stack, uint64_t *blocks) {
+    struct mark mark = {0};
+    (void)mark_latest(&mark);
+    return check(stack, &mark, blocks);
 }

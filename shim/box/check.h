@@ -15,4 +15,8 @@ enum check {
  * arena_within and arena_not_within. */
 enum check check_now(uintptr_t stack);
 
+/* The same of what was made since the latest mark, or ever where there is none: the blocks that leaked of it, and are
+ * tracked, go to *blocks. */
+enum check check_since_mark(uintptr_t stack, uint64_t *blocks);
+
 #endif

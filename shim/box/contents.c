@@ -199,7 +199,7 @@ static void write_sites(struct contents *c) {
         const struct site_sum *s = &c->sites[i];
         if (c->verdicts.known) leaks_add(&c->leaks, named_id(&c->named, i), s->leaked_blocks, s->leaked_bytes);
         if (s->blocks == 0) continue;
-        struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, 0, 0, s->pinned};
+        struct dump_site d = {i, s->threads, s->blocks, s->bytes, s->oldest, s->newest, 0, 0, s->pinned, 0};
         writer_add(&c->w, &d, sizeof d);
     }
     writer_end(&c->w);

@@ -7,6 +7,9 @@
 /* 0 in the copy; its id in the program, or a negative errno: there can be none. A copy ends by exit_group. */
 long copy_make(void);
 
+/* The same, of a thread that waits until the copy has ended: its wait status. */
+long copy_make_waiting(int *status);
+
 /* Before the program's end, or an exec: no more copies are begun, and those that still write are waited for, some
  * seconds at most. It was not the end after all: an exec failed. */
 void copy_end(void);

@@ -51,10 +51,11 @@ static uint32_t level(void) {
     return options.level == LEVEL_ADVANCED ? DUMP_ADVANCED : DUMP_SIMPLE; /* disabled since, it still has what it had */
 }
 
-static void write_process(struct contents *c, enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
-    struct dump_process p = {
+struct dump_process dump_describe(enum dump_reason reason, uint32_t exit_status, uint32_t pid, dump_adds_string *add,
+                                  void *context) {
+    return (struct dump_process){
         .pid = pid,
-        .parent_pid = parent_pid,
+        .parent_pid = reason == DUMP_LEFT ? (uint32_t)sys0(SYS_getppid) : parent_pid,
         .reason = reason,
         .level = level(),
         .exit_status = exit_status,
@@ -64,14 +65,22 @@ static void write_process(struct contents *c, enum dump_reason reason, uint32_t 
         .start_realtime = start_realtime,
         .start_time = start_time,
         .fork_time = state_fork_time(),
-        .dump_time = c->now,
         .max_direct = ceiling_numbers().max,
-        .name = contents_string(c, output_program(), str_length(output_program())),
-        .exe = contents_string(c, module_program_path(), str_length(module_program_path())),
-        .command_line = contents_string(c, command_line, command_line_length),
-        .machine = contents_string(c, "x86_64", 6),
+        .name = add(context, output_program(), str_length(output_program())),
+        .exe = add(context, module_program_path(), str_length(module_program_path())),
+        .command_line = add(context, command_line, command_line_length),
+        .machine = add(context, "x86_64", 6),
         .forked_from = state_forked_from(),
     };
+}
+
+static struct dump_string add_string(void *context, const char *bytes, size_t n) {
+    return contents_string(context, bytes, n);
+}
+
+static void write_process(struct contents *c, enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
+    struct dump_process p = dump_describe(reason, exit_status, pid, add_string, c);
+    p.dump_time = c->now;
     writer_begin(&c->w, DUMP_PROCESS, sizeof p);
     writer_add(&c->w, &p, sizeof p);
     writer_end(&c->w);

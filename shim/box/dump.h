@@ -9,6 +9,11 @@
 /* Copies what a program may overwrite later: its command line. */
 void dump_start(void);
 
+/* What there is to say of the process, but for the time; `add` keeps the strings. */
+typedef struct dump_string dump_adds_string(void *context, const char *bytes, size_t n);
+struct dump_process dump_describe(enum dump_reason reason, uint32_t exit_status, uint32_t pid, dump_adds_string *add,
+                                  void *context);
+
 /* Whether any event leaves a dump, and whether a filter of the program's lets one be written. */
 bool dump_is_wanted(void);
 bool dump_is_permitted(void);

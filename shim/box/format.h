@@ -85,7 +85,15 @@ struct dump_string {
     uint32_t length;
 };
 
-enum dump_reason { DUMP_AT_EXIT = 1, DUMP_AT_SIGNAL = 2, DUMP_AT_LIMIT = 3, DUMP_AT_EXEC = 4 };
+enum dump_reason {
+    DUMP_AT_EXIT = 1,
+    DUMP_AT_SIGNAL = 2,
+    DUMP_AT_LIMIT = 3,
+    DUMP_AT_EXEC = 4,
+    DUMP_AT_TERM = 6,  /* SIGTERM or SIGINT, for which the program has no handler */
+    DUMP_AT_CRASH = 7, /* a signal that ends it by a core: a fault, an abort */
+    DUMP_LEFT = 5      /* none was written: made of the process's box (format_box.h), as it was at dump_time or later */
+};
 
 /* What was tracked, not what was asked for: at simple and advanced blocks were drawn, by what STAT_SAMPLE_… say. */
 enum dump_level { DUMP_DISABLED = 0, DUMP_SIMPLE = 1, DUMP_ADVANCED = 2, DUMP_PARANOID = 3 };
@@ -201,12 +209,13 @@ struct dump_site {
     uint32_t threads;          /* distinct threads among the live blocks' makers, at most 16 counted */
     uint64_t blocks;           /* live, made by this process */
     uint64_t bytes;            /* asked for, of those */
-    uint64_t oldest, newest;   /* when the first and the last of them were made */
+    uint64_t oldest, newest;   /* when the first and the last of them were made; 0: not known */
     uint64_t inherited_blocks; /* live, made before this process was forked; 0 where only their sum is known */
     uint64_t inherited_bytes;
     uint64_t pinned; /* bytes of its blocks' slabs that are free and stay because blocks are there: their share of it */
+    double weight;   /* where there are no blocks: as many as each of them stands for in the mean; 0: for itself */
 };
-static_assert(sizeof(struct dump_site) == 64, "dump_site is 64 bytes");
+static_assert(sizeof(struct dump_site) == 72, "dump_site is 72 bytes");
 #define DUMP_SITE_LEAST 56 /* bytes of a record without what was appended */
 
 enum dump_verdict { DUMP_UNKNOWN = 0, DUMP_LEAKED = 1, DUMP_INDIRECT = 2, DUMP_POSSIBLE = 3, DUMP_IN_USE = 4 };

@@ -2,10 +2,9 @@
 #ifndef WEIR_BOX_FORMAT_MARKS_H
 #define WEIR_BOX_FORMAT_MARKS_H
 
-/* A moment that somebody has named, by `weir mark` or weir_mark. The time is a block's: of a clock that is some ms
- * behind, in steps of 2^18 ns, rounded down. So a block that was made after the mark never has an earlier time; one
- * that was made in the last tick of that clock before (1 to 10 ms, and a step) may have the same. A child of fork has
- * its parent's marks. */
+/* A moment that somebody has named, by `weir mark` or weir_mark. The time is a block's, of a clock in steps
+ * of 2^18 ns that is some ms behind, and moved on by each mark: what was made after the mark has its time or a later
+ * one, what was made before an earlier one. A child of fork has its parent's marks. */
 struct dump_mark {
     uint64_t time;
     struct dump_string name; /* any bytes */
@@ -14,7 +13,7 @@ struct dump_mark {
 };
 static_assert(sizeof(struct dump_mark) == 24, "dump_mark is 24 bytes");
 
-#define DUMP_MARKS_MOST     32u          /* the latest */
+#define DUMP_MARKS_MOST     1024u        /* the latest: a mark a test, say */
 #define DUMP_MARK_NAME_MOST 63u          /* bytes; what is longer is cut */
 #define DUMP_MARK_SETTING   "WEIR_MARK=" /* a set file (see above) of this line alone, with the name behind it */
 

@@ -95,6 +95,20 @@ void leaks_tell_check(const struct leaks *l, const struct verdicts *v) {
     message_send(&borne);
 }
 
+void leaks_tell_since(const struct leaks *l, const char *mark, size_t length) {
+    struct text t = {0};
+    if (l->sites == 0) return;
+    for (uint32_t i = 0; i < l->shown; i++) tell_site(&l->site[i]);
+    text_add(&t, "weir: LEAK: ");
+    text_add_number(&t, l->blocks);
+    text_add(&t, l->blocks == 1 ? " block" : " blocks");
+    text_add(&t, length ? " since the mark " : " since the start");
+    text_add_bytes(&t, mark, length);
+    if (l->sites > l->shown) text_add(&t, "; ");
+    add_more_sites(&t, l, "");
+    message_send(&t);
+}
+
 static _Atomic bool told;
 
 void leaks_tell_no_more(void) {

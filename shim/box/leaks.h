@@ -35,4 +35,7 @@ void leaks_tell_check(const struct leaks *l, const struct verdicts *v);
 void leaks_tell(const struct leaks *l, const struct verdicts *v, const char *dump);
 void leaks_tell_no_more(void);
 
+/* A check of what was made since a mark of that name. */
+void leaks_tell_since(const struct leaks *l, const char *mark, size_t length);
+
 #endif

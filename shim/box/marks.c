@@ -5,6 +5,7 @@
 #include "shim/base/lock.h"
 #include "shim/base/text.h"
 #include "shim/box/contents.h"
+#include "shim/box/state.h"
 
 #include <stdatomic.h>
 
@@ -17,13 +18,25 @@ static struct slot {
 } slots[DUMP_MARKS_MOST];
 static _Atomic uint64_t latest; /* number */
 
+/* A time that no block has yet and that all have from now on, whatever tick they are made in; a child of fork takes
+ * what it made so far for made at the fork. */
+static uint64_t begin(void) {
+    uint64_t least = atomic_load_explicit(&clock_least, memory_order_relaxed), time;
+    do {
+        time = max_size(max_size(clock_coarse(), least), state_fork_time());
+        time = ((time >> SIDE_TIME_SHIFT) + 1) << SIDE_TIME_SHIFT;
+    } while (
+        !atomic_compare_exchange_weak_explicit(&clock_least, &least, time, memory_order_relaxed, memory_order_relaxed));
+    return time;
+}
+
 bool mark_set(const char *name, size_t n) {
     uint64_t number = atomic_fetch_add_explicit(&latest, 1, memory_order_relaxed) + 1;
     struct slot *s = &slots[number % DUMP_MARKS_MOST];
     if (!lock_try_word(&s->word)) return false;
     atomic_store_explicit(&s->number, 0, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
-    s->time = clock_coarse() >> SIDE_TIME_SHIFT << SIDE_TIME_SHIFT;
+    s->time = begin();
     s->length = (uint32_t)min_size(n, sizeof s->name);
     mem_copy(s->name, name, s->length);
     atomic_store_explicit(&s->number, number, memory_order_release);
@@ -40,6 +53,17 @@ static bool take(struct slot *to, uint64_t number) {
     mem_copy(to->name, s->name, to->length);
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&s->number, memory_order_relaxed) == number;
+}
+
+bool mark_latest(struct mark *to) {
+    struct slot s;
+    uint64_t number = atomic_load_explicit(&latest, memory_order_acquire);
+    while (number > 0 && !take(&s, number)) number--; /* one is being set just now */
+    if (number == 0) return false;
+    to->time = s.time;
+    to->length = s.length;
+    mem_copy(to->name, s.name, s.length);
+    return true;
 }
 
 void contents_write_marks(struct contents *c) {

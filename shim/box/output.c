@@ -34,6 +34,20 @@ const char *output_program(void) {
     return name;
 }
 
+bool output_folder(char *to, size_t size) {
+    size_t n = 0, slash = 0;
+    if (options.output[0] != '/' && !folder[0]) return false;
+    for (const char *s = options.output[0] == '/' ? "" : folder; *s && n < size - 2; s++) to[n++] = *s;
+    if (n > 0) to[slash = n++] = '/';
+    for (const char *s = options.output; *s && n < size - 1; s++) {
+        if (*s == '%') break;
+        if (*s == '/') slash = n;
+        to[n++] = *s;
+    }
+    to[slash] = 0;
+    return slash > 0 && n < size - 1;
+}
+
 struct path {
     char *at;
     size_t length;

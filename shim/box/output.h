@@ -10,6 +10,9 @@
 void output_start(const char *program);
 const char *output_program(void);
 
+/* The folder of dumps, absolute, up to where it depends on the process. False: it has no name. */
+bool output_folder(char *to, size_t size);
+
 /* A dump that is being written: under its name with ".part" behind it, so that under its own name it is whole. One at a
  * time in a process. */
 struct output {

@@ -162,6 +162,26 @@ static void take_snapshot(struct order order, void *context) {
     if (!context) (void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8);
 }
 
+static void write_last(void *argument) {
+    struct order *order = argument;
+    dump_search_anyway = order->searches;
+    sys_exit_group(dump_write(order->reason, DUMP_STATUS_UNKNOWN, order->pid) == 0 ? 0 : 1);
+}
+
+bool snapshot_last(enum dump_reason reason, void *context, bool holds) {
+    struct order order = {.reason = reason, .pid = sys_getpid()};
+    filter_look();
+    if (lock_process() != PROCESS_OWNER || copies_are_over() || !dump_is_permitted()) return false;
+    dump_count();
+    order.searches = holds && dump_verdicts && dump_verdicts->are_wanted(DUMP_AT_EXIT);
+    bool held = order.searches && dump_verdicts->hold(context);
+    int status = 1;
+    long id = copy_make_waiting(&status);
+    if (id == 0) stack_call(write_last, &order);
+    if (held) dump_verdicts->let_go();
+    return !sys_failed(id) && status == 0;
+}
+
 static void (*wake_first)(void);
 
 bool (*snapshot_park)(void *context, struct interrupted_call *before);

@@ -3,6 +3,7 @@
 #define WEIR_BOX_SNAPSHOT_H
 
 #include "shim/base/interrupted.h"
+#include "shim/box/format.h"
 
 /* Takes the dump signal where it is at its default, and dumps at the ceiling, as WEIR_DUMP_AT says. From the
  * constructor. */
@@ -15,6 +16,10 @@ void snapshot_start(void (*wake)(void));
 extern bool (*snapshot_park)(void *context, struct interrupted_call *before);
 extern void (*snapshot_passed)(void);
 bool snapshot_handles(void);
+
+/* The last dump of a program that a signal ends: a copy writes it, and is waited for. False: there is none. `context`:
+ * of the signal whose handler this is; `holds`: other threads are held meanwhile, where leaks are looked for. */
+bool snapshot_last(enum dump_reason reason, void *context, bool holds);
 
 /* What `weir set` wants, see format.h: why nothing was changed, NULL: it was. */
 extern const char *(*snapshot_change)(char *settings);

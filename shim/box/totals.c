@@ -4,13 +4,16 @@
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
+#include "shim/base/sys.h"
+#include "shim/box/format_box.h"
+#include "shim/box/live.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
 
 #include <stdatomic.h>
 
-#define ROWS_MAX (1u << 17) /* what is past them is counted with the others */
-#define WAYS     512        /* a thread remembers so many of its rows */
+#define ROWS_MAX BOX_TOTALS_MOST /* what is past them is counted with the others */
+#define WAYS     512             /* a thread remembers so many of its rows */
 
 /* What a heap's thread adds up by itself. */
 struct tally {
@@ -21,7 +24,7 @@ struct tally {
     } known[WAYS];
 };
 
-static struct region rows, firsts, tallies; /* firsts: by stack, the first of its rows */
+static struct region firsts, tallies; /* firsts: by stack, the first of its rows */
 static bool on;
 static uint32_t epoch; /* state_epoch() */
 static _Atomic uint32_t rows_used;
@@ -29,27 +32,27 @@ static _Atomic int64_t live, peak, noted; /* bytes by 2^DUMP_TOTAL_SHIFT; the hi
 static _Atomic uint32_t noting;           /* somebody does; as lock_try_word has it */
 
 bool totals_start(void) {
-    if (!region_reserve(&rows, ROWS_MAX * sizeof(struct dump_total), false) ||
+    if (!live_base || !live_reach(BOX_AT_TOTALS, sizeof(struct dump_total)) ||
         !region_reserve(&firsts, STACKS_MAX * sizeof(uint32_t), false) ||
-        !region_reserve(&tallies, HEAPS_MAX * sizeof(struct tally), false) ||
-        !region_commit(&rows, sizeof(struct dump_total)))
+        !region_reserve(&tallies, HEAPS_MAX * sizeof(struct tally), false))
         return false;
-    rows.greedy = firsts.greedy = true;
+    firsts.greedy = true;
     rows_used = 1;
     return on = true;
 }
 
-static struct dump_total *row_at(uint32_t i) {
-    return (struct dump_total *)(void *)rows.base + i;
+/* They lie in the box. */
+ALWAYS_INLINE struct dump_total *row_at(uint32_t i) {
+    return (struct dump_total *)live_at(BOX_AT_TOTALS) + i;
 }
 
 uint32_t totals_count(void) {
-    size_t there = atomic_load_explicit(&rows.committed, memory_order_acquire) / sizeof(struct dump_total);
-    return (uint32_t)min_size(there, atomic_load_explicit(&rows_used, memory_order_acquire));
+    return atomic_load_explicit(&rows_used, memory_order_acquire);
 }
 static uint32_t key_of(uint32_t heap) {
     return heap << 7 | epoch;
 }
+#define NO_HEAP_INDEX HEAPS_MAX /* of threads without one, which have made large blocks only: their rows are shared */
 const struct dump_total *totals_at(uint32_t i) {
     return row_at(i)->heap % 128 == key_of(0) ? row_at(i) : NULL;
 }
@@ -57,12 +60,15 @@ const struct dump_total *totals_at(uint32_t i) {
 /* --- finding a row --- */
 
 static uint32_t append(uint32_t stack, uint32_t key) {
+    live_need();
     uint32_t i = atomic_load_explicit(&rows_used, memory_order_relaxed);
     do {
-        if (i >= ROWS_MAX || !region_commit(&rows, (i + 1) * sizeof(struct dump_total))) return 0;
+        if (i >= ROWS_MAX || !live_reach(BOX_AT_TOTALS + i * sizeof(struct dump_total), sizeof(struct dump_total)))
+            return 0;
     } while (!atomic_compare_exchange_weak_explicit(&rows_used, &i, i + 1, memory_order_relaxed, memory_order_relaxed));
-    row_at(i)->stack = stack;
+    live_note_stack(stack);
     row_at(i)->heap = key;
+    __atomic_store_n(&row_at(i)->stack, stack, __ATOMIC_RELEASE);
     return i;
 }
 
@@ -102,7 +108,7 @@ static NOINLINE struct dump_total *look_row_up(struct tally *t, uint32_t stack, 
 }
 
 ALWAYS_INLINE struct dump_total *row_of(struct tally *t, uint32_t stack) {
-    if (unlikely(!t)) return row_at(0);
+    if (unlikely(!t)) return row_at(find_or_add(stack, key_of(NO_HEAP_INDEX)));
     uint32_t key = key_of(tls.heap->index), way = stack % WAYS, row;
     if (likely((stack + (size_t)1) * sizeof row <= atomic_load_explicit(&firsts.committed, memory_order_acquire))) {
         row = atomic_load_explicit((_Atomic uint32_t *)(void *)firsts.base + stack, memory_order_acquire);
@@ -115,15 +121,18 @@ ALWAYS_INLINE struct dump_total *row_of(struct tally *t, uint32_t stack) {
 
 /* --- adding --- */
 
-/* `everybodys`: it is the first row. */
+/* `everybodys`: it is the first row, or one of threads without a heap. */
 ALWAYS_INLINE void add(bool everybodys, uint64_t *to, uint64_t n) {
     if (unlikely(everybodys))
         (void)__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
     else
         __asm__("addq %1, %0" : "+m"(*to) : "er"(n) : "cc");
 }
-ALWAYS_INLINE void count(uint32_t *to) {
-    __asm__("addl $1, %0" : "+m"(*to) : : "cc");
+ALWAYS_INLINE void count(bool everybodys, uint32_t *to) {
+    if (unlikely(everybodys))
+        (void)__atomic_fetch_add(to, 1, __ATOMIC_RELAXED);
+    else
+        __asm__("addl $1, %0" : "+m"(*to) : : "cc");
 }
 
 /* A peak is noted when it is over: as soon as one part in SLACK less is live, if it was that much higher than the last.
@@ -152,6 +161,7 @@ static NOINLINE void settle(struct tally *t) {
     int64_t mine = __atomic_exchange_n(&t->live, 0, __ATOMIC_RELAXED);
     int64_t now = atomic_fetch_add_explicit(&live, mine, memory_order_relaxed) + mine;
     int64_t highest = atomic_load_explicit(&peak, memory_order_relaxed);
+    live_seen();
     while (now > highest)
         if (atomic_compare_exchange_weak_explicit(&peak, &highest, now, memory_order_relaxed, memory_order_relaxed))
             return;
@@ -174,9 +184,9 @@ void totals_made(const struct side *side) {
     if (!on) return;
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
-    bool everybodys = row == row_at(0);
+    bool everybodys = row == row_at(0) || !t;
     uint64_t weight = weight_of(side_draw(side)), bytes = side->size * weight;
-    count(&row->samples);
+    count(everybodys, &row->samples);
     add(everybodys, &row->allocations, weight);
     add(everybodys, &row->bytes, bytes);
     add_live(t, (int64_t)bytes);
@@ -194,11 +204,11 @@ void totals_freed(const struct side *side) {
     if (!on) return;
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
-    bool everybodys = row == row_at(0);
+    bool everybodys = row == row_at(0) || !t;
     uint64_t weight = weight_of(side_draw(side)), bytes = side->size * weight;
     add(everybodys, &row->frees, weight);
     add(everybodys, &row->freed_bytes, bytes);
-    count(&row->lifetimes[lifetime_of(side)]);
+    count(everybodys, &row->lifetimes[lifetime_of(side)]);
     if (t && t->last == side) {
         t->last = NULL;
         add(everybodys, &row->temporary, weight);
@@ -210,7 +220,7 @@ void totals_changed(const struct side *side, const struct side *old, uint64_t ol
     if (!on) return;
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
-    bool everybodys = row == row_at(0);
+    bool everybodys = row == row_at(0) || !t;
     if (t && t->last == old) t->last = side;
     uint64_t was = weight_of(old_draw);
     uint64_t is = weight_of(side_draw(side));
@@ -233,6 +243,12 @@ static struct tally *tally_at(size_t i) {
 
 void totals_forked(void) {
     epoch = state_epoch();
+    live_forked();
+    if (on) {
+        (void)live_reach(BOX_AT_TOTALS, sizeof(struct dump_total));
+        if (firsts.committed) (void)sys_madvise(firsts.base, firsts.committed, MADV_DONTNEED);
+        atomic_store_explicit(&rows_used, 1, memory_order_relaxed);
+    }
     for (size_t i = 0, n = min_size(tally_count(), heap_count()); i < n; i++) tally_at(i)->live = 0;
     atomic_store_explicit(&live, 0, memory_order_relaxed);
     atomic_store_explicit(&peak, 0, memory_order_relaxed);

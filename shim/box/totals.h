@@ -6,7 +6,8 @@
  *   2  row.frees, freed_bytes       who gives it back, in a row of its own, which may have more frees than allocations
  *   3  row.temporary                the same, where it is what the thread tracked last
  *   4  row.peak_blocks, peak_bytes  who notes a peak; one at a time
- *   5  the first row                everybody, atomically: what found no row of its own
+ *   5  the first row                everybody, atomically: what found no row of its own; likewise rows of threads that
+ *                                   have no heap
  *   6  row.next, the first ones     filled before it is published, by compare-and-swap; none is ever taken away
  *
  * Additions are single instructions, so that a signal handler's come before or after. Blocks that a fork has left are

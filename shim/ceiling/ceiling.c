@@ -3,6 +3,7 @@
 #include "shim/arena/arena.h"
 #include "shim/base/charge.h"
 #include "shim/base/clock.h"
+#include "shim/base/lock.h"
 #include "shim/base/options.h"
 #include "shim/base/region.h"
 #include "shim/base/sys.h"
@@ -20,6 +21,7 @@ void (*ceiling_describe_code)(struct text *t, const void *code);
 uint64_t (*ceiling_frame_of_code)(const void *code);
 uint32_t (*ceiling_stack)(const void *frame);
 void (*ceiling_describe_process)(struct text *t);
+void (*ceiling_note)(const struct ceiling_refusal *r, uint64_t number);
 void (*ceiling_dump)(void);
 
 static struct {
@@ -50,6 +52,41 @@ static uint64_t relaxed(const _Atomic uint64_t *n) {
     return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)n, memory_order_relaxed);
 }
 
+/* --- what outlives the process: each is told after it has changed, until it is what it is --- */
+
+static void put(_Atomic uint64_t *to, const _Atomic uint64_t *from) {
+    uint64_t now;
+    do {
+        now = atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)from, memory_order_seq_cst);
+        atomic_store_explicit(to, now, memory_order_seq_cst);
+    } while (unlikely(atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)from, memory_order_seq_cst) != now));
+}
+
+static void tell_used(void) {
+    _Atomic uint64_t *to = atomic_load_explicit(&lock_page.live, memory_order_relaxed);
+    if (unlikely(!to)) return;
+    put(&to[LIVE_USED], &counter.used);
+    atomic_store_explicit(&to[LIVE_SEEN], clock_coarse(), memory_order_relaxed);
+}
+
+static COLD void tell_others(void) {
+    _Atomic uint64_t *to = atomic_load_explicit(&lock_page.live, memory_order_relaxed);
+    if (!to) return;
+    put(&to[LIVE_REFUSED], &counter.refused);
+    put(&to[LIVE_REFUSED_BYTES], &counter.refused_bytes);
+    put(&to[LIVE_HIGH], &counter.crossings[1]);
+    put(&to[LIVE_LOW], &counter.crossings[0]);
+    atomic_store_explicit(&to[LIVE_MAX], relaxed(&counter.max) == UINT64_MAX ? 0 : relaxed(&counter.max),
+                          memory_order_relaxed);
+}
+
+static void tell_peak(void) {
+    _Atomic uint64_t *to = atomic_load_explicit(&lock_page.live, memory_order_relaxed);
+    if (unlikely(!to)) return;
+    put(&to[LIVE_PEAK], &counter.peak);
+    put(&to[LIVE_PEAK_TIME], &counter.peak_time);
+}
+
 void ceiling_set(void) {
     static _Atomic bool reserved; /* what ld.so may need, of the first ceiling that there is */
     uint64_t max = options.max_direct, reserve = max == UINT64_MAX ? 0 : reserve_for(max);
@@ -63,6 +100,7 @@ void ceiling_set(void) {
         ceiling_charge_anyway(reserve);
     }
     if (relaxed(&counter.used) > max) atomic_fetch_or_explicit(&ceiling_crossed, CEILING_LOWERED, memory_order_relaxed);
+    tell_others();
 }
 
 void ceiling_start(void) {
@@ -92,6 +130,7 @@ static COLD void note_crossing(bool upwards) {
                                                 memory_order_relaxed)) {
         atomic_fetch_add_explicit(&counter.crossings[upwards], 1, memory_order_relaxed);
         atomic_fetch_or_explicit(&ceiling_crossed, upwards ? CROSSED_UP : CROSSED_DOWN, memory_order_relaxed);
+        tell_others();
     }
 }
 
@@ -103,8 +142,10 @@ static void note_used(uint64_t used) {
                                                    memory_order_relaxed))
             continue;
         atomic_store_explicit(&counter.peak_time, clock_coarse(), memory_order_relaxed);
+        tell_peak();
         break;
     }
+    tell_used();
     if (unlikely(used > relaxed(&counter.high))) note_crossing(true);
 }
 
@@ -138,6 +179,7 @@ void ceiling_charge_anyway(size_t bytes) {
 void ceiling_release(size_t bytes) {
     uint64_t before = atomic_fetch_sub_explicit(&counter.used, bytes, memory_order_relaxed);
     ASSERT(before >= bytes);
+    tell_used();
     if (unlikely(atomic_load_explicit(&counter.above, memory_order_relaxed)) && before - bytes < relaxed(&counter.low))
         note_crossing(false);
 }
@@ -235,6 +277,8 @@ static void refuse(enum ceiling_operation operation, size_t n, const void *frame
     uint64_t number = atomic_fetch_add_explicit(&counter.refused, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&counter.refused_bytes, r.requested, memory_order_relaxed);
     ring[number % CEILING_REFUSALS] = r;
+    tell_others();
+    if (ceiling_note) ceiling_note(&r, number);
     if (is_due(&counter.next_message, now, MESSAGE_PERIOD)) {
         say(&r, by_ceiling, atomic_exchange_explicit(&counter.unsaid, 0, memory_order_relaxed));
     } else {

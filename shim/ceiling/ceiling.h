@@ -103,6 +103,9 @@ extern uint64_t (*ceiling_frame_of_code)(const void *code);
 extern uint32_t (*ceiling_stack)(const void *frame);
 extern void (*ceiling_describe_process)(struct text *t);
 
+/* Set where refusals are to outlive the process: the number of one, from 0. */
+extern void (*ceiling_note)(const struct ceiling_refusal *r, uint64_t number);
+
 /* Set by the room that writes dumps: called at a refusal, at most once a minute. */
 extern void (*ceiling_dump)(void);
 #define CEILING_DUMP_PERIOD 60000000000u /* ns */

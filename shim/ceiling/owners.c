@@ -58,7 +58,7 @@ uint32_t owners_take(size_t size, const void *frame) {
     struct owner *o = owner_at(i);
     o->stack = stack;
     o->thread = sys_gettid();
-    o->time = clock_coarse();
+    o->time = clock_made();
     o->size = size;
     o->start = 0;
     atomic_store_explicit(&o->pages, 1, memory_order_release);

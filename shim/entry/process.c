@@ -4,6 +4,7 @@
 #include "shim/base/sys.h"
 #include "shim/box/copy.h"
 #include "shim/box/dump.h"
+#include "shim/box/live.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"
 #include "shim/track/track.h"
@@ -57,9 +58,12 @@ static void dump_at_end(enum dump_reason reason, int status) {
     if (begin_dump()) {
         copy_end(); /* also where there was none: a signal may still come */
         dump_count();
-        (void)dump_write(reason, status < 0 ? DUMP_STATUS_UNKNOWN : (uint32_t)status & 0xff, this_process());
+        long error = dump_write(reason, status < 0 ? DUMP_STATUS_UNKNOWN : (uint32_t)status & 0xff, this_process());
         atomic_store_explicit(&ended, true, memory_order_relaxed);
+        if (error == 0) live_end();
         dump_end();
+    } else if (!(options.dump_at & DUMP_ON_EXIT) && owns_memory()) {
+        live_end(); /* it has ended in order, and nobody wants to know */
     }
     arena_not_within();
     errno = before;
@@ -122,7 +126,9 @@ static struct exec_dump before_exec(void) {
     if (d.begun) {
         dump_count();
         d.written = dump_write(DUMP_AT_EXEC, DUMP_STATUS_UNKNOWN, this_process()) == 0;
+        if (d.written) live_end();
     } else {
+        if (!(options.dump_at & DUMP_ON_EXIT) && owns_memory()) live_end();
         arena_not_within(); /* before the exec of a vfork child, whose parent has the same count */
     }
     errno = before;
@@ -131,6 +137,7 @@ static struct exec_dump before_exec(void) {
 
 static int after_failed_exec(struct exec_dump d) {
     copy_go_on();
+    if (owns_memory()) live_go_on();
     if (d.written) dump_discard();
     if (!d.begun) return -1;
     dump_end();

@@ -10,6 +10,7 @@
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/box/dump.h"
+#include "shim/box/crash.h"
 #include "shim/box/modules.h"
 #include "shim/box/output.h"
 #include "shim/box/snapshot.h"
@@ -168,6 +169,7 @@ __attribute__((constructor)) static void arm(void) {
     hook_waits();
     hook_lsan();
     filter_start();
+    crash_start();
     snapshot_change = settings_change;
     snapshot_start(start_check_now);
 }

@@ -1,6 +1,7 @@
 /* Threads: their end, by a key's destructor; what a fork leaves of them, by a handler of fork's. Each round of
  * destructors parks the heap; if a later destructor of the program allocates again, the thread adopts one again and the
  * key is set again, for the next round. */
+#include "shim/box/crash.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"
 #include "shim/track/jump.h"
@@ -23,11 +24,14 @@ static void thread_ended(void *unused) {
      * destructor is counted from there; only if it does so again in the very last round, its heap is lost.) */
     if (!last) (void)pthread_setspecific(key, (void *)1);
     arena_thread_ended(last);
+    if (last) crash_thread_ended();
 }
 
 /* The program's first thread, too: it may end by pthread_exit. */
 static void watch_thread(void) {
-    if (pthread_getspecific(key) == NULL) (void)pthread_setspecific(key, (void *)1);
+    if (pthread_getspecific(key) != NULL) return;
+    (void)pthread_setspecific(key, (void *)1);
+    crash_watch_thread();
 }
 
 void hook_threads(void) {

@@ -13,7 +13,7 @@ static bool is_inside(const struct place *place, const void *p, size_t n) {
 static struct part part_of(const void *p, size_t n, const void *frame) {
     return (struct part){.start = (uintptr_t)p,
                          .size = n,
-                         .time = clock_coarse(),
+                         .time = clock_made(),
                          .stack = track_take_stack(frame),
                          .thread = track_thread(),
                          .ignored = tls.ignores > 0};

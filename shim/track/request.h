@@ -36,7 +36,7 @@ ALWAYS_INLINE void track_fill(struct side *side, size_t n, enum family family, u
     side->family = (uint32_t)family & 7;
     side->is_link_map = side->freed_elsewhere = false;
     side->size = n & 0xffffffffffff;
-    side->time = clock_coarse() >> SIDE_TIME_SHIFT & 0xffffffffff; /* some ms behind, at a quarter of the price */
+    side->time = clock_made() >> SIDE_TIME_SHIFT & 0xffffffffff; /* some ms behind, at a quarter of the price */
     side_set_draw(side, draw);
     side_set_grown(side, STACK_UNKNOWN, 0);
 }

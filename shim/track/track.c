@@ -11,6 +11,7 @@
 #include "shim/ceiling/reclaim.h"
 #include "shim/track/family.h"
 #include "shim/track/foreign.h"
+#include "shim/box/live.h"
 #include "shim/box/modules.h"
 #include "shim/box/pools.h"
 #include "shim/box/records.h"
@@ -50,14 +51,14 @@ static void set_records(void) {
     message_send(&t);
 }
 
-bool track_start(void) {
+static bool start_tables(void) {
     slab_misused = on_misuse;
     ceiling_describe_code = module_describe;
     ceiling_frame_of_code = module_frame;
-    bool tables = modules_start();
-    bool traced = options.level != LEVEL_DISABLED;
+    bool tables = modules_start(), traced = options.level != LEVEL_DISABLED;
+    bool boxed = live_start();
     if ((!traced && !options.harden) || !tables) return tables;
-    tables = stacks_start(arena_plan(true)) && (!traced || (unwind_start() && totals_start()));
+    tables = stacks_start(arena_plan(true)) && (!traced || (unwind_start() && boxed && totals_start()));
     /* What hardens has entries of all blocks. */
     bool sampled = traced && options.level != LEVEL_PARANOID && !options.harden;
     state_of_process.tracking = traced && tables;
@@ -69,6 +70,12 @@ bool track_start(void) {
         owners_stack = track_stack_of_mapping;
         ceiling_stack = track_take_stack;
     }
+    return tables;
+}
+
+bool track_start(void) {
+    bool tables = start_tables();
+    live_begin();
     return tables;
 }
 

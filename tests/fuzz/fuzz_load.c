@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "reporter/forms/forms.h"
+#include "reporter/gate/repeat.h"
 #include "reporter/load/crc32c.h"
 #include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
@@ -209,6 +210,32 @@ static void forget(const char *what) {
     (void)what;
 }
 
+/* What the gate makes of it, by rules and a baseline of names that may be there. */
+static void judge(struct merged *merged, struct symbols *symbols, const struct suppressions *known) {
+    struct findings findings = {0};
+    struct gate gate = {0};
+    struct rules rules;
+    struct repeats repeats;
+    struct baseline baseline = {.path = "/no/such/baseline", .updates = random_below(2)};
+    rules_start(&rules);
+    free(rules_flag(&rules, RULE_LEAKED, "4K site *fun*"));
+    free(rules_flag(&rules, RULE_LIVE, "1 site * program f*"));
+    free(rules_flag(&rules, RULE_PEAK, "1 site *"));
+    free(rules_flag(&rules, RULE_NEW_SITES, "0 program *"));
+    findings_take(&findings, merged, symbols, true);
+    free(baseline_bear(&baseline, &findings, merged, POLICY_STRICT));
+    gate_judge(&gate, merged, &rules, known, &findings);
+    repeats_start(&repeats, 3, &rules);
+    for (int i = 0; i < 3; i++) repeats_add(&repeats, &gate, &findings, &rules);
+    repeats_judge(&repeats, &gate, &rules);
+    free(repeats_line(&repeats));
+    repeats_free(&repeats);
+    baseline_free(&baseline);
+    findings_free(&findings);
+    gate_free(&gate);
+    rules_free(&rules);
+}
+
 static void report(char *path) {
     struct merged merged = {0};
     struct symbol_options options = {.sysroot = ""};
@@ -240,6 +267,7 @@ static void report(char *path) {
         suppress_apply(&suppressions, &merged, view.symbols);
         merged_sort(&merged, order);
         view.suppressions = &suppressions;
+        judge(&merged, view.symbols, &suppressions);
         view_text(&view);
         view.options.rows = view.options.details = VIEW_ALL;
         view_json(&view);

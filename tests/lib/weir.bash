@@ -13,6 +13,7 @@ few() { echo $((LONG ? $1 : ($1 + 4) / 5)); }
 plain_environment() {
     unset "${!WEIR_@}" LD_PRELOAD "${!GIT_@}" "${!PYTHON@}" "${!LC_@}" RUBYOPT NODE_OPTIONS JAVA_TOOL_OPTIONS MAKEFLAGS MAKELEVEL
     export PATH=/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin LC_ALL=C TZ=UTC HOME=$1 TMPDIR=$1
+    export XDG_RUNTIME_DIR=${BATS_RUN_TMPDIR:-$1} # where what is killed leaves its box
     unset BASH_ENV ENV
 }
 

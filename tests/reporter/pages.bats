@@ -12,7 +12,7 @@ variables_in() { grep -ohE 'WEIR_[A-Z_]*[A-Z]' "$@" | sort -u; }
 @test "each_verb_has_a_page_and_each_page_a_verb" {
     verbs >verbs
     [ "$(wc -l <verbs)" -ge 6 ]
-    same "$(cd "$ROOT/doc" && printf '%s\n' *.md | sort)" "$({ sed 's/.*/weir-&.1.md/' verbs; echo weir.1.md; echo libweir.7.md; echo weir-forms.7.md; } | sort)"
+    same "$(cd "$ROOT/doc" && printf '%s\n' *.md | sort)" "$({ sed 's/.*/weir-&.1.md/' verbs; printf '%s\n' weir.1.md libweir.7.md weir-ci.7.md weir-forms.7.md weir-rules.5.md; } | sort)"
     for verb in $(cat verbs); do has "$(cat "$ROOT/doc/weir.1.md")" "[weir-$verb(1)](weir-$verb.1.md)"; done
 }
 
@@ -27,8 +27,8 @@ variables_in() { grep -ohE 'WEIR_[A-Z_]*[A-Z]' "$@" | sort -u; }
 }
 
 @test "no_page_names_an_option_that_no_command_has" {
-    # The last ones are Node.js's.
-    { "$WEIR" --help; for verb in $(verbs); do "$WEIR" "$verb" --help; done; echo --perf-basic-prof --interpreted-frames-native-stack; } | options_in >known
+    # The last ones are Node.js's, meson's and Bazel's.
+    { "$WEIR" --help; for verb in $(verbs); do "$WEIR" "$verb" --help; done; echo --perf-basic-prof --interpreted-frames-native-stack --wrap --run_under --sandbox_writable_path --sandbox_debug; } | options_in >known
     sed 's/\*//g' "$ROOT"/doc/*.md "$ROOT/README.md" | options_in >named
     same "$(comm -23 named known)" ""
 }
@@ -57,8 +57,10 @@ variables_in() { grep -ohE 'WEIR_[A-Z_]*[A-Z]' "$@" | sort -u; }
         name=$(basename "$page" .md)
         same "$(head -n 1 "$page")" "# ${name%.*} ${name##*.}"
         same "$(grep '^##' "$page" | sort | uniq -d)" ""
-        has "$(cat "$page")" $'\n## NAME\n\n'"${name%.*} - " $'\n## SYNOPSIS\n' $'\n## DESCRIPTION\n' $'\n## OPTIONS\n' $'\n## SEE ALSO\n'
-        [[ $name == *.7 ]] || has "$(cat "$page")" $'\n## EXIT STATUS\n' $'\n## EXAMPLES\n'
+        has "$(cat "$page")" $'\n## NAME\n\n'"${name%.*} - " $'\n## SYNOPSIS\n' $'\n## DESCRIPTION\n' $'\n## SEE ALSO\n'
+        [[ $name == *.5 || $name == weir-ci.7 ]] || has "$(cat "$page")" $'\n## OPTIONS\n'
+        [[ $name != *.1 ]] || has "$(cat "$page")" $'\n## EXIT STATUS\n'
+        [[ $name == *.7 ]] || has "$(cat "$page")" $'\n## EXAMPLES\n'
     done
     for link in $(grep -ohE '\]\([a-z0-9./-]+\.md' "$ROOT"/doc/*.md | sort -u | cut -c3-); do [ -e "$ROOT/doc/$link" ] || { echo "no $link"; return 1; }; done
     for link in $(grep -ohE '\]\([a-zA-Z0-9./-]+' "$ROOT/README.md" | sort -u | cut -c3-); do [ -e "$ROOT/$link" ] || { echo "no $link"; return 1; }; done

@@ -7,13 +7,14 @@ OUT   := $(BUILD)/tests/reporter
 WARN   := -Wall -Wextra -Wshadow -Wconversion
 FLAGS  := -std=gnu11 -g -I. -D_GNU_SOURCE -DWEIR_VERSION='"test"' $(WARN)
 CHECKS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -lm
+LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -ljansson -lm
 
-ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/view/*.c reporter/forms/*.c)) reporter/gate/identity.c reporter/report.c
-HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h tests/lib/*.h) shim/box/format.h tests/reporter/tests.mk
+GATE    := $(filter-out reporter/gate/start.c reporter/gate/settings.c,$(wildcard reporter/gate/*.c)) reporter/gate.c reporter/run_values.c
+ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/view/*.c reporter/forms/*.c) $(GATE)) reporter/report.c reporter/arguments.c
+HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h tests/lib/*.h) shim/box/format.h shim/box/format_box.h tests/reporter/tests.mk
 CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
 
-all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/unit_unpack $(OUT)/unit_limits $(OUT)/unit_suppress $(OUT)/fuzz_load $(OUT)/stub/libweir.so $(OUT)/stub/weir
+all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/unit_unpack $(OUT)/unit_limits $(OUT)/unit_suppress $(OUT)/unit_gate $(OUT)/fuzz_load $(OUT)/fuzz_box $(OUT)/stub/libweir.so $(OUT)/stub/weir
 
 $(OUT)/mkdump: tests/reporter/mkdump.c tests/reporter/dump_builder.c $(HEADERS)
 	@mkdir -p $(@D)
@@ -46,7 +47,13 @@ $(OUT)/unit_limits: $(OUT)/checked/tests/reporter/unit_limits.o $(CHECKED)
 $(OUT)/unit_suppress: $(OUT)/checked/tests/reporter/unit_suppress.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
+$(OUT)/unit_gate: $(OUT)/checked/tests/reporter/unit_gate.o $(CHECKED)
+	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
+
 $(OUT)/fuzz_load: $(OUT)/checked/tests/fuzz/fuzz_load.o $(CHECKED)
+	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
+
+$(OUT)/fuzz_box: $(OUT)/checked/tests/fuzz/fuzz_box.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
 
 $(OUT)/checked/%.o: %.c $(HEADERS)

@@ -90,7 +90,7 @@ static int serve(void) {
         else if (strcmp(line, "nameless") == 0)
             weir_mark(NULL);
         else if (strcmp(line, "many") == 0)
-            for (int i = 0; i < 40; i++) weir_mark(i % 2 ? "odd" : "even");
+            for (int i = 0; i < 1040; i++) weir_mark(i % 2 ? "odd" : "even");
         else if (strcmp(line, "handler") == 0)
             (void)raise(SIGALRM);
         else

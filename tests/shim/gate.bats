@@ -96,6 +96,46 @@ gate() {
         gate 3 -- /bin/true
     fi
 }
+@test "children_that_end_past_weir_are_inconclusive_and_those_that_it_sees_are_judged" {
+    cat >ends.c <<'C'
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int argc, char **argv) { /* its parent lives on, and waits for it */
+    static char *const nothing[] = {NULL};
+    if (argc > 1 && fork() == 0) {
+        char *volatile p = malloc(77); /* who makes nothing loses nothing, and leaves nothing behind */
+        free(p);
+        if (*argv[1] == 'e') _exit(0);
+        if (*argv[1] == 's') syscall(SYS_exit_group, 0);
+        if (*argv[1] == 'k') raise(SIGKILL);
+        if (*argv[1] == 'x') execle("/bin/true", "true", NULL, nothing);
+        return 0;
+    }
+    wait(NULL);
+    return 0;
+}
+C
+    gcc -g -O1 -fno-builtin -o ends ends.c
+    gate 0 -- ./ends e
+    has out "passed: 2 processes"
+    for end in s k; do
+        gate 3 -- ./ends $end
+        has out "INCONCLUSIVE: ends[" "left no dump: it was killed, or ended past its exit hooks"
+    done
+    gate 3 -- ./ends x
+    has out "went on without weir after an exec"
+}
+@test "on_a_full_disk_nothing_is_passed" {
+    mkdir small
+    unshare -m mount -t tmpfs -o size=32k tmpfs small 2>/dev/null || skip "nothing can be mounted"
+    export WEIR_REPORTER
+    unshare -m sh -c 'mount -t tmpfs -o size=32k tmpfs small && cd small && { dd if=/dev/zero of=fill bs=1k || true; } 2>/dev/null && exec "$WEIR_REPORTER" gate -- /bin/true' >out 2>err </dev/null 3>&- && status=0 || status=$?
+    [ "$status" = 3 ] || { seen; false; }
+    has out "INCONCLUSIVE: a leak that was planted to try was not found: there is no dump"
+}
 @test "a_dump_of_a_program_that_went_on_is_no_verdict" {
     expect 0 paranoid WEIR_LEAKS=exit,signal WEIR_SIGNAL=SIGUSR2 perl -e 'kill USR2, $$; select undef, undef, undef, 0.01 until glob "dumps/perl.*.dump"; print "on"'
     mkdir first both
@@ -201,6 +241,10 @@ print(sorted(s["bytes"] for s in json.load(sys.stdin)["sites"] if s["suppressed"
         done
         valgrind -q --leak-check=full --error-exitcode=9 --suppressions=list.valgrind ./lossy >out 2>&1 || { cat out list.valgrind; false; }
         clang++ -g $flags -fno-builtin -fsanitize=address -o sanitized lossy.cc
+        clang++ -g $flags -fno-builtin -fsanitize=leak -o leaky lossy.cc
+        if ! ./leaky >out 2>&1 && grep -q 'detected memory leaks' out; then
+            LSAN_OPTIONS=suppressions=list.lsan ./leaky >out 2>&1 || { cat out list.lsan; false; }
+        fi
         # In a sandbox without ptrace LeakSanitizer cannot look.
         if ! ASAN_OPTIONS=detect_leaks=1 ./sanitized >out 2>&1 && grep -q 'detected memory leaks' out; then
             ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=list.lsan ./sanitized >out 2>&1 || { cat out list.lsan; false; }
@@ -227,4 +271,10 @@ C
     gate 3 --level=simple --suppressions=list -- ./much
     has out "INCONCLUSIVE" "was not sampled, and may be suppressed or not (--level=paranoid)"
     gate 0 --suppressions=list -- ./much
+}
+@test "a_child_that_was_killed_is_seen_and_one_that_was_terminated_is_judged" {
+    gate 3 -- sh -c "perl -e 'select undef, undef, undef, 9' & sleep 0.5; kill -9 \$!; wait; exit 0"
+    has out "perl[" "left no dump: it was killed"
+    gate 0 -- sh -c "perl -e 'select undef, undef, undef, 9' & sleep 0.5; kill \$!; wait; exit 0"
+    has out "passed"
 }

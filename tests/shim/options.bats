@@ -41,7 +41,7 @@ complains() {
 @test "a_bad_moment_is_named" {
     for value in never exit,never EXIT; do
         expect 3 disabled WEIR_OUTPUT="$PWD/dumps/%e.%p.dump" WEIR_DUMP_AT="$value" "$SHIM_TOOLS/ends" exit
-        same "$(cat err)" "weir: WEIR_DUMP_AT=$value: not a list of exit, signal, limit, or none; exit,signal,limit is used"
+        same "$(cat err)" "weir: WEIR_DUMP_AT=$value: not a list of exit, signal, limit, term, or none; exit,signal,limit is used"
         same "$(dumps_of ends)" 1
     done
 }

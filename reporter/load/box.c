@@ -1,0 +1,230 @@
+/* See box.h. The box is hostile until proven otherwise: no index in it is believed, nothing is read that lies past the
+ * areas, holes are not read at all, and the dump that is made of it is checked like any other (check.c). */
+#include "reporter/load/box.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "reporter/load/box_dump.h"
+#include "reporter/load/file.h"
+#include "reporter/load/memory.h"
+
+/* --- reading --- */
+
+bool box_is_one(int fd, uint64_t size) {
+    static const char never[8];
+    char magic[8];
+    if (size < sizeof(struct box_header) || !file_read(fd, magic, sizeof magic, 0)) return false;
+    return memcmp(magic, BOX_MAGIC, sizeof magic) == 0 || (size == BOX_SIZE && !memcmp(magic, never, sizeof magic));
+}
+
+const char *box_header(int fd, uint64_t size, struct box_header *header) {
+    if (size < sizeof *header) return "the file ends inside the header of a box";
+    if (!file_read(fd, header, sizeof *header, 0)) return "the header of the box cannot be read";
+    if (memcmp(header->magic, BOX_MAGIC, sizeof header->magic) != 0)
+        return "a box that its process has not begun: it was killed first";
+    if (header->version != BOX_VERSION) return "a box of another version of weir";
+    if (header->header_size < sizeof *header) return "a box with an impossible header";
+    return NULL;
+}
+
+/* The next part of the file that is no hole, from *from on, below `end`. */
+static bool next_part(const struct box *box, uint64_t *from, uint64_t *to, uint64_t end) {
+    if (*from >= end) return false;
+    off_t data = lseek(box->fd, (off_t)*from, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) return false; /* holes from here on */
+    uint64_t begin = data < 0 ? *from : (uint64_t)data;
+    off_t hole = data < 0 ? -1 : lseek(box->fd, data, SEEK_HOLE);
+    *from = begin;
+    *to = hole > data && (uint64_t)hole < end ? (uint64_t)hole : end;
+    return begin < end;
+}
+
+/* What is there of an area, zeros for what is not; `length` becomes where the last of it ends. */
+static char *read_area(const struct box *box, uint64_t at, uint64_t *length) {
+    uint64_t end = at + *length < box->size ? at + *length : box->size, last = at, to = 0;
+    for (uint64_t from = at; next_part(box, &from, &to, end); from = to) last = to;
+    char *bytes = memory_get((size_t)(last - at), 1);
+    *length = last - at;
+    for (uint64_t from = at; next_part(box, &from, &to, last); from = to)
+        if (!file_read(box->fd, bytes + (from - at), (size_t)(to - from), from)) break; /* it is shorter by now */
+    return bytes;
+}
+
+static void *read_records(const struct box *box, uint64_t at, size_t record, uint32_t most, uint32_t *count) {
+    uint64_t length = (uint64_t)record * most;
+    void *records = read_area(box, at, &length);
+    *count = (uint32_t)(length / record);
+    return records;
+}
+
+/* One whose end is not there yet is not there. */
+static void read_modules(struct box *box) {
+    uint32_t there = 0;
+    box->modules = read_records(box, BOX_AT_MODULES, sizeof *box->modules, BOX_MODULES_MOST, &there);
+    box->segments = read_records(box, BOX_AT_SEGMENTS, sizeof *box->segments, BOX_SEGMENTS_MOST, &box->segment_count);
+    uint32_t segments = 0;
+    for (uint32_t i = 0; i < there; i++) {
+        struct dump_module *module = &box->modules[i];
+        if (module->end == 0) {
+            memset(module, 0, sizeof *module);
+            continue;
+        }
+        box->module_count = i + 1;
+        uint64_t last = (uint64_t)module->first_segment + module->segments;
+        if (last > segments && last <= box->segment_count) segments = (uint32_t)last;
+    }
+    box->segment_count = segments;
+    for (uint32_t i = 0; i < segments; i++)
+        if (box->segments[i].module >= box->module_count) box->segments[i].module = 0;
+}
+
+static void read_box(struct box *box) {
+    box->string_bytes = BOX_STRINGS_MOST;
+    box->strings = read_area(box, BOX_AT_STRINGS, &box->string_bytes);
+    read_modules(box);
+    box->totals = read_records(box, BOX_AT_TOTALS, sizeof *box->totals, BOX_TOTALS_MOST, &box->total_count);
+    box->frames = read_records(box, BOX_AT_FRAMES, sizeof *box->frames, BOX_FRAMES_MOST, &box->frame_count);
+    uint32_t refusals = 0;
+    box->refusals = read_records(box, BOX_AT_REFUSALS, sizeof *box->refusals, BOX_REFUSALS_MOST, &refusals);
+    for (uint32_t i = 0; i < refusals; i++)
+        if (box->refusals[i].time) box->refusals[box->refusal_count++] = box->refusals[i];
+    uint32_t options = box->header.options < BOX_OPTIONS_MOST ? box->header.options : BOX_OPTIONS_MOST;
+    box->options = read_records(box, BOX_AT_OPTIONS, sizeof *box->options, options, &box->option_count);
+}
+
+/* --- stacks, numbered anew --- */
+
+static uint64_t sound_frame(const struct box *box, uint64_t frame) {
+    if (DUMP_FRAME_MODULE(frame) < box->module_count) return frame;
+    return (uint64_t)DUMP_NO_MODULE << 48 | DUMP_FRAME_OFFSET(frame);
+}
+
+/* The number of a stack by its id; 0: none of it is there. */
+static uint32_t number_of(struct box *box, uint32_t id) {
+    if (id < BOX_ROOTS || id >= box->frame_count || !box->frames[id].outer) return 0;
+    if (box->number[id]) return box->number[id];
+    struct dump_stack stack = {.first_frame = (uint32_t)box->written_count, .flags = box->frames[id].flags};
+    for (uint32_t at = id; at >= BOX_ROOTS;) {
+        const struct box_frame *frame = at < box->frame_count ? &box->frames[at] : NULL;
+        bool there = frame && frame->outer;
+        if (!there || stack.frames == box->depth) {
+            stack.flags |= there ? DUMP_STACK_CUT : DUMP_STACK_LOST;
+            break;
+        }
+        box->written = memory_more(box->written, &box->written_capacity, box->written_count + 1, sizeof(uint64_t));
+        box->written[box->written_count++] = sound_frame(box, frame->frame);
+        if ((frame->how & 1) && stack.frames < 64) stack.exact |= 1ull << stack.frames;
+        stack.frames++;
+        at = frame->outer;
+    }
+    box->stacks = memory_more(box->stacks, &box->stack_capacity, box->stack_count + 1, sizeof *box->stacks);
+    box->stacks[box->stack_count] = stack;
+    return box->number[id] = (uint32_t)box->stack_count++;
+}
+
+/* --- sites: what its rows have made less what they have given back --- */
+
+struct sum {
+    int64_t blocks, bytes, samples; /* the first two in units of 2^-DUMP_TOTAL_SHIFT */
+    uint32_t threads;
+};
+
+static void add_row(struct sum *sum, const struct dump_total *row) {
+    sum->blocks = (int64_t)((uint64_t)sum->blocks + row->allocations - row->frees);
+    sum->bytes = (int64_t)((uint64_t)sum->bytes + row->bytes - row->freed_bytes);
+    sum->samples += row->samples;
+    for (size_t i = 0; i < DUMP_LIFETIMES; i++) sum->samples -= row->lifetimes[i];
+    sum->threads += row->samples > 0;
+}
+
+#define UNIT        ((double)(1u << DUMP_TOTAL_SHIFT))
+#define THREADS_MAX 16 /* as in struct dump_site */
+
+static struct dump_site site_of(const struct box *box, uint32_t stack, const struct sum *sum) {
+    double blocks = (double)sum->blocks / UNIT, bytes = (double)sum->bytes / UNIT, weight = 1;
+    if (box->header.sample_bytes && sum->samples > 0 && blocks > (double)sum->samples)
+        weight = blocks / (double)sum->samples;
+    return (struct dump_site){.stack = stack,
+                              .threads = sum->threads < THREADS_MAX ? sum->threads : THREADS_MAX,
+                              .blocks = (uint64_t)(blocks / weight + 0.5),
+                              .bytes = (uint64_t)(bytes / weight + 0.5),
+                              .weight = weight > 1 ? weight : 0};
+}
+
+static void sum_up(struct box *box) {
+    struct sum *sums = NULL;
+    size_t capacity = 0;
+    for (uint32_t i = 0; i < box->total_count; i++) {
+        struct dump_total *row = &box->totals[i];
+        if (i > 0 && !row->stack) continue; /* not there yet */
+        row->stack = number_of(box, row->stack);
+        row->next = 0;
+        if (!row->samples && !row->allocations && !row->frees) continue;
+        box->totals[box->rows++] = *row;
+        if (!row->stack) continue;
+        sums = memory_more(sums, &capacity, box->stack_count, sizeof *sums);
+        add_row(&sums[row->stack], row);
+    }
+    box->sites = memory_get(box->stack_count, sizeof *box->sites);
+    for (uint32_t i = 1; i < box->stack_count && i < capacity; i++) {
+        if (sums[i].blocks <= 0) continue;
+        box->sites[box->site_count] = site_of(box, i, &sums[i]);
+        box->site_count += box->sites[box->site_count].blocks > 0;
+    }
+    free(sums);
+}
+
+static int compare_refusals(const void *left, const void *right) {
+    const struct dump_refusal *a = left, *b = right;
+    return a->time < b->time ? -1 : a->time > b->time;
+}
+
+static void settle_refusals(struct box *box) {
+    for (uint32_t i = 0; i < box->refusal_count; i++) {
+        struct dump_refusal *refusal = &box->refusals[i];
+        refusal->frame = sound_frame(box, refusal->frame);
+        refusal->stack = number_of(box, refusal->stack);
+    }
+    if (box->refusal_count) qsort(box->refusals, box->refusal_count, sizeof *box->refusals, compare_refusals);
+}
+
+static void settle_process(struct box *box, uint64_t now) {
+    struct dump_process *process = &box->header.process;
+    process->reason = DUMP_LEFT;
+    process->exit_status = DUMP_STATUS_UNKNOWN;
+    process->dump_time = now ? now : box->header.number[BOX_SEEN];
+    if (process->dump_time < process->start_time) process->dump_time = process->start_time;
+    process->number = UINT32_MAX; /* it knows more than any dump of before */
+}
+
+int box_to_dump(int fd, uint64_t *size, uint64_t now, const char **why) {
+    struct box box = {.fd = fd, .size = *size, .depth = 128, .stack_count = 1};
+    *why = box_header(fd, *size, &box.header);
+    if (*why) return -1;
+    read_box(&box);
+    settle_process(&box, now);
+    box.number = memory_get(box.frame_count, sizeof *box.number);
+    box.stacks = memory_more(NULL, &box.stack_capacity, 1, sizeof *box.stacks);
+    box.stacks[0].flags = DUMP_STACK_NONE;
+    sum_up(&box);
+    settle_refusals(&box);
+    int to = box_write(&box, size);
+    if (to < 0) *why = "no memory for what is made of the box";
+    free(box.strings);
+    free(box.modules);
+    free(box.segments);
+    free(box.totals);
+    free(box.frames);
+    free(box.refusals);
+    free(box.options);
+    free(box.number);
+    free(box.stacks);
+    free(box.written);
+    free(box.sites);
+    return to;
+}

@@ -1,0 +1,20 @@
+/* A box (shim/box/format_box.h) made a dump of: what a process left that was killed, or has of itself while it runs. */
+#ifndef WEIR_LOAD_BOX_H
+#define WEIR_LOAD_BOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shim/box/format_box.h"
+
+/* The file begins as a box does. */
+bool box_is_one(int fd, uint64_t size);
+
+/* The header, checked; NULL, or why it is none that can be read. */
+const char *box_header(int fd, uint64_t size, struct box_header *header);
+
+/* A dump of it in a file that only the descriptor leads to, its size in *size; -1, and why. `now`: the dump's time,
+ * CLOCK_MONOTONIC ns; 0: as late as the box knows of. The box may change meanwhile; it is read once. */
+int box_to_dump(int fd, uint64_t *size, uint64_t now, const char **why);
+
+#endif

@@ -1,0 +1,163 @@
+/* A deterministic fuzzer of boxes: fuzz_box SEED ITERATIONS FOLDER. FOLDER holds the box of the current iteration, so
+ * that what crashed is still there: one that was whole, in which some bytes are others, or which is cut short. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reporter/load/memory.h"
+#include "reporter/load/merge.h"
+#include "reporter/view/view.h"
+#include "shim/box/format_box.h"
+
+#define STACKS 12u
+#define DEPTH  6u
+
+static uint64_t state;
+
+static uint64_t random_below(uint64_t limit) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return limit ? state % limit : 0;
+}
+
+/* The parts of a box that have something in them, by where they lie. */
+static struct area {
+    uint64_t at;
+    size_t length;
+    unsigned char bytes[8192];
+} areas[8];
+static size_t area_count;
+
+static void *area_at(uint64_t at, size_t length) {
+    struct area *area = &areas[area_count++];
+    memset(area, 0, sizeof *area);
+    area->at = at;
+    area->length = length;
+    return area->bytes;
+}
+
+static struct dump_string string(char *strings, uint32_t *used, const char *text) {
+    struct dump_string result = {*used, (uint32_t)strlen(text)};
+    memcpy(strings + *used, text, result.length);
+    *used += result.length;
+    return result;
+}
+
+static void make_header(char *strings, uint32_t *used) {
+    struct box_header *header = area_at(0, sizeof *header);
+    memcpy(header->magic, BOX_MAGIC, sizeof header->magic);
+    header->version = BOX_VERSION;
+    header->header_size = sizeof *header;
+    header->process = (struct dump_process){.pid = 1u << 30, /* nobody's */
+                                            .level = DUMP_SIMPLE,
+                                            .page_size = 4096,
+                                            .pointer_size = 8,
+                                            .start_time = 1000,
+                                            .name = string(strings, used, "fuzzed"),
+                                            .exe = string(strings, used, "/nowhere/fuzzed")};
+    header->options = 1;
+    header->sample_bytes = 65536;
+    header->sample_blocks = 128;
+    header->number[BOX_USED] = header->number[BOX_PEAK] = 1 << 20;
+    header->number[BOX_SEEN] = 1u << 30;
+    struct dump_option *option = area_at(BOX_AT_OPTIONS, sizeof *option);
+    *option = (struct dump_option){string(strings, used, "WEIR_LEVEL"), string(strings, used, "simple")};
+}
+
+static void make_rows(void) {
+    struct dump_total *rows = area_at(BOX_AT_TOTALS, 32 * sizeof *rows);
+    struct box_frame *frames = area_at(BOX_AT_FRAMES, ((size_t)BOX_ROOTS + (size_t)STACKS * DEPTH) * sizeof *frames);
+    for (uint32_t i = 1; i < 32; i++)
+        rows[i] = (struct dump_total){.stack = BOX_ROOTS + (i % STACKS + 1) * DEPTH - 1,
+                                      .heap = i << 7,
+                                      .samples = i * 3,
+                                      .allocations = (uint64_t)i * 300 << DUMP_TOTAL_SHIFT,
+                                      .bytes = (uint64_t)i * 30000 << DUMP_TOTAL_SHIFT,
+                                      .frees = (uint64_t)i * 100 << DUMP_TOTAL_SHIFT,
+                                      .freed_bytes = (uint64_t)i * 10000 << DUMP_TOTAL_SHIFT,
+                                      .lifetimes = {i}};
+    for (uint32_t i = 0; i < STACKS * DEPTH; i++)
+        frames[BOX_ROOTS + i] =
+            (struct box_frame){.frame = (uint64_t)(i % 3 == 2 ? DUMP_NO_MODULE : i % 2) << 48 | (uint64_t)i * 64,
+                               .outer = i % DEPTH ? BOX_ROOTS + i - 1 : 1};
+}
+
+static void make_box(void) {
+    uint32_t used = 0;
+    area_count = 0;
+    char *strings = area_at(BOX_AT_STRINGS, 256);
+    make_header(strings, &used);
+    struct dump_module *modules = area_at(BOX_AT_MODULES, 2 * sizeof *modules);
+    struct dump_segment *segments = area_at(BOX_AT_SEGMENTS, 2 * sizeof *segments);
+    for (uint32_t i = 0; i < 2; i++) {
+        modules[i] = (struct dump_module){.start = 4096, .end = 1 << 20, .first_segment = i, .segments = 1};
+        modules[i].path = string(strings, &used, "/nowhere/module");
+        segments[i] = (struct dump_segment){.size = 1 << 20, .flags = 5, .module = i};
+    }
+    struct dump_refusal *refusals = area_at(BOX_AT_REFUSALS, 3 * sizeof *refusals);
+    for (uint32_t i = 0; i < 3; i++)
+        refusals[i] = (struct dump_refusal){.time = i + 1, .requested = 1 << 20, .stack = BOX_ROOTS + DEPTH - 1};
+    make_rows();
+}
+
+static void change(void) {
+    for (uint64_t n = random_below(12); n > 0; n--) {
+        struct area *area = &areas[random_below(area_count)];
+        size_t at = random_below(area->length), length = 1 + random_below(8);
+        for (size_t i = at; i < area->length && i < at + length; i++)
+            area->bytes[i] = (unsigned char)(random_below(3) == 0 ? random_below(256) : random_below(2) * 255);
+    }
+}
+
+static void write_box(const char *path) {
+    uint64_t size = random_below(8) ? BOX_SIZE : random_below(BOX_SIZE);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0 || ftruncate(fd, (off_t)size) != 0) exit(1);
+    for (size_t i = 0; i < area_count; i++)
+        if (areas[i].at + areas[i].length <= size &&
+            pwrite(fd, areas[i].bytes, areas[i].length, (off_t)areas[i].at) != (ssize_t)areas[i].length)
+            exit(1);
+    (void)close(fd);
+}
+
+/* True: it could be read. */
+static bool read_box(const char *path, FILE *out) {
+    struct merged merged = {0};
+    struct symbol_options symbols = {.sysroot = ""};
+    merged_add(&merged, dump_open(path));
+    bool usable = merged.part_count > 0;
+    if (usable) {
+        merged_build(&merged);
+        merged_sort(&merged, BY_BYTES);
+        struct view view = {.out = out, .merged = &merged, .symbols = symbols_new(&merged, &symbols)};
+        view.options.rows = view.options.details = 10;
+        view.options.full = true;
+        view_text(&view);
+        view_json(&view);
+        symbols_free(view.symbols);
+    }
+    merged_free(&merged);
+    return usable;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 4) return 2;
+    unsigned long read = 0, iterations = strtoul(argv[2], NULL, 10);
+    FILE *out = fopen("/dev/null", "w");
+    char *path = memory_format("%s/weir.1.box", argv[3]);
+    state = strtoull(argv[1], NULL, 10) * 2654435761u + 1;
+    for (unsigned long i = 0; i < iterations && out; i++) {
+        make_box();
+        if (i) change();
+        write_box(path);
+        read += read_box(path, out);
+        if (i == 0 && !read) return 1; /* the whole one */
+    }
+    printf("%lu of %lu boxes were read\n", read, iterations);
+    (void)unlink(path);
+    free(path);
+    return out && fclose(out) == 0 && read > iterations / 4 ? 0 : 1;
+}

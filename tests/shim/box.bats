@@ -1,0 +1,215 @@
+#!/usr/bin/env bats
+# The box: what is there of a program after a kill, and where it goes otherwise.
+load helpers
+
+setup_file() { build_tools; }
+setup() { plain; export WEIR_BOX_DIR=$PWD/boxes; mkdir boxes; }
+WEIR=$WEIR_ROOT/${WEIR_BUILD:-build}/weir
+LEVELS="simple paranoid"
+# Of the shell that runs the program nothing is said.
+KILLED=137
+
+boxes() { find boxes -name 'weir.*.box' | sort; }
+# boxed STATUS LEVEL [NAME=VALUE...] WHAT...: runs boxed, with its boxes in the folder boxes.
+boxed() {
+    local settings=() status=$1 level=$2
+    shift 2
+    while [[ $1 == *=* ]]; do settings+=("$1"); shift; done
+    expect "$status" "$level" WEIR_BOX_DIR="$PWD/boxes" "${settings[@]}" "$SHIM_TOOLS/boxed" "$@"
+}
+box_of() { echo "boxes/weir.$(id -u)/weir.$1.box"; }
+# live BOX FUNCTION: blocks and bytes of its sites.
+live() {
+    "$WEIR" report --json "$1" | jq -r --arg name "$2" \
+        '[.sites[] | select(any(.frames[]; .function == $name))] | "\(map(.blocks) | add // 0) \(map(.bytes) | add // 0)"'
+}
+pid_of() { sed -n "s/^$1 //p" out; }
+
+@test "a_killed_program_leaves_its_sites" {
+    boxed $KILLED paranoid kill
+    same "$(boxes)" "$(box_of "$(pid_of own)")"
+    same "$(live "$(boxes)" mine)" "7 7000"
+    "$WEIR" report "$(boxes)" >report
+    has report "it left no dump" "boxed[$(pid_of own)]  level paranoid" "7 blocks of 1000 B"
+    silent
+    "$WEIR" ls "$PWD/boxes" >list
+    has list " boxed " " gone "
+    "$WEIR" clean "$PWD/boxes" >list
+    same "$(boxes)" ""
+}
+@test "one_that_ends_in_order_leaves_no_box" {
+    for level in disabled $LEVELS; do
+        boxed 0 "$level" exits && same "$(boxes)" ""
+        boxed 0 "$level" WEIR_DUMP_AT=none exits && same "$(boxes)" ""
+        boxed 3 "$level" _exits && same "$(boxes)" ""
+    done
+}
+@test "one_that_ends_past_its_hooks_or_whose_dump_fails_leaves_it" {
+    boxed 3 paranoid leaves
+    same "$(live "$(boxes)" mine)" "100 100000"
+    rm -r boxes/*
+    boxed 0 paranoid WEIR_OUTPUT=/nowhere/at/all exits
+    same "$(live "$(boxes)" mine)" "100 100000"
+}
+@test "at_level_disabled_it_has_counters_and_refusals" {
+    boxed $KILLED disabled WEIR_MAX_DIRECT=32M WEIR_DUMP_AT=none refused
+    "$WEIR" report "$(boxes)" >report
+    has report "of 32.0M max" "refused 1" "refused last: malloc of 64 MiB"
+}
+@test "a_refusal_is_named_with_its_site" {
+    boxed $KILLED paranoid WEIR_MAX_DIRECT=32M WEIR_DUMP_AT=none refused
+    "$WEIR" report "$(boxes)" >report
+    has report "refused last: malloc of 64 MiB" "asked for by main"
+}
+@test "a_child_has_its_own_and_leaves_its_parents_alone" {
+    for what in forks clones; do
+        for level in $LEVELS; do
+            rm -rf boxes/*
+            boxed $KILLED "$level" WEIR_SAMPLE_BLOCKS=1 "$what"
+            [ "$(boxes | wc -l)" = 2 ] || { boxes; seen; false; }
+            [ "$level" = paranoid ] || continue
+            same "$(live "$(box_of "$(pid_of own)")" mine)" "100 100000"
+            same "$(live "$(box_of "$(pid_of own)")" childs)" "0 0"
+            same "$(live "$(box_of "$(pid_of child)")" childs)" "10 5000"
+            same "$(live "$(box_of "$(pid_of child)")" mine)" "0 0"
+        done
+    done
+}
+@test "a_program_that_makes_large_blocks_only_has_its_sites" {
+    boxed $KILLED paranoid grows
+    same "$(live "$(boxes)" grows)" "2000 200000000"
+}
+@test "a_vfork_child_writes_into_its_parents" {
+    boxed $KILLED paranoid shares
+    same "$(live "$(boxes)" childs)" "10 5000"
+}
+@test "many_children_leave_nothing" {
+    boxed 0 paranoid WEIR_DUMP_AT=none many 300
+    same "$(boxes)" ""
+}
+@test "exec_goes_on_in_a_new_box_and_a_failed_one_in_the_old" {
+    boxed $KILLED paranoid exec "$SHIM_TOOLS/boxed"
+    same "$(live "$(boxes)" mine)" "7 7000"
+    rm -r boxes/*
+    boxed $KILLED paranoid exec nowhere fails
+    same "$(live "$(boxes)" mine)" "100 100000"
+}
+@test "what_finds_no_room_is_said_and_the_program_goes_on" {
+    boxed $KILLED paranoid WEIR_BOX_MAX=64K deep
+    has err "weir: the box is full (WEIR_BOX_MAX"
+    "$WEIR" report "$(boxes)" >report
+    has report "sites may be missing"
+}
+@test "a_box_that_somebody_cuts_is_not_the_programs_end" {
+    for level in $LEVELS; do
+        boxed 0 "$level" WEIR_SAMPLE_BLOCKS=1 WEIR_DUMP_AT=none cut
+        has out "goes on"
+        has err "weir: somebody has cut the box short"
+        rm -r boxes/*
+    done
+}
+@test "a_folder_that_is_not_the_users_own_is_left_alone" {
+    mkdir elsewhere && ln -s "$PWD/elsewhere" "boxes/weir.$(id -u)"
+    boxed $KILLED paranoid kill
+    same "$(ls elsewhere)" ""
+    has err "weir: no box can be made in $PWD/boxes: "
+    rm "boxes/weir.$(id -u)" && mkdir -m 755 "boxes/weir.$(id -u)"
+    boxed $KILLED paranoid kill
+    same "$(boxes)" ""
+    chmod 700 boxes/weir.* && touch "boxes/weir.$(id -u)/weir.1.box"
+    boxed $KILLED paranoid kill
+    [ "$(boxes | wc -l)" = 2 ]
+}
+@test "where_there_is_no_folder_it_goes_on_without" {
+    expect $KILLED paranoid WEIR_BOX_DIR=/nowhere/at/all XDG_RUNTIME_DIR= WEIR_BOX=off "$SHIM_TOOLS/boxed" kill
+    silent
+    boxed $KILLED paranoid WEIR_BOX=off kill
+    same "$(boxes)" ""
+    silent
+}
+@test "a_user_who_is_another_one_now_keeps_his_box" {
+    [ "$(id -u)" = 0 ] || skip "only root can become another user"
+    boxed $KILLED paranoid user
+    same "$(live "$(boxes)" mine)" "50000 50000000"
+}
+@test "kills_at_random_instants_leave_what_the_program_has_counted" {
+    for level in $LEVELS; do
+        for ((i = 0; i < ${KILLS:-12}; i++)); do
+            rm -rf boxes/* counts
+            expect 0 "$level" WEIR_BOX_DIR="$PWD/boxes" sh -c "\"$SHIM_TOOLS/killed\" counts & until [ -s counts ]; do :; done; sleep 0.0$((RANDOM % 90 + 10)); kill -9 \$!; wait \$! || true"
+            "$WEIR" report --json "$(boxes)" >json 2>problems || { cat problems; false; }
+            [ "$level" = simple ] || /usr/bin/python3 - counts json <<'END'
+import json, struct, sys
+counts = open(sys.argv[1], "rb").read()
+seen = {site["frames"][0]["function"]: site for site in json.load(open(sys.argv[2]))["sites"]}
+for site in range(8):
+    made = freed = 0
+    for thread in range(4):
+        m, f = struct.unpack_from("<QQ", counts, (thread * 8 + site) * 16)
+        made, freed = made + m, freed + f
+    blocks = seen.get("site_%d" % site, {}).get("blocks", 0)
+    bytes_ = seen.get("site_%d" % site, {}).get("bytes", 0)
+    assert abs(blocks - (made - freed)) <= 4, (site, blocks, made, freed)
+    assert abs(bytes_ - (made - freed) * (64 + 32 * site)) <= 4 * (64 + 32 * site), (site, bytes_, made, freed)
+END
+        done
+    done
+}
+@test "whatever_instant_a_reader_comes_at_what_is_there_is_whole" {
+    expect 0 without env WEIR_SHIM="$WEIR_SHIM" WEIR_LEVEL=paranoid WEIR_DUMP_AT=none WEIR_BOX_DIR="$PWD/boxes" \
+        ${LONG:+FROM_START=1} "$SHIM_TOOLS/published" "$SHIM_TOOLS/published"
+    has out " rows seen"
+}
+@test "a_crash_leaves_a_dump_where_it_is_asked_for_and_its_own_signal" {
+    for level in disabled $LEVELS; do
+        for thread in "" thread; do
+            for how in fault:139 abort:134 overflow:139; do
+                boxed "${how#*:}" "$level" WEIR_ON_CRASH=dump crash "${how%:*}" $thread
+                silent
+                "$WEIR" report --json "$(the_dump boxed)" >json
+                [ "$level" != paranoid ] || same "$(live "$(the_dump boxed)" mine)" "150 150000"
+                same "$(jq -r '.process.dumped_at // .dumped_at // "crash"' json)" crash
+                same "$(boxes)" ""
+            done
+        done
+        boxed 139 "$level" crash fault
+        [ "$(dumps_of boxed)" = 0 ] && [ "$(boxes | wc -l)" = 1 ]
+        rm -r boxes/*
+    done
+}
+@test "sigterm_leaves_a_dump_with_verdicts_where_it_is_asked_for" {
+    for level in disabled $LEVELS; do
+        boxed 143 "$level" WEIR_DUMP_AT=term WEIR_LEAKS=exit crash terminate
+        silent
+        "$WEIR" report "$(the_dump boxed)" >report
+        has report "of all blocks  leaked 0"
+        same "$(boxes)" ""
+        boxed 143 "$level" crash terminate
+        [ "$(dumps_of boxed)" = 0 ]
+        rm -rf boxes/*
+    done
+}
+# A cgroup of 60 MiB for this process's children: its folder; fails where none can be made.
+make_cgroup() {
+    local own
+    own=$(sed -nE 's|^[0-9]+:memory:|/sys/fs/cgroup/memory|p; s|^0::|/sys/fs/cgroup|p' /proc/self/cgroup | head -n 1)/weir.$$
+    mkdir "$own" 2>/dev/null && echo "$own" >cgroup &&
+        { echo 60M >"$own/memory.limit_in_bytes" || { echo 60M >"$own/memory.max" && echo 0 >"$own/memory.swap.max"; }; } 2>/dev/null
+}
+teardown() { [ ! -e cgroup ] || { sleep 0.2; rmdir "$(cat cgroup)"; }; }
+@test "what_the_kernel_kills_for_memory_is_named_with_the_site_that_grew" {
+    make_cgroup || skip "no memory cgroup can be made here"
+    status=0
+    sh -c "echo \$\$ >$(cat cgroup)/cgroup.procs; exec \"$WEIR\" run --box-dir \"$PWD/boxes\" -- \"$SHIM_TOOLS/boxed\" grows" >out 2>err || status=$?
+    same "$status" $KILLED
+    has err "was killed by SIGKILL, maybe by the kernel for memory" "  1 "
+    same "$(sed -nE 's/^  1 .* //p' err)" grows
+}
+@test "weir_run_keeps_what_was_killed" {
+    status=0
+    "$WEIR" run --level paranoid --box-dir "$PWD/boxes" -- "$SHIM_TOOLS/boxed" forks >out 2>err || status=$?
+    same "$status" $KILLED
+    has err "boxed[$(pid_of own)] was killed by SIGKILL" "boxed[$(pid_of child)] left no dump: killed"
+    same "$(boxes)" ""
+    same "$(live "$(find . -name "weir.boxed.$(pid_of child).left.dump")" childs)" "10 5000"
+}

@@ -179,7 +179,9 @@ void dump_blocks(struct dump *dump) {
     }
     note_drawing(dump);
     note_time(dump);
-    dump->summary_of = memory_get((size_t)dump_count(dump, DUMP_STACKS), sizeof *dump->summary_of);
+    dump->summary_capacity = (size_t)dump_count(dump, DUMP_STACKS);
+    dump->summary_of = memory_get(dump->summary_capacity, sizeof *dump->summary_of);
+    dump->summaries = memory_get(dump->summary_capacity, sizeof *dump->summaries); /* what is not used is not there */
     char *piece = memory_get(PIECE, 1);
     bool whole = add_all(dump, piece, &crc);
     free(piece);

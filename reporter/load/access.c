@@ -1,4 +1,5 @@
 /* Looking things up in a dump that was read and checked. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "reporter/load/dump.h"
@@ -133,4 +134,9 @@ enum dump_verdict dump_main_verdict(const struct dump *dump, uint32_t stack) {
     for (const struct block_summary *s = most; s; s = dump_next_summary(dump, s))
         if (s->bytes > most->bytes) most = s;
     return most ? most->verdict : DUMP_UNKNOWN;
+}
+
+void dump_forget_detail(struct block_summary *summary) {
+    free(summary->detail);
+    summary->detail = NULL;
 }

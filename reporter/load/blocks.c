@@ -20,6 +20,7 @@ static struct block_summary *summary_for(struct dump *dump, uint32_t stack, enum
     dump->summaries =
         memory_more(dump->summaries, &dump->summary_capacity, dump->summary_count + 1, sizeof *dump->summaries);
     struct block_summary *fresh = &dump->summaries[dump->summary_count++];
+    fresh->detail = memory_get(1, sizeof *fresh->detail);
     fresh->stack = stack;
     fresh->verdict = verdict;
     fresh->oldest = UINT64_MAX;
@@ -30,28 +31,28 @@ static struct block_summary *summary_for(struct dump *dump, uint32_t stack, enum
 
 static void count_thread(struct block_summary *summary, uint32_t thread) {
     for (uint32_t i = 0; i < summary->threads; i++)
-        if (summary->thread[i].thread == thread) {
-            summary->thread[i].blocks++;
+        if (summary->detail->thread[i].thread == thread) {
+            summary->detail->thread[i].blocks++;
             return;
         }
     if (summary->threads == SUMMARY_THREADS) {
         summary->more_threads++;
         return;
     }
-    summary->thread[summary->threads].thread = thread;
-    summary->thread[summary->threads++].blocks = 1;
+    summary->detail->thread[summary->threads].thread = thread;
+    summary->detail->thread[summary->threads++].blocks = 1;
 }
 
 static void count_mark(struct block_summary *summary, uint32_t mark) {
     uint32_t i = 0;
     if (!mark) return;
-    while (i < SUMMARY_MARKS && summary->marked[i].mark && summary->marked[i].mark != mark) i++;
-    if (i == SUMMARY_MARKS || summary->marked[i].blocks == UINT32_MAX) {
+    while (i < SUMMARY_MARKS && summary->detail->marked[i].mark && summary->detail->marked[i].mark != mark) i++;
+    if (i == SUMMARY_MARKS || summary->detail->marked[i].blocks == UINT32_MAX) {
         summary->more_marks++;
         return;
     }
-    summary->marked[i].mark = mark;
-    summary->marked[i].blocks++;
+    summary->detail->marked[i].mark = mark;
+    summary->detail->marked[i].blocks++;
 }
 
 static uint64_t sought_address;
@@ -89,12 +90,12 @@ static void add_block(struct dump *dump, const struct dump_block *block) {
     samples_add(&summary->block_samples, &dump->drawing, size, 1, weight);
     samples_add(&summary->byte_samples, &dump->drawing, size, size, weight);
     if (block->time >= later_from) samples_add(&summary->later_samples, &dump->drawing, size, size, weight);
-    ages_add(&summary->ages, &dump->time, block->time, size, weight);
+    ages_add(&summary->detail->ages, &dump->time, block->time, size, weight);
     summary->blocks++;
     if (__builtin_add_overflow(summary->bytes, block->size, &summary->bytes)) summary->bytes = UINT64_MAX;
     if (block->time < summary->oldest) summary->oldest = block->time;
     if (block->time > summary->newest) summary->newest = block->time;
-    sizes_add(&summary->sizes, block->size);
+    sizes_add(&summary->detail->sizes, block->size);
     count_thread(summary, block->thread);
     count_mark(summary, marks_at(dump, block->time));
 }
@@ -178,7 +179,9 @@ void dump_blocks(struct dump *dump) {
     }
     note_drawing(dump);
     note_time(dump);
-    dump->summary_of = memory_get((size_t)dump_count(dump, DUMP_STACKS), sizeof *dump->summary_of);
+    dump->summary_capacity = (size_t)dump_count(dump, DUMP_STACKS);
+    dump->summary_of = memory_get(dump->summary_capacity, sizeof *dump->summary_of);
+    dump->summaries = memory_get(dump->summary_capacity, sizeof *dump->summaries); /* what is not used is not there */
     char *piece = memory_get(PIECE, 1);
     bool whole = add_all(dump, piece, &crc);
     free(piece);
@@ -189,6 +192,7 @@ void dump_blocks(struct dump *dump) {
     if (whole)
         dump_problem(dump, "at byte %llu (section blocks): damaged (its checksum does not match)",
                      (unsigned long long)section->position);
+    for (size_t i = 0; i < dump->summary_count; i++) dump_forget_detail(&dump->summaries[i]);
     free(dump->sought);
     free(dump->summary_of);
     dump->sought = NULL;

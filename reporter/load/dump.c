@@ -278,6 +278,7 @@ void dump_close(struct dump *dump) {
     for (uint32_t type = 0; type < DUMP_SECTION_TYPES; type++) free(dump->sections[type].records);
     free(dump->problems);
     jit_free(dump->jit);
+    for (size_t i = 0; i < dump->summary_count; i++) dump_forget_detail(&dump->summaries[i]);
     free(dump->summary_of);
     free(dump->summaries);
     free(dump->sought);

@@ -38,28 +38,33 @@ struct section {
 #define SUMMARY_THREADS 16
 #define SUMMARY_MARKS   4
 
+/* The larger part of a summary, which is given back as soon as it has been merged. */
+struct block_detail {
+    struct ages ages;
+    struct sizes sizes;
+    struct {
+        uint32_t thread;
+        uint64_t blocks;
+    } thread[SUMMARY_THREADS];
+    struct {
+        uint32_t mark; /* index plus one, 0: not used: blocks made since then, and before the next one */
+        uint32_t blocks;
+    } marked[SUMMARY_MARKS];
+};
+
 /* What the live blocks of one stack and one verdict say that its site does not. */
 struct block_summary {
     uint64_t blocks, bytes, oldest, newest;
     struct samples block_samples, byte_samples;
     struct samples later_samples; /* bytes of those that dump_split takes for later ones */
-    struct ages ages;
-    struct sizes sizes;
     uint64_t inherited_blocks, inherited_bytes;
-    enum dump_verdict verdict; /* of all of them; those of the stack that have another one are apart */
+    struct block_detail *detail; /* NULL once it was merged */
+    enum dump_verdict verdict;   /* of all of them; those of the stack that have another one are apart */
     uint32_t stack;
     uint32_t next;         /* of the stack: index plus one, 0: the last */
-    uint32_t threads;      /* used entries below */
+    uint32_t threads;      /* used entries of the detail's */
     uint64_t more_threads; /* blocks made by threads that found no entry */
-    struct {
-        uint32_t thread;
-        uint64_t blocks;
-    } thread[SUMMARY_THREADS];
-    uint64_t more_marks; /* blocks made since marks that found no entry */
-    struct {
-        uint32_t mark; /* index plus one, 0: not used: blocks made since then, and before the next one */
-        uint32_t blocks;
-    } marked[SUMMARY_MARKS];
+    uint64_t more_marks;   /* blocks made since marks that found no entry */
 };
 
 struct dump {
@@ -95,6 +100,7 @@ void dump_split(uint64_t time);
 struct dump *dump_open(const char *path);
 struct dump *dump_open_fd(int fd, uint64_t size, const char *name); /* takes the descriptor */
 void dump_close(struct dump *dump);
+void dump_forget_detail(struct block_summary *summary); /* access.c: of one that is merged once */
 
 void dump_problem(struct dump *dump, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *section_name(uint32_t type);

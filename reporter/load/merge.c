@@ -150,14 +150,18 @@ void merged_add_thread(struct merged_site *site, const struct dump *dump, uint32
 
 static void add_threads(struct merged_site *site, const struct dump *dump, const struct block_summary *summary) {
     if (!summary) return;
-    sizes_join(&site->sizes, &summary->sizes);
+    sizes_join(&site->sizes, &summary->detail->sizes);
+    if (!site->threads) { /* mostly that is all: no room for more */
+        site->threads = memory_get(summary->threads, sizeof *site->threads);
+        site->thread_capacity = summary->threads;
+    }
     site->threads = memory_more(site->threads, &site->thread_capacity, site->thread_count + summary->threads,
                                 sizeof *site->threads);
     for (uint32_t i = 0; i < summary->threads; i++)
-        merged_add_thread(site, dump, summary->thread[i].thread, summary->thread[i].blocks);
+        merged_add_thread(site, dump, summary->detail->thread[i].thread, summary->detail->thread[i].blocks);
     add_to(&site->more_thread_blocks, summary->more_threads);
-    for (uint32_t i = 0; i < SUMMARY_MARKS && summary->marked[i].mark; i++)
-        marks_count(site, dump, summary->marked[i].mark, summary->marked[i].blocks);
+    for (uint32_t i = 0; i < SUMMARY_MARKS && summary->detail->marked[i].mark; i++)
+        marks_count(site, dump, summary->detail->marked[i].mark, summary->detail->marked[i].blocks);
     marks_count(site, dump, 0, summary->more_marks);
 }
 
@@ -173,7 +177,7 @@ static void add_samples(struct merged *merged, struct merged_site *site, const s
         blocks = summary->block_samples;
         bytes = summary->byte_samples;
         samples_join(&site->later_samples, &summary->later_samples);
-        ages_join(&site->ages, &summary->ages);
+        ages_join(&site->ages, &summary->detail->ages);
     }
     samples_join(&site->block_samples, &blocks);
     samples_join(&site->byte_samples, &bytes);
@@ -286,6 +290,7 @@ static void add_sites(struct merged *merged, size_t number, struct translation *
     for (size_t i = 0; by_block && i < dump->summary_count; i++) {
         struct dump_site site = site_from_blocks(&dump->summaries[i]);
         add_site(merged, number, known, &site, &dump->summaries[i]);
+        dump_forget_detail(&dump->summaries[i]);
     }
     for (uint64_t i = 0; i < dump_count(dump, DUMP_SITES) && !limited; i++) {
         const struct dump_site *site = &dump_sites(dump)[i];

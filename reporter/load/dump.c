@@ -12,6 +12,7 @@
 
 #include "reporter/load/box.h"
 #include "reporter/load/boxes.h"
+#include "reporter/load/core/core.h"
 #include "reporter/load/crc32c.h"
 #include "reporter/load/file.h"
 #include "reporter/load/jit.h"
@@ -54,6 +55,8 @@ static const struct {
     [DUMP_JIT] = {"jit", sizeof(struct dump_jit), sizeof(struct dump_jit)},
     [DUMP_PATHS] = {"paths", sizeof(struct dump_path), sizeof(struct dump_path)},
     [DUMP_MARKS] = {"marks", sizeof(struct dump_mark), sizeof(struct dump_mark)},
+    [DUMP_DOINGS] = {"doings", sizeof(struct dump_doing), sizeof(struct dump_doing)},
+    [DUMP_NEARS] = {"nears", sizeof(struct dump_near), sizeof(struct dump_near)},
     [DUMP_STEPS] = {"steps", sizeof(struct dump_step), sizeof(struct dump_step)},
 };
 
@@ -260,14 +263,26 @@ static int open_box(const char *path, int box, uint64_t *size, pid_t *owner, con
     return fd;
 }
 
+static int open_core(int core, uint64_t *size, const char **why, char **missing) {
+    int fd = core_to_dump(core, size, why, missing);
+    (void)close(core);
+    return fd;
+}
+
 struct dump *dump_open(const char *path) {
     uint64_t size = 0;
     pid_t owner = 0;
     const char *why = "";
     int fd = file_open(path, &size, &why);
-    if (fd >= 0 && box_is_one(fd, size)) fd = open_box(path, fd, &size, &owner, &why);
+    char *missing = NULL;
+    if (fd >= 0 && box_is_one(fd, size))
+        fd = open_box(path, fd, &size, &owner, &why);
+    else if (fd >= 0 && core_is_one(fd, size))
+        fd = open_core(fd, &size, &why, &missing);
     struct dump *dump = dump_open_fd(fd, size, path);
     if (fd < 0) dump_problem(dump, "%s", why);
+    if (missing) dump_problem(dump, "%s", missing);
+    free(missing);
     dump->owner = owner;
     return dump;
 }

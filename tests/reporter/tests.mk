@@ -14,7 +14,7 @@ ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/load/core/*.c reporter/s
 HEADERS := $(wildcard reporter/*.h reporter/*/*.h reporter/*/*/*.h tests/reporter/*.h tests/lib/*.h) shim/box/format.h shim/box/format_box.h shim/box/format_core.h tests/reporter/tests.mk
 CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
 
-all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/unit_unpack $(OUT)/unit_limits $(OUT)/unit_suppress $(OUT)/unit_gate $(OUT)/fuzz_load $(OUT)/fuzz_box $(OUT)/stub/libweir.so $(OUT)/stub/weir
+all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/unit_unpack $(OUT)/unit_limits $(OUT)/unit_suppress $(OUT)/unit_gate $(OUT)/fuzz_load $(OUT)/fuzz_box $(OUT)/fuzz_core $(OUT)/stub/libweir.so $(OUT)/stub/weir
 
 $(OUT)/mkdump: tests/reporter/mkdump.c tests/reporter/dump_builder.c $(HEADERS)
 	@mkdir -p $(@D)
@@ -54,6 +54,9 @@ $(OUT)/fuzz_load: $(OUT)/checked/tests/fuzz/fuzz_load.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
 
 $(OUT)/fuzz_box: $(OUT)/checked/tests/fuzz/fuzz_box.o $(CHECKED)
+	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
+
+$(OUT)/fuzz_core: $(OUT)/checked/tests/fuzz/fuzz_core.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
 
 $(OUT)/checked/%.o: %.c $(HEADERS)

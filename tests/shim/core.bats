@@ -158,3 +158,38 @@ PYTHON
         grep -qE "cut short|ends inside|missing" err report || { cat err report; false; }
     done
 }
+@test "what_zstd_has_packed_is_read_and_what_lz4_has_is_named" {
+    command -v zstd >/dev/null || skip "there is no zstd"
+    cored $SEGV paranoid uses_freed
+    report
+    zstd -q core -o core.zst
+    touch -r core core.zst
+    "$WEIR" report core.zst >from_packed
+    cmp <(sed 's/core\.zst/core/' from_packed) report
+    printf '\x04\x22\x4d\x18lz4' >core.lz4
+    ! "$WEIR" report core.lz4 2>err || false
+    same "$(cat err)" "weir: core.lz4: packed by lz4; lz4 -d unpacks it"
+    head -c 2000 core.zst >cut.zst
+    ! "$WEIR" report cut.zst 2>err || false
+    has err "cut"
+}
+@test "without_the_files_on_disk_there_is_what_the_core_has" {
+    cp "$SHIM_TOOLS/cored" cored
+    cp "$WEIR_SHIM" libmoved.so
+    SHIM_TOOLS=$PWD WEIR_SHIM=$PWD/libmoved.so cored $SEGV paranoid uses_freed
+    rm cored libmoved.so
+    report || true
+    has report "155 live blocks tracked" "Thread $(thread uses):" "Freed by thread $(thread frees)" "cored+0x"
+}
+@test "several_cores_and_dumps_are_merged_and_compared" {
+    cored $SEGV paranoid WEIR_ON_CRASH=dump uses_freed
+    mv core first
+    cp "$(the_dump cored)" dump
+    "$WEIR" report first dump >report
+    has report "of one process only the newest counts" "at core" "at crash"
+    cored $ABRT paranoid aborts
+    "$WEIR" report first core >report
+    has report "2 dumps, merged by site" "Killed by SIGSEGV" "Killed by SIGABRT"
+    "$WEIR" diff first core >report
+    has report make_item
+}

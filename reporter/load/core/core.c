@@ -5,7 +5,6 @@
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "reporter/load/core/making.h"
 #include "reporter/load/file.h"
@@ -14,7 +13,6 @@
 #define TEXT_MOST    4096u
 #define OPTIONS_MOST (64u << 10)
 #define DEPTH_MOST   1024u
-#define NS           1000000000ull
 
 bool core_is_one(int fd, uint64_t size) {
     unsigned char header[EI_NIDENT + 4];
@@ -93,13 +91,10 @@ static void read_process(struct making *m) {
 
 /* No core has a clock. The file's own time tells when it was written, unless it was copied since; what weir noted last
  * was not later. */
-static void settle_time(struct making *m) {
+static void settle_time(struct making *m, uint64_t written) {
     struct dump_process *p = &m->process;
-    struct stat status;
     if (p->start_time > m->newest) m->newest = p->start_time;
     p->dump_time = m->newest;
-    if (fstat(m->core->fd, &status) != 0 || status.st_mtim.tv_sec < 0) return;
-    uint64_t written = (uint64_t)status.st_mtim.tv_sec * NS + (uint64_t)status.st_mtim.tv_nsec;
     if (written < p->start_realtime) return;
     uint64_t up = written - p->start_realtime;
     if (up <= UINT64_MAX - p->start_time && p->start_time + up > p->dump_time) p->dump_time = p->start_time + up;
@@ -211,7 +206,7 @@ static char *what_is_missing(const struct making *m) {
     return NULL;
 }
 
-static int make(struct making *m, uint64_t *size, char **missing) {
+static int make(struct making *m, uint64_t written, uint64_t *size, char **missing) {
     dump_writer_begin(&m->w, "core");
     read_process(m);
     read_options(m);
@@ -222,7 +217,7 @@ static int make(struct making *m, uint64_t *size, char **missing) {
     read_refusals(m);
     making_find_near(m);
     making_unwind(m);
-    settle_time(m);
+    settle_time(m, written);
     write_stats(m);
     write_rest(m);
     *missing = what_is_missing(m);
@@ -242,14 +237,14 @@ static int make(struct making *m, uint64_t *size, char **missing) {
     return fd;
 }
 
-int core_to_dump(int fd, uint64_t *size, const char **why, char **missing) {
+int core_to_dump(int fd, uint64_t *size, uint64_t written, const char **why, char **missing) {
     struct core *core = memory_get(1, sizeof *core);
     struct making *m = memory_get(1, sizeof *m);
     int to = -1;
     m->core = core;
     *why = core_open(core, fd, *size);
     if (!*why) *why = core_find_tables(core, &m->t);
-    if (!*why && (to = make(m, size, missing)) < 0) *why = "no memory for what is made of the core";
+    if (!*why && (to = make(m, written, size, missing)) < 0) *why = "no memory for what is made of the core";
     core_close(core);
     free(core);
     free(m);

@@ -8,8 +8,9 @@
 /* The file begins as a core does. */
 bool core_is_one(int fd, uint64_t size);
 
-/* A dump of it in a file that only the descriptor leads to, its size in *size; -1, and why. *missing: what the core
+/* A dump of it in a file that only the descriptor leads to, its size in *size; -1, and why. `written`: when it was, ns
+ * since 1970; 0: not known. *missing: what the core
  * does not have, to be freed, NULL: nothing that is missed. */
-int core_to_dump(int fd, uint64_t *size, const char **why, char **missing);
+int core_to_dump(int fd, uint64_t *size, uint64_t written, const char **why, char **missing);
 
 #endif

@@ -20,7 +20,7 @@
 #define ARENA    0x7e0000000000u
 #define SIDES    0x7d0000000000u
 #define STACK    0x7ffe00000000u
-#define SLICE    65536u
+#define SLICE    65536ul
 #define SIDE     131072u
 #define SEGMENTS 5u
 #define PLACES   16u
@@ -243,7 +243,7 @@ static void make_memory(void) {
     parts[4].address = STACK;
     parts[4].length = 4096;
     for (uint32_t i = 0; i < 512; i++) {
-        uint64_t word = i % 3 == 0 ? ARENA + SLICE + i : i % 3 == 1 ? LIBRARY + i : STACK + i * 8;
+        uint64_t word = i % 3 == 0 ? ARENA + SLICE + (uint64_t)i : i % 3 == 1 ? LIBRARY + (uint64_t)i : STACK + i * 8ul;
         memcpy(parts[4].bytes + i * sizeof word, &word, sizeof word);
     }
 }
@@ -268,7 +268,7 @@ static void make_notes(void) {
         char paths[40];
     } files = {2,
                4096,
-               {{LIBRARY, LIBRARY + 4 * 4096, 0}, {LIBRARY + 4 * 4096, LIBRARY + SLICE, 4}},
+               {{LIBRARY, LIBRARY + 16384, 0}, {LIBRARY + 16384, LIBRARY + SLICE, 4}},
                "/nowhere/libweir.so\0/nowhere/libweir.so"};
     Elf64_auxv_t auxiliary[2] = {{AT_SYSINFO_EHDR, {LIBRARY + 4096}}, {AT_NULL, {0}}};
     bool aborts = random_below(4) == 0;

@@ -165,7 +165,7 @@ PYTHON
     zstd -q core -o core.zst
     touch -r core core.zst
     "$WEIR" report core.zst >from_packed
-    cmp <(sed 's/core\.zst/core/' from_packed) report
+    cmp <(sed 's/core\.zst/core/g' from_packed) report
     printf '\x04\x22\x4d\x18lz4' >core.lz4
     ! "$WEIR" report core.lz4 2>err || false
     same "$(cat err)" "weir: core.lz4: packed by lz4; lz4 -d unpacks it"
@@ -191,5 +191,5 @@ PYTHON
     "$WEIR" report first core >report
     has report "2 dumps, merged by site" "Killed by SIGSEGV" "Killed by SIGABRT"
     "$WEIR" diff first core >report
-    has report make_item
+    has report "nothing grew"
 }

@@ -12,7 +12,7 @@
 
 #define TEXT_MOST    4096u
 #define OPTIONS_MOST (64u << 10)
-#define DEPTH_MOST   1024u
+#define DEPTH_MOST   128u
 
 bool core_is_one(int fd, uint64_t size) {
     unsigned char header[EI_NIDENT + 4];
@@ -202,7 +202,8 @@ static char *what_is_missing(const struct making *m) {
     if (m->lost)
         return memory_format("of %llu slabs the core has no entries: their blocks are not listed",
                              (unsigned long long)m->lost);
-    if (m->core->left == 0) return memory_format("the core names the same bytes again and again: not all was read");
+    if (m->core->overlaps) return memory_format("segments of the core name the same bytes: some were not read");
+    if (m->core->spent) return memory_format("the core has more to be read than its size explains: not all was");
     return NULL;
 }
 

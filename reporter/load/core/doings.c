@@ -1,6 +1,7 @@
 /* What each thread was doing, the one first that the core is of; see making.h. */
-#include "reporter/load/core/doings.h"
+#include "reporter/load/core/follow.h"
 
+#include <elf.h>
 #include <signal.h>
 
 #include "reporter/load/core/making.h"
@@ -29,11 +30,13 @@ static void see(void *context, size_t thread, const struct followed *f) {
     m->doings[thread].stack = add_stack(m, f);
 }
 
-/* What is not there lies near the top of the stack, and below it the stack goes on. */
+/* What is not there lies near the top of the stack, which goes on not far above. */
 static bool is_overflow(struct making *m, const struct core_thread *thread, uint64_t address) {
-    uint64_t top = thread->registers[CORE_RSP];
-    bool near = address + STACK_NEXT > top && address < top + CORE_PAGE;
-    return near && !(core_flags(m->core, address) & 2) && (core_flags(m->core, top + STACK_NEXT) & 2);
+    uint64_t top = thread->registers[CORE_RSP], next = core_next(m->core, address);
+    if (address + STACK_NEXT <= top || address >= top + CORE_PAGE) return false;
+    for (int guards = 0; guards < 4 && next - address < STACK_NEXT && !(core_flags(m->core, next) & PF_W); guards++)
+        next = core_next(m->core, next + core_length(m->core, next));
+    return next > address && next - address < STACK_NEXT;
 }
 
 static bool has_pattern(const struct core_thread *thread) {

@@ -1,6 +1,6 @@
-/* See doings.h. The modules come from the core's list of mapped files, memory through the core; libdw is given both,
+/* See follow.h. The modules come from the core's list of mapped files, memory through the core; libdw is given both,
  * and never sees the core itself. */
-#include "reporter/load/core/doings.h"
+#include "reporter/load/core/follow.h"
 
 #include <elfutils/libdwfl.h>
 #include <errno.h>

@@ -17,7 +17,8 @@
 /* --- the file --- */
 
 static bool read_whole(struct core *core, void *to, size_t n, uint64_t offset) {
-    if (n > core->left) return false;
+    if (n > core->left) core->spent = true;
+    if (core->spent) return false;
     core->left -= n;
     return file_read(core->fd, to, n, offset);
 }
@@ -173,6 +174,30 @@ static void add_segment(struct core *core, const Elf64_Phdr *header) {
         (struct core_segment){header->p_vaddr, header->p_memsz, header->p_offset, length, header->p_flags};
 }
 
+static int compare_offsets(const void *left, const void *right) {
+    const struct core_segment *a = left, *b = right;
+    return a->offset < b->offset ? -1 : a->offset > b->offset;
+}
+
+/* No byte of a file is memory twice: what claims to be is nowhere, else a small core could have any number of blocks.
+ */
+static void drop_overlaps(struct core *core) {
+    uint64_t end = 0;
+    if (!core->segment_count) return;
+    qsort(core->segments, core->segment_count, sizeof *core->segments, compare_offsets);
+    for (size_t i = 0; i < core->segment_count; i++) {
+        struct core_segment *segment = &core->segments[i];
+        if (!segment->length) continue;
+        if (segment->offset < end) {
+            core->overlaps = true;
+            segment->length = 0;
+            continue;
+        }
+        end = segment->offset + segment->length;
+    }
+    qsort(core->segments, core->segment_count, sizeof *core->segments, compare_segments);
+}
+
 static const char *read_headers(struct core *core) {
     Elf64_Ehdr header;
     if (!core_read_file(core, &header, sizeof header, 0)) return "the file ends inside the header of a core";
@@ -189,7 +214,7 @@ static const char *read_headers(struct core *core) {
         if (program.p_type == PT_LOAD) add_segment(core, &program);
         if (program.p_type == PT_NOTE) core_read_notes(core, program.p_offset, program.p_filesz);
     }
-    if (core->segment_count) qsort(core->segments, core->segment_count, sizeof *core->segments, compare_segments);
+    drop_overlaps(core);
     return core->segment_count ? NULL : "a core without memory";
 }
 

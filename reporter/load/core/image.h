@@ -37,6 +37,8 @@ struct core {
     int fd;
     uint64_t size;
     uint64_t left;                 /* bytes that may be read yet */
+    bool spent;                    /* more was asked for */
+    bool overlaps;                 /* segments name the same bytes of the file */
     bool cut;                      /* a segment ends behind the file's end */
     struct core_segment *segments; /* by address */
     size_t segment_count;

@@ -9,6 +9,8 @@
 #define SEGMENTS_MOST (MODULES_MOST * 16ul)
 #define STACKS_MOST   (1u << 26)
 #define PATH_MOST     4096u
+#define THREADS_MOST  4096u
+#define FRAMES_MOST   (1u << 26) /* of all stacks together */
 
 struct dump_string making_string(struct making *m, const char *bytes, size_t n) {
     if (n > UINT32_MAX - m->string_bytes) n = 0;
@@ -22,6 +24,7 @@ struct dump_string making_string(struct making *m, const char *bytes, size_t n) 
 void making_note_thread(struct making *m, uint32_t thread) {
     for (size_t i = 0; i < m->thread_count; i++)
         if (m->threads[i].thread == thread) return;
+    if (m->thread_count == THREADS_MOST) return;
     m->threads = memory_more(m->threads, &m->thread_capacity, m->thread_count + 1, sizeof *m->threads);
     m->threads[m->thread_count++].thread = thread;
 }
@@ -112,7 +115,7 @@ static bool read_frame(struct making *m, uint32_t id, struct box_frame *frame) {
 uint32_t making_stack(struct making *m, uint32_t id) {
     struct box_frame frame;
     if (id >= m->stack_ids || m->number[id]) return id < m->stack_ids ? m->number[id] : 0;
-    if (!read_frame(m, id, &frame)) return 0;
+    if (m->frame_count >= FRAMES_MOST || !read_frame(m, id, &frame)) return 0;
     struct dump_stack stack = {.first_frame = (uint32_t)m->frame_count, .flags = frame.flags};
     for (uint32_t at = id; at >= BOX_ROOTS; at = frame.outer) {
         bool there = read_frame(m, at, &frame);

@@ -7,10 +7,9 @@
 #include "reporter/load/core/making.h"
 #include "reporter/load/memory.h"
 
-#define NEARS_MOST    4
-#define BEHIND_MOST   ((uint64_t)64 << 10) /* bytes behind a block that it may be about */
-#define STACK_WORDS   64
-#define OVERFLOW_MOST ((uint64_t)1 << 20) /* bytes that one frame may have */
+#define NEARS_MOST  4
+#define BEHIND_MOST ((uint64_t)64 << 10) /* bytes behind a block that it may be about */
+#define STACK_WORDS 64
 
 /* --- which block an address is of --- */
 

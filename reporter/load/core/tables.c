@@ -8,7 +8,8 @@
 #include "reporter/load/memory.h"
 
 #define PIECE        (64u << 10)
-#define SEARCH_MOST  (1u << 30) /* bytes of memory that are searched for it */
+#define SEARCH_MOST  (1u << 30)                        /* bytes of memory that are searched for it */
+#define SIDES_LEAST  (4096 * sizeof(struct core_side)) /* bytes of a slab's entries */
 #define STRIDE_MOST  4096u
 #define STRIDE_ZONES (64u << 10)
 
@@ -68,7 +69,8 @@ static bool arena_is_sound(const struct core_arena *a) {
     bool sound = a->stride > 0 && a->stride <= STRIDE_MOST && a->zone_stride <= STRIDE_ZONES &&
                  fits(a->in_first, 8, a->zone_stride) && fits(a->in_writable, 8, a->zone_stride) &&
                  fits(a->in_run_side, sizeof(struct core_side), a->stride) && a->slice >= CORE_PAGE &&
-                 a->slice <= (1u << 24) && a->classes <= 256 && a->side_a_slice <= (1u << 24);
+                 a->slice <= (1u << 24) && a->classes <= 256 && a->side_a_slice >= SIDES_LEAST &&
+                 a->side_a_slice <= (1u << 24);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) sound = sound && fits(words[i], 8, a->stride);
     for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) sound = sound && fits(halves[i], 4, a->stride);
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) sound = sound && fits(bytes[i], 1, a->stride);

@@ -73,7 +73,7 @@ static bool put(struct unpacking *u, const char *bytes, size_t n) {
 
 /* Nothing more is written of what turns out to be no core. */
 static bool may_be_core(struct unpacking *u) {
-    return u->written == 0 || u->written > CORE_PAGE * 64 || core_is_one(u->to, u->written);
+    return u->written == 0 || u->written > 64ul * CORE_PAGE || core_is_one(u->to, u->written);
 }
 
 static const char *unpack(struct unpacking *u, ZSTD_DStream *stream) {

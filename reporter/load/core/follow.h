@@ -1,7 +1,7 @@
 /* Following the stacks of a core's threads. libdw does it, in a process of its own, since files and stacks are whatever
  * they are: what crashes there costs the stacks, not the report. */
-#ifndef WEIR_LOAD_CORE_DOINGS_H
-#define WEIR_LOAD_CORE_DOINGS_H
+#ifndef WEIR_LOAD_CORE_FOLLOW_H
+#define WEIR_LOAD_CORE_FOLLOW_H
 
 #include "reporter/load/core/image.h"
 

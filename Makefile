@@ -34,7 +34,7 @@ REPORTER_CFLAGS := $(COMMON) $(REPORTER_EXTRA)
 REPORTER_LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -ljansson -lm
 
 SHIM_SRC     := $(sort $(wildcard shim/*/*.c))
-REPORTER_SRC := $(sort $(wildcard reporter/*.c reporter/*/*.c))
+REPORTER_SRC := $(sort $(wildcard reporter/*.c reporter/*/*.c reporter/*/*/*.c))
 SHIM_OBJ     := $(SHIM_SRC:%.c=$(BUILD)/obj/%.o)
 REPORTER_OBJ := $(REPORTER_SRC:%.c=$(BUILD)/obj/%.o)
 

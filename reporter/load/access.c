@@ -75,6 +75,13 @@ const struct dump_step *dump_steps(const struct dump *dump) {
     return dump->sections[DUMP_STEPS].records;
 }
 
+const struct dump_doing *dump_doings(const struct dump *dump) {
+    return dump->sections[DUMP_DOINGS].records;
+}
+const struct dump_near *dump_nears(const struct dump *dump) {
+    return dump->sections[DUMP_NEARS].records;
+}
+
 struct text dump_text(const struct dump *dump, struct dump_string string) {
     struct text text = {"", 0};
     uint64_t total = dump_count(dump, DUMP_STRINGS);

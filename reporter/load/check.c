@@ -119,6 +119,15 @@ static const char *wrong(const struct dump *dump, uint32_t type, uint64_t i) {
         if (record->number == 0) return "an impossible number";
         return string_fits(dump, record->hint) ? NULL : "a hint out of range";
     }
+    case DUMP_DOINGS: {
+        const struct dump_doing *doing = (const struct dump_doing *)records + i;
+        return index_fits(dump, DUMP_STACKS, doing->stack) ? NULL : "a stack that does not exist";
+    }
+    case DUMP_NEARS: {
+        const struct dump_near *near = (const struct dump_near *)records + i;
+        bool fits = index_fits(dump, DUMP_STACKS, near->made) && index_fits(dump, DUMP_STACKS, near->freed);
+        return fits ? NULL : "a stack that does not exist";
+    }
     default:
         return NULL;
     }
@@ -179,7 +188,7 @@ void dump_check(struct dump *dump) {
                                      DUMP_OPTIONS,  DUMP_THREADS,  DUMP_MODULES, DUMP_SEGMENTS, DUMP_FRAMES,
                                      DUMP_STACKS,   DUMP_REFUSALS, DUMP_SITES,   DUMP_GROWN,    DUMP_TOTALS,
                                      DUMP_MAPPINGS, DUMP_RECORDS,  DUMP_JIT,     DUMP_STEPS,    DUMP_PATHS,
-                                     DUMP_POOLS,    DUMP_MARKS};
+                                     DUMP_POOLS,    DUMP_MARKS,    DUMP_DOINGS,  DUMP_NEARS};
     check_process(dump);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
     check_malloc(dump);

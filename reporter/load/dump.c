@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "reporter/load/box.h"
 #include "reporter/load/boxes.h"
+#include "reporter/load/core/core.h"
+#include "reporter/load/core/unpack.h"
 #include "reporter/load/crc32c.h"
 #include "reporter/load/file.h"
 #include "reporter/load/jit.h"
@@ -54,6 +57,8 @@ static const struct {
     [DUMP_JIT] = {"jit", sizeof(struct dump_jit), sizeof(struct dump_jit)},
     [DUMP_PATHS] = {"paths", sizeof(struct dump_path), sizeof(struct dump_path)},
     [DUMP_MARKS] = {"marks", sizeof(struct dump_mark), sizeof(struct dump_mark)},
+    [DUMP_DOINGS] = {"doings", sizeof(struct dump_doing), sizeof(struct dump_doing)},
+    [DUMP_NEARS] = {"nears", sizeof(struct dump_near), sizeof(struct dump_near)},
     [DUMP_STEPS] = {"steps", sizeof(struct dump_step), sizeof(struct dump_step)},
 };
 
@@ -260,14 +265,40 @@ static int open_box(const char *path, int box, uint64_t *size, pid_t *owner, con
     return fd;
 }
 
+static int open_core(int file, uint64_t *size, const char **why, char **missing) {
+    struct stat status;
+    bool known = fstat(file, &status) == 0 && status.st_mtim.tv_sec > 0;
+    uint64_t written = known ? (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec : 0;
+    int core = core_is_packed(file, *size) ? core_unpack(file, size, why) : file;
+    int fd = core >= 0 ? core_to_dump(core, size, written, why, missing) : -1;
+    if (core != file && core >= 0) (void)close(core);
+    (void)close(file);
+    return fd;
+}
+
+static int give_up(int fd, const char *reason, const char **why) {
+    (void)close(fd);
+    *why = reason;
+    return -1;
+}
+
 struct dump *dump_open(const char *path) {
     uint64_t size = 0;
     pid_t owner = 0;
     const char *why = "";
     int fd = file_open(path, &size, &why);
-    if (fd >= 0 && box_is_one(fd, size)) fd = open_box(path, fd, &size, &owner, &why);
+    const char *otherwise;
+    char *missing = NULL;
+    if (fd >= 0 && box_is_one(fd, size))
+        fd = open_box(path, fd, &size, &owner, &why);
+    else if (fd >= 0 && (core_is_one(fd, size) || core_is_packed(fd, size)))
+        fd = open_core(fd, &size, &why, &missing);
+    else if (fd >= 0 && (otherwise = core_packed_otherwise(fd, size)) != NULL)
+        fd = give_up(fd, otherwise, &why);
     struct dump *dump = dump_open_fd(fd, size, path);
     if (fd < 0) dump_problem(dump, "%s", why);
+    if (missing) dump_problem(dump, "%s", missing);
+    free(missing);
     dump->owner = owner;
     return dump;
 }

@@ -16,7 +16,7 @@
 #include "reporter/load/sizes.h"
 #include "shim/box/format.h"
 
-#define DUMP_SECTION_TYPES 42 /* by number, DUMP_PROCESS and on; some are nobody's */
+#define DUMP_SECTION_TYPES 46 /* by number, DUMP_PROCESS and on; some are nobody's */
 
 struct text { /* bytes of a dump: any bytes, not terminated */
     const char *bytes;
@@ -134,6 +134,8 @@ const struct dump_total *dump_totals(const struct dump *dump);
 const struct dump_jit *dump_jit_records(const struct dump *dump);
 const struct dump_path *dump_paths(const struct dump *dump);
 const struct dump_step *dump_steps(const struct dump *dump);
+const struct dump_doing *dump_doings(const struct dump *dump);
+const struct dump_near *dump_nears(const struct dump *dump);
 
 struct text dump_text(const struct dump *dump, struct dump_string string); /* empty where it is unknown */
 bool dump_is_sampled(const struct dump *dump); /* not all of its blocks were tracked, but some that were drawn */

@@ -318,6 +318,7 @@ static void add_part(struct merged *merged, size_t number) {
         merged_add_records(merged, dump, &known);
     }
     add_refusals(merged, dump, &known);
+    merged_add_ends(merged, dump, &known);
     free(known.number);
 }
 
@@ -451,6 +452,7 @@ void merged_free(struct merged *merged) {
     free(merged->reasons);
     for (size_t i = 0; i < merged->refusal_count; i++) free(merged->refusals[i].frames);
     free(merged->refusals);
+    merged_free_ends(merged);
     free(merged->parts);
     free(merged->modules);
     free(merged->sites);

@@ -129,6 +129,25 @@ struct merged_refusal {
     uint32_t flags; /* DUMP_STACK_… */
 };
 
+/* A stack of a dump. */
+struct merged_stack {
+    struct merged_frame *frames; /* innermost first */
+    uint32_t frame_count;
+    uint32_t flags; /* DUMP_STACK_… */
+};
+
+/* What threads were doing when a core was taken, and the blocks that this was about; ends.c. */
+struct merged_doing {
+    const struct dump *dump;
+    const struct dump_doing *doing;
+    struct merged_stack stack;
+};
+struct merged_near {
+    const struct dump *dump;
+    const struct dump_near *near;
+    struct merged_stack made, freed;
+};
+
 struct merged {
     struct part *parts;
     size_t part_count, part_capacity;
@@ -155,6 +174,10 @@ struct merged {
     size_t mapper_count;
     struct merged_refusal *refusals; /* by part, oldest first */
     size_t refusal_count, refusal_capacity;
+    struct merged_doing *doings; /* by part, as they stand there */
+    size_t doing_count, doing_capacity;
+    struct merged_near *nears;
+    size_t near_count, near_capacity;
     char **reasons; /* why the report is partial: "FILE: at byte N …" */
     size_t reason_count, reason_capacity;
     char **doubts; /* what is not known of blocks that are there: "12 of 100 blocks: …" */
@@ -195,6 +218,8 @@ void merged_add_growths(struct merged *merged, const struct dump *dump, struct t
 void merged_add_records(struct merged *merged, const struct dump *dump, struct translation *known); /* records.c */
 void merged_free_records(struct merged_site *site);
 void merged_add_paths(struct merged *merged, const struct dump *dump, struct translation *known); /* paths.c */
+void merged_add_ends(struct merged *merged, const struct dump *dump, struct translation *known);  /* ends.c */
+void merged_free_ends(struct merged *merged);
 int path_rank(const struct dump_path *path); /* of several of a site, the one of the lowest tells most */
 /* All modules of the dumps are merged ones from here on, also those that no frame is in. */
 void merged_know_modules(struct merged *merged);

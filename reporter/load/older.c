@@ -1,8 +1,8 @@
 /* Of several dumps of one process image, which is the one that counts. */
 #include "reporter/load/merge.h"
 
-static bool is_final(const struct dump_process *process) {
-    return process->reason == DUMP_AT_EXIT || process->reason == DUMP_AT_TERM || process->reason == DUMP_AT_CRASH;
+static bool is_final(uint32_t reason) {
+    return reason == DUMP_AT_EXIT || reason == DUMP_AT_TERM || reason == DUMP_AT_CRASH || reason == DUMP_AT_CORE;
 }
 
 /* Of two copies of the same dump the whole one, else the first. A box is newer than what was written before it last
@@ -10,7 +10,7 @@ static bool is_final(const struct dump_process *process) {
 static bool is_newer(const struct dump *new, const struct dump *old) {
     const struct dump_process *a = &new->process, *b = &old->process;
     if (a->reason == DUMP_LEFT || b->reason == DUMP_LEFT) {
-        if (is_final(a) != is_final(b)) return is_final(a);
+        if (is_final(a->reason) != is_final(b->reason)) return is_final(a->reason);
         return a->dump_time > b->dump_time;
     }
     if (a->number != b->number) return a->number > b->number;

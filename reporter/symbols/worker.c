@@ -77,7 +77,7 @@ static _Noreturn void serve(int fd, const struct merged *merged, const struct sy
 }
 
 /* Its crashes are nobody's business: no core, no word on the terminal. */
-static void lie_low(void) {
+void worker_lie_low(void) {
     struct rlimit no_core = {0, 0}, time = {MAX_SECONDS, MAX_SECONDS};
     int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 #ifndef __SANITIZE_ADDRESS__ /* whose handlers say in whose code it was */
@@ -98,7 +98,7 @@ bool worker_start(struct worker *worker, const struct merged *merged, const stru
     worker->pid = worker->answers ? fork() : -1;
     if (worker->pid == 0) {
         (void)close(ends[0]);
-        lie_low();
+        worker_lie_low();
         serve(ends[1], merged, options);
     }
     (void)close(ends[1]);

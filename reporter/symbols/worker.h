@@ -41,6 +41,9 @@ struct worker {
 
 bool worker_start(struct worker *worker, const struct merged *merged, const struct symbol_options *options);
 void worker_stop(struct worker *worker);
+/* For such a process: its crashes are nobody's business, and its time is limited. */
+void worker_lie_low(void);
+
 bool worker_ask(struct worker *worker, const struct worker_request *requests, uint32_t count);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/view/ends.h"
 #include "reporter/view/frames.h"
 #include "reporter/view/growth.h"
 #include "reporter/view/json_stack.h"
@@ -425,6 +426,7 @@ void view_json(const struct view *view) {
     json_close(&json, ']');
     put_mappers(&json, view);
     put_refusals(&json, view);
+    if (merged->doing_count) ends_json(&json, view);
     put_parts(&json, merged);
     json_bool(&json, "partial", merged->reason_count + merged->doubt_count > 0);
     json_open(&json, "reasons", '[');

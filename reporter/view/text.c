@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/view/ends.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/frames.h"
 #include "reporter/view/growth.h"
@@ -435,6 +436,7 @@ static void print_head(const struct view *view) {
     print_coverage(view);
     growth_marks(view);
     print_partial(view);
+    view_ends(view);
 }
 
 /* The same; its lines. */
@@ -456,6 +458,7 @@ static void print_sites(const struct view *view, size_t above) {
     size_t room = SCREEN > above + 2 ? SCREEN - above - 2 : 0; /* but for what is next */
     print_table(view, room);
     if (view->options.brief) print_next(view);
+    view_threads(view);
     print_parts(view);
     view_details(view);
     view_suppressions(view);

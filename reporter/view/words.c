@@ -29,8 +29,8 @@ const char *view_level(uint32_t level) {
 }
 
 const char *view_reason(uint32_t reason) {
-    static const char *const names[] = {"unknown", "exit", "signal", "limit", "exec", "box", "term", "crash"};
-    return names[reason <= DUMP_AT_CRASH ? reason : 0];
+    static const char *const names[] = {"unknown", "exit", "signal", "limit", "exec", "box", "term", "crash", "core"};
+    return names[reason <= DUMP_AT_CORE ? reason : 0];
 }
 
 const char *view_operation(uint32_t operation) {
@@ -79,6 +79,12 @@ void view_resolve(const struct view *view, size_t sites) {
             frame_set_add_all(&all, site->growths[j].frames, site->growths[j].frame_count);
         for (size_t j = 0; j < site->record_count; j++)
             frame_set_add_all(&all, site->records[j].frames, site->records[j].frame_count);
+    }
+    for (size_t i = 0; i < merged->doing_count; i++)
+        frame_set_add_all(&all, merged->doings[i].stack.frames, merged->doings[i].stack.frame_count);
+    for (size_t i = 0; i < merged->near_count; i++) {
+        frame_set_add_all(&all, merged->nears[i].made.frames, merged->nears[i].made.frame_count);
+        frame_set_add_all(&all, merged->nears[i].freed.frames, merged->nears[i].freed.frame_count);
     }
     symbols_prefetch(view->symbols, all.frames, all.count);
     frame_set_free(&all);

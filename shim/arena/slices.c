@@ -19,15 +19,14 @@
 #include <elf.h>
 #include <stdatomic.h>
 
-#define CHUNK_SLICES   ((size_t)512) /* 32 MiB are made writable at a time */
-#define SIDE_PER_SLICE (128 * KIB)   /* 4,096 places of 16 bytes, 32 bytes each */
-#define STRETCH        ((size_t)512) /* slices that have a bound in common; a power of two */
-#define STRETCHES      ((size_t)64)  /* of those, again */
-#define NEAR           ((size_t)128)
-#define BOUND_MAX      UINT16_MAX /* slices; stands for any longer span */
-#define WINDOW         ((size_t)1 << WINDOW_SHIFT)
-#define SMALLEST       (128 * SLICE)                /* less is no arena */
-#define SPREAD_SLICES  (WINDOW >> SLICE_SHIFT >> 4) /* its use begins at a random chunk of this part: 64 GiB */
+#define CHUNK_SLICES  ((size_t)512) /* 32 MiB are made writable at a time */
+#define STRETCH       ((size_t)512) /* slices that have a bound in common; a power of two */
+#define STRETCHES     ((size_t)64)  /* of those, again */
+#define NEAR          ((size_t)128)
+#define BOUND_MAX     UINT16_MAX /* slices; stands for any longer span */
+#define WINDOW        ((size_t)1 << WINDOW_SHIFT)
+#define SMALLEST      (128 * SLICE)                /* less is no arena */
+#define SPREAD_SLICES (WINDOW >> SLICE_SHIFT >> 4) /* its use begins at a random chunk of this part: 64 GiB */
 
 struct arena arena;
 uintptr_t arena_mask;
@@ -42,7 +41,7 @@ struct zone zones[2];
 bool slices_guard;
 static bool dear; /* address space costs much here, so that there is less */
 
-static char *sides;
+char *slices_sides; /* NULL: there are none */
 static uint64_t reserved_bytes;
 
 /* --- start --- */
@@ -142,12 +141,12 @@ bool slices_start(bool with_sides, bool guard) {
     size_t slices = n >> SLICE_SHIFT;
     char *table = sys_reserve(slices * sizeof(struct slab) + 2 * PAGE, MAP_NORESERVE);
     if (!table || !sys_mprotect(table + PAGE, slices * sizeof(struct slab), PROT_READ)) return false;
-    if (with_sides) sides = sys_reserve(slices / 2 * SIDE_PER_SLICE, MAP_NORESERVE);
+    if (with_sides) slices_sides = sys_reserve(slices / 2 * SIDE_PER_SLICE, MAP_NORESERVE);
     if (!start_zone(&zones[ZONE_LOW], table + PAGE, arena.small ? 0 : random_start(), slices / 2) ||
         !start_zone(&zones[ZONE_HIGH], table + PAGE, slices / 2, slices)) {
         return false;
     }
-    reserved_bytes = n + slices * sizeof(struct slab) + (sides ? slices / 2 * SIDE_PER_SLICE : 0);
+    reserved_bytes = n + slices * sizeof(struct slab) + (slices_sides ? slices / 2 * SIDE_PER_SLICE : 0);
     arena_slabs = (struct slab *)(void *)(table + PAGE);
     /* In a small arena the fast free only has to stay inside the table: no slab there compares with a heap. */
     arena_mask = ((1ul << (63 - __builtin_clzl(slices))) - 1) * sizeof(struct slab);
@@ -161,10 +160,10 @@ bool slices_are_dear(void) {
 }
 
 bool slices_has_sides(void) {
-    return sides != NULL;
+    return slices_sides != NULL;
 }
 struct side *slices_side(const struct slab *s) {
-    return (struct side *)(void *)(sides + slab_index(s) * SIDE_PER_SLICE);
+    return (struct side *)(void *)(slices_sides + slab_index(s) * SIDE_PER_SLICE);
 }
 
 /* --- bitmaps --- */
@@ -306,7 +305,7 @@ static bool make_writable(struct zone *z, size_t upto) {
     if (z == &zones[ZONE_LOW]) {
         /* A huge page would make 2 MiB resident for the 4 KiB that were charged. */
         (void)sys_madvise(at, count << SLICE_SHIFT, MADV_NOHUGEPAGE);
-        if (sides && !sys_open_reserved(sides + from * SIDE_PER_SLICE, count * SIDE_PER_SLICE)) {
+        if (slices_sides && !sys_open_reserved(slices_sides + from * SIDE_PER_SLICE, count * SIDE_PER_SLICE)) {
             return false;
         }
     }
@@ -370,7 +369,7 @@ struct slab *slices_take(enum slices_zone zone, size_t count, size_t align) {
     count += slices_guard;
     struct slab *s = take_in(&zones[zone], count, align);
     /* A small arena's zones help each other out; but only the low one has side arrays. */
-    if (!s && arena.small && !sides) s = take_in(&zones[!zone], count, align);
+    if (!s && arena.small && !slices_sides) s = take_in(&zones[!zone], count, align);
     if (s && slices_guard) make_guard(s + count - 1);
     return s;
 }

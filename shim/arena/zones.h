@@ -18,7 +18,9 @@ struct zone {
     uint16_t bounds_of_many[ZONE_SLICES_MAX / 32768 + 1];
 };
 extern struct zone zones[2] HIDDEN;
-extern bool slices_guard HIDDEN; /* every span is followed by a slice that nobody can touch (WEIR_GUARD) */
+extern char *slices_sides HIDDEN;  /* entries, SIDE_PER_SLICE bytes a slice; NULL: there are none */
+#define SIDE_PER_SLICE (128 * KIB) /* 4,096 places of 16 bytes, 32 bytes each */
+extern bool slices_guard HIDDEN;   /* every span is followed by a slice that nobody can touch (WEIR_GUARD) */
 
 ALWAYS_INLINE uint64_t *zone_bits(const struct region *r) {
     return (uint64_t *)(void *)r->base;

@@ -10,6 +10,7 @@
 #include "shim/base/start.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
+#include "shim/box/beacon.h"
 #include "shim/box/contents.h"
 #include "shim/box/writer.h"
 #include "shim/ceiling/ceiling.h"
@@ -28,6 +29,8 @@ _Static_assert((int)CEILING_MALLOC == OP_MALLOC && (int)CEILING_MMAP == OP_MMAP,
 
 static char command_line[4096];
 static size_t command_line_length;
+static char options_text[8192]; /* NAME=VALUE, each terminated: for who reads a core */
+static size_t options_length;
 static uint64_t start_time, start_realtime;
 static _Atomic uint32_t dumps;
 static _Atomic uint32_t parent_pid;
@@ -35,7 +38,44 @@ static _Atomic bool complained;
 static char buffer[WRITER_BUFFER];
 char dump_path[OUTPUT_PATH_MAX];
 
+const struct core_process core_process = {.at_start_time = CORE_ADDRESS(start_time),
+                                          .at_start_realtime = CORE_ADDRESS(start_realtime),
+                                          .at_level = CORE_ADDRESS(options.level),
+                                          .at_sample_bytes = CORE_ADDRESS(options.sample_bytes),
+                                          .at_sample_blocks = CORE_ADDRESS(options.sample_blocks),
+                                          .at_pattern = CORE_ADDRESS(options.pattern),
+                                          .at_depth = CORE_ADDRESS(options.depth),
+                                          .at_dumps = CORE_ADDRESS(dumps),
+                                          .at_name = CORE_ADDRESS(output_name),
+                                          .command_line = CORE_ADDRESS(command_line),
+                                          .at_command_line_length = CORE_ADDRESS(command_line_length),
+                                          .options = CORE_ADDRESS(options_text),
+                                          .at_options_length = CORE_ADDRESS(options_length),
+                                          .misuse = CORE_ADDRESS(core_misuse)};
+_Static_assert(sizeof options.level == 4 && sizeof options.depth == 4 && (int)LEVEL_ADVANCED == DUMP_ADVANCED,
+               "a level and a depth are 4 bytes");
+
+static void add_option(const char *text) {
+    size_t n = str_length(text);
+    mem_copy(options_text + options_length, text, n);
+    options_length += n;
+}
+
+void dump_note_options(void) {
+    char value[1024];
+    options_length = 0;
+    for (unsigned i = 0; options_name(i); i++) {
+        options_value(i, value, sizeof value);
+        if (options_length + str_length(options_name(i)) + str_length(value) + 2 > sizeof options_text) return;
+        add_option(options_name(i));
+        add_option("=");
+        add_option(value);
+        options_text[options_length++] = 0;
+    }
+}
+
 void dump_start(void) {
+    dump_note_options();
     start_time = clock_now();
     start_realtime = clock_realtime();
     for (int i = 0; i < start_argc && command_line_length < sizeof command_line; i++) {

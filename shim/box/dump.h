@@ -8,6 +8,7 @@
 
 /* Copies what a program may overwrite later: its command line. */
 void dump_start(void);
+void dump_note_options(void); /* they have changed: what a core tells of them */
 
 /* What there is to say of the process, but for the time; `add` keeps the strings. */
 typedef struct dump_string dump_adds_string(void *context, const char *bytes, size_t n);

@@ -67,6 +67,8 @@ enum dump_section_type {
     DUMP_MARKS = 30,        /* struct dump_mark[]: moments that somebody has named */
     DUMP_SUPPRESSIONS = 40, /* bytes: the list of the program's own __lsan_default_suppressions(), where it has one */
     DUMP_POOLS = 41,        /* struct dump_block[]: parts of blocks that pools of the program's have given out */
+    DUMP_DOINGS = 44,       /* struct dump_doing[]: of a core, its threads (format_doing.h) */
+    DUMP_NEARS = 45,        /* struct dump_near[]: of a core, the blocks that its end was about */
     DUMP_END = 0x444e45     /* "END"; no payload */
 };
 
@@ -92,6 +94,7 @@ enum dump_reason {
     DUMP_AT_EXEC = 4,
     DUMP_AT_TERM = 6,  /* SIGTERM or SIGINT, for which the program has no handler */
     DUMP_AT_CRASH = 7, /* a signal that ends it by a core: a fault, an abort */
+    DUMP_AT_CORE = 8,  /* made of a core (format_core.h): as it was when that was taken */
     DUMP_LEFT = 5      /* none was written: made of the process's box (format_box.h), as it was at dump_time or later */
 };
 
@@ -437,6 +440,7 @@ static inline int dump_jit_line(const char *line, const char *end, uint64_t *sta
     return 1;
 }
 
+#include "shim/box/format_doing.h" /* DUMP_DOINGS, DUMP_NEARS */
 #include "shim/box/format_marks.h" /* DUMP_MARKS */
 #include "shim/box/format_paths.h" /* DUMP_PATHS, DUMP_STEPS */
 #include "shim/box/format_stats.h" /* DUMP_STATS */

@@ -9,6 +9,7 @@
 #include "shim/base/symbols.h"
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
+#include "shim/box/beacon.h"
 #include "shim/box/format.h"
 #include "shim/box/image.h"
 #include "shim/box/stacks.h"
@@ -29,6 +30,27 @@ static char program_path[PATH_BYTES] = "?";
 static char scratch[PATH_BYTES]; /* under LOCK_MODULES */
 static const struct link_map *loader;
 static const char own_code; /* its address tells which module is weir itself */
+
+#define IN(field) offsetof(struct module, field)
+const struct core_modules core_modules = {.at_table = CORE_ADDRESS(table.base),
+                                          .stride = sizeof(struct module),
+                                          .at_count = CORE_ADDRESS(count),
+                                          .in_bias = IN(bias),
+                                          .in_start = IN(start),
+                                          .in_end = IN(end),
+                                          .in_path = IN(path),
+                                          .in_fingerprint = IN(fingerprint),
+                                          .in_flags = IN(flags),
+                                          .in_build_id_length = IN(build_id_length),
+                                          .in_first = IN(first_segment),
+                                          .in_segments = IN(segments),
+                                          .in_build_id = IN(build_id),
+                                          .at_segments = CORE_ADDRESS(segments.base),
+                                          .at_segments_used = CORE_ADDRESS(segments_used),
+                                          .at_lost = CORE_ADDRESS(lost),
+                                          .program_path = CORE_ADDRESS(program_path)};
+_Static_assert(sizeof((struct module *)0)->build_id == DUMP_BUILD_ID_MAX,
+               "build-ids are as long as the format has them");
 
 /* --- at start --- */
 

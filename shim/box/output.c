@@ -20,18 +20,18 @@
 #define OPEN_FLAGS     (O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW)
 
 static char folder[2048];
-static char name[256] = "unknown";
+char output_name[256] = "unknown";
 
 void output_start(const char *program) {
     const char *base = path_base(program);
-    size_t n = min_size(str_length(base), sizeof name - 1);
-    mem_copy(name, base, n);
-    name[n] = 0;
+    size_t n = min_size(str_length(base), sizeof output_name - 1);
+    mem_copy(output_name, base, n);
+    output_name[n] = 0;
     if (options.output[0] != '/' && sys_failed(sys2(SYS_getcwd, (long)folder, sizeof folder))) folder[0] = 0;
 }
 
 const char *output_program(void) {
-    return name;
+    return output_name;
 }
 
 bool output_folder(char *to, size_t size) {
@@ -66,7 +66,7 @@ static void add_number(struct path *p, uint64_t n) {
 
 /* The program's name as part of a file name: no slash, no control character. */
 static void add_name(struct path *p) {
-    for (const char *s = name; *s; s++) {
+    for (const char *s = output_name; *s; s++) {
         char c[2] = {*s, 0};
         if (*s == '/' || (unsigned char)*s < 0x20) c[0] = '_';
         add(p, c);

@@ -9,6 +9,7 @@
 /* Remembers the working folder and the program's name, for %e. */
 void output_start(const char *program);
 const char *output_program(void);
+extern char output_name[256]; /* what it returns, for box/beacon.h */
 
 /* The folder of dumps, absolute, up to where it depends on the process. False: it has no name. */
 bool output_folder(char *to, size_t size);

@@ -5,6 +5,7 @@
  * what one frame calls, and only ever grows at its ends. */
 #include "shim/box/stacks.h"
 #include "shim/base/region.h"
+#include "shim/box/beacon.h"
 
 #define STACK_SHARE 256 /* bytes of the arena an entry: a small arena gets a small table */
 #define STACKS_MIN  ((size_t)1 << 16)
@@ -15,6 +16,17 @@ static struct region stacks;
 static size_t stacks_max;
 static _Atomic uint64_t stacks_used;
 static _Atomic uint64_t lost;
+
+const struct core_stacks core_stacks = {.at_table = CORE_ADDRESS(stack_table),
+                                        .stride = sizeof(struct stack),
+                                        .at_used = CORE_ADDRESS(stacks_used),
+                                        .at_committed = CORE_ADDRESS(stacks.committed),
+                                        .at_lost = CORE_ADDRESS(lost)};
+_Static_assert(offsetof(struct stack, frame) == offsetof(struct box_frame, frame) &&
+                   offsetof(struct stack, outer) == offsetof(struct box_frame, outer) &&
+                   offsetof(struct stack, flags) == offsetof(struct box_frame, flags) &&
+                   offsetof(struct stack, how) == offsetof(struct box_frame, how) && STACK_ROOTS == BOX_ROOTS,
+               "a stack's entry begins as a box has it");
 
 bool stacks_start(size_t arena_size) {
     stacks_max = min_size(STACKS_MAX, max_size(arena_size / STACK_SHARE, STACKS_MIN));

@@ -1,7 +1,9 @@
 /* See state.h. */
 #include "shim/box/state.h"
 #include "shim/base/clock.h"
+#include "shim/base/lock.h"
 #include "shim/base/sys.h"
+#include "shim/box/beacon.h"
 
 #include <stdatomic.h>
 
@@ -9,6 +11,18 @@ struct state state_of_process;
 static _Atomic uint64_t fork_time;
 static _Atomic uint32_t process, forked_from;
 static _Atomic uint64_t foreign_frees, bad_frees, mismatches, jumps, collected, collected_bytes;
+
+const struct core_state core_state = {.at_pid = CORE_ADDRESS(process),
+                                      .at_forked_from = CORE_ADDRESS(forked_from),
+                                      .at_epoch = CORE_ADDRESS(state_of_process.epoch),
+                                      .at_owner = CORE_ADDRESS(lock_page.owner),
+                                      .at_tracking = CORE_ADDRESS(state_of_process.tracking),
+                                      .at_checked = CORE_ADDRESS(state_of_process.checked),
+                                      .at_sampled = CORE_ADDRESS(state_of_process.sampled),
+                                      .at_fork_time = CORE_ADDRESS(fork_time),
+                                      .at_foreign_frees = CORE_ADDRESS(foreign_frees),
+                                      .at_bad_frees = CORE_ADDRESS(bad_frees),
+                                      .at_mismatches = CORE_ADDRESS(mismatches)};
 
 void state_start(void) {
     atomic_store_explicit(&process, sys_getpid(), memory_order_relaxed);

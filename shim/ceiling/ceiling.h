@@ -93,6 +93,12 @@ struct ceiling_refusal {
 size_t ceiling_refusals(struct ceiling_refusal *out, size_t max);
 #define CEILING_REFUSALS ((size_t)64)
 
+/* Where all that lies, for who finds it in a core (box/format_core.h). */
+extern const struct ceiling_places {
+    const _Atomic uint64_t *used, *peak, *peak_time, *max, *refused, *refused_bytes, *low_crossings, *high_crossings;
+    const struct ceiling_refusal *ring;
+} ceiling_places;
+
 /* Set by the room that knows modules: appends "name+0x1a2b3" for a code address; its frame, which outlives the module.
  */
 struct text;

@@ -2,6 +2,7 @@
 #include "shim/entry/settings.h"
 #include "shim/base/options.h"
 #include "shim/base/text.h"
+#include "shim/box/dump.h"
 #include "shim/box/format.h"
 #include "shim/box/marks.h"
 #include "shim/ceiling/ceiling.h"
@@ -27,6 +28,7 @@ const char *settings_change(char *lines) {
                             : "it began at level disabled and has no tables; began at simple, it could be changed";
     }
     if (why) return why;
+    dump_note_options();
     io_follow_level();
     ceiling_set();
     message_be_quiet(options.quiet);

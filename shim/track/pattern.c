@@ -1,6 +1,10 @@
 /* See pattern.h. A freed place's pattern is no address: who takes it for a pointer faults. */
 #include "shim/track/pattern.h"
 #include "shim/base/options.h"
+#include "shim/box/format_core.h"
+
+_Static_assert(PATTERN_BEHIND == CORE_BEHIND && PATTERN_BEHIND_MAX == CORE_BEHIND_MOST && PATTERN_FREED == CORE_FREE,
+               "patterns are as the reader of a core knows them");
 
 static void fill(char *p, size_t n, unsigned char byte) {
     if (n >= STRING_MIN) {

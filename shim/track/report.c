@@ -4,8 +4,9 @@
 #include "shim/base/lock.h"
 #include "shim/base/options.h"
 #include "shim/base/start.h"
+#include "shim/base/sys.h"
 #include "shim/base/text.h"
-#include "shim/box/format.h"
+#include "shim/box/beacon.h"
 #include "shim/box/modules.h"
 #include "shim/box/stacks.h"
 
@@ -109,8 +110,17 @@ static void end(struct text *t, const struct place *place, bool fatal) {
     if (fatal && options.on_error == ON_ERROR_ABORT) abort();
 }
 
+_Static_assert(MISUSE_DOUBLE_FREE + 1 == CORE_DOUBLE_FREE && MISUSE_NO_HEAP + 1 == CORE_NO_HEAP &&
+                   MISUSE_AFTER_FREE + 1 == CORE_AFTER_FREE,
+               "misuse is numbered as in a core, from 1");
+
+static void note(enum misuse what, const void *p) {
+    core_misuse = (struct core_misuse){(uintptr_t)p, (uint32_t)what + 1, sys_gettid()};
+}
+
 void report_misuse(enum misuse what, const char *entry, const void *p, const struct place *place, const void *caller) {
     struct text t = {0};
+    note(what, what == MISUSE_DOUBLE_FREE ? place->start : p);
     report_begin(&t, entry, p);
     add_what(&t, what, p, place);
     report_add_caller(&t, caller);
@@ -119,6 +129,7 @@ void report_misuse(enum misuse what, const char *entry, const void *p, const str
 
 void report_damage(enum misuse what, const char *entry, const struct place *place, size_t at, const void *caller) {
     struct text t = {0};
+    note(what, place->start);
     report_begin(&t, entry, place->start);
     if (what == MISUSE_PAST_END) {
         report_add_block(&t, place);

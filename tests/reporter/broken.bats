@@ -2,7 +2,7 @@
 # Files that are no whole dumps: one clear line, exit 3, and whatever is whole in them.
 load helpers
 
-setup_file() { build_tools "$BUILD/tests/reporter/mkdump" "$BUILD/tests/reporter/fuzz_load" "$BUILD/tests/reporter/fuzz_box"; }
+setup_file() { build_tools "$BUILD/tests/reporter/mkdump" "$BUILD/tests/reporter/fuzz_load" "$BUILD/tests/reporter/fuzz_box" "$BUILD/tests/reporter/fuzz_core"; }
 setup() { plain; }
 
 refused() { # refused FILE WORDS...: one line that names the file, nothing on stdout
@@ -163,4 +163,8 @@ small_program() {
 @test "boxes_broken_at_random_are_read_or_refused" {
     ASAN_OPTIONS=log_path=$PWD/asan timeout 120 "$TOOLS/fuzz_box" 5 "${BOXES:-150}" "$PWD" >out || { cat asan.* out || true; return 1; }
     grep -q "boxes were read" out
+}
+@test "cores_broken_at_random_are_read_or_refused" {
+    ASAN_OPTIONS=log_path=$PWD/asan timeout 120 "$TOOLS/fuzz_core" 6 "${CORES:-150}" "$PWD" >out || { cat asan.* out || true; return 1; }
+    grep -q "cores were read" out
 }

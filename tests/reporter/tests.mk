@@ -10,11 +10,11 @@ CHECKS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-f
 LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -ljansson -lm
 
 GATE    := $(filter-out reporter/gate/start.c reporter/gate/settings.c,$(wildcard reporter/gate/*.c)) reporter/gate.c reporter/run_values.c
-ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/symbols/*.c reporter/view/*.c reporter/forms/*.c) $(GATE)) reporter/report.c reporter/arguments.c
-HEADERS := $(wildcard reporter/*.h reporter/*/*.h tests/reporter/*.h tests/lib/*.h) shim/box/format.h shim/box/format_box.h tests/reporter/tests.mk
+ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/load/core/*.c reporter/symbols/*.c reporter/view/*.c reporter/forms/*.c) $(GATE)) reporter/report.c reporter/arguments.c
+HEADERS := $(wildcard reporter/*.h reporter/*/*.h reporter/*/*/*.h tests/reporter/*.h tests/lib/*.h) shim/box/format.h shim/box/format_box.h shim/box/format_core.h tests/reporter/tests.mk
 CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
 
-all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/unit_unpack $(OUT)/unit_limits $(OUT)/unit_suppress $(OUT)/unit_gate $(OUT)/fuzz_load $(OUT)/fuzz_box $(OUT)/stub/libweir.so $(OUT)/stub/weir
+all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/unit_unpack $(OUT)/unit_limits $(OUT)/unit_suppress $(OUT)/unit_gate $(OUT)/fuzz_load $(OUT)/fuzz_box $(OUT)/fuzz_core $(OUT)/stub/libweir.so $(OUT)/stub/weir
 
 $(OUT)/mkdump: tests/reporter/mkdump.c tests/reporter/dump_builder.c $(HEADERS)
 	@mkdir -p $(@D)
@@ -25,7 +25,7 @@ $(OUT)/stub/libweir.so: tests/reporter/stub_shim.c tests/reporter/dump_builder.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) -O1 -fPIC -shared -o $@ $(filter %.c,$^) -ldw -lelf
 
-$(BUILD)/weir: $(wildcard reporter/*.[ch] reporter/*/*.[ch]) shim/box/format.h
+$(BUILD)/weir: $(wildcard reporter/*.[ch] reporter/*/*.[ch] reporter/*/*/*.[ch]) shim/box/format.h
 	$(MAKE) BUILD=$(BUILD) $@
 
 $(OUT)/stub/weir: $(BUILD)/weir
@@ -54,6 +54,9 @@ $(OUT)/fuzz_load: $(OUT)/checked/tests/fuzz/fuzz_load.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
 
 $(OUT)/fuzz_box: $(OUT)/checked/tests/fuzz/fuzz_box.o $(CHECKED)
+	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
+
+$(OUT)/fuzz_core: $(OUT)/checked/tests/fuzz/fuzz_core.o $(CHECKED)
 	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
 
 $(OUT)/checked/%.o: %.c $(HEADERS)

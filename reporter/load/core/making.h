@@ -1,0 +1,83 @@
+/* A dump that is being made of a core: what the files of this room add to it. */
+#ifndef WEIR_LOAD_CORE_MAKING_H
+#define WEIR_LOAD_CORE_MAKING_H
+
+#include "reporter/load/core/tables.h"
+#include "reporter/load/dump_writer.h"
+
+struct site_sum;
+
+struct making {
+    struct core *core;
+    struct core_tables t;
+    struct dump_writer w;
+    struct dump_process process;
+
+    char *strings;
+    size_t string_bytes, string_capacity;
+    struct dump_option *options;
+    size_t option_count, option_capacity;
+    struct dump_module *modules; /* weir's by id; behind them what else frames are in */
+    size_t module_count, module_capacity;
+    struct dump_segment *segments;
+    size_t segment_count, segment_capacity;
+
+    uint32_t stack_ids; /* of the table; a stack's id is below */
+    uint32_t depth;     /* frames a stack at most */
+    uint32_t *number;   /* by id; 0: not named yet */
+    struct dump_stack *stacks;
+    size_t stack_count, stack_capacity;
+    uint64_t *frames;
+    size_t frame_count, frame_capacity;
+
+    struct site_sum *sites; /* by stack number */
+    size_t site_capacity;
+    struct dump_grown *grown;
+    size_t grown_count, grown_capacity;
+    struct dump_thread *threads;
+    size_t thread_count, thread_capacity;
+    struct dump_refusal *refusals;
+    size_t refusal_count, refusal_capacity;
+    struct dump_doing *doings;
+    size_t doing_count, doing_capacity;
+    struct dump_near *nears;
+    size_t near_count, near_capacity;
+
+    bool pattern;                     /* what lies behind blocks is known, and looked at */
+    uint32_t epoch;                   /* forks so far, as entries have it */
+    uint64_t blocks, bytes, capacity; /* live ones; of their places; asked for where that is known */
+    uint64_t tracked, inherited, inherited_bytes, slabs, runs;
+    double places;         /* bytes that tracked ones stand for */
+    uint64_t sample_bytes; /* 0: nothing was drawn */
+    uint64_t sample_blocks;
+    uint64_t newest; /* the latest time that is known of */
+    uint64_t lost;   /* slabs whose entries the core does not have */
+};
+
+/* names.c: what dumps have tables of. */
+struct dump_string making_string(struct making *m, const char *bytes, size_t n);
+void making_read_modules(struct making *m);
+void making_read_stacks(struct making *m);
+uint32_t making_stack(struct making *m, uint32_t id); /* the number of weir's stack; 0: the core does not have it */
+uint64_t making_sound_frame(const struct making *m, uint64_t frame);
+void making_note_thread(struct making *m, uint32_t thread);
+
+/* images.c: where the ELF image that begins at `base` lies, less what its headers say; its build-id. False: there is
+ * none. */
+bool making_image(struct core *core, uint64_t base, uint64_t *bias, struct dump_module *to);
+
+/* Modules of code that weir has not met. The frame of a code address, as in DUMP_FRAMES. */
+uint64_t making_frame(struct making *m, uint64_t code);
+
+/* blocks.c: writes the section as it goes. */
+void making_write_blocks(struct making *m);
+void making_write_sites(struct making *m);
+
+/* near.c: the blocks that the first thread points to, or whose end is seen to be written over. */
+void making_find_near(struct making *m);
+void making_look_behind(struct making *m, const struct core_side *side, uint64_t address, uint64_t place);
+
+/* doings.c: the stacks of all threads. */
+void making_unwind(struct making *m);
+
+#endif

@@ -1,0 +1,93 @@
+/* The beacon, by which the reader of a core finds weir's tables in it; see format_core.h. Constants alone: nothing is
+ * done here while the program runs. */
+#include "shim/box/beacon.h"
+#include "shim/arena/arena.h"
+#include "shim/arena/zones.h"
+#include "shim/box/stacks.h"
+#include "shim/box/state.h"
+#include "shim/ceiling/ceiling.h"
+
+struct core_misuse core_misuse;
+
+_Static_assert(sizeof(struct side) == sizeof(struct core_side) && (int)SIDE_LIVE == 0x4c495000 &&
+                   (int)SIDE_FREED == 0x46524545 && offsetof(struct side, stack) == offsetof(struct core_side, stack) &&
+                   offsetof(struct side, latest_stack) == offsetof(struct core_side, latest),
+               "an entry is as the reader knows it");
+_Static_assert(SIDE_TIME_SHIFT == 18 && SIDE_GROWN_SHIFT == 26 && STATE_EPOCHS == 128, "its times and epochs are, too");
+_Static_assert(sizeof(struct ceiling_places) == sizeof(struct core_counters), "counters are as the reader knows them");
+
+#define IN(field) offsetof(struct slab, field)
+#ifdef WEIR_ENCODE
+#    define KEY CORE_ADDRESS(link_key)
+#else
+#    define KEY 0
+#endif
+static const struct core_arena core_arena = {
+    .at_base = CORE_ADDRESS(arena.base),
+    .at_slices = CORE_ADDRESS(arena.slices),
+    .slice = SLICE,
+    .at_descriptors = CORE_ADDRESS(arena_slabs),
+    .stride = sizeof(struct slab),
+    .zones = CORE_ADDRESS(zones),
+    .zone_stride = sizeof(struct zone),
+    .in_first = offsetof(struct zone, first),
+    .in_writable = offsetof(struct zone, writable),
+    .at_sides = CORE_ADDRESS(slices_sides),
+    .side_a_slice = SIDE_PER_SLICE,
+    .at_link_key = KEY,
+    .in_free = IN(free),
+    .in_used = IN(used),
+    .in_asleep = IN(asleep),
+    .in_owner = IN(owner),
+    .in_remote = IN(remote),
+    .in_size = IN(size),
+    .in_reserved = IN(reserved),
+    .in_capacity = IN(capacity),
+    .in_committed = IN(slice.committed),
+    .in_kind = IN(kind),
+    .in_class = IN(class),
+    .in_slices = IN(slices),
+    .in_head = IN(head),
+    .in_run_side = IN(run.side),
+    .in_run_bytes = IN(run.bytes),
+    .in_run_slices = IN(run.slices),
+    .in_run_tracked = IN(run.tracked),
+    .owner_tracked = OWNER_TRACKED,
+    .link_mark = LINK_MARK,
+    .kind_slab = KIND_SLAB,
+    .kind_run = KIND_RUN,
+    .kind_tail = KIND_TAIL,
+    .kind_kept = KIND_KEPT,
+    .classes = CLASSES,
+    .certain = SAMPLE_CERTAIN,
+};
+
+#define OF(field) offsetof(struct ceiling_refusal, field)
+static const struct core_ceiling core_ceiling = {
+    .at_counters = CORE_ADDRESS(ceiling_places),
+    .refusals = CEILING_REFUSALS,
+    .stride = sizeof(struct ceiling_refusal),
+    .in_time = OF(time),
+    .in_requested = OF(requested),
+    .in_used = OF(used),
+    .in_max = OF(max),
+    .in_committed = OF(committed),
+    .in_frame = OF(frame),
+    .in_thread = OF(thread),
+    .in_operation = OF(operation),
+    .in_stack = OF(stack),
+};
+
+/* Nobody refers to it but itself. */
+__attribute__((used)) static const struct core_beacon beacon = {
+    .magic = CORE_MAGIC,
+    .version = CORE_VERSION,
+    .size = sizeof(struct core_beacon),
+    .self = CORE_ADDRESS(beacon),
+    .at_arena = CORE_ADDRESS(core_arena),
+    .at_stacks = CORE_ADDRESS(core_stacks),
+    .at_modules = CORE_ADDRESS(core_modules),
+    .at_state = CORE_ADDRESS(core_state),
+    .at_process = CORE_ADDRESS(core_process),
+    .at_ceiling = CORE_ADDRESS(core_ceiling),
+};

@@ -1,0 +1,146 @@
+/* What a core of a process has for a reader that knows nothing of libweir.so's symbols: where its tables lie, and how.
+ *
+ * libweir.so has one struct core_beacon among its relocated constants, which every core has, since the loader has
+ * written to them: kernels leave out of a core only pages of files that nobody has changed. Its `self` is its own
+ * address, so that a copy of these bytes elsewhere is no beacon. It leads to the parts below, constants too, each
+ * defined where the variables are that it names:
+ *
+ *   core_beacon -> core_arena -> arena.base, arena_slabs[], zones[], sides     (the variables; these lead to the
+ * tables)
+ *               -> core_stacks, core_modules, core_state, core_process, core_ceiling
+ *
+ * A number called at_… is the address of a variable of 8 bytes where nothing else is said; what is called in_… is the
+ * offset of a field in bytes, and a stride the bytes from one record to the next. A reader that finds another version
+ * than its own reads nothing. Words of a core may be half written, as its threads were stopped anywhere: what is true
+ * of them at any instant stands in ARCHITECTURE.md, section 4. */
+#ifndef WEIR_BOX_FORMAT_CORE_H
+#define WEIR_BOX_FORMAT_CORE_H
+
+#include "shim/box/format_box.h"
+
+#define CORE_MAGIC   "\177weir's beacon\n\1" /* 16 bytes, no terminator */
+#define CORE_VERSION 1u                      /* changed with any structure below, and with what the tables mean */
+
+struct core_beacon {
+    char magic[16];
+    uint32_t version;
+    uint32_t size;                                                              /* sizeof(struct core_beacon) */
+    uint64_t self;                                                              /* its own address */
+    uint64_t at_arena, at_stacks, at_modules, at_state, at_process, at_ceiling; /* of the parts */
+};
+static_assert(sizeof(struct core_beacon) == 80, "core_beacon is 80 bytes");
+
+/* The arena: descriptors of slices, and of those that head a slab of tracked blocks the entries, a slice's 128 KiB
+ * after the other's. */
+struct core_arena {
+    uint64_t at_base, at_slices;     /* of the window, its length in slices */
+    uint64_t slice;                  /* bytes of one */
+    uint64_t at_descriptors;         /* the first one's address */
+    uint64_t stride;                 /* of descriptors */
+    uint64_t zones, zone_stride;     /* the address of the first of the two; from one to the other */
+    uint64_t in_first, in_writable;  /* of a zone: [first, writable) are the slices that were ever used */
+    uint64_t at_sides, side_a_slice; /* the first entry's address, 0: nothing is tracked; bytes a slice */
+    uint64_t at_link_key;            /* what links of free places are mixed with, as the place's address; 0: nothing */
+    /* of a descriptor; bytes in brackets */
+    uint64_t in_free, in_used, in_asleep;                              /* [8] [4] [4] */
+    uint64_t in_owner, in_remote, in_size, in_reserved, in_capacity;   /* [8] [8] [4] [4] [4] */
+    uint64_t in_committed;                                             /* [4] bytes of the slice that are charged */
+    uint64_t in_kind, in_class, in_slices, in_head;                    /* [1] [1] [1] [4] */
+    uint64_t in_run_side, in_run_bytes, in_run_slices, in_run_tracked; /* [32] [8] [4] [1] */
+    uint64_t owner_tracked, link_mark;                                 /* bits */
+    uint64_t kind_slab, kind_run, kind_tail, kind_kept;                /* values */
+    uint64_t classes, certain;                                         /* their number; what stands for none */
+};
+
+/* The entry of a tracked block: 32 bytes. */
+struct core_side {
+    uint32_t state;  /* see below */
+    uint32_t stack;  /* where it was made */
+    uint32_t who;    /* its maker, or who gave it back where that was another thread */
+    uint32_t latest; /* where it was given back; while it lives, where realloc made it larger; 0: nowhere */
+    uint64_t size;   /* what was asked for, below its upper 16 bits */
+    uint64_t time;   /* when it was made in 2^18 ns, 40 bits; what it was drawn by, 8 bits */
+};
+static_assert(sizeof(struct core_side) == 32, "core_side is 32 bytes");
+
+/* Where nobody may write: behind a tracked block, and in its place while it is free, but for a link in front. */
+#define CORE_BEHIND       0xb5u
+#define CORE_BEHIND_MOST  256u /* bytes of it */
+#define CORE_FREE         0xd7u
+
+#define CORE_LIVE(s)      (((s)->state & ~1023u) == 0x4c495000u)
+#define CORE_FREED(s)     ((s)->state == 0x46524545u)
+#define CORE_EPOCH(s)     ((s)->state & 127u) /* of a live one; forks before it, modulo 128 */
+#define CORE_THREAD(s)    ((s)->who & 0x3fffffu)
+#define CORE_THINNED(s)   ((s)->who >> 26 & 31u)
+#define CORE_ELSEWHERE(s) ((s)->who >> 31) /* `who` is no more its maker */
+#define CORE_SIZE(s)      ((s)->size & 0xffffffffffffull)
+#define CORE_TIME(s)      (((s)->time & 0xffffffffffull) << 18)
+#define CORE_DRAWN(s)     ((uint32_t)((s)->time >> 40 & 255u))
+#define CORE_GROWN(s)     (((s)->size >> 48 << 16 | (s)->time >> 48) << 26)
+
+/* Records begin as struct box_frame does. */
+struct core_stacks {
+    uint64_t at_table, stride;
+    uint64_t at_used, at_committed; /* records; bytes that there are */
+    uint64_t at_lost;
+};
+
+struct core_modules {
+    uint64_t at_table, stride;
+    uint64_t at_count;                                            /* [4] */
+    uint64_t in_bias, in_start, in_end, in_path, in_fingerprint;  /* [8] each; the path is an address */
+    uint64_t in_flags, in_build_id_length, in_first, in_segments; /* [4] each */
+    uint64_t in_build_id;                                         /* [DUMP_BUILD_ID_MAX] */
+    uint64_t at_segments, at_segments_used;                       /* struct dump_segment[], as many */
+    uint64_t at_lost;
+    uint64_t program_path; /* address of a terminated text */
+};
+
+struct core_state {
+    uint64_t at_pid, at_forked_from, at_epoch;    /* [4] each */
+    uint64_t at_owner;                            /* [4] 0: a child of at_pid's, which has not come to weir since */
+    uint64_t at_tracking, at_checked, at_sampled; /* [1] each */
+    uint64_t at_fork_time, at_foreign_frees, at_bad_frees, at_mismatches;
+};
+
+struct core_process {
+    uint64_t at_start_time, at_start_realtime;
+    uint64_t at_level, at_sample_bytes, at_sample_blocks, at_pattern, at_depth; /* [4] [8] [8] [1] [4] */
+    uint64_t at_dumps;                                                          /* [4] written so far */
+    uint64_t at_name;                                                           /* address of a terminated text */
+    uint64_t command_line, at_command_line_length;                              /* arguments, each terminated */
+    uint64_t options, at_options_length;                                        /* NAME=VALUE, each terminated */
+    uint64_t misuse;                                                            /* struct core_misuse */
+};
+
+/* Of the ceiling's counters. Refusal n lies at n modulo `refusals` of the ring; at_refused counts them. */
+struct core_counters {
+    uint64_t at_used, at_peak, at_peak_time, at_max, at_refused, at_refused_bytes, at_low_crossings, at_high_crossings;
+    uint64_t ring;
+};
+struct core_ceiling {
+    uint64_t at_counters; /* address of a struct core_counters */
+    uint64_t refusals, stride;
+    uint64_t in_time, in_requested, in_used, in_max, in_committed, in_frame; /* [8] each */
+    uint64_t in_thread, in_operation, in_stack;                              /* [4] each */
+};
+
+/* The last misuse that weir has told of: most programs are ended by it. */
+struct core_misuse {
+    uint64_t address; /* of the block, or the pointer that led to none; 0: there was no misuse */
+    uint32_t what;    /* as below */
+    uint32_t thread;
+};
+enum core_misuse_kind {
+    CORE_DOUBLE_FREE = 1,
+    CORE_INTERIOR,   /* a pointer into a block was given back */
+    CORE_NEVER_MADE, /* or one to where no block is */
+    CORE_NO_HEAP,
+    CORE_FOREIGN,
+    CORE_CORRUPTED, /* a free block was written to */
+    CORE_PAST_END,  /* a block was written to behind its end */
+    CORE_AFTER_FREE /* what was a block was written to */
+};
+
+#endif

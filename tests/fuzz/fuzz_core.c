@@ -1,0 +1,379 @@
+/* A deterministic fuzzer of cores: fuzz_core SEED ITERATIONS FOLDER. FOLDER holds the core of the current iteration, so
+ * that what crashed is still there: one that was whole, in which some bytes are others, or which is cut short. It has
+ * all that the reader looks at, as small as it can be: a library's memory with the beacon, its parts, the variables and
+ * the tables that these lead to, the entries of a slab, two places of it, and a stack. */
+#include <elf.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/procfs.h>
+#include <unistd.h>
+
+#include "reporter/load/memory.h"
+#include "reporter/load/merge.h"
+#include "reporter/view/view.h"
+#include "shim/box/format_core.h"
+
+#define LIBRARY  0x7f0000000000u
+#define ARENA    0x7e0000000000u
+#define SIDES    0x7d0000000000u
+#define STACK    0x7ffe00000000u
+#define SLICE    65536ul
+#define SIDE     131072u
+#define SEGMENTS 5u
+#define PLACES   16u
+
+static uint64_t state;
+
+static uint64_t random_below(uint64_t limit) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return limit ? state % limit : 0;
+}
+
+/* A core is headers, and these parts one after the other. */
+static struct stretch {
+    uint64_t address; /* 0: the notes */
+    size_t length;
+    unsigned char bytes[24576];
+} parts[SEGMENTS];
+
+/* --- the library's memory --- */
+
+static size_t library_used;
+
+static uint64_t put(const void *bytes, size_t length) {
+    size_t at = library_used;
+    if (bytes) memcpy(parts[1].bytes + at, bytes, length);
+    library_used += (length + 15) & ~(size_t)15;
+    return LIBRARY + at;
+}
+static uint64_t put_word(uint64_t word) {
+    return put(&word, sizeof word);
+}
+static uint64_t put_text(const char *text) {
+    return put(text, strlen(text) + 1);
+}
+
+/* As a descriptor lies here. */
+struct slice {
+    uint64_t free, owner, remote, run_bytes;
+    uint32_t used, asleep, size, reserved, capacity, head, run_slices, committed;
+    struct core_side run;
+    uint8_t kind, class, slices, run_tracked;
+    uint8_t rest[4];
+};
+#define IN(field) offsetof(struct slice, field)
+
+static uint64_t put_arena(void) {
+    struct slice slices[8] = {[1] = {.owner = 0x200, .size = 64, .reserved = 1024, .capacity = PLACES, .used = PLACES},
+                              [2] = {.size = 64, .reserved = 1024, .capacity = PLACES, .used = PLACES},
+                              [3] = {.run_bytes = 70000, .run_slices = 2, .run_tracked = 1},
+                              [4] = {.kind = 3, .head = 1},
+                              [5] = {.run_bytes = 4096, .run_slices = 1, .run_tracked = 1}};
+    uint64_t zones[2][2] = {{1, 3}, {3, 8}};
+    slices[1].kind = slices[2].kind = 1;
+    slices[1].slices = slices[2].slices = 1;
+    slices[2].free = ARENA + 2 * SLICE;
+    slices[3].kind = 2;
+    slices[3].run = (struct core_side){0x4c495000, 8, 7, 0, 70000, 1ull << 20};
+    slices[5].run = (struct core_side){0x46524545, 8, 7, 9, 4000, 1ull << 20}; /* was one */
+    struct core_arena arena = {.at_base = put_word(ARENA),
+                               .at_slices = put_word(8),
+                               .slice = SLICE,
+                               .at_descriptors = put_word(put(slices, sizeof slices)),
+                               .stride = sizeof *slices,
+                               .zones = put(zones, sizeof zones),
+                               .zone_stride = sizeof *zones,
+                               .in_writable = 8,
+                               .at_sides = put_word(SIDES),
+                               .side_a_slice = SIDE,
+                               .in_free = IN(free),
+                               .in_used = IN(used),
+                               .in_asleep = IN(asleep),
+                               .in_owner = IN(owner),
+                               .in_remote = IN(remote),
+                               .in_size = IN(size),
+                               .in_reserved = IN(reserved),
+                               .in_capacity = IN(capacity),
+                               .in_committed = IN(committed),
+                               .in_kind = IN(kind),
+                               .in_class = IN(class),
+                               .in_slices = IN(slices),
+                               .in_head = IN(head),
+                               .in_run_side = IN(run),
+                               .in_run_bytes = IN(run_bytes),
+                               .in_run_slices = IN(run_slices),
+                               .in_run_tracked = IN(run_tracked),
+                               .owner_tracked = 0x200,
+                               .link_mark = 1ull << 56,
+                               .kind_slab = 1,
+                               .kind_run = 2,
+                               .kind_tail = 3,
+                               .kind_kept = 5,
+                               .classes = 80,
+                               .certain = 255};
+    return put(&arena, sizeof arena);
+}
+
+static uint64_t put_stacks(void) {
+    struct box_frame frames[24] = {{0}};
+    for (uint32_t i = BOX_ROOTS; i < 24; i++)
+        frames[i] = (struct box_frame){.frame = (uint64_t)(i % 3 ? 0 : DUMP_NO_MODULE) << 48 | (uint64_t)i * 64,
+                                       .outer = i % 6 ? i - 1 : 1,
+                                       .how = i % 2};
+    frames[BOX_ROOTS].outer = 1;
+    struct core_stacks stacks = {.at_table = put_word(put(frames, sizeof frames)),
+                                 .stride = sizeof *frames,
+                                 .at_used = put_word(24),
+                                 .at_committed = put_word(sizeof frames),
+                                 .at_lost = put_word(0)};
+    return put(&stacks, sizeof stacks);
+}
+
+struct module {
+    uint64_t bias, start, end, path, fingerprint;
+    uint32_t flags, build_id_length, first, segments;
+    uint8_t build_id[DUMP_BUILD_ID_MAX];
+};
+#define OF(field) offsetof(struct module, field)
+
+static uint64_t put_modules(void) {
+    struct module module = {LIBRARY, LIBRARY, LIBRARY + SLICE, put_text("/nowhere/libweir.so"), 3, 0, 4, 0, 1, "abcd"};
+    struct dump_segment segment = {0, SLICE, 0, 5, 0};
+    struct core_modules modules = {.at_table = put_word(put(&module, sizeof module)),
+                                   .stride = sizeof module,
+                                   .at_count = put_word(1),
+                                   .in_bias = OF(bias),
+                                   .in_start = OF(start),
+                                   .in_end = OF(end),
+                                   .in_path = OF(path),
+                                   .in_fingerprint = OF(fingerprint),
+                                   .in_flags = OF(flags),
+                                   .in_build_id_length = OF(build_id_length),
+                                   .in_first = OF(first),
+                                   .in_segments = OF(segments),
+                                   .in_build_id = OF(build_id),
+                                   .at_segments = put_word(put(&segment, sizeof segment)),
+                                   .at_segments_used = put_word(1),
+                                   .at_lost = put_word(0),
+                                   .program_path = put_text("/nowhere/fuzzed")};
+    return put(&modules, sizeof modules);
+}
+
+static uint64_t put_ceiling(void) {
+    struct dump_refusal ring[4] = {{.time = 5, .requested = 100, .operation = OP_MALLOC, .stack = 12}};
+    struct core_counters counters = {put_word(4096), put_word(8192), put_word(9), put_word(UINT64_MAX),  put_word(1),
+                                     put_word(100),  put_word(0),    put_word(0), put(ring, sizeof ring)};
+    struct core_ceiling ceiling = {.at_counters = put(&counters, sizeof counters),
+                                   .refusals = 4,
+                                   .stride = sizeof *ring,
+                                   .in_time = offsetof(struct dump_refusal, time),
+                                   .in_requested = offsetof(struct dump_refusal, requested),
+                                   .in_used = offsetof(struct dump_refusal, used),
+                                   .in_max = offsetof(struct dump_refusal, max),
+                                   .in_committed = offsetof(struct dump_refusal, committed),
+                                   .in_frame = offsetof(struct dump_refusal, frame),
+                                   .in_thread = offsetof(struct dump_refusal, thread),
+                                   .in_operation = offsetof(struct dump_refusal, operation),
+                                   .in_stack = offsetof(struct dump_refusal, stack)};
+    return put(&ceiling, sizeof ceiling);
+}
+
+static uint64_t put_state(void) {
+    struct core_state of = {
+        put_word(77), put_word(0), put_word(0), put_word(77), put_word(1), put_word(random_below(2)),
+        put_word(1),  put_word(0), put_word(0), put_word(0),  put_word(0)};
+    return put(&of, sizeof of);
+}
+
+static uint64_t put_process(void) {
+    static const char options[] = "WEIR_LEVEL=simple\0WEIR_DEPTH=64";
+    struct core_misuse misuse = {ARENA + SLICE + 64, CORE_DOUBLE_FREE, 7};
+    struct core_process of = {.at_start_time = put_word(1000),
+                              .at_start_realtime = put_word(1000000),
+                              .at_level = put_word(1),
+                              .at_sample_bytes = put_word(65536),
+                              .at_sample_blocks = put_word(128),
+                              .at_pattern = put_word(1),
+                              .at_depth = put_word(64),
+                              .at_dumps = put_word(0),
+                              .at_name = put_text("fuzzed"),
+                              .command_line = put("fuzzed\0-x", 10),
+                              .at_command_line_length = put_word(10),
+                              .options = put(options, sizeof options),
+                              .at_options_length = put_word(sizeof options),
+                              .misuse = put(&misuse, sizeof misuse)};
+    return put(&of, sizeof of);
+}
+
+static void make_library(void) {
+    struct core_beacon beacon = {.magic = CORE_MAGIC, .version = CORE_VERSION, .size = sizeof beacon};
+    parts[1].address = LIBRARY;
+    library_used = 0;
+    beacon.self = put(NULL, sizeof beacon);
+    beacon.at_arena = put_arena();
+    beacon.at_stacks = put_stacks();
+    beacon.at_modules = put_modules();
+    beacon.at_state = put_state();
+    beacon.at_process = put_process();
+    beacon.at_ceiling = put_ceiling();
+    memcpy(parts[1].bytes, &beacon, sizeof beacon);
+    parts[1].length = library_used;
+}
+
+static void make_memory(void) {
+    parts[2].address = SIDES + SIDE;
+    parts[2].length = PLACES * sizeof(struct core_side);
+    for (uint32_t i = 0; i < PLACES; i++) {
+        struct core_side side = {i % 4 ? 0x4c495000 : 0x46524545,
+                                 8 + i % 8,
+                                 7,
+                                 i % 5 ? 0 : 10,
+                                 48 + i % 17,
+                                 1ull << 20 | (uint64_t)(i % 2 ? 255 : 3) << 40};
+        memcpy(parts[2].bytes + i * sizeof side, &side, sizeof side);
+    }
+    parts[3].address = ARENA + SLICE;
+    parts[3].length = PLACES * (size_t)64;
+    memset(parts[3].bytes, CORE_BEHIND, parts[3].length);
+    parts[4].address = STACK;
+    parts[4].length = 4096;
+    for (uint32_t i = 0; i < 512; i++) {
+        uint64_t word = i % 3 == 0 ? ARENA + SLICE + (uint64_t)i : i % 3 == 1 ? LIBRARY + (uint64_t)i : STACK + i * 8ul;
+        memcpy(parts[4].bytes + i * sizeof word, &word, sizeof word);
+    }
+}
+
+/* --- notes --- */
+
+static void add_note(uint32_t type, const void *bytes, size_t length) {
+    struct stretch *notes = &parts[0];
+    Elf64_Nhdr head = {5, (Elf64_Word)length, type};
+    memcpy(notes->bytes + notes->length, &head, sizeof head);
+    memcpy(notes->bytes + notes->length + sizeof head, "CORE\0\0\0", 8);
+    memcpy(notes->bytes + notes->length + sizeof head + 8, bytes, length);
+    notes->length += sizeof head + 8 + ((length + 3) & ~(size_t)3);
+}
+
+static void make_notes(void) {
+    struct elf_prstatus status = {.pr_pid = 7};
+    struct elf_prpsinfo process = {.pr_pid = 77, .pr_ppid = 1};
+    siginfo_t info = {.si_signo = SIGSEGV, .si_code = SEGV_MAPERR};
+    struct {
+        uint64_t count, unit, stretches[2][3];
+        char paths[40];
+    } files = {2,
+               4096,
+               {{LIBRARY, LIBRARY + 16384, 0}, {LIBRARY + 16384, LIBRARY + SLICE, 4}},
+               "/nowhere/libweir.so\0/nowhere/libweir.so"};
+    Elf64_auxv_t auxiliary[2] = {{AT_SYSINFO_EHDR, {LIBRARY + 4096}}, {AT_NULL, {0}}};
+    bool aborts = random_below(4) == 0;
+    parts[0].length = 0;
+    status.pr_cursig = aborts ? SIGABRT : SIGSEGV;
+    info.si_signo = status.pr_cursig;
+    info.si_addr = (void *)(uintptr_t)(ARENA + random_below(8) * SLICE + random_below(2048)); // NOLINT
+    for (size_t i = 0; i < 27; i++)
+        status.pr_reg[i] = i == 16 ? LIBRARY + 64 : i == 19 ? STACK : ARENA + SLICE + i * 40;
+    add_note(NT_PRSTATUS, &status, sizeof status);
+    add_note(NT_PRPSINFO, &process, sizeof process);
+    add_note(NT_SIGINFO, &info, sizeof info);
+    add_note(NT_AUXV, auxiliary, sizeof auxiliary);
+    add_note(NT_FILE, &files, sizeof files);
+    status.pr_pid = 8;
+    add_note(NT_PRSTATUS, &status, sizeof status);
+}
+
+/* --- breaking and writing --- */
+
+static void change(void) {
+    for (uint64_t n = random_below(10); n > 0; n--) {
+        struct stretch *part = &parts[random_below(SEGMENTS)];
+        size_t at = random_below(part->length), length = 1 + random_below(8);
+        for (size_t i = at; i < part->length && i < at + length; i++)
+            part->bytes[i] = (unsigned char)(random_below(3) == 0 ? random_below(256) : random_below(2) * 255);
+    }
+}
+
+static void change_one(void *of, size_t length) {
+    unsigned char *byte = (unsigned char *)of + random_below(length);
+    *byte = (unsigned char)(*byte ^ 1u << random_below(8));
+}
+
+static void write_at(int fd, const void *bytes, size_t length, uint64_t at) {
+    if (pwrite(fd, bytes, length, (off_t)at) != (ssize_t)length) exit(1);
+}
+
+static void write_core(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    Elf64_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1},
+                         .e_type = ET_CORE,
+                         .e_machine = EM_X86_64,
+                         .e_phoff = sizeof header,
+                         .e_phentsize = sizeof(Elf64_Phdr),
+                         .e_phnum = SEGMENTS};
+    if (fd < 0) exit(1);
+    uint64_t at = sizeof header + SEGMENTS * sizeof(Elf64_Phdr);
+    for (size_t i = 0; i < SEGMENTS; i++) {
+        Elf64_Phdr program = {.p_type = i ? PT_LOAD : PT_NOTE,
+                              .p_flags = i == 1 ? PF_R | PF_X : PF_R | PF_W,
+                              .p_offset = at,
+                              .p_vaddr = parts[i].address,
+                              .p_filesz = parts[i].length,
+                              .p_memsz = parts[i].length};
+        if (random_below(40) == 0) change_one(&program, sizeof program);
+        write_at(fd, &program, sizeof program, sizeof header + i * sizeof program);
+        write_at(fd, parts[i].bytes, parts[i].length, at);
+        at += parts[i].length;
+    }
+    if (random_below(20) == 0) header.e_phnum = (uint16_t)random_below(65536);
+    write_at(fd, &header, sizeof header, 0);
+    if (random_below(8) == 0 && ftruncate(fd, (off_t)random_below(at)) != 0) exit(1);
+    (void)close(fd);
+}
+
+/* True: it could be read. */
+static bool read_core(const char *path, FILE *out) {
+    struct merged merged = {0};
+    struct symbol_options symbols = {.sysroot = ""};
+    merged_add(&merged, dump_open(path));
+    bool usable = merged.part_count > 0;
+    if (usable) {
+        merged_build(&merged);
+        merged_sort(&merged, BY_BYTES);
+        struct view view = {.out = out, .merged = &merged, .symbols = symbols_new(&merged, &symbols)};
+        view.options.rows = view.options.details = 10;
+        view.options.full = true;
+        view_text(&view);
+        view_json(&view);
+        symbols_free(view.symbols);
+    }
+    merged_free(&merged);
+    return usable;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 4) return 2;
+    unsigned long read = 0, iterations = strtoul(argv[2], NULL, 10);
+    FILE *out = fopen("/dev/null", "w");
+    char *path = memory_format("%s/core", argv[3]);
+    if (!out) return 2;
+    state = strtoull(argv[1], NULL, 10) * 0x9e3779b97f4a7c15u + 1;
+    for (unsigned long i = 0; i < iterations; i++) {
+        make_library();
+        make_memory();
+        make_notes();
+        if (i > 0) change();
+        write_core(path);
+        read += read_core(path, out);
+        if (!read) return 1; /* the whole one */
+    }
+    (void)fclose(out);
+    (void)unlink(path);
+    free(path);
+    printf("%lu of %lu cores were read\n", read, iterations);
+    return read > iterations / 4 ? 0 : 1;
+}

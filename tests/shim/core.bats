@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# A core is a dump: weir report reads the one of a program that ran under weir.
+load helpers
+
+setup_file() { build_tools; }
+setup() { plain; }
+WEIR=$WEIR_ROOT/${WEIR_BUILD:-build}/weir
+SEGV=139 ABRT=134
+
+# cored STATUS LEVEL [NAME=VALUE...] WHAT: runs cored, and leaves its core in the file core. Where the kernel gives cores
+# to somebody else, gdb writes it.
+cored() {
+    local status=$1 level=$2 settings=() found
+    shift 2
+    while [[ $1 == *=* ]]; do settings+=("$1"); shift; done
+    rm -f core core.*
+    if [[ $(cat /proc/sys/kernel/core_pattern) == [\|/]* ]] || ! ulimit -c unlimited 2>/dev/null; then
+        command -v gdb >/dev/null || skip "neither the kernel nor gdb writes a core here"
+        LIMIT=60 under without gdb -batch -nx -iex 'set startup-with-shell off' -ex "set environment LD_PRELOAD $WEIR_SHIM" \
+            -ex "set environment WEIR_LEVEL $level" -ex "set environment WEIR_OUTPUT $PWD/dumps/%e.%p.%n.dump" \
+            $(printf -- '-ex set\\040environment\\040%s ' "${settings[@]/=/ }") -ex run -ex 'generate-core-file core' \
+            --args "$SHIM_TOOLS/cored" "$@"
+    else
+        expect "$status" "$level" "${settings[@]}" "$SHIM_TOOLS/cored" "$@"
+    fi
+    for found in core core.*; do [ ! -f "$found" ] || mv -n "$found" core 2>/dev/null || true; done
+    [ -f core ] || { echo "no core"; seen; return 1; }
+}
+thread() { sed -n "s/^$1 //p" out; }
+report() { "$WEIR" report "$@" core >report; }
+# what_lives FILE: each site that has blocks, with its frames, a line each.
+what_lives() {
+    "$WEIR" report --json "$1" | /usr/bin/python3 -S -c 'import json, sys
+for line in sorted("{blocks} {bytes} ".format(**s) + " ".join("{module}+{offset}".format(**f) for f in s["frames"])
+                   for s in json.load(sys.stdin)["sites"] if s["blocks"]): print(line)'
+}
+same_lives() { # same_lives CORE DUMP
+    what_lives "$1" >from_core
+    what_lives "$2" >from_dump
+    [ "$(wc -l <from_core)" -gt 4 ] || { cat from_core; false; }
+    cmp from_core from_dump || { diff from_core from_dump; false; }
+}
+
+@test "what_lives_is_what_a_dump_of_the_same_crash_has" {
+    for what in uses_freed aborts; do # one that crashes, one that aborts
+        for level in simple paranoid; do
+            cored "$([ $what = aborts ] && echo $ABRT || echo $SEGV)" $level WEIR_ON_CRASH=dump WEIR_SAMPLE_BYTES=2000 $what
+            same_lives core "$(the_dump cored)"
+        done
+    done
+}
+@test "a_use_after_free_names_the_block_its_maker_and_who_freed_it" {
+    cored $SEGV paranoid uses_freed
+    report
+    has report "Killed by SIGSEGV at 0x8, where no memory is" "the start of the freed block of 512 B" "make_item" \
+        "Freed by thread $(thread frees) at:" "free_item"
+    same "$(grep -A 2 "^Killed" report | tail -n 2 | awk '{ print $1, $2 }')" "Thread $(thread uses):
+use_item tests/shim/cored.c:$(grep -n 'item->next->rest' "$WEIR_ROOT/tests/shim/cored.c" | cut -d: -f1)"
+    has report "Thread $(thread main):" "Thread $(thread waits):" "large <.. waits"
+}
+@test "a_double_free_names_its_block_as_the_message_does" {
+    cored $ABRT paranoid frees_twice
+    report
+    has report "Killed by SIGABRT" "Freed by thread $(thread frees) at:" make_item free_item
+    has report "weir has ended it: double free of the block of 512 B at $(sed -n 's/.*free(\(0x[0-9a-f]*\)).*/\1/p' err)"
+}
+@test "a_stack_overflow_is_called_one" {
+    for level in disabled paranoid; do
+        cored $SEGV $level overflows
+        report
+        has report "the stack has overflowed" dives "more frames (--full)"
+    done
+}
+@test "a_read_behind_a_block_says_how_far" {
+    cored $SEGV paranoid WEIR_GUARD=1 reads_behind
+    report
+    has report "the address is 24 bytes behind the block of 256 KiB at 0x" "reads_behind" "by thread $(thread main), at:"
+}
+@test "a_block_that_was_written_behind_is_found_by_looking_at_all" {
+    cored $ABRT paranoid writes_behind
+    report
+    has report "the block of 100 B at 0x" "was written to behind its end, at byte 100"
+    cored $ABRT paranoid aborts
+    report
+    lacks report "was written to"
+    has report "Killed by SIGABRT"
+}
+@test "a_call_of_what_is_no_code_shows_who_called_it" {
+    cored $SEGV simple calls_nothing
+    report
+    has report "Killed by SIGSEGV at 0x0"
+    grep -A 3 "^Killed" report | tail -n 2 | awk '{ print $1 }' >frames
+    same "$(cat frames)" "0x0
+main"
+}
+@test "a_forked_childs_core_lists_what_it_made" {
+    cored 0 paranoid forks
+    report
+    has report "inherited from process $(thread main) are not listed" "Killed by SIGABRT"
+    lacks report "few <.."
+}
+@test "stacks_are_those_of_gdb" {
+    command -v gdb >/dev/null || skip "there is no gdb"
+    for what in uses_freed frees_twice calls_nothing; do
+        cored "$([ $what = frees_twice ] && echo $ABRT || echo $SEGV)" paranoid $what
+        gdb -batch -nx -ex 'set print frame-arguments none' -ex 'set style enabled off' -ex 'thread apply all bt' \
+            "$SHIM_TOOLS/cored" core 2>/dev/null |
+            sed -nE '/^Thread/,$ { s/^Thread .*LWP ([0-9]+).*/thread \1/p; s/^#[0-9]+ +(0x[0-9a-f]+ in )?([A-Za-z_0-9?]+) .*/\2/p }' >by_gdb
+        "$WEIR" report --json core >by_weir
+        /usr/bin/python3 - by_gdb by_weir "$(nm --defined-only "$SHIM_TOOLS/cored" | sed 's/.* //')" <<'PYTHON'
+import json, sys
+# gdb ends at main, and has frames more: calls that were jumps, which it infers from who may have made them.
+def upto_main(frames):
+    frames = [f.replace("__GI_", "").lstrip("_") for f in frames]
+    return frames[:frames.index("main") + 1] if "main" in frames else frames
+gdb, own = {}, sys.argv[3].split()
+for line in open(sys.argv[1]).read().split("\n"):
+    if line.startswith("thread "): frames = gdb.setdefault(int(line[7:]), [])
+    elif line: frames.append(line)
+gdb = {thread: upto_main(frames) for thread, frames in gdb.items()}
+weir = {t["thread"]: upto_main(f["function"] or "??" for f in t["frames"])
+        for t in json.load(open(sys.argv[2]))["cores"][0]["threads"]}
+assert gdb.keys() == weir.keys() and len(gdb) >= 2, (gdb, weir)
+for thread in gdb:
+    rest = iter(gdb[thread])
+    assert len(weir[thread]) >= 2 and all(frame in rest for frame in weir[thread]), (gdb[thread], weir[thread])
+    assert [f for f in gdb[thread] if f in own] == [f for f in weir[thread] if f in own], (gdb[thread], weir[thread])
+PYTHON
+    done
+}
+@test "a_process_that_goes_on_can_be_looked_at_by_gcore" {
+    command -v gdb >/dev/null || skip "there is no gdb"
+    mkdir -p dumps
+    LD_PRELOAD=$WEIR_SHIM WEIR_LEVEL=paranoid WEIR_OUTPUT=$PWD/dumps/%e.%p.%n.dump "$SHIM_TOOLS/cored" waits >out 3>&- &
+    local pid=$!
+    for ((i = 0; i < 100; i++)); do [ "$(wc -l <out)" -ge 2 ] && sleep 0.1 && break || sleep 0.05; done
+    "$WEIR" dump $pid >/dev/null
+    gdb -batch -nx -p $pid -ex 'generate-core-file core' >/dev/null 2>&1
+    kill -9 $pid
+    report
+    has report "Taken while it ran" "Thread $pid:" "Thread $(thread waits):" 
+    same_lives core "$(last_dump cored)"
+}
+@test "what_is_no_core_of_weirs_is_one_line" {
+    cored $ABRT without aborts
+    ! report 2>err || false
+    same "$(cat err)" "weir: core: a core without weir's tables: not of a program that ran under libweir.so"
+    "$WEIR" report core >/dev/null 2>&1 || same $? 3
+}
+@test "a_core_that_is_cut_short_tells_what_it_has" {
+    cored $SEGV paranoid uses_freed
+    size=$(stat -c %s core)
+    for part in 1 2 10 50 90 99; do
+        head -c $((size / 100 * part)) core >cut
+        status=0
+        "$WEIR" report cut >report 2>err || status=$?
+        same $status 3
+        grep -qE "cut short|ends inside|missing" err report || { cat err report; false; }
+    done
+}
+@test "what_zstd_has_packed_is_read_and_what_lz4_has_is_named" {
+    command -v zstd >/dev/null || skip "there is no zstd"
+    cored $SEGV paranoid uses_freed
+    report
+    zstd -q core -o core.zst
+    touch -r core core.zst
+    "$WEIR" report core.zst >from_packed
+    cmp <(sed 's/core\.zst/core/g' from_packed) report
+    printf '\x04\x22\x4d\x18lz4' >core.lz4
+    ! "$WEIR" report core.lz4 2>err || false
+    same "$(cat err)" "weir: core.lz4: packed by lz4; lz4 -d unpacks it"
+    head -c 2000 core.zst >cut.zst
+    ! "$WEIR" report cut.zst 2>err || false
+    has err "cut"
+}
+@test "without_the_files_on_disk_there_is_what_the_core_has" {
+    cp "$SHIM_TOOLS/cored" cored
+    cp "$WEIR_SHIM" libmoved.so
+    SHIM_TOOLS=$PWD WEIR_SHIM=$PWD/libmoved.so cored $SEGV paranoid uses_freed
+    rm cored libmoved.so
+    report || true
+    has report "155 live blocks tracked" "Thread $(thread uses):" "Freed by thread $(thread frees)" "cored+0x"
+}
+@test "several_cores_and_dumps_are_merged_and_compared" {
+    cored $SEGV paranoid WEIR_ON_CRASH=dump uses_freed
+    mv core first
+    cp "$(the_dump cored)" dump
+    "$WEIR" report first dump >report
+    has report "of one process only the newest counts" "at core" "at crash"
+    cored $ABRT paranoid aborts
+    "$WEIR" report first core >report
+    has report "2 dumps, merged by site" "Killed by SIGSEGV" "Killed by SIGABRT"
+    "$WEIR" diff first core >report
+    has report "nothing grew"
+}

@@ -44,6 +44,7 @@ static const struct option options[] = {
 
 static const char *state_of(const struct found_box *box) {
     if (box->owner) return "runs";
+    if (box->header.ended == BOX_ENDED) return "ended";
     return box->unsure ? "unknown" : "gone";
 }
 

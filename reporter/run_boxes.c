@@ -101,7 +101,10 @@ static bool is_of_run(const struct run *run, const struct dump *dump) {
 
 static void collect(const struct run *run, const struct found_box *box, const char *folder, bool oom) {
     struct dump *dump = dump_open(box->path);
-    if (is_of_run(run, dump)) {
+    bool mine = is_of_run(run, dump);
+    if (mine && box->header.ended == BOX_ENDED)
+        (void)unlink(box->path); /* in order: there is a dump, or none is wanted */
+    if (mine && box->header.ended != BOX_ENDED) {
         char *name = escape_fit(escape_text(dump_text(dump, dump->process.name)), 64, false);
         for (char *at = name; *at; at++)
             if ((unsigned char)*at <= ' ' || *at == '/') *at = '_';

@@ -39,11 +39,19 @@ static bool look_at(struct boxes *boxes, pid_t pid) {
     return known;
 }
 
+/* Whose numbers mean nothing to us is not known to be gone. */
+static bool is_elsewhere(const struct found_box *box) {
+    struct stat own;
+    uint64_t its = box->header.namespace;
+    return its && stat("/proc/self/ns/pid", &own) == 0 && own.st_ino != its;
+}
+
 void boxes_find_owners(struct boxes *boxes) {
     size_t left = 0;
     for (size_t i = 0; i < boxes->count; i++) {
         struct found_box *box = &boxes->found[i];
         if (!box->problem && !box->owner) box->unsure = !look_at(boxes, (pid_t)box->header.process.pid);
+        box->unsure = box->unsure || (!box->problem && is_elsewhere(box));
         left += !box->owner;
     }
     DIR *folder = left ? opendir("/proc") : NULL; /* of another namespace, they have other numbers */
@@ -127,13 +135,15 @@ void boxes_find(struct boxes *boxes, const char *folder) {
 }
 
 char *boxes_path_of(pid_t pid) {
-    struct boxes boxes;
-    char *path = NULL;
-    boxes_find(&boxes, NULL);
-    boxes_find_owners(&boxes);
-    for (size_t i = 0; i < boxes.count && !path; i++)
-        if (boxes.found[i].owner == pid) path = memory_format("%s", boxes.found[i].path);
-    boxes_free(&boxes);
+    size_t length = 0;
+    char *maps = proc_read(pid, "maps", &length), *path = NULL;
+    for (char *line = maps; line && *line && !path;) {
+        char *end = strchr(line, '\n'), *slash = strchr(line, '/');
+        if (end) *end = 0;
+        if (slash && (!end || slash < end) && is_box_name(file_base(slash))) path = memory_format("%s", slash);
+        line = end ? end + 1 : NULL;
+    }
+    free(maps);
     return path;
 }
 

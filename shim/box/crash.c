@@ -29,8 +29,7 @@ static void say_cut(void) {
 
 /* Whoever finds it so goes on with memory of the process's own, which is empty as in a child of fork. */
 static bool heal_box(const siginfo_t *info) {
-    uintptr_t at = (uintptr_t)info->si_addr, box = (uintptr_t)live_base;
-    if (info->si_signo != SIGBUS || info->si_code <= 0 || !live_base || at < box || at >= box + BOX_SIZE) return false;
+    if (info->si_signo != SIGBUS || info->si_code != BUS_ADRERR || !live_contains(info->si_addr)) return false;
     bool mine = atomic_exchange_explicit(&lock_page.live, NULL, memory_order_relaxed) != NULL;
     if (!mine) return true; /* another thread is about to */
     if (!sys_mmap(live_base, BOX_SIZE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_NORESERVE)) return false;
@@ -49,6 +48,7 @@ static void come_anew(int number, const siginfo_t *info) {
 /* One dump, of whoever comes first; a fault on the way to it is the end. */
 static void leave_dump(enum dump_reason reason, void *context) {
     uint32_t none = 0, self = sys_gettid();
+    if (lock_process() == PROCESS_BORROWER) return; /* its parent's memory goes on */
     if (atomic_compare_exchange_strong_explicit(&first, &none, self, memory_order_relaxed, memory_order_relaxed)) {
         arena_within();
         if (snapshot_last(reason, context, reason == DUMP_AT_TERM)) live_end();
@@ -72,12 +72,17 @@ static void on_term(int number, siginfo_t *info, void *context) {
     come_anew(number, info);
 }
 
+void crash_forked(void) {
+    atomic_store_explicit(&first, 0, memory_order_relaxed);
+}
+
 /* --- at start --- */
 
-static void take(int number, void (*handler)(int, siginfo_t *, void *)) {
-    struct sigaction now, mine = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    (void)sigfillset(&mine.sa_mask);
-    if (options.signal) (void)sigdelset(&mine.sa_mask, options.signal); /* who holds it, is taken for a program's own */
+static void take(int number, void (*handler)(int, siginfo_t *, void *), int flags) {
+    struct sigaction now, mine = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags};
+    uint64_t mask = ~0ull; /* but the dump signal: who holds that is taken for one of the program's own */
+    if (options.signal) mask &= ~(1ull << (options.signal - 1));
+    mem_copy(&mine.sa_mask, &mask, sizeof mask);
     if (sigaction(number, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return;
     (void)sigaction(number, &mine, NULL);
 }
@@ -104,11 +109,12 @@ void crash_thread_ended(void) {
 void crash_start(void) {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
     dumps = options.on_crash == ON_CRASH_DUMP;
-    for (size_t i = 0; dumps && i < ARRAY_LENGTH(faults); i++) take(faults[i], on_crash);
-    if (!dumps && atomic_load_explicit(&lock_page.live, memory_order_relaxed) != NULL) take(SIGBUS, on_crash);
-    if (options.dump_at & DUMP_ON_TERM) {
-        take(SIGTERM, on_term);
-        take(SIGINT, on_term);
+    for (size_t i = 0; dumps && i < ARRAY_LENGTH(faults); i++) take(faults[i], on_crash, SA_ONSTACK);
+    if (!dumps && atomic_load_explicit(&lock_page.live, memory_order_relaxed) != NULL)
+        take(SIGBUS, on_crash, 0);                               /* no frame on a stack that may be too small for it */
+    if ((options.dump_at & DUMP_ON_TERM) && sys_getpid() != 1) { /* of which the kernel keeps them away */
+        take(SIGTERM, on_term, SA_ONSTACK);
+        take(SIGINT, on_term, SA_ONSTACK);
     }
     crash_watch_thread();
 }

@@ -7,6 +7,9 @@
  * short is not its end. */
 void crash_start(void);
 
+/* In a child of fork: whatever its parent has done, it has not. */
+void crash_forked(void);
+
 /* In a thread that is new to weir: a stack for its handlers, without which the overflow of its own leaves no dump. */
 void crash_watch_thread(void);
 void crash_thread_ended(void);

@@ -1,8 +1,10 @@
 /* The box: the part of the format that a process leaves where no dump could be written: after kill -9, an OOM kill, a
  * crash. It is a sparse file that the process has mapped shared, DIR/weir.UID/weir.PID.box (DIR: WEIR_BOX_DIR, else
  * XDG_RUNTIME_DIR, else /dev/shm, else the folder of the dumps; ".2", ".3" … before ".box" where that name is taken),
- * and it is removed when the process has ended in order. Areas lie at fixed places; what was never written reads as
- * zeros. It holds sites, not blocks: what each has live is what its rows were made less what they were given back.
+ * and it is removed when the process has ended in order. Before an exec it is only marked as one that has ended, since
+ * the exec may fail; the next program of the process removes it, if it runs under weir. Areas lie at fixed places; what
+ * was never written reads as zeros. It holds sites, not blocks: what each has live is what its rows were made less what
+ * they were given back.
  *
  * A reader may come at any instant, for good if the process was killed then. What it finds:
  *
@@ -63,20 +65,23 @@ enum box_number {
     BOX_NUMBERS = 16
 };
 
+enum box_end { BOX_RUNS = 0, BOX_ENDED = 1 /* in order, or by an exec: nobody needs it */ };
+
 struct box_header {
     char magic[8];
     uint32_t version;
     uint32_t header_size;         /* sizeof(struct box_header) */
     struct dump_process process;  /* dump_time and exit_status are 0 and unknown */
     uint32_t options;             /* their number */
-    uint32_t reserved;            /* zero */
+    uint32_t ended;               /* enum box_end */
     uint64_t sample_bytes;        /* as STAT_SAMPLE_…; 0: every block was tracked, or none */
     uint64_t sample_blocks;       /* the same */
     uint64_t lost;                /* steps that are not in the file */
     uint64_t inode;               /* of the file, as the process saw it: what /proc/PID/maps has */
+    uint64_t namespace;           /* of its process numbers: the inode of /proc/self/ns/pid; 0: not known */
     uint64_t number[BOX_NUMBERS]; /* by enum box_number */
 };
-static_assert(sizeof(struct box_header) == 16 + 112 + 8 + 32 + 128, "box_header is 296 bytes");
+static_assert(sizeof(struct box_header) == 16 + 112 + 8 + 40 + 128, "box_header is 304 bytes");
 
 /* A frame of a stack, and by `outer` all outer ones: the id of the caller's, below BOX_ROOTS: there is none. A stack is
  * the id of its innermost frame. */

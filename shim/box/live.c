@@ -16,12 +16,15 @@
 #include "shim/box/state.h"
 #include "shim/ceiling/ceiling.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #define STEPS (BOX_SIZE / BOX_STEP)
 
 char *live_base;
 
+static bool has_file;                      /* this process, or one that it was forked from, has had one */
 static size_t begin_at, end_at = BOX_SIZE; /* what is reserved of it */
 
 static _Atomic uint64_t reached[STEPS / 64]; /* a bit a step that can be used */
@@ -202,6 +205,11 @@ static void tell_numbers(void) {
     to[BOX_SEEN] = clock_coarse();
 }
 
+static uint64_t namespace_of_processes(void) {
+    struct stat s;
+    return sys4(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/ns/pid", (long)&s, 0) == 0 ? s.st_ino : 0;
+}
+
 static void begin(uint32_t pid) {
     struct box_header *h = header();
     bool sampled = state_of_process.sampled;
@@ -212,6 +220,7 @@ static void begin(uint32_t pid) {
     h->sample_bytes = sampled ? options.sample_bytes : 0;
     h->sample_blocks = sampled ? options.sample_blocks : 0;
     h->inode = live_file_inode();
+    h->namespace = namespace_of_processes();
     tell_numbers();
     __atomic_thread_fence(__ATOMIC_RELEASE);
     mem_copy(h->magic, BOX_MAGIC, sizeof h->magic);
@@ -233,6 +242,7 @@ static void start_empty(void) {
 static bool make_file(void) {
     if (options.box == BOX_OFF || !live_file_make(live_base, BOX_SIZE, sys_getpid())) return false;
     start_empty();
+    has_file = true;
     atomic_store_explicit(&lock_page.live, (_Atomic uint64_t *)header()->number, memory_order_release);
     if (reach(0, BOX_STEP) && header()->lost == 0) return true;
     atomic_store_explicit(&lock_page.live, NULL, memory_order_relaxed);
@@ -288,13 +298,15 @@ void live_forked(void) {
 }
 
 void live_end(void) {
-    if (is_filed()) live_file_remove();
+    if (!is_filed()) return;
+    header()->ended = BOX_ENDED; /* where the program has no right to take it away any more */
+    live_file_remove();
 }
 
-void live_go_on(void) {
-    if (!is_filed()) return;
-    lock_take(LOCK_BOX);
-    live_file_restore(live_base, BOX_SIZE, is_reached, BOX_STEP, sys_getpid());
-    header()->inode = live_file_inode();
-    lock_give(LOCK_BOX);
+void live_mark(bool ended) {
+    if (is_filed()) header()->ended = ended ? BOX_ENDED : BOX_RUNS;
+}
+
+bool live_contains(const void *p) {
+    return has_file && (const char *)p >= live_base && (const char *)p < live_base + BOX_SIZE;
 }

@@ -36,8 +36,12 @@ void live_note_stack(uint32_t id);
 /* In a child of fork: the box that it has inherited is its parent's, and what lies in its place is empty. */
 void live_forked(void);
 
-/* The end in order, or an exec: nobody needs the file. An exec has failed: it is needed after all. */
+/* The end in order: nobody needs the file. Before an exec it is marked as if it had ended, and again as one of a
+ * program that runs if that has failed. */
 void live_end(void);
-void live_go_on(void);
+void live_mark(bool ended);
+
+/* It is in a file, or was, and the address lies in it. */
+bool live_contains(const void *p);
 
 #endif

@@ -5,6 +5,7 @@
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/box/dump.h"
+#include "shim/box/format_box.h"
 #include "shim/box/output.h"
 
 #include <fcntl.h>
@@ -20,7 +21,8 @@
 #define EINVAL_   22
 #define ENOSPC_   28
 #define EACCES_   13
-#define ROOM      (4 * MIB) /* a file system with less is left alone */
+#define EFBIG_    27
+#define ROOM      (4 * MIB) /* is left to others of a file system, or a quarter of it */
 #define NAMES_MAX 100       /* boxes that killed processes of the same number have left */
 
 static char path[1200]; /* of the file, absolute; empty: there is none */
@@ -34,24 +36,42 @@ static void add_path(struct text *t, const char *folder, const char *between, ui
     text_add_number(t, number);
 }
 
+/* As libc does it: filters know that. */
+static bool look_at(long fd, struct stat *s) {
+    return sys4(SYS_newfstatat, fd, (long)"", (long)s, AT_EMPTY_PATH) == 0;
+}
+
 /* DIR/weir.UID, the user's own and nobody else's: a descriptor of it, or a negative errno. */
 static long open_folder(const char *dir, struct text *t) {
     struct stat s;
     uint32_t user = (uint32_t)sys0(SYS_geteuid);
+    long made = 0;
     add_path(t, dir, "/weir.", user);
     const char *folder = text_string(t);
     long fd = sys4(SYS_openat, AT_FDCWD, (long)folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     if (sys_failed(fd)) {
-        (void)sys3(SYS_mkdirat, AT_FDCWD, (long)folder, 0700);
+        made = sys3(SYS_mkdirat, AT_FDCWD, (long)folder, 0700);
         fd = sys4(SYS_openat, AT_FDCWD, (long)folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     }
-    if (sys_failed(fd)) return fd;
-    if (sys2(SYS_fstat, fd, (long)&s) == 0 && s.st_uid == user && (s.st_mode & 077) == 0) return fd;
+    if (sys_failed(fd)) return sys_failed(made) && made != -EEXIST_ ? made : fd;
+    if (look_at(fd, &s) && s.st_uid == user && (s.st_mode & 077) == 0) return fd;
     (void)sys1(SYS_close, fd);
     return -EACCES_;
 }
 
-/* A name that nobody has: left over boxes are evidence, and stay. */
+/* The box of this very process before its exec, or of one of that number that has ended in order. */
+static bool is_over(long folder, const char *name, uint32_t pid) {
+    struct box_header h;
+    long fd = sys4(SYS_openat, folder, (long)name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    if (sys_failed(fd)) return false;
+    bool over = sys4(SYS_pread64, fd, (long)&h, sizeof h, 0) == sizeof h &&
+                mem_equal((const unsigned char *)h.magic, (const unsigned char *)BOX_MAGIC, sizeof h.magic) &&
+                h.process.pid == pid && h.ended == BOX_ENDED;
+    (void)sys1(SYS_close, fd);
+    return over;
+}
+
+/* A name that nobody has: boxes of what was killed are evidence, and stay. */
 static long create(long folder, struct text *t, uint32_t pid) {
     size_t length = t->length;
     long fd = -EEXIST_;
@@ -64,17 +84,27 @@ static long create(long folder, struct text *t, uint32_t pid) {
             text_add_number(t, i);
         }
         text_add(t, ".box");
-        fd = sys4(SYS_openat, folder, (long)text_string(t) + (long)length + 1,
-                  O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        const char *name = text_string(t) + length + 1;
+        fd = sys4(SYS_openat, folder, (long)name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd != -EEXIST_ || !is_over(folder, name, pid)) continue;
+        (void)sys3(SYS_unlinkat, folder, (long)name, 0);
+        fd = sys4(SYS_openat, folder, (long)name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     }
     return fd;
 }
 
-static bool has_room(long fd, size_t size) {
+/* The program, and others, may want to keep something there too: a quarter is left, and ROOM at least. */
+static bool leaves_room(const struct statfs *fs) {
+    uint64_t block = (uint64_t)fs->f_bsize, quarter = fs->f_blocks / 4 * block;
+    return fs->f_blocks == 0 /* no limit */ || fs->f_bavail * block >= max_size(ROOM, quarter);
+}
+
+/* 0, or a negative errno. */
+static long has_room(long fd, size_t size) {
     struct statfs fs;
     struct rlimit64 limit;
-    bool fits = sys4(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit) == 0 && limit.rlim_cur >= size;
-    return fits && sys2(SYS_fstatfs, fd, (long)&fs) == 0 && (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= ROOM;
+    if (sys4(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit) == 0 && limit.rlim_cur < size) return -EFBIG_;
+    return sys2(SYS_fstatfs, fd, (long)&fs) == 0 && leaves_room(&fs) ? 0 : -ENOSPC_;
 }
 
 /* An empty file in the folder, of which the path is noted: its descriptor, or a negative errno. */
@@ -83,28 +113,35 @@ static long make_in(const char *dir, size_t size, uint32_t pid) {
     struct stat s;
     long folder = open_folder(dir, &t);
     if (sys_failed(folder)) return folder;
-    long fd = create(folder, &t, pid), r = -ENOSPC_;
+    long fd = create(folder, &t, pid);
     (void)sys1(SYS_close, folder);
     if (sys_failed(fd)) return fd;
     mem_copy(path, text_string(&t), min_size(t.length + 1, sizeof path));
-    if (has_room(fd, size)) r = sys2(SYS_ftruncate, fd, (long)size);
-    if (r == 0) r = sys2(SYS_fstat, fd, (long)&s);
-    if (r == 0) {
+    long r = has_room(fd, size);
+    if (r == 0) r = sys2(SYS_ftruncate, fd, (long)size);
+    if (r == 0 && look_at(fd, &s)) {
         inode = s.st_ino;
         device = s.st_dev;
         return fd;
     }
+    inode = 0;
     (void)sys1(SYS_close, fd);
     live_file_remove();
     return r;
 }
 
+/* Where the program wants all that it gets to be locked: as it is touched, and not all at once. */
 static bool map(long fd, char *at, size_t size) {
-    long r =
-        sys6(SYS_mmap, (long)at, (long)size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0);
+    int now = reserve_locks ? PROT_NONE : PROT_READ | PROT_WRITE;
+    long r = sys6(SYS_mmap, (long)at, (long)size, now, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0);
     (void)sys1(SYS_close, fd);
-    if (sys_failed(r)) live_file_remove();
-    return !sys_failed(r);
+    bool mapped = !sys_failed(r);
+    if (mapped && reserve_locks) {
+        (void)sys_lock_touched(at, size);
+        mapped = sys_mprotect(at, size, PROT_READ | PROT_WRITE);
+    }
+    if (!mapped) live_file_remove();
+    return mapped;
 }
 
 static void complain(const char *dir, long error) {
@@ -139,25 +176,12 @@ bool live_file_make(char *at, size_t size, uint32_t pid) {
     return !sys_failed(fd) && map(fd, at, size);
 }
 
-void live_file_restore(char *at, size_t size, bool (*filled)(size_t step), size_t step, uint32_t pid) {
-    long fd = make_somewhere(size, pid), r = 0;
-    if (sys_failed(fd)) return;
-    for (size_t i = 0; i < size / step && !sys_failed(r); i++)
-        if (filled(i)) r = sys4(SYS_pwrite64, fd, (long)at + (long)(i * step), (long)step, (long)(i * step));
-    if (!sys_failed(r)) {
-        (void)map(fd, at, size);
-        return;
-    }
-    (void)sys1(SYS_close, fd);
-    live_file_remove();
-}
-
 /* As long as the name leads to it. */
 static long fallocate_by_name(size_t offset, size_t n) {
     struct stat s;
     long fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0), r = -EINVAL_;
     if (sys_failed(fd)) return fd;
-    if (sys2(SYS_fstat, fd, (long)&s) == 0 && s.st_ino == inode && s.st_dev == device)
+    if (look_at(fd, &s) && s.st_ino == inode && s.st_dev == device)
         r = sys4(SYS_fallocate, fd, 0, (long)offset, (long)n);
     (void)sys1(SYS_close, fd);
     return r;
@@ -165,6 +189,8 @@ static long fallocate_by_name(size_t offset, size_t n) {
 
 /* Kernels before 5.14 cannot make pages without writing to them, which a full file system answers by SIGBUS. */
 bool live_file_fill(char *at, size_t offset, size_t n) {
+    struct statfs fs;
+    if (sys2(SYS_statfs, (long)path, (long)&fs) == 0 && !leaves_room(&fs)) return false;
     long r = sys3(SYS_madvise, (long)at, (long)n, MADV_POPULATE_WRITE);
     return r == 0 || (r == -EINVAL_ && fallocate_by_name(offset, n) == 0);
 }
@@ -174,8 +200,11 @@ uint64_t live_file_inode(void) {
 }
 
 void live_file_remove(void) {
+    struct stat s;
     if (!path[0]) return;
-    (void)sys3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
+    bool other = inode && sys4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&s, AT_SYMLINK_NOFOLLOW) == 0 &&
+                 (s.st_ino != inode || s.st_dev != device);
+    if (!other) (void)sys3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
     size_t slash = str_length(path);
     while (slash > 0 && path[slash] != '/') slash--;
     path[slash] = 0;
@@ -187,7 +216,7 @@ void live_file_say_full(void) {
     struct text t = {0};
     if (filter_any) return; /* one of the program's may be why, of which something was said */
     if (atomic_exchange_explicit(&said, true, memory_order_relaxed)) return;
-    text_add(&t, "weir: the box is full (WEIR_BOX_MAX, or ");
+    text_add(&t, "weir: the box is full (WEIR_BOX_MAX, or the file system of ");
     text_add_bytes(&t, path, min_size(str_length(path), 600));
     text_add(&t, "): after a kill some sites will be missing");
     message_send(&t);

@@ -14,9 +14,8 @@ bool live_file_fill(char *at, size_t offset, size_t n);
 
 uint64_t live_file_inode(void);
 
-/* Takes it away; what is mapped stays. Makes another one, of the steps that `filled` says are there, and maps that. */
+/* Takes it away, if its name still leads to it; what is mapped stays. */
 void live_file_remove(void);
-void live_file_restore(char *at, size_t size, bool (*filled)(size_t step), size_t step, uint32_t pid);
 
 /* One line, once: a kill will have lost something. */
 void live_file_say_full(void);

@@ -3,6 +3,7 @@
 #include "shim/base/options.h"
 #include "shim/base/sys.h"
 #include "shim/box/copy.h"
+#include "shim/box/crash.h"
 #include "shim/box/dump.h"
 #include "shim/box/live.h"
 #include "shim/entry/hooks.h"
@@ -91,6 +92,7 @@ static void find_exec(void) {
 void process_forked(void) {
     atomic_store_explicit(&ended, false, memory_order_relaxed);
     copy_forked();
+    crash_forked();
 }
 
 /* Exit handlers run in the reverse order of registration, and one from on_exit belongs to no library, so that it is not
@@ -126,9 +128,9 @@ static struct exec_dump before_exec(void) {
     if (d.begun) {
         dump_count();
         d.written = dump_write(DUMP_AT_EXEC, DUMP_STATUS_UNKNOWN, this_process()) == 0;
-        if (d.written) live_end();
+        if (d.written) live_mark(true);
     } else {
-        if (!(options.dump_at & DUMP_ON_EXIT) && owns_memory()) live_end();
+        if (!(options.dump_at & DUMP_ON_EXIT) && owns_memory()) live_mark(true);
         arena_not_within(); /* before the exec of a vfork child, whose parent has the same count */
     }
     errno = before;
@@ -137,7 +139,7 @@ static struct exec_dump before_exec(void) {
 
 static int after_failed_exec(struct exec_dump d) {
     copy_go_on();
-    if (owns_memory()) live_go_on();
+    if (owns_memory()) live_mark(false);
     if (d.written) dump_discard();
     if (!d.begun) return -1;
     dump_end();

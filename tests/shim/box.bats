@@ -95,6 +95,30 @@ pid_of() { sed -n "s/^$1 //p" out; }
     boxed $KILLED paranoid exec nowhere fails
     same "$(live "$(boxes)" mine)" "100 100000"
 }
+@test "an_exec_of_a_program_without_weir_leaves_a_box_that_has_ended" {
+    under paranoid WEIR_BOX_DIR="$PWD/boxes" sh -c 'exec env -u LD_PRELOAD sleep 0'
+    "$WEIR" ls "$PWD/boxes" >list
+    [ ! -s list ] || has list " ended "
+    status=0
+    "$WEIR" run --quiet --box-dir "$PWD/boxes" -- sh -c 'exec env -u LD_PRELOAD sleep 0' || status=$?
+    same "$status" 0
+    "$WEIR" clean "$PWD/boxes" >list
+    same "$(boxes)" ""
+}
+@test "counts_go_on_where_an_exec_fails" {
+    boxed $KILLED paranoid WEIR_DUMP_AT=signal failing
+    same "$(live "$(boxes)" childs)" "$(sed -n 's/^made \([0-9]*\)$/\1 /p' out)$(($(sed -n 's/^made //p' out) * 500))"
+}
+@test "some_of_the_file_system_is_left_for_others" {
+    [ "$(id -u)" = 0 ] || skip "only root can mount"
+    mkdir small && unshare -m true 2>/dev/null || skip "no namespaces of mounts here"
+    unshare -m bash -c 'mount -t tmpfs -o size=6M tmpfs small && env LD_PRELOAD="$1" WEIR_LEVEL=paranoid WEIR_DUMP_AT=none WEIR_QUIET=1 WEIR_BOX_DIR="$PWD/small" "$2" deep; df --output=avail -k small | tail -n 1' bash "$WEIR_SHIM" "$SHIM_TOOLS/boxed" >out 2>err || true
+    [ "$(tail -n 1 out)" -ge 3900 ] || { cat out err; false; }
+}
+@test "a_child_of_vfork_that_is_terminated_leaves_its_parent_its_dump" {
+    boxed 143 paranoid WEIR_DUMP_AT=term borrower
+    same "$(dumps_of boxed)" 1
+}
 @test "what_finds_no_room_is_said_and_the_program_goes_on" {
     boxed $KILLED paranoid WEIR_BOX_MAX=64K deep
     has err "weir: the box is full (WEIR_BOX_MAX"
@@ -202,7 +226,7 @@ END
     ! tr '\0' '\n' <"/proc/$(cat out)/environ" | grep -q WEIR_BOX_DIR
     "$WEIR" dump "$(cat out)" >answer
     same "$(cat answer)" "$PWD/asked.dump"
-    kill -9 "$(cat out)"
+    kill "$(cat out)" && wait 2>/dev/null || true
 }
 # A cgroup of 60 MiB for this process's children: its folder; fails where none can be made.
 make_cgroup() {

@@ -91,6 +91,42 @@ static void sites_without_end(int count) {
     __asm__ volatile("" : : : "memory");
 }
 
+static volatile int over, made;
+
+static void *make_on(void *unused) {
+    while (!over) {
+        kept[50000 + made % 1000] = NULL;
+        childs(50000 + made % 1000, 1);
+        made++;
+    }
+    return unused;
+}
+
+/* An exec that fails again and again, while another thread makes blocks. */
+static void fail_to_exec(void) {
+    pthread_t id;
+    struct timespec pause = {0, 2000000};
+    if (pthread_create(&id, NULL, make_on, NULL) != 0) _exit(1);
+    for (int i = 0; i < 100; i++) {
+        (void)execl("/nowhere", "nowhere", (char *)NULL);
+        (void)nanosleep(&pause, NULL);
+    }
+    over = 1;
+    (void)pthread_join(id, NULL);
+    printf("made %d\n", made);
+}
+
+static void end_as_borrower(void) {
+    mine(0, 100);
+    pid_t pid = vfork();
+    if (pid == 0) {
+        (void)syscall(SYS_kill, syscall(SYS_getpid), SIGTERM);
+        _exit(0);
+    }
+    wait_for(pid);
+    (void)kill(getpid(), SIGTERM);
+}
+
 /* Cuts its own box, and goes on. */
 static void cut(void) {
     char path[512];
@@ -134,6 +170,8 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "shares")) shares();
     if (!strcmp(what, "deep")) sites_without_end(20000);
     if (!strcmp(what, "cut")) cut();
+    if (!strcmp(what, "failing")) fail_to_exec();
+    if (!strcmp(what, "borrower")) end_as_borrower();
     if (!strcmp(what, "refused")) {
         mine(0, 100);
         if (malloc(64 << 20)) return 1;

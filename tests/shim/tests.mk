@@ -18,7 +18,7 @@ EXCHANGED := plugin_one plugin_two bare_one bare_two
 all: $(PLAIN:%=$(OUT)/%) $(CXXES:%=$(OUT)/%) $(OUT)/leaks_c $(OUT)/leaks_cc $(PITFALLS:%=$(OUT)/pitfalls/%) \
      $(EXCHANGED:%=$(OUT)/%.so) $(OUT)/families_static $(OUT)/touched_cc $(OUT)/touched_fixed $(LSANS:%=$(OUT)/lsan_%)
 
-$(OUT)/%: tests/shim/%.c tests/shim/stepping.h tests/shim/lost.h shim/weir.h
+$(OUT)/%: tests/shim/%.c tests/shim/stepping.h tests/shim/lost.h shim/weir.h shim/box/format.h shim/box/format_box.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -fno-builtin -fno-omit-frame-pointer $(WARN) -o $@ $< -pthread -ldl $(if $(filter frames,$*),-lunwind)
 

@@ -16,9 +16,10 @@
 #define MOST    8192 /* bytes of an answer */
 #define FOLDERS (sizeof((struct reply *)0)->folders / sizeof(int))
 
-/* WEIR_BOX_DIR, else /dev/shm, else /tmp; which of them the program could use only it knows, so all are looked into. */
+/* WEIR_BOX_DIR, else /dev/shm, else /tmp; which of them the program could use only it knows, so all are looked into.
+ * One that has written its title over its environment still has its box there. */
 bool reply_prepare(struct reply *reply, const struct proc *proc, uint32_t cookie, const char **why) {
-    const char *folders[FOLDERS] = {proc_variable(proc, "WEIR_BOX_DIR"), "/dev/shm", "/tmp"};
+    const char *folders[FOLDERS] = {proc_variable(proc, "WEIR_BOX_DIR"), "/dev/shm", "/tmp", proc->box_folder};
     bool found = false;
     (void)snprintf(reply->name, sizeof reply->name, "weir.%u.%u.reply", proc->inner_pid, cookie);
     (void)snprintf(reply->left, sizeof reply->left, "weir.%u.%u.set", proc->inner_pid, cookie);

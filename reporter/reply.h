@@ -5,7 +5,7 @@
 #include "reporter/load/proc.h"
 
 struct reply {
-    int folders[3]; /* where the program may put it; -1: not there */
+    int folders[4]; /* where the program may put it; -1: not there */
     char name[64], left[64];
 };
 

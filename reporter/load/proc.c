@@ -97,6 +97,19 @@ static void look_at_status(struct proc *proc, const char *status) {
     proc->blocked = blocked_by_all(proc->pid);
 }
 
+/* DIR of a line of maps that ends in DIR/weir.UID/weir.PID.box. */
+static char *box_folder(const char *maps) {
+    for (const char *name = strstr(maps, "/weir."); name; name = strstr(name + 1, "/weir.")) {
+        size_t digits = strspn(name + 6, "0123456789"), line = strcspn(name, "\n");
+        const char *file = name + 6 + digits, *start = name;
+        if (digits == 0 || strncmp(file, "/weir.", 6) != 0 || line < 5 || strncmp(name + line - 4, ".box", 4) != 0)
+            continue;
+        while (start > maps && start[-1] != '\n' && start[-1] != ' ') start--;
+        return *start == '/' ? memory_text(start, (size_t)(name - start)) : NULL;
+    }
+    return NULL;
+}
+
 bool proc_look(struct proc *proc, pid_t pid, const char **why) {
     size_t length = 0;
     *proc = (struct proc){.pid = pid};
@@ -109,6 +122,7 @@ bool proc_look(struct proc *proc, pid_t pid, const char **why) {
     free(status);
     char *maps = proc_read(pid, "maps", &length);
     proc->has_weir = maps && strstr(maps, "/libweir.so") != NULL;
+    if (maps) proc->box_folder = box_folder(maps);
     bool seen = maps != NULL;
     free(maps);
     if (seen) proc->environment = proc_read(pid, "environ", &proc->environment_length);
@@ -119,6 +133,7 @@ bool proc_look(struct proc *proc, pid_t pid, const char **why) {
 
 void proc_free(struct proc *proc) {
     free(proc->environment);
+    free(proc->box_folder);
     *proc = (struct proc){0};
 }
 

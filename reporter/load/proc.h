@@ -15,6 +15,7 @@ struct proc {
     uid_t uid;                /* effective */
     uint32_t inner_pid;       /* as the process sees itself */
     bool has_weir;            /* libweir.so is mapped */
+    char *box_folder;         /* where its box lies in a folder of its user's; NULL: it has none */
     char state;               /* R, S, T, Z … */
 };
 

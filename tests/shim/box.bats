@@ -190,6 +190,20 @@ END
         rm -rf boxes/*
     done
 }
+@test "a_program_that_has_written_over_its_environment_is_asked_all_the_same" {
+    local shim=$WEIR_SHIM
+    (
+        plain_environment "$PWD"
+        close_fds_of_bats
+        exec env LD_PRELOAD="$shim" WEIR_LEVEL=paranoid WEIR_BOX_DIR="$PWD/boxes" WEIR_OUTPUT="$PWD/asked.dump" \
+            perl -e '$0 = "title " x 1000; $| = 1; print "$$\n"; sleep 20' >out 2>err </dev/null
+    ) &
+    until [ -s out ]; do sleep 0.05; done
+    ! tr '\0' '\n' <"/proc/$(cat out)/environ" | grep -q WEIR_BOX_DIR
+    "$WEIR" dump "$(cat out)" >answer
+    same "$(cat answer)" "$PWD/asked.dump"
+    kill -9 "$(cat out)"
+}
 # A cgroup of 60 MiB for this process's children: its folder; fails where none can be made.
 make_cgroup() {
     local own

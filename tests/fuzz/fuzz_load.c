@@ -95,6 +95,12 @@ static struct file base_dump(const char *module_path, const char *elf) {
         struct dump_mark mark = {i, builder_string(&builder, names[i], strlen(names[i])), i + 1, 0};
         (void)builder_add(&builder, DUMP_MARKS, &mark, sizeof mark);
     }
+    for (uint32_t i = 0; i < 4; i++) {
+        struct dump_doing doing = {i, i + 1, i * 4, (int32_t)i, i, i, 0};
+        struct dump_near near = {64, i, i, 60 + i * 3, i, i, i, i, i, i, i * 9};
+        (void)builder_add(&builder, DUMP_DOINGS, &doing, sizeof doing);
+        (void)builder_add(&builder, DUMP_NEARS, &near, sizeof near);
+    }
     struct dump_thread thread = {3, 0, builder_string(&builder, "w", 1)};
     (void)builder_add(&builder, DUMP_THREADS, &thread, sizeof thread);
     file.bytes = builder_finish(&builder, &file.length);

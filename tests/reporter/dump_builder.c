@@ -35,7 +35,9 @@ static const size_t record_sizes[BUILDER_SECTIONS] = {0,
                                                       [DUMP_STEPS] = sizeof(struct dump_step),
                                                       [DUMP_MARKS] = sizeof(struct dump_mark),
                                                       [DUMP_SUPPRESSIONS] = 1,
-                                                      [DUMP_POOLS] = sizeof(struct dump_block)};
+                                                      [DUMP_POOLS] = sizeof(struct dump_block),
+                                                      [DUMP_DOINGS] = sizeof(struct dump_doing),
+                                                      [DUMP_NEARS] = sizeof(struct dump_near)};
 
 size_t builder_record_size(uint32_t type) {
     return record_sizes[type];

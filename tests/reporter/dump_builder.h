@@ -9,7 +9,7 @@
 
 #include "shim/box/format.h"
 
-#define BUILDER_SECTIONS 42
+#define BUILDER_SECTIONS 46
 
 struct buffer {
     char *bytes;

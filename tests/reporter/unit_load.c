@@ -63,6 +63,13 @@ static char *small_dump(size_t *length) {
         struct dump_record record = {64, 7 - i, 3000000000u, i % 3, 1, 0, 7, i < 3 ? i : 1000, -1, hint};
         (void)builder_add(&builder, DUMP_RECORDS, &record, sizeof record);
     }
+    for (uint32_t i = 0; i < 3; i++) { /* the last of a kind that is not known */
+        struct dump_doing doing = {7 + i, i, 11 + i, 1, 0x1000, i, 0};
+        struct dump_near near = {
+            64, 100, 112, 64 + 50 * i, 3000000000u, 1, i, 7, i, 1 + i, i < 2 ? NEAR_FAULT + i : 1000};
+        (void)builder_add(&builder, DUMP_DOINGS, &doing, sizeof doing);
+        (void)builder_add(&builder, DUMP_NEARS, &near, sizeof near);
+    }
     builder_stat(&builder, STAT_SCANNED, 1);
     for (uint32_t i = 0; i < 3; i++) { /* the last of a kind that is not known */
         struct dump_path path = {.address = 64,

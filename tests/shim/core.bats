@@ -58,6 +58,12 @@ same_lives() { # same_lives CORE DUMP
 use_item tests/shim/cored.c:$(grep -n 'item->next->rest' "$WEIR_ROOT/tests/shim/cored.c" | cut -d: -f1)"
     has report "Thread $(thread main):" "Thread $(thread waits):" "large <.. waits"
 }
+@test "a_pointer_that_was_read_from_a_freed_block_is_known_by_its_pattern" {
+    cored $SEGV paranoid follows_freed
+    report
+    has report "Killed by SIGSEGV: an address that cannot be one" \
+        "a register has what freed blocks are filled with: it was read from one" "of the freed block of 512 B" make_item
+}
 @test "a_double_free_names_its_block_as_the_message_does" {
     cored $ABRT paranoid frees_twice
     report

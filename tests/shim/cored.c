@@ -69,6 +69,11 @@ static void *uses(void *item) {
     return (void *)use_item(item);
 }
 
+static NOINLINE void *follows(void *item) {
+    char *volatile *pointer = (void *)((struct item *)item)->rest;
+    return (void *)(intptr_t)(*pointer)[8];
+}
+
 static void in_thread(void *(*what)(void *), void *of) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, what, of) != 0 || pthread_join(thread, NULL) != 0) exit(2);
@@ -102,6 +107,11 @@ int main(int argc, char **argv) {
         struct item *item = make_item();
         in_thread(free_item, item);
         in_thread(uses, item);
+    }
+    if (!strcmp(what, "follows_freed")) {
+        struct item *item = make_item();
+        in_thread(free_item, item);
+        in_thread(follows, item);
     }
     if (!strcmp(what, "frees_twice")) {
         struct item *volatile item = make_item();

@@ -159,7 +159,7 @@ pid_of() { sed -n "s/^$1 //p" out; }
 }
 @test "kills_at_random_instants_leave_what_the_program_has_counted" {
     for level in $LEVELS; do
-        for ((i = 0; i < ${KILLS:-12}; i++)); do
+        for ((i = 0; i < ${KILLS:-6}; i++)); do
             rm -rf boxes/* counts
             expect 0 "$level" WEIR_BOX_DIR="$PWD/boxes" sh -c "\"$SHIM_TOOLS/killed\" counts & until [ -s counts ]; do :; done; sleep 0.0$((RANDOM % 90 + 10)); kill -9 \$!; wait \$! || true"
             "$WEIR" report --json "$(boxes)" >json 2>problems || { cat problems; false; }

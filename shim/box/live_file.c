@@ -44,9 +44,9 @@ static bool look_at(long fd, struct stat *s) {
 /* DIR/weir.UID, the user's own and nobody else's: a descriptor of it, or a negative errno. */
 static long open_folder(const char *dir, struct text *t) {
     struct stat s;
-    uint32_t user = (uint32_t)sys0(SYS_geteuid);
-    long made = 0;
-    add_path(t, dir, "/weir.", user);
+    long user = sys0(SYS_geteuid), made = 0;
+    if (sys_failed(user)) return user; /* a filter forbids to ask */
+    add_path(t, dir, "/weir.", (uint64_t)user);
     const char *folder = text_string(t);
     long fd = sys4(SYS_openat, AT_FDCWD, (long)folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     if (sys_failed(fd)) {
@@ -54,7 +54,7 @@ static long open_folder(const char *dir, struct text *t) {
         fd = sys4(SYS_openat, AT_FDCWD, (long)folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     }
     if (sys_failed(fd)) return sys_failed(made) && made != -EEXIST_ ? made : fd;
-    if (look_at(fd, &s) && s.st_uid == user && (s.st_mode & 077) == 0) return fd;
+    if (look_at(fd, &s) && s.st_uid == (uint32_t)user && (s.st_mode & 077) == 0) return fd;
     (void)sys1(SYS_close, fd);
     return -EACCES_;
 }

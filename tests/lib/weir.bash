@@ -9,11 +9,14 @@ export PROGRAMS=$BATS_TEST_DIRNAME
 # few N: how often a test does what chance decides. `make check` does a fifth; with LONG=1 it is all N.
 few() { echo $((LONG ? $1 : ($1 + 4) / 5)); }
 
+# Where what is killed leaves its box.
+[ -z "${BATS_RUN_TMPDIR:-}" ] || export XDG_RUNTIME_DIR=$BATS_RUN_TMPDIR
+
 # The same surroundings for each run: Debian's programs before others, nothing from the caller's home or language.
 plain_environment() {
     unset "${!WEIR_@}" LD_PRELOAD "${!GIT_@}" "${!PYTHON@}" "${!LC_@}" RUBYOPT NODE_OPTIONS JAVA_TOOL_OPTIONS MAKEFLAGS MAKELEVEL
     export PATH=/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin LC_ALL=C TZ=UTC HOME=$1 TMPDIR=$1
-    export XDG_RUNTIME_DIR=${BATS_RUN_TMPDIR:-$1} # where what is killed leaves its box
+    export XDG_RUNTIME_DIR=${BATS_RUN_TMPDIR:-$1}
     unset BASH_ENV ENV
 }
 

@@ -23,7 +23,7 @@
 #define EACCES_   13
 #define EFBIG_    27
 #define ROOM      (4 * MIB) /* is left to others of a file system, or a quarter of it */
-#define NAMES_MAX 100       /* boxes that killed processes of the same number have left */
+#define NAMES_MAX 20        /* boxes that killed processes of the same number have left */
 
 static char path[1200]; /* of the file, absolute; empty: there is none */
 static bool tidy;       /* its folder goes too when it is empty: it lies among the user's own files */

@@ -6,8 +6,12 @@ WEIR_SHIM=${WEIR_SHIM:-$WEIR_ROOT/${WEIR_BUILD:-build}/libweir.so} # another lib
 WEIR_REPORTER=${WEIR_REPORTER:-$WEIR_ROOT/${WEIR_BUILD:-build}/weir}
 export PROGRAMS=$BATS_TEST_DIRNAME
 
-# few N: how often a test does what chance decides. `make check` does a fifth; with LONG=1 it is all N.
-few() { echo $((LONG ? $1 : ($1 + 4) / 5)); }
+# few N: how often a test does what chance decides. `make check` does a fifth, a tenth with asserts; with LONG=1 it is all N.
+few() {
+    local share=5
+    [[ ${WEIR_BUILD:-} != *debug* ]] || share=10
+    echo $((LONG ? $1 : ($1 + share - 1) / share))
+}
 
 # Where what is killed leaves its box.
 [ -z "${BATS_RUN_TMPDIR:-}" ] || export XDG_RUNTIME_DIR=$BATS_RUN_TMPDIR

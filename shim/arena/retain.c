@@ -4,6 +4,7 @@
 #include "shim/base/charge.h"
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
+#include "shim/base/reserve.h"
 #include "shim/base/sys.h"
 
 #include <stdatomic.h>
@@ -31,6 +32,7 @@ bool slices_commit(struct slab *head, size_t upto) {
         uint32_t want = (uint32_t)min_size(upto - at, SLICE), *have = &head[at >> SLICE_SHIFT].slice.committed;
         if (want > *have) *have = want;
     }
+    if (unlikely(reserve_locks_charged) && missing > 0) (void)sys_lock_touched(slab_start(head), upto);
     return true;
 }
 

@@ -8,7 +8,7 @@
 
 static struct range { uintptr_t start, end; } ranges[RANGES_MAX];
 static _Atomic uint32_t ranges_used;
-bool reserve_locks;
+bool reserve_locks, reserve_locks_charged;
 
 void *sys_reserve(size_t n, int flags) {
     char *p = sys_mmap(NULL, n, PROT_NONE, flags);
@@ -32,7 +32,7 @@ bool sys_open_reserved(void *p, size_t n) {
         return false;
     }
     (void)sys_madvise(p, n, MADV_DODUMP);
-    if (reserve_locks) (void)sys_lock_touched(p, n);
+    if (reserve_locks && !reserve_locks_charged) (void)sys_lock_touched(p, n);
     return true;
 }
 

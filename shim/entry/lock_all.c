@@ -60,14 +60,27 @@ static bool lock_open(const struct mapping *m, int flags) {
     return !reserve_contains(m->start) || !m->writable || sys_lock_touched((void *)m->start, m->end - m->start);
 }
 
-/* The arena's slices that are in use, one by one: there is a limit. */
-static void lock_used_slices(void) {
+/* What is charged of the arena's slices. */
+static void lock_charged_slices(void) {
     for (int zone = ZONE_LOW; zone <= ZONE_HIGH; zone++) {
         size_t i, end;
         slices_bounds((enum slices_zone)zone, &i, &end);
-        for (; (i = slices_next_used((enum slices_zone)zone, i, end)) < end; i++)
-            (void)sys_lock_touched(slab_start(&arena_slabs[i]), SLICE);
+        for (; (i = slices_next_used((enum slices_zone)zone, i, end)) < end; i++) {
+            size_t charged = slices_charged(&arena_slabs[i], 1);
+            if (charged > 0) (void)sys_lock_touched(slab_start(&arena_slabs[i]), charged);
+        }
     }
+}
+
+static bool can_be_locked(const struct mapping *m, int flags) {
+    (void)flags;
+    size_t n = m->end - m->start;
+    if (!reserve_contains(m->start) || m->writable) return true;
+    return sys_lock_touched((void *)m->start, n) && sys2(SYS_munlock, (long)m->start, (long)n) == 0;
+}
+/* Whether a limit of locked memory counts for this process: what is reserved is more than any. */
+static bool is_limited(void) {
+    return !all_mappings(can_be_locked, 0);
 }
 
 /* Whether the limit that the kernel has applied to all would let the rest be locked. */
@@ -87,7 +100,7 @@ static long lock_current(int flags) {
     long r = sys_unfiltered(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT, 0, 0, 0, 0, 0);
     if (r == -ENOMEM_ && rest_is_in_limit()) {
         (void)all_mappings(lock_programs, flags);
-        lock_used_slices();
+        lock_charged_slices();
         /* Last, since there is a limit, and not if what comes is to find room. */
         if (!(flags & MCL_FUTURE)) (void)all_mappings(lock_weirs, flags);
         return 0;
@@ -104,8 +117,13 @@ static long lock_current(int flags) {
 static long lock_future(int flags) {
     long r = sys_unfiltered(SYS_mlockall, flags & ~MCL_CURRENT, 0, 0, 0, 0, 0);
     if (r != 0) return r;
+    reserve_locks_charged = is_limited();
     reserve_locks = true;
-    if (!all_mappings(lock_open, flags)) lock_used_slices(); /* the heap goes on in what is open already */
+    if (reserve_locks_charged) {
+        lock_charged_slices(); /* no table of weir's: what comes is to find room */
+    } else {
+        (void)all_mappings(lock_open, flags);
+    }
     return 0;
 }
 
@@ -118,7 +136,7 @@ static long lock_all(int flags) {
         /* Before 4.4 the kernel knows one way only. Without the second flag the first call also ends the future. */
         r = lock_current(flags);
         if (r == -EINVAL_) return sys_unfiltered(SYS_mlockall, flags, 0, 0, 0, 0, 0);
-        if (r == 0) reserve_locks = false;
+        if (r == 0) reserve_locks = reserve_locks_charged = false;
     }
     if (r == 0 && (flags & MCL_FUTURE)) r = lock_future(flags);
     return r;
@@ -136,11 +154,11 @@ EXPORT int mlockall(int flags) {
 }
 
 EXPORT int munlockall(void) {
-    reserve_locks = false;
+    reserve_locks = reserve_locks_charged = false;
     return answer(sys_unfiltered(SYS_munlockall, 0, 0, 0, 0, 0, 0));
 }
 
 /* Locks are not inherited. */
 void lock_all_forked(void) {
-    reserve_locks = false;
+    reserve_locks = reserve_locks_charged = false;
 }

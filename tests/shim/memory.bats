@@ -76,6 +76,7 @@ can_lock() { [ "$(id -u)" = 0 ] && expect 0 without "$SHIM_TOOLS/locked" 3 20000
     for drawn in 128 1; do # all of them
         locks 1 10 8
         locks 3 10 8
+        locks 3 2200 8 # most of it
     done
     locks 1 20000 8 # too much
 }

@@ -29,7 +29,7 @@ _Static_assert((int)CEILING_MALLOC == OP_MALLOC && (int)CEILING_MMAP == OP_MMAP,
 
 static char command_line[4096];
 static size_t command_line_length;
-static char options_text[8192]; /* NAME=VALUE, each terminated: for who reads a core */
+static char options_text[8192]; /* as dump_options has it */
 static size_t options_length;
 static uint64_t start_time, start_realtime;
 static _Atomic uint32_t dumps;
@@ -72,6 +72,11 @@ void dump_note_options(void) {
         add_option(value);
         options_text[options_length++] = 0;
     }
+}
+
+const char *dump_options(size_t *length) {
+    *length = options_length;
+    return options_text;
 }
 
 void dump_start(void) {

@@ -8,7 +8,8 @@
 
 /* Copies what a program may overwrite later: its command line. */
 void dump_start(void);
-void dump_note_options(void); /* they have changed: what a core tells of them */
+void dump_note_options(void);             /* they have changed: what cores and boxes tell of them */
+const char *dump_options(size_t *length); /* NAME=VALUE, each terminated */
 
 /* What there is to say of the process, but for the time; `add` keeps the strings. */
 typedef struct dump_string dump_adds_string(void *context, const char *bytes, size_t n);

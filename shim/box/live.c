@@ -5,9 +5,7 @@
 #include "shim/base/lock.h"
 #include "shim/base/options.h"
 #include "shim/base/region.h"
-#include "shim/base/start.h"
 #include "shim/base/sys.h"
-#include "shim/base/text.h"
 #include "shim/box/dump.h"
 #include "shim/box/format_box.h"
 #include "shim/box/live_file.h"
@@ -62,6 +60,7 @@ static bool open_step(size_t step) {
         in_file += BOX_STEP;
         return true;
     }
+    if (step == 0) return false; /* without a header it is none */
     header()->lost++;
     atomic_signal_fence(memory_order_seq_cst);
     live_file_say_full();
@@ -179,30 +178,22 @@ static void note_refusal(const struct ceiling_refusal *r, uint64_t number) {
 
 /* --- the header, and the file as a whole --- */
 
+/* Their text as a whole, of which each one's name and value are parts. */
 static uint32_t add_options(void) {
-    char value[1024];
+    size_t length;
+    const char *text = dump_options(&length);
     struct dump_option *to = live_at(BOX_AT_OPTIONS);
+    struct dump_string copy = add_string(NULL, text, length);
     uint32_t n = 0;
-    for (; n < BOX_OPTIONS_MOST && options_name(n); n++) {
-        options_value(n, value, sizeof value);
-        to[n] = (struct dump_option){add_string(NULL, options_name(n), str_length(options_name(n))),
-                                     add_string(NULL, value, str_length(value))};
+    for (uint32_t at = 0; at < copy.length && n < BOX_OPTIONS_MOST; n++) {
+        uint32_t all = (uint32_t)str_length(text + at), name = 0;
+        while (name < all && text[at + name] != '=') name++;
+        if (name == all) break; /* just being changed, by another thread */
+        uint32_t start = copy.offset + at;
+        to[n] = (struct dump_option){{start, name}, {start + name + 1, all - name - 1}};
+        at += all + 1;
     }
     return n;
-}
-
-static void tell_numbers(void) {
-    struct ceiling_numbers n = ceiling_numbers();
-    uint64_t *to = header()->number;
-    to[BOX_USED] = n.used;
-    to[BOX_PEAK] = n.peak;
-    to[BOX_PEAK_TIME] = n.peak_time;
-    to[BOX_MAX] = n.max;
-    to[BOX_REFUSED] = n.refused;
-    to[BOX_REFUSED_BYTES] = n.refused_bytes;
-    to[BOX_HIGH_CROSSINGS] = n.high_crossings;
-    to[BOX_LOW_CROSSINGS] = n.low_crossings;
-    to[BOX_SEEN] = clock_coarse();
 }
 
 static uint64_t namespace_of_processes(void) {
@@ -221,7 +212,7 @@ static void begin(uint32_t pid) {
     h->sample_blocks = sampled ? options.sample_blocks : 0;
     h->inode = live_file_inode();
     h->namespace = namespace_of_processes();
-    tell_numbers();
+    ceiling_tell();
     __atomic_thread_fence(__ATOMIC_RELEASE);
     mem_copy(h->magic, BOX_MAGIC, sizeof h->magic);
 }
@@ -244,7 +235,7 @@ static bool make_file(void) {
     start_empty();
     has_file = true;
     atomic_store_explicit(&lock_page.live, (_Atomic uint64_t *)header()->number, memory_order_release);
-    if (reach(0, BOX_STEP) && header()->lost == 0) return true;
+    if (reach(0, BOX_STEP)) return true;
     atomic_store_explicit(&lock_page.live, NULL, memory_order_relaxed);
     live_file_remove();
     start_empty();

@@ -91,6 +91,12 @@ static void tell_peak(void) {
     put(&to[LIVE_PEAK_TIME], &counter.peak_time);
 }
 
+void ceiling_tell(void) {
+    tell_used();
+    tell_peak();
+    tell_others();
+}
+
 void ceiling_set(void) {
     static _Atomic bool reserved; /* what ld.so may need, of the first ceiling that there is */
     uint64_t max = options.max_direct, reserve = max == UINT64_MAX ? 0 : reserve_for(max);

@@ -80,6 +80,9 @@ void ceiling_refuse(enum ceiling_operation operation, size_t n, const void *fram
 /* The same in a signal handler that interrupted weir, where what is set aside for those may be used up, too. */
 void ceiling_refuse_in_handler(enum ceiling_operation operation, size_t n, const void *frame);
 
+/* Tells all of them to where they outlive the process (lock_page.live), which has just come about. */
+void ceiling_tell(void);
+
 /* The newest refusals, oldest first: up to `max` of them into out; their number. */
 struct ceiling_refusal {
     uint64_t time, requested, used, max;

@@ -154,7 +154,8 @@ static void put_row_columns(struct json *json, struct page *page) {
     json_open(json, "age", '[');
     for (size_t i = 0; i < rows->row_count; i++) {
         const struct merged_site *site = rows->rows[i].now ? rows->rows[i].now->site : NULL;
-        put_signed(json, site && site->blocks, site ? site->oldest_age / 1000000000u : 0);
+        bool known = site && site->blocks && site->oldest_age != UINT64_MAX;
+        put_signed(json, known, known ? site->oldest_age / 1000000000u : 0);
     }
     json_close(json, ']');
 }

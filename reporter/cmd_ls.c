@@ -109,32 +109,36 @@ static void print_json(const struct boxes *boxes) {
     (void)fputc('\n', stdout);
 }
 
-static bool read_arguments(int count, char **arguments, const char *known, const char *help, int *answer,
-                           bool *chosen) {
+/* The boxes that are asked for. `chosen`: the command's one option, `known`, was given. False: the answer is `answer`.
+ */
+static bool begin(int count, char **arguments, char known, const char *help, bool *chosen, struct boxes *boxes,
+                  int *answer) {
     *answer = EXIT_USAGE;
     for (int option = 0; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
         if (option == 'h') *answer = argument_help(help);
         if (option == '?' || option == 'h') return false;
-        if (!strchr(known, option)) {
+        if (option != known) {
             view_message("%s: no such option (--help)", arguments[0] + 5);
             return false;
         }
         *chosen = true;
     }
-    if (optind + 1 >= count) return true;
-    view_message("%s: one folder at most (--help)", arguments[0] + 5);
-    return false;
+    if (optind + 1 < count) {
+        view_message("%s: one folder at most (--help)", arguments[0] + 5);
+        return false;
+    }
+    boxes_find(boxes, optind < count ? arguments[optind] : NULL);
+    boxes_find_owners(boxes);
+    return true;
 }
 
 int cmd_ls(int count, char **arguments) {
     static char name[] = "weir ls";
     bool as_json = false, fine = true;
     int answer = EXIT_FINE;
-    arguments[0] = name;
-    if (!read_arguments(count, arguments, "j", list_help, &answer, &as_json)) return answer;
     struct boxes boxes;
-    boxes_find(&boxes, optind < count ? arguments[optind] : NULL);
-    boxes_find_owners(&boxes);
+    arguments[0] = name;
+    if (!begin(count, arguments, 'j', list_help, &as_json, &boxes, &answer)) return answer;
     if (as_json) print_json(&boxes);
     if (!as_json && boxes.count)
         (void)printf("%7s  %-*s %-8s %7s %7s  %-7s %7s  %s\n", "PID", NAME_WIDTH, "PROGRAM", "LEVEL", "USED", "PEAK",
@@ -156,11 +160,9 @@ int cmd_clean(int count, char **arguments) {
     static char name[] = "weir clean";
     bool dry = false, fine = true;
     int answer = EXIT_FINE;
-    arguments[0] = name;
-    if (!read_arguments(count, arguments, "n", clean_help, &answer, &dry)) return answer;
     struct boxes boxes;
-    boxes_find(&boxes, optind < count ? arguments[optind] : NULL);
-    boxes_find_owners(&boxes);
+    arguments[0] = name;
+    if (!begin(count, arguments, 'n', clean_help, &dry, &boxes, &answer)) return answer;
     for (size_t i = 0; i < boxes.count; i++) {
         const struct found_box *box = &boxes.found[i];
         if (!is_left(box)) continue;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/load/sums.h"
 #include "reporter/view/escape.h"
 
 static enum dump_verdict verdict_of(const struct merged_site *site) {
@@ -54,10 +55,6 @@ static struct finding *finding_for(struct findings *findings, struct identity *i
     findings->list[findings->count++] = finding;
     HASH_ADD_KEYPTR(hh, findings->table, finding->key, strlen(finding->key), finding);
     return finding;
-}
-
-static void add_to(uint64_t *sum, uint64_t more) {
-    if (__builtin_add_overflow(*sum, more, sum)) *sum = UINT64_MAX;
 }
 
 static void add_part(struct finding *finding, const char *program, const struct site_part *part) {

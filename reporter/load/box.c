@@ -3,10 +3,8 @@
 #include "reporter/load/box.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "reporter/load/box_dump.h"
@@ -99,32 +97,15 @@ static void read_box(struct box *box) {
 
 /* --- stacks, numbered anew --- */
 
-static uint64_t sound_frame(const struct box *box, uint64_t frame) {
-    if (DUMP_FRAME_MODULE(frame) < box->module_count) return frame;
-    return (uint64_t)DUMP_NO_MODULE << 48 | DUMP_FRAME_OFFSET(frame);
+static bool read_frame(void *context, uint32_t id, struct box_frame *frame) {
+    const struct box *box = context;
+    *frame = box->frames[id];
+    frame->frame = stack_list_sound(frame->frame, box->module_count);
+    return true;
 }
 
-/* The number of a stack by its id; 0: none of it is there. */
 static uint32_t number_of(struct box *box, uint32_t id) {
-    if (id < BOX_ROOTS || id >= box->frame_count || !box->frames[id].outer) return 0;
-    if (box->number[id]) return box->number[id];
-    struct dump_stack stack = {.first_frame = (uint32_t)box->written_count, .flags = box->frames[id].flags};
-    for (uint32_t at = id; at >= BOX_ROOTS;) {
-        const struct box_frame *frame = at < box->frame_count ? &box->frames[at] : NULL;
-        bool there = frame && frame->outer;
-        if (!there || stack.frames == box->depth) {
-            stack.flags |= there ? DUMP_STACK_CUT : DUMP_STACK_LOST;
-            break;
-        }
-        box->written = memory_more(box->written, &box->written_capacity, box->written_count + 1, sizeof(uint64_t));
-        box->written[box->written_count++] = sound_frame(box, frame->frame);
-        if ((frame->how & 1) && stack.frames < 64) stack.exact |= 1ull << stack.frames;
-        stack.frames++;
-        at = frame->outer;
-    }
-    box->stacks = memory_more(box->stacks, &box->stack_capacity, box->stack_count + 1, sizeof *box->stacks);
-    box->stacks[box->stack_count] = stack;
-    return box->number[id] = (uint32_t)box->stack_count++;
+    return stack_list_number(&box->stacks, id, read_frame, box);
 }
 
 /* --- sites: what its rows have made less what they have given back --- */
@@ -167,11 +148,11 @@ static void sum_up(struct box *box) {
         if (!row->samples && !row->allocations && !row->frees) continue;
         box->totals[box->rows++] = *row;
         if (!row->stack) continue;
-        sums = memory_more(sums, &capacity, box->stack_count, sizeof *sums);
+        sums = memory_more(sums, &capacity, box->stacks.count, sizeof *sums);
         add_row(&sums[row->stack], row);
     }
-    box->sites = memory_get(box->stack_count, sizeof *box->sites);
-    for (uint32_t i = 1; i < box->stack_count && i < capacity; i++) {
+    box->sites = memory_get(box->stacks.count, sizeof *box->sites);
+    for (uint32_t i = 1; i < box->stacks.count && i < capacity; i++) {
         if (sums[i].blocks <= 0) continue;
         box->sites[box->site_count] = site_of(box, i, &sums[i]);
         box->site_count += box->sites[box->site_count].blocks > 0;
@@ -187,7 +168,7 @@ static int compare_refusals(const void *left, const void *right) {
 static void settle_refusals(struct box *box) {
     for (uint32_t i = 0; i < box->refusal_count; i++) {
         struct dump_refusal *refusal = &box->refusals[i];
-        refusal->frame = sound_frame(box, refusal->frame);
+        refusal->frame = stack_list_sound(refusal->frame, box->module_count);
         refusal->stack = number_of(box, refusal->stack);
     }
     if (box->refusal_count) qsort(box->refusals, box->refusal_count, sizeof *box->refusals, compare_refusals);
@@ -203,14 +184,12 @@ static void settle_process(struct box *box, uint64_t now) {
 }
 
 int box_to_dump(int fd, uint64_t *size, uint64_t now, const char **why) {
-    struct box box = {.fd = fd, .size = *size, .depth = 128, .stack_count = 1};
+    struct box box = {.fd = fd, .size = *size};
     *why = box_header(fd, *size, &box.header);
     if (*why) return -1;
     read_box(&box);
     settle_process(&box, now);
-    box.number = memory_get(box.frame_count, sizeof *box.number);
-    box.stacks = memory_more(NULL, &box.stack_capacity, 1, sizeof *box.stacks);
-    box.stacks[0].flags = DUMP_STACK_NONE;
+    stack_list_start(&box.stacks, box.frame_count, STACK_DEPTH_MOST);
     sum_up(&box);
     settle_refusals(&box);
     int to = box_write(&box, size);
@@ -222,9 +201,7 @@ int box_to_dump(int fd, uint64_t *size, uint64_t now, const char **why) {
     free(box.frames);
     free(box.refusals);
     free(box.options);
-    free(box.number);
-    free(box.stacks);
-    free(box.written);
     free(box.sites);
+    stack_list_free(&box.stacks);
     return to;
 }

@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "reporter/load/dump_writer.h"
 #include "reporter/load/memory.h"
 
 static void stats(struct dump_writer *w, const struct box *box) {
@@ -41,8 +40,7 @@ int box_write(const struct box *box, uint64_t *size) {
     dump_writer_section(w, DUMP_OPTIONS, sizeof *box->options, box->options, box->option_count);
     dump_writer_section(w, DUMP_MODULES, sizeof *box->modules, box->modules, box->module_count);
     dump_writer_section(w, DUMP_SEGMENTS, sizeof *box->segments, box->segments, box->segment_count);
-    dump_writer_section(w, DUMP_FRAMES, sizeof *box->written, box->written, box->written_count);
-    dump_writer_section(w, DUMP_STACKS, sizeof *box->stacks, box->stacks, box->stack_count);
+    stack_list_write(&box->stacks, w);
     dump_writer_section(w, DUMP_SITES, sizeof *box->sites, box->sites, box->site_count);
     dump_writer_section(w, DUMP_TOTALS, sizeof *box->totals, box->totals, box->rows);
     dump_writer_section(w, DUMP_REFUSALS, sizeof *box->refusals, box->refusals, box->refusal_count);

@@ -5,12 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shim/box/format_box.h"
+#include "reporter/load/stack_list.h"
 
 struct box {
     int fd;
     uint64_t size;
-    uint32_t depth; /* frames a stack at most */
     struct box_header header;
     char *strings;
     uint64_t string_bytes;
@@ -21,11 +20,7 @@ struct box {
     struct dump_refusal *refusals;
     struct box_frame *frames;
     uint32_t option_count, module_count, segment_count, total_count, rows, refusal_count, frame_count;
-    uint32_t *number; /* of stacks, by id; 0: none yet */
-    struct dump_stack *stacks;
-    size_t stack_count, stack_capacity;
-    uint64_t *written; /* frames of these */
-    size_t written_count, written_capacity;
+    struct stack_list stacks;
     struct dump_site *sites;
     uint32_t site_count;
 };

@@ -5,6 +5,7 @@
 
 #include "reporter/load/memory.h"
 #include "reporter/load/merge.h"
+#include "reporter/load/sums.h"
 
 struct pair {
     struct pair_key {
@@ -13,10 +14,6 @@ struct pair {
     uint64_t blocks, bytes, oldest, newest;
     UT_hash_handle hh;
 };
-
-static void add_to(uint64_t *sum, uint64_t more) {
-    if (__builtin_add_overflow(*sum, more, sum)) *sum = UINT64_MAX;
-}
 
 static struct pair *add_up(const struct dump *dump) {
     struct pair *table = NULL;

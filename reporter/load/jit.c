@@ -9,6 +9,7 @@
 #include "reporter/load/file.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/perfmap.h"
+#include "reporter/load/search.h"
 
 #define HITS_MOST (16u << 20) /* a hostile map names everything in each line */
 
@@ -63,15 +64,7 @@ static void find_addresses(struct jit *jit, const struct dump *dump) {
 
 /* The first that is not below it. */
 static size_t first_from(const struct jit *jit, uint64_t address) {
-    size_t low = 0, high = jit->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (jit->codes[middle].address < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return search_below(jit->codes, jit->count, sizeof *jit->codes, address);
 }
 
 static bool same(struct text a, struct text b) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/load/search.h"
 
 static const char *wanted;
 
@@ -66,15 +67,8 @@ bool marks_are_there(struct merged *merged) {
 }
 
 uint32_t marks_at(const struct dump *dump, uint64_t time) {
-    uint32_t low = 0, high = (uint32_t)dump_count(dump, DUMP_MARKS);
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (dump_marks(dump)[middle].time <= time)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return (uint32_t)search_upto(dump_marks(dump), (size_t)dump_count(dump, DUMP_MARKS), sizeof(struct dump_mark),
+                                 time);
 }
 
 #define NAMES_MOST 64 /* of one site */

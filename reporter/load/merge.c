@@ -9,10 +9,7 @@
 #include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
-
-static void add_to(uint64_t *sum, uint64_t more) {
-    if (__builtin_add_overflow(*sum, more, sum)) *sum = UINT64_MAX;
-}
+#include "reporter/load/sums.h"
 
 static void add_reasons(struct merged *merged, const struct dump *dump) {
     merged->reasons = memory_more(merged->reasons, &merged->reason_capacity, merged->reason_count + dump->problem_count,

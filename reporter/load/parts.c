@@ -1,10 +1,7 @@
 /* What each of several dumps has: of a site, and in its counters. */
 #include "reporter/load/memory.h"
 #include "reporter/load/merge.h"
-
-static void add_to(uint64_t *sum, uint64_t more) {
-    if (__builtin_add_overflow(*sum, more, sum)) *sum = UINT64_MAX;
-}
+#include "reporter/load/sums.h"
 
 void merged_count_part(struct merged_site *site, size_t part, uint64_t blocks, uint64_t bytes) {
     if (!site->parts || site->by_part[site->parts - 1].part != part) {

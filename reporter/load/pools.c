@@ -2,10 +2,7 @@
 #include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/merge.h"
-
-static void add_to(uint64_t *sum, uint64_t more) {
-    if (__builtin_add_overflow(*sum, more, sum)) *sum = UINT64_MAX;
-}
+#include "reporter/load/sums.h"
 
 static void add_part(struct merged *merged, size_t number, struct translation *known, const struct dump_block *part) {
     const struct dump *dump = merged->parts[number].dump;

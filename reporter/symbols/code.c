@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/load/search.h"
 
 static void add(struct code *code, uint64_t low, uint64_t size) {
     uint64_t high = 0;
@@ -58,14 +59,6 @@ void code_free(struct code *code) {
 }
 
 bool code_begins(const struct code *code, uint64_t address) {
-    size_t low = 0, high = code->count;
-    if (!code->count) return true;
-    while (low < high) { /* the first range behind the address */
-        size_t middle = low + (high - low) / 2;
-        if (code->ranges[middle].low <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low > 0 && address < code->ranges[low - 1].high;
+    size_t upto = search_upto(code->ranges, code->count, sizeof *code->ranges, address);
+    return !code->count || (upto > 0 && address < code->ranges[upto - 1].high);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/load/search.h"
 #include "reporter/symbols/demangle.h"
 #include "reporter/symbols/dies.h"
 
@@ -271,14 +272,7 @@ static struct dwarf_answer chain_in(struct dwarf_index *index, struct dwarf_unit
 struct dwarf_answer dwarf_index_at(struct dwarf_index *index, uint64_t address, struct symbol_frame *frames,
                                    size_t max) {
     struct dwarf_answer best = {0};
-    size_t low = 0, high = index->range_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (index->ranges[middle].low <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t low = search_upto(index->ranges, index->range_count, sizeof *index->ranges, address);
     for (int tries = 0; low > 0 && tries < 16 && !best.count; tries++) {
         const struct dwarf_range *range = &index->ranges[--low];
         if (address >= range->high) continue;

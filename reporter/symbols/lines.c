@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/load/search.h"
 #include "reporter/symbols/cursor.h"
 
 struct program {
@@ -172,23 +173,9 @@ void lines_free(struct lines *lines) {
 }
 
 const struct line_row *lines_at(const struct lines *lines, uint64_t address) {
-    size_t low = 0, high = lines->sequence_count;
-    while (low < high) { /* the first sequence behind the address */
-        size_t middle = low + (high - low) / 2;
-        if (lines->sequences[middle].low <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (!low || address >= lines->sequences[low - 1].high) return NULL;
-    const struct line_sequence *sequence = &lines->sequences[low - 1];
+    size_t upto = search_upto(lines->sequences, lines->sequence_count, sizeof *lines->sequences, address);
+    if (!upto || address >= lines->sequences[upto - 1].high) return NULL;
+    const struct line_sequence *sequence = &lines->sequences[upto - 1];
     const struct line_row *rows = lines->rows + sequence->first;
-    for (low = 0, high = sequence->count; low < high;) {
-        size_t middle = low + (high - low) / 2;
-        if (rows[middle].address <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return &rows[low - 1];
+    return &rows[search_upto(rows, sequence->count, sizeof *rows, address) - 1];
 }

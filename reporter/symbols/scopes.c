@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/load/search.h"
 #include "reporter/symbols/demangle.h"
 #include "reporter/symbols/dies.h"
 
@@ -80,14 +81,7 @@ static bool contains(const struct scopes *scopes, uint32_t scope, Dwarf_Off offs
 
 /* The innermost scope around an entry. */
 static uint32_t scope_at(const struct scopes *scopes, Dwarf_Off offset) {
-    size_t low = 0, high = scopes->count;
-    while (low < high) { /* the first that begins at or behind it */
-        size_t middle = low + (high - low) / 2;
-        if (scopes->list[middle].begin < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t low = search_below(scopes->list, scopes->count, sizeof *scopes->list, offset);
     uint32_t scope = low ? (uint32_t)(low - 1) : NO_SCOPE;
     while (scope != NO_SCOPE && !contains(scopes, scope, offset)) scope = scopes->list[scope].around;
     return scope;

@@ -124,20 +124,6 @@ static void add_block(struct making *m, const struct core_side *side, uint64_t a
 
 /* --- a slab, a run --- */
 
-static uint64_t word_of(const char *record, uint64_t at) {
-    uint64_t word;
-    memcpy(&word, record + at, sizeof word);
-    return word;
-}
-static uint32_t half_of(const char *record, uint64_t at) {
-    uint32_t half;
-    memcpy(&half, record + at, sizeof half);
-    return half;
-}
-static uint8_t byte_of(const char *record, uint64_t at) {
-    return (uint8_t)record[at];
-}
-
 static uint64_t start_of(const struct walk *w, uint64_t slice) {
     return w->base + slice * w->t->slice;
 }

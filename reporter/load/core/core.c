@@ -12,7 +12,6 @@
 
 #define TEXT_MOST    4096u
 #define OPTIONS_MOST (64u << 10)
-#define DEPTH_MOST   128u
 
 bool core_is_one(int fd, uint64_t size) {
     unsigned char header[EI_NIDENT + 4];
@@ -79,8 +78,6 @@ static void read_process(struct making *m) {
     m->epoch = core_half(core, s->at_epoch) % 128;
     settle_child(m);
     if (m->process.number < UINT32_MAX) m->process.number++; /* it is later than what the process itself wrote */
-    uint32_t depth = core_half(core, p->at_depth);
-    m->depth = depth > 0 && depth < DEPTH_MOST ? depth : DEPTH_MOST;
     if (core_byte(core, s->at_sampled)) {
         m->sample_bytes = core_word(core, p->at_sample_bytes);
         m->sample_blocks = core_word(core, p->at_sample_blocks);
@@ -127,15 +124,16 @@ static void read_refusals(struct making *m) {
         uint64_t at = m->t.counters.ring + i % t->refusals * t->stride;
         uint32_t operation = core_half(m->core, at + t->in_operation);
         struct dump_refusal *refusal = &m->refusals[m->refusal_count];
-        *refusal = (struct dump_refusal){.time = core_word(m->core, at + t->in_time),
-                                         .requested = core_word(m->core, at + t->in_requested),
-                                         .used = core_word(m->core, at + t->in_used),
-                                         .max = core_word(m->core, at + t->in_max),
-                                         .thread = core_half(m->core, at + t->in_thread),
-                                         .operation = operation,
-                                         .frame = making_sound_frame(m, core_word(m->core, at + t->in_frame)),
-                                         .committed = core_word(m->core, at + t->in_committed),
-                                         .stack = making_stack(m, core_half(m->core, at + t->in_stack))};
+        *refusal =
+            (struct dump_refusal){.time = core_word(m->core, at + t->in_time),
+                                  .requested = core_word(m->core, at + t->in_requested),
+                                  .used = core_word(m->core, at + t->in_used),
+                                  .max = core_word(m->core, at + t->in_max),
+                                  .thread = core_half(m->core, at + t->in_thread),
+                                  .operation = operation,
+                                  .frame = stack_list_sound(core_word(m->core, at + t->in_frame), m->module_count),
+                                  .committed = core_word(m->core, at + t->in_committed),
+                                  .stack = making_stack(m, core_half(m->core, at + t->in_stack))};
         m->refusal_count += operation != 0; /* it was just being noted */
         if (refusal->time > m->newest) m->newest = refusal->time;
     }
@@ -161,7 +159,7 @@ static void write_stats(struct making *m) {
         {STAT_RUNS, 0, m->runs},
         {STAT_TRACKED_LIVE, 0, m->tracked},
         {STAT_UNTRACKED_LIVE, 0, m->blocks > m->tracked ? m->blocks - m->tracked : 0},
-        {STAT_STACKS, 0, m->stack_ids},
+        {STAT_STACKS, 0, m->stacks.ids},
         {STAT_STACKS_FULL, 0, core_word(core, m->t.stacks.at_lost)},
         {STAT_FOREIGN_FREES, 0, core_word(core, s->at_foreign_frees)},
         {STAT_BAD_FREES, 0, core_word(core, s->at_bad_frees)},
@@ -188,8 +186,7 @@ static void write_rest(struct making *m) {
     dump_writer_section(w, DUMP_OPTIONS, sizeof *m->options, m->options, m->option_count);
     dump_writer_section(w, DUMP_MODULES, sizeof *m->modules, m->modules, m->module_count);
     dump_writer_section(w, DUMP_SEGMENTS, sizeof *m->segments, m->segments, m->segment_count);
-    dump_writer_section(w, DUMP_FRAMES, sizeof *m->frames, m->frames, m->frame_count);
-    dump_writer_section(w, DUMP_STACKS, sizeof *m->stacks, m->stacks, m->stack_count);
+    stack_list_write(&m->stacks, w);
     dump_writer_section(w, DUMP_GROWN, sizeof *m->grown, m->grown, m->grown_count);
     dump_writer_section(w, DUMP_REFUSALS, sizeof *m->refusals, m->refusals, m->refusal_count);
     dump_writer_section(w, DUMP_THREADS, sizeof *m->threads, m->threads, m->thread_count);
@@ -227,9 +224,7 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     free(m->options);
     free(m->modules);
     free(m->segments);
-    free(m->number);
-    free(m->stacks);
-    free(m->frames);
+    stack_list_free(&m->stacks);
     free(m->grown);
     free(m->threads);
     free(m->refusals);

@@ -12,17 +12,10 @@
 #define FREED_WORD   (CORE_FREE * (uint64_t)0x0101010101010101u) /* what a pointer is that lay in a freed block */
 
 static uint32_t add_stack(struct making *m, const struct followed *f) {
-    struct dump_stack stack = {.first_frame = (uint32_t)m->frame_count, .flags = f->cut ? DUMP_STACK_CUT : 0};
-    for (uint32_t i = 0; i < f->count; i++) {
-        uint64_t frame = making_frame(m, f->code[i]);
-        m->frames = memory_more(m->frames, &m->frame_capacity, m->frame_count + 1, sizeof *m->frames);
-        m->frames[m->frame_count++] = frame;
-        if (i < 64 && f->exact[i]) stack.exact |= 1ull << i;
-        stack.frames++;
-    }
-    m->stacks = memory_more(m->stacks, &m->stack_capacity, m->stack_count + 1, sizeof *m->stacks);
-    m->stacks[m->stack_count] = stack;
-    return (uint32_t)m->stack_count++;
+    struct dump_stack stack = stack_list_begin(&m->stacks, f->cut ? DUMP_STACK_CUT : 0);
+    for (uint32_t i = 0; i < f->count; i++)
+        stack_list_add(&m->stacks, &stack, making_frame(m, f->code[i]), f->exact[i]);
+    return stack_list_keep(&m->stacks, &stack);
 }
 
 static void see(void *context, size_t thread, const struct followed *f) {

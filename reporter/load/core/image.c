@@ -9,6 +9,7 @@
 #include "reporter/load/core/notes.h"
 #include "reporter/load/file.h"
 #include "reporter/load/memory.h"
+#include "reporter/load/search.h"
 
 #define SEGMENTS_MOST (1u << 22) /* the kernel's own limit is below, vm.max_map_count */
 #define READS_MOST    4u         /* times the file's size */
@@ -52,17 +53,15 @@ bool core_read_file(struct core *core, void *to, size_t n, uint64_t offset) {
 
 /* --- memory --- */
 
-/* The last segment that begins at the address or before; NULL: none does. */
+/* How many segments begin at the address or before. */
+static size_t segments_upto(const struct core *core, uint64_t address) {
+    return search_upto(core->segments, core->segment_count, sizeof *core->segments, address);
+}
+
+/* The last of them; NULL: there is none. */
 static const struct core_segment *segment_before(const struct core *core, uint64_t address) {
-    size_t low = 0, high = core->segment_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (core->segments[middle].address <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low ? &core->segments[low - 1] : NULL;
+    size_t count = segments_upto(core, address);
+    return count ? &core->segments[count - 1] : NULL;
 }
 
 uint64_t core_length(const struct core *core, uint64_t address) {
@@ -72,10 +71,9 @@ uint64_t core_length(const struct core *core, uint64_t address) {
 }
 
 uint64_t core_next(const struct core *core, uint64_t address) {
-    const struct core_segment *segment = segment_before(core, address), *end = core->segments + core->segment_count;
     if (core_length(core, address)) return address;
-    for (segment = segment ? segment + 1 : core->segments; segment < end; segment++)
-        if (segment->length) return segment->address;
+    for (size_t i = segments_upto(core, address); i < core->segment_count; i++)
+        if (core->segments[i].length) return core->segments[i].address;
     return UINT64_MAX;
 }
 
@@ -139,14 +137,7 @@ size_t core_text(struct core *core, uint64_t address, char *to, size_t most) {
 }
 
 const struct core_file *core_file_at(const struct core *core, uint64_t address) {
-    size_t low = 0, high = core->file_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (core->files[middle].start <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t low = search_upto(core->files, core->file_count, sizeof *core->files, address);
     return low && address < core->files[low - 1].end ? &core->files[low - 1] : NULL;
 }
 

@@ -2,10 +2,27 @@
 #ifndef WEIR_LOAD_CORE_MAKING_H
 #define WEIR_LOAD_CORE_MAKING_H
 
+#include <string.h>
+
 #include "reporter/load/core/tables.h"
-#include "reporter/load/dump_writer.h"
+#include "reporter/load/stack_list.h"
 
 struct site_sum;
+
+/* Numbers in a record of weir's, by the offsets that the tables tell. */
+static inline uint64_t word_of(const char *record, uint64_t at) {
+    uint64_t word;
+    memcpy(&word, record + at, sizeof word);
+    return word;
+}
+static inline uint32_t half_of(const char *record, uint64_t at) {
+    uint32_t half;
+    memcpy(&half, record + at, sizeof half);
+    return half;
+}
+static inline uint8_t byte_of(const char *record, uint64_t at) {
+    return (uint8_t)record[at];
+}
 
 struct making {
     struct core *core;
@@ -22,13 +39,7 @@ struct making {
     struct dump_segment *segments;
     size_t segment_count, segment_capacity;
 
-    uint32_t stack_ids; /* of the table; a stack's id is below */
-    uint32_t depth;     /* frames a stack at most */
-    uint32_t *number;   /* by id; 0: not named yet */
-    struct dump_stack *stacks;
-    size_t stack_count, stack_capacity;
-    uint64_t *frames;
-    size_t frame_count, frame_capacity;
+    struct stack_list stacks;
 
     struct site_sum *sites; /* by stack number */
     size_t site_capacity;
@@ -59,7 +70,6 @@ struct dump_string making_string(struct making *m, const char *bytes, size_t n);
 void making_read_modules(struct making *m);
 void making_read_stacks(struct making *m);
 uint32_t making_stack(struct making *m, uint32_t id); /* the number of weir's stack; 0: the core does not have it */
-uint64_t making_sound_frame(const struct making *m, uint64_t frame);
 void making_note_thread(struct making *m, uint32_t thread);
 
 /* images.c: where the ELF image that begins at `base` lies, less what its headers say; its build-id. False: there is

@@ -1,5 +1,4 @@
 /* Strings, modules and stacks of a core, from weir's tables; see making.h. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "reporter/load/core/making.h"
@@ -10,7 +9,6 @@
 #define STACKS_MOST   (1u << 26)
 #define PATH_MOST     4096u
 #define THREADS_MOST  4096u
-#define FRAMES_MOST   (1u << 26) /* of all stacks together */
 
 struct dump_string making_string(struct making *m, const char *bytes, size_t n) {
     if (n > UINT32_MAX - m->string_bytes) n = 0;
@@ -30,17 +28,6 @@ void making_note_thread(struct making *m, uint32_t thread) {
 }
 
 /* --- modules --- */
-
-static uint64_t word_of(const char *record, uint64_t at) {
-    uint64_t word;
-    memcpy(&word, record + at, sizeof word);
-    return word;
-}
-static uint32_t half_of(const char *record, uint64_t at) {
-    uint32_t half;
-    memcpy(&half, record + at, sizeof half);
-    return half;
-}
 
 static void read_segments(struct making *m) {
     const struct core_modules *t = &m->t.modules;
@@ -94,41 +81,18 @@ void making_read_stacks(struct making *m) {
     uint64_t used = core_word(m->core, t->at_used), there = core_word(m->core, t->at_committed) / t->stride;
     if (used > there) used = there;
     if (used > STACKS_MOST || used > m->core->size) used = 0;
-    m->stack_ids = (uint32_t)used;
-    m->number = memory_get((size_t)used, sizeof *m->number);
-    m->stacks = memory_more(NULL, &m->stack_capacity, 1, sizeof *m->stacks);
-    m->stacks[0].flags = DUMP_STACK_NONE;
-    m->stack_count = 1;
+    uint32_t depth = core_half(m->core, m->t.process.at_depth);
+    stack_list_start(&m->stacks, (uint32_t)used, depth > 0 && depth < STACK_DEPTH_MOST ? depth : STACK_DEPTH_MOST);
 }
 
-uint64_t making_sound_frame(const struct making *m, uint64_t frame) {
-    if (DUMP_FRAME_MODULE(frame) < m->module_count) return frame;
-    return (uint64_t)DUMP_NO_MODULE << 48 | DUMP_FRAME_OFFSET(frame);
-}
-
-static bool read_frame(struct making *m, uint32_t id, struct box_frame *frame) {
+static bool read_frame(void *context, uint32_t id, struct box_frame *frame) {
+    struct making *m = context;
     const struct core_stacks *t = &m->t.stacks;
-    if (id < BOX_ROOTS || id >= m->stack_ids) return false;
-    return core_read(m->core, frame, sizeof *frame, core_word(m->core, t->at_table) + id * t->stride) && frame->outer;
+    if (!core_read(m->core, frame, sizeof *frame, core_word(m->core, t->at_table) + id * t->stride)) return false;
+    frame->frame = stack_list_sound(frame->frame, m->module_count);
+    return true;
 }
 
 uint32_t making_stack(struct making *m, uint32_t id) {
-    struct box_frame frame;
-    if (id >= m->stack_ids || m->number[id]) return id < m->stack_ids ? m->number[id] : 0;
-    if (m->frame_count >= FRAMES_MOST || !read_frame(m, id, &frame)) return 0;
-    struct dump_stack stack = {.first_frame = (uint32_t)m->frame_count, .flags = frame.flags};
-    for (uint32_t at = id; at >= BOX_ROOTS; at = frame.outer) {
-        bool there = read_frame(m, at, &frame);
-        if (!there || stack.frames == m->depth) {
-            stack.flags |= there ? DUMP_STACK_CUT : DUMP_STACK_LOST;
-            break;
-        }
-        m->frames = memory_more(m->frames, &m->frame_capacity, m->frame_count + 1, sizeof *m->frames);
-        m->frames[m->frame_count++] = making_sound_frame(m, frame.frame);
-        if ((frame.how & 1) && stack.frames < 64) stack.exact |= 1ull << stack.frames;
-        stack.frames++;
-    }
-    m->stacks = memory_more(m->stacks, &m->stack_capacity, m->stack_count + 1, sizeof *m->stacks);
-    m->stacks[m->stack_count] = stack;
-    return m->number[id] = (uint32_t)m->stack_count++;
+    return stack_list_number(&m->stacks, id, read_frame, m);
 }

@@ -19,17 +19,6 @@ struct finder {
     uint64_t base, slices, descriptors, sides;
 };
 
-static uint64_t word_of(const char *record, uint64_t at) {
-    uint64_t word;
-    memcpy(&word, record + at, sizeof word);
-    return word;
-}
-static uint32_t half_of(const char *record, uint64_t at) {
-    uint32_t half;
-    memcpy(&half, record + at, sizeof half);
-    return half;
-}
-
 static bool descriptor(const struct finder *f, uint64_t slice, char *to) {
     return slice < f->slices && core_read(f->m->core, to, (size_t)f->t->stride, f->descriptors + slice * f->t->stride);
 }
@@ -69,7 +58,7 @@ static bool find_run(const struct finder *f, const char *d, uint64_t slice, stru
     struct core_side side;
     uint64_t start = f->base + slice * f->t->slice, end = start + half_of(d, f->t->in_run_slices) * f->t->slice;
     memcpy(&side, d + f->t->in_run_side, sizeof side);
-    return (uint8_t)d[f->t->in_run_tracked] == 1 && near->word < end + BEHIND_MOST &&
+    return byte_of(d, f->t->in_run_tracked) == 1 && near->word < end + BEHIND_MOST &&
            fill(f, &side, start, word_of(d, f->t->in_run_bytes), near);
 }
 
@@ -78,11 +67,11 @@ static bool find_at(const struct finder *f, uint64_t slice, struct dump_near *ne
     char d[4096];
     if (!descriptor(f, slice, d)) return false;
     uint32_t back = half_of(d, f->t->in_head);
-    uint8_t kind = (uint8_t)d[f->t->in_kind];
+    uint8_t kind = byte_of(d, f->t->in_kind);
     bool is_slab = kind == f->t->kind_slab, is_run = kind == f->t->kind_run || kind == f->t->kind_kept;
     if (is_slab) return find_in_slab(f, d, slice, near);
     if (is_run || back == 0 || back > slice || !descriptor(f, slice - back, d)) return find_run(f, d, slice, near);
-    kind = (uint8_t)d[f->t->in_kind];
+    kind = byte_of(d, f->t->in_kind);
     if (kind == f->t->kind_slab) return find_in_slab(f, d, slice - back, near);
     return half_of(d, f->t->in_run_slices) > back && find_run(f, d, slice - back, near);
 }

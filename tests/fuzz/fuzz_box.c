@@ -7,32 +7,18 @@
 #include <unistd.h>
 
 #include "reporter/load/memory.h"
-#include "reporter/load/merge.h"
-#include "reporter/view/view.h"
 #include "shim/box/format_box.h"
+#include "tests/fuzz/fuzzing.h"
 
 #define STACKS 12u
 #define DEPTH  6u
 
-static uint64_t state;
-
-static uint64_t random_below(uint64_t limit) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return limit ? state % limit : 0;
-}
-
 /* The parts of a box that have something in them, by where they lie. */
-static struct area {
-    uint64_t at;
-    size_t length;
-    unsigned char bytes[8192];
-} areas[8];
+static struct piece areas[8];
 static size_t area_count;
 
 static void *area_at(uint64_t at, size_t length) {
-    struct area *area = &areas[area_count++];
+    struct piece *area = &areas[area_count++];
     memset(area, 0, sizeof *area);
     area->at = at;
     area->length = length;
@@ -103,15 +89,6 @@ static void make_box(void) {
     make_rows();
 }
 
-static void change(void) {
-    for (uint64_t n = random_below(12); n > 0; n--) {
-        struct area *area = &areas[random_below(area_count)];
-        size_t at = random_below(area->length), length = 1 + random_below(8);
-        for (size_t i = at; i < area->length && i < at + length; i++)
-            area->bytes[i] = (unsigned char)(random_below(3) == 0 ? random_below(256) : random_below(2) * 255);
-    }
-}
-
 static void write_box(const char *path) {
     uint64_t size = random_below(8) ? BOX_SIZE : random_below(BOX_SIZE);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -123,37 +100,17 @@ static void write_box(const char *path) {
     (void)close(fd);
 }
 
-/* True: it could be read. */
-static bool read_box(const char *path, FILE *out) {
-    struct merged merged = {0};
-    struct symbol_options symbols = {.sysroot = ""};
-    merged_add(&merged, dump_open(path));
-    bool usable = merged.part_count > 0;
-    if (usable) {
-        merged_build(&merged);
-        merged_sort(&merged, BY_BYTES);
-        struct view view = {.out = out, .merged = &merged, .symbols = symbols_new(&merged, &symbols)};
-        view.options.rows = view.options.details = 10;
-        view.options.full = true;
-        view_text(&view);
-        view_json(&view);
-        symbols_free(view.symbols);
-    }
-    merged_free(&merged);
-    return usable;
-}
-
 int main(int argc, char **argv) {
     if (argc != 4) return 2;
     unsigned long read = 0, iterations = strtoul(argv[2], NULL, 10);
     FILE *out = fopen("/dev/null", "w");
     char *path = memory_format("%s/weir.1.box", argv[3]);
-    state = strtoull(argv[1], NULL, 10) * 2654435761u + 1;
+    random_state = strtoull(argv[1], NULL, 10) * 2654435761u + 1;
     for (unsigned long i = 0; i < iterations && out; i++) {
         make_box();
-        if (i) change();
+        if (i) fuzz_change(areas, area_count, 12);
         write_box(path);
-        read += read_box(path, out);
+        read += fuzz_read(path, out);
         if (i == 0 && !read) return 1; /* the whole one */
     }
     printf("%lu of %lu boxes were read\n", read, iterations);

@@ -12,9 +12,8 @@
 #include <unistd.h>
 
 #include "reporter/load/memory.h"
-#include "reporter/load/merge.h"
-#include "reporter/view/view.h"
 #include "shim/box/format_core.h"
+#include "tests/fuzz/fuzzing.h"
 
 #define LIBRARY  0x7f0000000000u
 #define ARENA    0x7e0000000000u
@@ -25,21 +24,8 @@
 #define SEGMENTS 5u
 #define PLACES   16u
 
-static uint64_t state;
-
-static uint64_t random_below(uint64_t limit) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return limit ? state % limit : 0;
-}
-
 /* A core is headers, and these parts one after the other. */
-static struct stretch {
-    uint64_t address; /* 0: the notes */
-    size_t length;
-    unsigned char bytes[24576];
-} parts[SEGMENTS];
+static struct piece parts[SEGMENTS]; /* by address; 0: the notes */
 
 /* --- the library's memory --- */
 
@@ -212,7 +198,7 @@ static uint64_t put_process(void) {
 
 static void make_library(void) {
     struct core_beacon beacon = {.magic = CORE_MAGIC, .version = CORE_VERSION, .size = sizeof beacon};
-    parts[1].address = LIBRARY;
+    parts[1].at = LIBRARY;
     library_used = 0;
     beacon.self = put(NULL, sizeof beacon);
     beacon.at_arena = put_arena();
@@ -226,7 +212,7 @@ static void make_library(void) {
 }
 
 static void make_memory(void) {
-    parts[2].address = SIDES + SIDE;
+    parts[2].at = SIDES + SIDE;
     parts[2].length = PLACES * sizeof(struct core_side);
     for (uint32_t i = 0; i < PLACES; i++) {
         struct core_side side = {i % 4 ? 0x4c495000 : 0x46524545,
@@ -237,10 +223,10 @@ static void make_memory(void) {
                                  1ull << 20 | (uint64_t)(i % 2 ? 255 : 3) << 40};
         memcpy(parts[2].bytes + i * sizeof side, &side, sizeof side);
     }
-    parts[3].address = ARENA + SLICE;
+    parts[3].at = ARENA + SLICE;
     parts[3].length = PLACES * (size_t)64;
     memset(parts[3].bytes, CORE_BEHIND, parts[3].length);
-    parts[4].address = STACK;
+    parts[4].at = STACK;
     parts[4].length = 4096;
     for (uint32_t i = 0; i < 512; i++) {
         uint64_t word = i % 3 == 0 ? ARENA + SLICE + (uint64_t)i : i % 3 == 1 ? LIBRARY + (uint64_t)i : STACK + i * 8ul;
@@ -251,7 +237,7 @@ static void make_memory(void) {
 /* --- notes --- */
 
 static void add_note(uint32_t type, const void *bytes, size_t length) {
-    struct stretch *notes = &parts[0];
+    struct piece *notes = &parts[0];
     Elf64_Nhdr head = {5, (Elf64_Word)length, type};
     memcpy(notes->bytes + notes->length, &head, sizeof head);
     memcpy(notes->bytes + notes->length + sizeof head, "CORE\0\0\0", 8);
@@ -289,15 +275,6 @@ static void make_notes(void) {
 
 /* --- breaking and writing --- */
 
-static void change(void) {
-    for (uint64_t n = random_below(10); n > 0; n--) {
-        struct stretch *part = &parts[random_below(SEGMENTS)];
-        size_t at = random_below(part->length), length = 1 + random_below(8);
-        for (size_t i = at; i < part->length && i < at + length; i++)
-            part->bytes[i] = (unsigned char)(random_below(3) == 0 ? random_below(256) : random_below(2) * 255);
-    }
-}
-
 static void change_one(void *of, size_t length) {
     unsigned char *byte = (unsigned char *)of + random_below(length);
     *byte = (unsigned char)(*byte ^ 1u << random_below(8));
@@ -321,7 +298,7 @@ static void write_core(const char *path) {
         Elf64_Phdr program = {.p_type = i ? PT_LOAD : PT_NOTE,
                               .p_flags = i == 1 ? PF_R | PF_X : PF_R | PF_W,
                               .p_offset = at,
-                              .p_vaddr = parts[i].address,
+                              .p_vaddr = parts[i].at,
                               .p_filesz = parts[i].length,
                               .p_memsz = parts[i].length};
         if (random_below(40) == 0) change_one(&program, sizeof program);
@@ -335,40 +312,20 @@ static void write_core(const char *path) {
     (void)close(fd);
 }
 
-/* True: it could be read. */
-static bool read_core(const char *path, FILE *out) {
-    struct merged merged = {0};
-    struct symbol_options symbols = {.sysroot = ""};
-    merged_add(&merged, dump_open(path));
-    bool usable = merged.part_count > 0;
-    if (usable) {
-        merged_build(&merged);
-        merged_sort(&merged, BY_BYTES);
-        struct view view = {.out = out, .merged = &merged, .symbols = symbols_new(&merged, &symbols)};
-        view.options.rows = view.options.details = 10;
-        view.options.full = true;
-        view_text(&view);
-        view_json(&view);
-        symbols_free(view.symbols);
-    }
-    merged_free(&merged);
-    return usable;
-}
-
 int main(int argc, char **argv) {
     if (argc != 4) return 2;
     unsigned long read = 0, iterations = strtoul(argv[2], NULL, 10);
     FILE *out = fopen("/dev/null", "w");
     char *path = memory_format("%s/core", argv[3]);
     if (!out) return 2;
-    state = strtoull(argv[1], NULL, 10) * 0x9e3779b97f4a7c15u + 1;
+    random_state = strtoull(argv[1], NULL, 10) * 0x9e3779b97f4a7c15u + 1;
     for (unsigned long i = 0; i < iterations; i++) {
         make_library();
         make_memory();
         make_notes();
-        if (i > 0) change();
+        if (i > 0) fuzz_change(parts, SEGMENTS, 10);
         write_core(path);
-        read += read_core(path, out);
+        read += fuzz_read(path, out);
         if (!read) return 1; /* the whole one */
     }
     (void)fclose(out);

@@ -21,21 +21,13 @@
 #include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/view/explain.h"
+#include "tests/lib/random.h"
 #include "tests/reporter/dump_builder.h"
 
 struct file {
     char *bytes;
     size_t length;
 };
-
-static uint64_t state;
-
-static uint64_t random_below(uint64_t limit) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return limit ? state % limit : 0;
-}
 
 static struct file base_dump(const char *module_path, const char *elf) {
     struct builder builder;
@@ -288,7 +280,7 @@ static void report(char *path) {
 
 int main(int count, char **arguments) {
     if (count < 4) return 2;
-    state = strtoull(arguments[1], NULL, 0) * 0x9e3779b97f4a7c15u + 1;
+    random_state = strtoull(arguments[1], NULL, 0) * 0x9e3779b97f4a7c15u + 1;
     unsigned long iterations = strtoul(arguments[2], NULL, 0), done = 0;
     char *dump_path = memory_format("%s/fuzzed.dump", arguments[3]),
          *elf_path = memory_format("%s/fuzzed.elf", arguments[3]);

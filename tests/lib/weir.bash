@@ -145,3 +145,16 @@ stop_started() {
         wait "$pid" 2>/dev/null || true
     done <"$BATS_TEST_TMPDIR/pids"
 }
+
+# gate STATUS ARGS...: weir gate must end like this, within $LIMIT seconds; what it says is in out and err. GATE_UNDER: a
+# NAME=VALUE of its environment.
+gate() {
+    local wanted=$1 got=0 reporter=$WEIR_REPORTER
+    shift
+    (
+        plain_environment "$PWD"
+        close_fds_of_bats
+        exec timeout -k 5 "${LIMIT:-60}" ${GATE_UNDER:+env "$GATE_UNDER"} "$reporter" gate "$@"
+    ) >out 2>err </dev/null || got=$?
+    [ "$got" = "$wanted" ] || { echo "status $got, not $wanted: $*"; tail -n 30 out err; return 1; }
+}

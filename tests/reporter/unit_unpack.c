@@ -16,18 +16,11 @@
 
 #include "reporter/symbols/lines.h"
 #include "reporter/symbols/unpack.h"
+#include "tests/lib/random.h"
 
 #define SIZE ((size_t)20000)
 
 static unsigned char text[SIZE]; /* neither random nor all the same */
-static uint64_t state = 88172645463325252u;
-
-static uint64_t random_below(uint64_t limit) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state % limit;
-}
 
 static int fill(void **unused) {
     (void)unused;

@@ -71,17 +71,6 @@ C
     } >"$2"
 }
 
-# gate STATUS ARGS...: what it says is in out and err.
-gate() {
-    local wanted=$1 got=0 reporter=$WEIR_REPORTER
-    shift
-    (
-        plain_environment "$PWD"
-        close_fds_of_bats
-        exec timeout -k 5 60 "$reporter" gate "$@"
-    ) >out 2>err </dev/null || got=$?
-    [ "$got" = "$wanted" ] || { echo "status $got, not $wanted: $*"; seen 2>/dev/null; return 1; }
-}
 sites() { /usr/bin/python3 -c 'import json, sys; print(*[s["site"] + " %d %d" % (s["blocks"], s["bytes"]) for s in json.load(open(sys.argv[1]))["sites"]], sep="\n")' "$1"; }
 
 # --- identity ---

@@ -33,18 +33,6 @@ C
 }
 setup() { plain; }
 
-# gate STATUS ARGS...: what it says is in out and err.
-gate() {
-    local wanted=$1 got=0 reporter=$WEIR_REPORTER
-    shift
-    (
-        plain_environment "$PWD"
-        close_fds_of_bats
-        exec timeout -k 5 60 "$reporter" gate "$@"
-    ) >out 2>err </dev/null || got=$?
-    [ "$got" = "$wanted" ] || { echo "status $got, not $wanted: $*"; seen 2>/dev/null; return 1; }
-}
-
 @test "what_leaks_nothing_passes_and_leaves_nothing" {
     gate 0 -- "$BATS_FILE_TMPDIR/tests"
     has out "40 tests" "weir gate: passed: 1 process, leaked nothing, 41 blocks in use"

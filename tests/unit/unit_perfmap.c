@@ -11,6 +11,7 @@
 
 #include "shim/box/format.h"
 #include "shim/box/perfmap.h"
+#include "tests/lib/random.h"
 
 #define ADDRESSES_MOST 64
 
@@ -176,14 +177,6 @@ static void hostile_maps_cost_no_more_than_is_allowed(void **state) {
     for (; !perfmap_is_exhausted(&m); lines++) (void)perfmap_take(&m, "1 ffffff0 a\n", 12, lines * 12);
     assert_true(m.work <= PERFMAP_WORK_MOST + 1);
     assert_true(lines <= PERFMAP_WORK_MOST / ADDRESSES_MOST + 1);
-}
-
-static uint64_t random_state = 88172645463325252u;
-static uint64_t random_below(uint64_t limit) {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state % limit;
 }
 
 /* Line by line, without any cleverness. */

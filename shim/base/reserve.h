@@ -26,8 +26,8 @@ size_t reserve_total(void);
  * once, which would make 32 MiB and their entries resident for the first block. */
 extern bool reserve_locks HIDDEN;
 
-/* With reserve_locks: a limit counts (RLIMIT_MEMLOCK), and the kernel counts address space for it. Of the arena then just
- * what is charged is locked, when it is, and nothing of the tables. */
+/* With reserve_locks: a limit counts (RLIMIT_MEMLOCK), and the kernel counts address space for it. Of the arena then
+ * just what is charged is locked, when it is, and nothing of the tables. */
 extern bool reserve_locks_charged HIDDEN;
 
 /* Locks a range as it is touched. */

@@ -168,7 +168,7 @@ static bool is_crash_action(const char *value) {
 }
 
 static bool is_box(const char *value) {
-    return strcmp(value, "sites") == 0 || strcmp(value, "off") == 0;
+    return strcmp(value, "sites") == 0 || strcmp(value, "blocks") == 0 || strcmp(value, "off") == 0;
 }
 
 static bool is_box_size(const char *value) {

@@ -17,7 +17,8 @@ bool box_is_one(int fd, uint64_t size) {
     static const char never[8];
     char magic[8];
     if (size < sizeof(struct box_header) || !file_read(fd, magic, sizeof magic, 0)) return false;
-    return memcmp(magic, BOX_MAGIC, sizeof magic) == 0 || (size == BOX_SIZE && !memcmp(magic, never, sizeof magic));
+    bool may_be = size == BOX_SIZE || size == BOX_SIZE_BLOCKS;
+    return memcmp(magic, BOX_MAGIC, sizeof magic) == 0 || (may_be && !memcmp(magic, never, sizeof magic));
 }
 
 const char *box_header(int fd, uint64_t size, struct box_header *header) {
@@ -26,7 +27,7 @@ const char *box_header(int fd, uint64_t size, struct box_header *header) {
     if (memcmp(header->magic, BOX_MAGIC, sizeof header->magic) != 0)
         return "a box that its process has not begun: it was killed first";
     if (header->version != BOX_VERSION) return "a box of another version of weir";
-    if (header->header_size < sizeof *header) return "a box with an impossible header";
+    if (header->header_size < BOX_HEADER_LEAST) return "a box with an impossible header";
     return NULL;
 }
 
@@ -81,6 +82,34 @@ static void read_modules(struct box *box) {
         if (box->segments[i].module >= box->module_count) box->segments[i].module = 0;
 }
 
+#define PIECE 4096 /* blocks that are read at once */
+
+/* Those that are there; the area is mostly gaps, and may be many times as large. */
+static void read_blocks(struct box *box) {
+    uint64_t end = BOX_AT_BLOCKS + (uint64_t)BOX_BLOCKS_MOST * sizeof(struct dump_block), to = 0;
+    struct dump_block *piece = memory_get(PIECE, sizeof *piece);
+    size_t capacity = 0;
+    if (end > box->size) end = box->size;
+    for (uint64_t from = BOX_AT_BLOCKS; next_part(box, &from, &to, end); from = to) {
+        /* A part begins with a page of the file, in the middle of a record. */
+        uint64_t at = from - (from - BOX_AT_BLOCKS) % sizeof *piece;
+        while (at < to && at + sizeof *piece <= end) {
+            uint64_t left = (to - at + sizeof *piece - 1) / sizeof *piece, most = (end - at) / sizeof *piece;
+            size_t n = (size_t)(left < most ? left : most);
+            if (n > PIECE) n = PIECE;
+            if (!file_read(box->fd, piece, n * sizeof *piece, at)) break; /* it is shorter by now */
+            for (size_t i = 0; i < n; i++) {
+                if (!piece[i].address) continue;
+                box->blocks = memory_more(box->blocks, &capacity, box->block_count + 1, sizeof *piece);
+                box->blocks[box->block_count++] = piece[i];
+            }
+            at += n * sizeof *piece;
+        }
+        if (at > to) to = at;
+    }
+    free(piece);
+}
+
 static void read_box(struct box *box) {
     box->string_bytes = BOX_STRINGS_MOST;
     box->strings = read_area(box, BOX_AT_STRINGS, &box->string_bytes);
@@ -93,6 +122,8 @@ static void read_box(struct box *box) {
         if (box->refusals[i].time) box->refusals[box->refusal_count++] = box->refusals[i];
     uint32_t options = box->header.options < BOX_OPTIONS_MOST ? box->header.options : BOX_OPTIONS_MOST;
     box->options = read_records(box, BOX_AT_OPTIONS, sizeof *box->options, options, &box->option_count);
+    if (box->header.header_size < sizeof box->header) box->header.blocks = box->header.blocks_lost = 0;
+    if (box->header.blocks) read_blocks(box);
 }
 
 /* --- stacks, numbered anew --- */
@@ -160,6 +191,28 @@ static void sum_up(struct box *box) {
     free(sums);
 }
 
+/* Where all blocks are there they are the sites. Else what the rows say is, and blocks tell its ages. */
+static void settle_blocks(struct box *box) {
+    bool all = box->header.blocks && !box->header.blocks_lost;
+    for (size_t i = 0; i < box->block_count; i++) {
+        box->blocks[i].verdict = DUMP_UNKNOWN;
+        box->blocks[i].stack = number_of(box, box->blocks[i].stack);
+    }
+    struct dump_site *of = memory_get(box->stacks.count, sizeof *of); /* by stack, the oldest and newest */
+    for (size_t i = 0; i < box->block_count; i++) {
+        const struct dump_block *block = &box->blocks[i];
+        struct dump_site *site = &of[block->stack];
+        if (!site->oldest || block->time < site->oldest) site->oldest = block->time;
+        if (block->time > site->newest) site->newest = block->time;
+    }
+    for (uint32_t i = 0; i < box->site_count; i++) {
+        box->sites[i].oldest = of[box->sites[i].stack].oldest;
+        box->sites[i].newest = of[box->sites[i].stack].newest;
+    }
+    free(of);
+    box->by_block = all;
+}
+
 static int compare_refusals(const void *left, const void *right) {
     const struct dump_refusal *a = left, *b = right;
     return a->time < b->time ? -1 : a->time > b->time;
@@ -192,6 +245,7 @@ int box_to_dump(int fd, uint64_t *size, uint64_t now, const char **why) {
     stack_list_start(&box.stacks, box.frame_count, STACK_DEPTH_MOST);
     sum_up(&box);
     settle_refusals(&box);
+    settle_blocks(&box);
     int to = box_write(&box, size);
     if (to < 0) *why = "no memory for what is made of the box";
     free(box.strings);
@@ -202,6 +256,7 @@ int box_to_dump(int fd, uint64_t *size, uint64_t now, const char **why) {
     free(box.refusals);
     free(box.options);
     free(box.sites);
+    free(box.blocks);
     stack_list_free(&box.stacks);
     return to;
 }

@@ -10,7 +10,8 @@ static void stats(struct dump_writer *w, const struct box *box) {
     const struct box_header *header = &box->header;
     const uint64_t *number = header->number;
     uint64_t live = 0;
-    for (uint32_t i = 0; i < box->site_count; i++) live += box->sites[i].blocks;
+    for (uint32_t i = 0; i < box->site_count && !box->by_block; i++) live += box->sites[i].blocks;
+    if (box->by_block) live = box->block_count;
     const struct dump_stat all[] = {
         {STAT_DIRECT_USED, 0, number[BOX_USED]},
         {STAT_DIRECT_PEAK, 0, number[BOX_PEAK]},
@@ -22,6 +23,10 @@ static void stats(struct dump_writer *w, const struct box *box) {
         {STAT_LOW_CROSSINGS, 0, number[BOX_LOW_CROSSINGS]},
         {STAT_TRACKED_LIVE, 0, live},
         {STAT_BOX_LOST, 0, header->lost},
+        {STAT_BOX_BLOCKS, 0,
+         !header->blocks ? 0
+         : box->by_block ? 1
+                         : 2},
         /* only where blocks were drawn */
         {STAT_SAMPLE_BYTES, 0, header->sample_bytes},
         {STAT_SAMPLE_BLOCKS, 0, header->sample_blocks},
@@ -41,7 +46,10 @@ int box_write(const struct box *box, uint64_t *size) {
     dump_writer_section(w, DUMP_MODULES, sizeof *box->modules, box->modules, box->module_count);
     dump_writer_section(w, DUMP_SEGMENTS, sizeof *box->segments, box->segments, box->segment_count);
     stack_list_write(&box->stacks, w);
-    dump_writer_section(w, DUMP_SITES, sizeof *box->sites, box->sites, box->site_count);
+    if (box->by_block)
+        dump_writer_section(w, DUMP_BLOCKS, sizeof *box->blocks, box->blocks, box->block_count);
+    else
+        dump_writer_section(w, DUMP_SITES, sizeof *box->sites, box->sites, box->site_count);
     dump_writer_section(w, DUMP_TOTALS, sizeof *box->totals, box->totals, box->rows);
     dump_writer_section(w, DUMP_REFUSALS, sizeof *box->refusals, box->refusals, box->refusal_count);
     stats(w, box);

@@ -23,6 +23,9 @@ struct box {
     struct stack_list stacks;
     struct dump_site *sites;
     uint32_t site_count;
+    struct dump_block *blocks; /* with WEIR_BOX=blocks */
+    size_t block_count;
+    bool by_block; /* these are all, and the sites */
 };
 
 /* A descriptor, or -1 where there is no memory; its size. */

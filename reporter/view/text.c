@@ -162,11 +162,13 @@ static void print_left(const struct view *view) {
     const struct merged *merged = view->merged;
     const struct dump *dump = view_first(merged)->dump;
     if (merged->counted != 1 || dump->process.reason != DUMP_LEFT) return;
+    bool blocks = !dump_has(dump, DUMP_SITES); /* then they are the sites */
     if (dump->owner)
-        (void)fputs("it runs: what its box says, by site; blocks and verdicts by weir dump\n", view->out);
+        (void)fprintf(view->out, "it runs: what its box says%s verdicts by weir dump\n",
+                      blocks ? ";" : ", by site; blocks and");
     else
-        (void)fputs("it left no dump: killed, crashed, or ended past its exit hooks; by site, no verdicts\n",
-                    view->out);
+        (void)fprintf(view->out, "it left no dump: killed, crashed, or ended past its exit hooks; %sno verdicts\n",
+                      blocks ? "" : "by site, ");
 }
 
 static void print_inherited(const struct view *view) {

@@ -203,6 +203,11 @@ struct place {
 };
 struct place arena_find(const void *p);
 
+/* Where the block of an entry begins. `number`: of the entry among those of a kind, from what was used first on; those
+ * of a slab's places follow each other. */
+#define ARENA_ENTRY_KINDS 3 /* of places, and of runs in either zone */
+char *arena_block_of(const struct side *side, unsigned *kind, size_t *number);
+
 /* The list that a place has just come from is not one of free places: no more of it is handed out. By the owner. */
 void arena_forget_list(const struct place *place);
 

@@ -3,7 +3,7 @@
 #include "shim/arena/arena.h"
 #include "shim/arena/counts.h"
 #include "shim/arena/heap.h"
-#include "shim/arena/slices.h"
+#include "shim/arena/zones.h"
 
 #include <stdatomic.h>
 
@@ -19,6 +19,22 @@ static void tell_span(const struct walk *w, struct slab *s, size_t slices, uint6
     for (size_t i = 0; i < slices; i++) w->stats->sides += s[i].slice.side_pages * PAGE;
     if (w->look->span && span.committed > 0) w->look->span(w->look->context, &span);
 }
+
+char *arena_block_of(const struct side *side, unsigned *kind, size_t *number) {
+    struct slab *s = (struct slab *)(uintptr_t)side; /* a run's begins with it */
+    if ((uintptr_t)s - (uintptr_t)arena_slabs < arena.slices * sizeof *s) {
+        bool high = slab_index(s) >= zones[ZONE_HIGH].first;
+        *kind = 1 + high;
+        *number = slab_index(s) - zones[high ? ZONE_HIGH : ZONE_LOW].first;
+        return slab_start(s);
+    }
+    size_t at = (size_t)(side - slices_side(arena_slabs));
+    *kind = 0;
+    *number = at - zones[ZONE_LOW].first * (SIDE_PER_SLICE / sizeof *side);
+    s = slab_head(&arena_slabs[at * sizeof *side / SIDE_PER_SLICE]);
+    return slab_start(s) + (size_t)(side - slices_side(s)) * s->size;
+}
+_Static_assert(offsetof(struct slab, run.side) == 0, "a run's descriptor begins with its entry");
 
 static uint64_t walk_sides(const struct walk *w, const struct slab *s, uint32_t capacity, uint64_t pinned) {
     const struct side *side = slices_side(s);

@@ -28,7 +28,7 @@ struct options options = {
     .on_watermark = WATERMARK_LOG | WATERMARK_RECLAIM,
 };
 
-static const char *const box_names[] = {"off", "sites", NULL}; /* as enum option_box, and so on */
+static const char *const box_names[] = {"off", "sites", "blocks", NULL}; /* as enum option_box, and so on */
 static const char *const crash_names[] = {"none", "dump", NULL};
 static const char *const limit_names[] = {"fail", "reclaim", "collect", NULL};
 static const char *const error_names[] = {"abort", "report", NULL};
@@ -377,7 +377,7 @@ static const struct option {
     {"WEIR_DEEPBIND", .flag = &options.deepbind, .otherwise = "not 0 or 1; 0 is used"},
     {"WEIR_BOX_DIR", .read = read_box_dir, .print = print_box_dir,
      .otherwise = "not an absolute path; /dev/shm is used"},
-    {"WEIR_BOX", .word = &options.box, .words = box_names, .otherwise = "not sites or off; sites is used"},
+    {"WEIR_BOX", .word = &options.box, .words = box_names, .otherwise = "not sites, blocks or off; sites is used"},
     {"WEIR_BOX_MAX", .read = read_box_max, .print = print_box_max, .otherwise = "not a size (try 64M); 64M is used"},
     {"WEIR_RUN", .read = read_run, .print = print_run, .otherwise = "longer than 64 bytes; ignored"},
 };

@@ -10,7 +10,7 @@ enum option_level { LEVEL_DISABLED, LEVEL_SIMPLE, LEVEL_ADVANCED, LEVEL_PARANOID
 enum option_on_error { ON_ERROR_ABORT, ON_ERROR_REPORT };
 enum option_on_limit { ON_LIMIT_FAIL, ON_LIMIT_RECLAIM, ON_LIMIT_COLLECT };
 enum option_on_mismatch { ON_MISMATCH_REPORT, ON_MISMATCH_ABORT, ON_MISMATCH_OFF };
-enum option_box { BOX_OFF, BOX_SITES };
+enum option_box { BOX_OFF, BOX_SITES, BOX_BLOCKS };
 enum { DUMP_ON_EXIT = 1, DUMP_ON_SIGNAL = 2, DUMP_ON_LIMIT = 4, DUMP_ON_TERM = 8 };
 enum option_on_crash { ON_CRASH_NONE, ON_CRASH_DUMP };
 enum { LEAKS_AT_EXIT = 1, LEAKS_AT_SIGNAL = 2 };

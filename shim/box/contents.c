@@ -154,14 +154,18 @@ static void count_inherited(struct contents *c, const void *p) {
     c->capacity += size;
 }
 
+void contents_weigh(struct dump_block *b, struct draw draw) {
+    uint64_t probability = sample_probability(draw);
+    uint32_t bits = float_of_inverse(probability);
+    if (probability < PROBABILITY_ONE) mem_copy(&b->weight, &bits, sizeof bits);
+}
+
 /* How many blocks it stands for, and so many places. */
 static void weigh(struct contents *c, struct dump_block *b, const void *p, const struct side *side) {
     const struct draw draw = side_draw(side);
     uint64_t size = draw.class < CLASSES ? class_size(draw.class) : arena_find(p).size;
-    uint64_t probability = sample_probability(draw);
-    uint32_t bits = float_of_inverse(probability);
-    if (probability < PROBABILITY_ONE) mem_copy(&b->weight, &bits, sizeof bits);
-    c->places += probability_divide(size, probability);
+    contents_weigh(b, draw);
+    c->places += probability_divide(size, sample_probability(draw));
 }
 
 /* Inherited blocks are their maker's to list; here they count only. */

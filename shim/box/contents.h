@@ -43,6 +43,7 @@ void contents_write_blocks(struct contents *c);
 void contents_write_rest(struct contents *c);
 /* The number in the dump of the stack with this id; 0 for one that it cannot have. Before contents_write_rest. */
 uint32_t contents_stack(struct contents *c, uint32_t stack);
+void contents_weigh(struct dump_block *b, struct draw draw);                 /* how many it stands for */
 void contents_note_thread(struct contents *c, uint32_t thread);              /* whose name is to be told */
 void contents_write_records(struct contents *c);                             /* contents_records.c */
 void contents_write_pools(struct contents *c);                               /* contents_pools.c */

@@ -32,7 +32,7 @@ static bool heal_box(const siginfo_t *info) {
     if (info->si_signo != SIGBUS || info->si_code != BUS_ADRERR || !live_contains(info->si_addr)) return false;
     bool mine = atomic_exchange_explicit(&lock_page.live, NULL, memory_order_relaxed) != NULL;
     if (!mine) return true; /* another thread is about to */
-    if (!sys_mmap(live_base, BOX_SIZE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_NORESERVE)) return false;
+    if (!sys_mmap(live_base, live_size(), PROT_READ | PROT_WRITE, MAP_FIXED | MAP_NORESERVE)) return false;
     say_cut();
     return true;
 }

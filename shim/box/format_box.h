@@ -3,8 +3,8 @@
  * XDG_RUNTIME_DIR, else /dev/shm, else the folder of the dumps; ".2", ".3" … before ".box" where that name is taken),
  * and it is removed when the process has ended in order. Before an exec it is only marked as one that has ended, since
  * the exec may fail; the next program of the process removes it, if it runs under weir. Areas lie at fixed places; what
- * was never written reads as zeros. It holds sites, not blocks: what each has live is what its rows were made less what
- * they were given back.
+ * was never written reads as zeros. It holds sites: what each has live is what its rows were made less what they were
+ * given back; with WEIR_BOX=blocks, then the file is the larger of two sizes, live blocks one by one, too.
  *
  * A reader may come at any instant, for good if the process was killed then. What it finds:
  *
@@ -21,7 +21,12 @@
  *   6  The numbers are each stored after they have changed, and again until they are what they are: one that is behind
  *      is so by what a thread was about to store.
  *   7  Steps that found no room, or came after the largest size, are memory of the process's own: they read as zeros,
- *      and header.lost counts them (stored before anything is written to one). Where it is not 0 sites may be missing.
+ *      and header.lost counts them (stored before anything is written to one), but those of blocks, see 8. Where it is
+ *      not 0 sites may be missing.
+ *
+ *   8  A block is there if and only if its `address` is not 0, stored last, behind its row's counts (4), and set to 0
+ *      first, before those of its being given back. What realloc works on may be missing, or twice there, for a
+ *      moment. Where header.blocks_lost is not 0 some have no record.
  *
  * A child of fork never writes to its parent's: its word that leads there is on a page that forks wipe (base/lock.h).
  * It makes its own when it first makes a tracked block. */
@@ -43,6 +48,8 @@
 #define BOX_AT_TOTALS     (2u << 20)
 #define BOX_AT_FRAMES     (20u << 20)
 #define BOX_SIZE          (84u << 20)
+#define BOX_AT_BLOCKS     BOX_SIZE /* where header.blocks says so */
+#define BOX_SIZE_BLOCKS   (BOX_AT_BLOCKS + (640u << 20))
 
 #define BOX_OPTIONS_MOST  128u                              /* struct dump_option */
 #define BOX_REFUSALS_MOST 64u                               /* struct dump_refusal; a ring */
@@ -51,6 +58,7 @@
 #define BOX_SEGMENTS_MOST 16384u                            /* struct dump_segment */
 #define BOX_TOTALS_MOST   131072u                           /* struct dump_total */
 #define BOX_FRAMES_MOST   (1u << 22)                        /* struct box_frame, by id */
+#define BOX_BLOCKS_MOST   (1u << 24) /* struct dump_block, in no order, with gaps; `stack` by id */
 
 enum box_number {
     BOX_USED,      /* bytes charged */
@@ -80,8 +88,11 @@ struct box_header {
     uint64_t inode;               /* of the file, as the process saw it: what /proc/PID/maps has */
     uint64_t namespace;           /* of its process numbers: the inode of /proc/self/ns/pid; 0: not known */
     uint64_t number[BOX_NUMBERS]; /* by enum box_number */
+    uint64_t blocks;              /* 1: live tracked blocks are there */
+    uint64_t blocks_lost;         /* not 0: some are not */
 };
-static_assert(sizeof(struct box_header) == 16 + 112 + 8 + 40 + 128, "box_header is 304 bytes");
+static_assert(sizeof(struct box_header) == 16 + 112 + 8 + 40 + 128 + 16, "box_header is 320 bytes");
+#define BOX_HEADER_LEAST 304u /* without what was appended, which reads as zeros */
 
 /* A frame of a stack, and by `outer` all outer ones: the id of the caller's, below BOX_ROOTS: there is none. A stack is
  * the id of its innermost frame. */
@@ -99,5 +110,6 @@ static_assert(BOX_AT_MODULES + BOX_MODULES_MOST * sizeof(struct dump_module) <= 
 static_assert(BOX_AT_SEGMENTS + BOX_SEGMENTS_MOST * sizeof(struct dump_segment) <= BOX_AT_TOTALS, "segments fit");
 static_assert(BOX_AT_TOTALS + BOX_TOTALS_MOST * sizeof(struct dump_total) <= BOX_AT_FRAMES, "totals fit");
 static_assert(BOX_AT_FRAMES + BOX_FRAMES_MOST * sizeof(struct box_frame) <= BOX_SIZE, "frames fit");
+static_assert(BOX_AT_BLOCKS + BOX_BLOCKS_MOST * sizeof(struct dump_block) <= BOX_SIZE_BLOCKS, "blocks fit");
 
 #endif

@@ -73,8 +73,9 @@ enum dump_stat_id {
     STAT_SCAN_APART = 74, /* ns since the search that this one is compared with: leaked is what both found; 0: none */
     STAT_COLLECTED = 75,  /* blocks freed at the ceiling, since nothing led to them (WEIR_ON_LIMIT=collect) */
     STAT_COLLECTED_BYTES = 76,
-    STAT_BOX_LOST = 77,  /* of a process that left no dump: parts of its box that found no room, see format_box.h */
-    STAT_POOL_LOST = 100 /* parts of blocks that could not be noted */
+    STAT_BOX_LOST = 77,   /* of a process that left no dump: parts of its box that found no room, see format_box.h */
+    STAT_BOX_BLOCKS = 78, /* likewise: 1: its blocks are there, 2: some of them are not */
+    STAT_POOL_LOST = 100  /* parts of blocks that could not be noted */
 };
 
 struct dump_stat {

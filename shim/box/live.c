@@ -8,6 +8,7 @@
 #include "shim/base/sys.h"
 #include "shim/box/dump.h"
 #include "shim/box/format_box.h"
+#include "shim/box/live_blocks.h"
 #include "shim/box/live_file.h"
 #include "shim/box/modules.h"
 #include "shim/box/stacks.h"
@@ -18,12 +19,12 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
-#define STEPS (BOX_SIZE / BOX_STEP)
+#define STEPS (BOX_SIZE_BLOCKS / BOX_STEP)
 
 char *live_base;
 
-static bool has_file;                      /* this process, or one that it was forked from, has had one */
-static size_t begin_at, end_at = BOX_SIZE; /* what is reserved of it */
+static bool has_file;           /* this process, or one that it was forked from, has had one */
+static size_t begin_at, end_at; /* what is reserved of it */
 
 static _Atomic uint64_t reached[STEPS / 64]; /* a bit a step that can be used */
 static _Atomic size_t charged;               /* bytes of these */
@@ -47,21 +48,27 @@ static bool is_reached(size_t step) {
     return atomic_load_explicit(&reached[step / 64], memory_order_acquire) >> (step % 64) & 1;
 }
 
-/* The box is this process's, and in a file. */
-static bool is_filed(void) {
+bool live_is_filed(void) {
     return atomic_load_explicit(&lock_page.live, memory_order_relaxed) != NULL;
+}
+
+void live_lose_block(void) {
+    (void)__atomic_fetch_add(&header()->blocks_lost, 1, __ATOMIC_RELAXED);
 }
 
 /* In the file where there is room, else private. Counted first: a reader is not to take a hole for nothing. */
 static bool open_step(size_t step) {
     char *at = live_base + step * BOX_STEP;
-    if (!is_filed()) return sys_open_reserved(at, BOX_STEP);
+    if (!live_is_filed()) return sys_open_reserved(at, BOX_STEP);
     if (in_file + BOX_STEP <= options.box_max && live_file_fill(at, step * BOX_STEP, BOX_STEP)) {
         in_file += BOX_STEP;
         return true;
     }
     if (step == 0) return false; /* without a header it is none */
-    header()->lost++;
+    if (step * BOX_STEP < BOX_AT_BLOCKS)
+        header()->lost++;
+    else
+        live_lose_block(); /* and those that would follow it */
     atomic_signal_fence(memory_order_seq_cst);
     live_file_say_full();
     return sys_mmap(at, BOX_STEP, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;
@@ -82,7 +89,7 @@ static bool make_step(size_t step) {
     return true;
 }
 
-static bool reach(size_t offset, size_t n) {
+bool live_reach_locked(size_t offset, size_t n) {
     bool all = true;
     for (size_t step = offset / BOX_STEP; all && step <= (offset + n - 1) / BOX_STEP; step++)
         all = step * BOX_STEP >= begin_at && (step + 1) * BOX_STEP <= end_at && make_step(step);
@@ -95,7 +102,7 @@ bool live_reach(size_t offset, size_t n) {
     for (size_t step = offset / BOX_STEP; all && step <= last; step++) all = is_reached(step);
     if (likely(all) || !live_base || lock_held_here(LOCK_BOX)) return all;
     lock_take(LOCK_BOX);
-    all = reach(offset, n);
+    all = live_reach_locked(offset, n);
     lock_give(LOCK_BOX);
     return all;
 }
@@ -105,7 +112,8 @@ bool live_reach(size_t offset, size_t n) {
 static struct dump_string add_string(void *context, const char *bytes, size_t n) {
     uint32_t at = strings_used;
     (void)context;
-    if (n == 0 || n > BOX_STRINGS_MOST - at || !reach(BOX_AT_STRINGS + at, n)) return (struct dump_string){0, 0};
+    if (n == 0 || n > BOX_STRINGS_MOST - at || !live_reach_locked(BOX_AT_STRINGS + at, n))
+        return (struct dump_string){0, 0};
     mem_copy(live_at(BOX_AT_STRINGS + at), bytes, n);
     strings_used += (uint32_t)n;
     return (struct dump_string){at, (uint32_t)n};
@@ -116,7 +124,7 @@ static void note_module(uint32_t id) {
     const struct module *m = module_at(id);
     struct dump_module *to = live_at(BOX_AT_MODULES + id * sizeof *to);
     struct dump_segment *segments = live_at(BOX_AT_SEGMENTS + segments_used * sizeof *segments);
-    if (!reach(BOX_AT_MODULES + id * sizeof *to, sizeof *to)) return;
+    if (!live_reach_locked(BOX_AT_MODULES + id * sizeof *to, sizeof *to)) return;
     struct dump_module d = {.bias = m->bias,
                             .start = m->start,
                             .path = add_string(NULL, m->path, str_length(m->path)),
@@ -126,7 +134,7 @@ static void note_module(uint32_t id) {
                             .fingerprint = m->fingerprint};
     mem_copy(d.build_id, m->build_id, sizeof d.build_id);
     if (m->segments > 0 && m->segments <= BOX_SEGMENTS_MOST - segments_used &&
-        reach(BOX_AT_SEGMENTS + segments_used * sizeof *segments, m->segments * sizeof *segments)) {
+        live_reach_locked(BOX_AT_SEGMENTS + segments_used * sizeof *segments, m->segments * sizeof *segments)) {
         mem_copy(segments, module_segments() + m->first_segment, m->segments * sizeof *segments);
         d.segments = m->segments;
         segments_used += m->segments;
@@ -142,12 +150,12 @@ void live_seen(void) {
 }
 
 void live_note_stack(uint32_t id) {
-    if (!is_filed() || !stack_is_one(id) || lock_held_here(LOCK_BOX)) return;
+    if (!live_is_filed() || !stack_is_one(id) || lock_held_here(LOCK_BOX)) return;
     lock_take(LOCK_BOX);
     for (; stack_is_one(id) && id < BOX_FRAMES_MOST; id = stack_at(id)->outer) {
         const struct stack *s = stack_at(id);
         struct box_frame *to = live_at(BOX_AT_FRAMES + id * sizeof *to);
-        if (!reach(BOX_AT_FRAMES + id * sizeof *to, sizeof *to)) break;
+        if (!live_reach_locked(BOX_AT_FRAMES + id * sizeof *to, sizeof *to)) break;
         if (to->outer != 0) continue;
         note_module(DUMP_FRAME_MODULE(s->frame));
         to->frame = s->frame;
@@ -160,7 +168,7 @@ void live_note_stack(uint32_t id) {
 
 static void note_refusal(const struct ceiling_refusal *r, uint64_t number) {
     if (r->stack) live_need(); /* else it may be in a handler that interrupted weir */
-    if (!is_filed()) return;
+    if (!live_is_filed()) return;
     struct dump_refusal *to = live_at(BOX_AT_REFUSALS + number % BOX_REFUSALS_MOST * sizeof *to);
     live_note_stack(r->stack);
     __atomic_store_n(&to->time, 0, __ATOMIC_RELAXED);
@@ -212,6 +220,7 @@ static void begin(uint32_t pid) {
     h->sample_blocks = sampled ? options.sample_blocks : 0;
     h->inode = live_file_inode();
     h->namespace = namespace_of_processes();
+    h->blocks = live_blocks_on;
     ceiling_tell();
     __atomic_thread_fence(__ATOMIC_RELEASE);
     mem_copy(h->magic, BOX_MAGIC, sizeof h->magic);
@@ -224,6 +233,7 @@ static void start_empty(void) {
     in_file = 0;
     strings_used = segments_used = 0;
     mem_zero(noted, sizeof noted);
+    live_blocks_forget();
     if (bytes == 0) return;
     charge_give(bytes);
     atomic_fetch_sub_explicit(&region_total, bytes, memory_order_relaxed);
@@ -231,15 +241,15 @@ static void start_empty(void) {
 
 /* A file is mapped there, of zeros. The header's step holds what readers look at first. */
 static bool make_file(void) {
-    if (options.box == BOX_OFF || !live_file_make(live_base, BOX_SIZE, sys_getpid())) return false;
+    if (options.box == BOX_OFF || !live_file_make(live_base, end_at, sys_getpid())) return false;
     start_empty();
     has_file = true;
     atomic_store_explicit(&lock_page.live, (_Atomic uint64_t *)header()->number, memory_order_release);
-    if (reach(0, BOX_STEP)) return true;
+    if (live_reach_locked(0, BOX_STEP)) return true;
     atomic_store_explicit(&lock_page.live, NULL, memory_order_relaxed);
     live_file_remove();
     start_empty();
-    (void)sys_mmap(live_base, BOX_SIZE, PROT_NONE, MAP_FIXED | MAP_NORESERVE);
+    (void)sys_mmap(live_base, end_at, PROT_NONE, MAP_FIXED | MAP_NORESERVE);
     return false;
 }
 
@@ -249,7 +259,8 @@ static bool make_file(void) {
 
 bool live_start(void) {
     size_t limit = region_address_limit();
-    if (limit / SHARE < BOX_SIZE) {
+    end_at = options.box == BOX_BLOCKS ? BOX_SIZE_BLOCKS : BOX_SIZE;
+    if (limit / SHARE < end_at) {
         begin_at = BOX_AT_TOTALS;
         end_at =
             begin_at + min_size(round_down(max_size(limit / SHARE / 4, LEAST), BOX_STEP), BOX_AT_FRAMES - begin_at);
@@ -264,7 +275,7 @@ bool live_start(void) {
 
 void live_begin(void) {
     atomic_store_explicit(&lock_page.live_tried, 1, memory_order_relaxed);
-    if (!is_filed()) return;
+    if (!live_is_filed()) return;
     begin(sys_getpid());
     ceiling_note = note_refusal;
 }
@@ -289,15 +300,19 @@ void live_forked(void) {
 }
 
 void live_end(void) {
-    if (!is_filed()) return;
+    if (!live_is_filed()) return;
     header()->ended = BOX_ENDED; /* where the program has no right to take it away any more */
     live_file_remove();
 }
 
 void live_mark(bool ended) {
-    if (is_filed()) header()->ended = ended ? BOX_ENDED : BOX_RUNS;
+    if (live_is_filed()) header()->ended = ended ? BOX_ENDED : BOX_RUNS;
+}
+
+size_t live_size(void) {
+    return end_at;
 }
 
 bool live_contains(const void *p) {
-    return has_file && (const char *)p >= live_base && (const char *)p < live_base + BOX_SIZE;
+    return has_file && (const char *)p >= live_base && (const char *)p < live_base + end_at;
 }

@@ -27,6 +27,15 @@ bool live_reach(size_t offset, size_t n);
 /* Before the first row of a child of fork: it gets a file of its own. */
 void live_need(void);
 
+/* The box is this process's, and in a file. */
+bool live_is_filed(void);
+
+/* live_reach, under LOCK_BOX. */
+bool live_reach_locked(size_t offset, size_t n);
+
+/* Of a block there will be no record. */
+void live_lose_block(void);
+
 /* Something has changed just now. */
 void live_seen(void);
 
@@ -40,6 +49,9 @@ void live_forked(void);
  * program that runs if that has failed. */
 void live_end(void);
 void live_mark(bool ended);
+
+/* Bytes from live_base on. */
+size_t live_size(void);
 
 /* It is in a file, or was, and the address lies in it. */
 bool live_contains(const void *p);

@@ -7,6 +7,7 @@
 #include "shim/base/sys.h"
 #include "shim/box/format_box.h"
 #include "shim/box/live.h"
+#include "shim/box/live_blocks.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
 
@@ -191,6 +192,7 @@ void totals_made(const struct side *side) {
     add(everybodys, &row->bytes, bytes);
     add_live(t, (int64_t)bytes);
     if (t) t->last = side;
+    if (unlikely(live_blocks_on)) live_block_made(side);
 }
 
 /* By powers of four of 2^SIDE_TIME_SHIFT ns. */
@@ -202,6 +204,7 @@ static uint32_t lifetime_of(const struct side *side) {
 
 void totals_freed(const struct side *side) {
     if (!on) return;
+    if (unlikely(live_blocks_on)) live_block_gone(side);
     struct tally *t = my_tally();
     struct dump_total *row = row_of(t, side->stack);
     bool everybodys = row == row_at(0) || !t;
@@ -232,6 +235,7 @@ void totals_changed(const struct side *side, const struct side *old, uint64_t ol
     else
         add(everybodys, &row->freed_bytes, (old_size - side->size) * is);
     add_live(t, (int64_t)(side->size * is) - (int64_t)(old_size * was));
+    if (unlikely(live_blocks_on)) live_block_made(side);
 }
 
 static size_t tally_count(void) {

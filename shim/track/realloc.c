@@ -2,6 +2,7 @@
 #include "shim/arena/heap.h"
 #include "shim/base/clock.h"
 #include "shim/base/options.h"
+#include "shim/box/live_blocks.h"
 #include "shim/box/pools.h"
 #include "shim/box/records.h"
 #include "shim/box/stacks.h"
@@ -64,8 +65,10 @@ static void *resize(const struct place *place, const struct request *r) {
     /* A run that shrinks where it is gives its end away at once. */
     if (options.zero_on_free && place->kind == PLACE_RUN && n < place->size && n > CLASS_MAX)
         mem_zero(place->start + n, place->size - n);
-    bool before = ceiling_serves(n);
+    bool before = ceiling_serves(n), noted = live_blocks_on && place->tracked && !state_is_inherited(place->side);
+    if (unlikely(noted)) live_block_gone(place->side); /* where it moves, its entry is another's at once */
     void *p = arena_resize(place, n + track_end_room(n));
+    if (unlikely(noted) && !p) live_block_made(place->side);
     ceiling_served(before);
     if (p && place->tracked)
         resized(place, p, n, r->frame);

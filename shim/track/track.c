@@ -12,6 +12,7 @@
 #include "shim/track/family.h"
 #include "shim/track/foreign.h"
 #include "shim/box/live.h"
+#include "shim/box/live_blocks.h"
 #include "shim/box/modules.h"
 #include "shim/box/pools.h"
 #include "shim/box/records.h"
@@ -58,7 +59,9 @@ static bool start_tables(void) {
     bool tables = modules_start(), traced = options.level != LEVEL_DISABLED;
     bool boxed = live_start();
     if ((!traced && !options.harden) || !tables) return tables;
-    tables = stacks_start(arena_plan(true)) && (!traced || (unwind_start() && boxed && totals_start()));
+    size_t plan = arena_plan(true);
+    tables = stacks_start(plan) && (!traced || (unwind_start() && boxed && totals_start()));
+    if (tables && traced && options.box == BOX_BLOCKS) live_blocks_start(plan);
     /* What hardens has entries of all blocks. */
     bool sampled = traced && options.level != LEVEL_PARANOID && !options.harden;
     state_of_process.tracking = traced && tables;
@@ -378,7 +381,10 @@ static bool mark_freed(const struct place *place, const struct release *by, cons
     if (unlikely(state & SIDE_POOLED)) pools_drop(place, !nested);
     if (unlikely(side->is_link_map)) modules_unloaded();
     if (counts && !nested) (void)heap_mine(); /* it has rows of its own */
-    if (counts) totals_freed(side);
+    if (counts)
+        totals_freed(side);
+    else if (unlikely(live_blocks_on))
+        live_block_gone(side); /* it has moved */
     side->latest_stack = nested ? STACK_UNKNOWN : stack_of_free(frame);
     if (unlikely(side->thread != tls.thread) && records_on) track_note_elsewhere(side);
     if (likely(!(state & SIDE_IGNORED))) sample_count(); /* those were not drawn, or few of them */

@@ -14,8 +14,9 @@
 #define DEPTH  6u
 
 /* The parts of a box that have something in them, by where they lie. */
-static struct piece areas[8];
+static struct piece areas[12];
 static size_t area_count;
+static bool has_blocks;
 
 static void *area_at(uint64_t at, size_t length) {
     struct piece *area = &areas[area_count++];
@@ -49,6 +50,7 @@ static void make_header(char *strings, uint32_t *used) {
     header->sample_blocks = 128;
     header->number[BOX_USED] = header->number[BOX_PEAK] = 1 << 20;
     header->number[BOX_SEEN] = 1u << 30;
+    header->blocks = has_blocks;
     struct dump_option *option = area_at(BOX_AT_OPTIONS, sizeof *option);
     *option = (struct dump_option){string(strings, used, "WEIR_LEVEL"), string(strings, used, "simple")};
 }
@@ -71,9 +73,24 @@ static void make_rows(void) {
                                .outer = i % DEPTH ? BOX_ROOTS + i - 1 : 1};
 }
 
+/* In every other box; as far apart as pages of them can be. */
+static void make_blocks(void) {
+    for (uint32_t page = 0; page < 2; page++) {
+        struct dump_block *blocks = area_at(BOX_AT_BLOCKS + page * 1000000ull * sizeof *blocks, 256 * sizeof *blocks);
+        for (uint32_t i = page; i < 256; i += 3)
+            blocks[i] = (struct dump_block){.address = 4096 + page * 65536 + i * 64,
+                                            .size = i,
+                                            .time = 1000 + i,
+                                            .stack = BOX_ROOTS + (i % STACKS + 1) * DEPTH - 1,
+                                            .thread = 1 + i % 3,
+                                            .weight = i % 2 ? 0 : 128};
+    }
+}
+
 static void make_box(void) {
     uint32_t used = 0;
     area_count = 0;
+    has_blocks = random_below(2);
     char *strings = area_at(BOX_AT_STRINGS, 256);
     make_header(strings, &used);
     struct dump_module *modules = area_at(BOX_AT_MODULES, 2 * sizeof *modules);
@@ -87,10 +104,11 @@ static void make_box(void) {
     for (uint32_t i = 0; i < 3; i++)
         refusals[i] = (struct dump_refusal){.time = i + 1, .requested = 1 << 20, .stack = BOX_ROOTS + DEPTH - 1};
     make_rows();
+    if (has_blocks) make_blocks();
 }
 
 static void write_box(const char *path) {
-    uint64_t size = random_below(8) ? BOX_SIZE : random_below(BOX_SIZE);
+    uint64_t all = has_blocks ? BOX_SIZE_BLOCKS : BOX_SIZE, size = random_below(8) ? all : random_below(all);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (fd < 0 || ftruncate(fd, (off_t)size) != 0) exit(1);
     for (size_t i = 0; i < area_count; i++)

@@ -157,11 +157,38 @@ pid_of() { sed -n "s/^$1 //p" out; }
     boxed $KILLED paranoid user
     same "$(live "$(boxes)" mine)" "50000 50000000"
 }
+@test "with_blocks_each_block_has_its_age_and_thread" {
+    boxed $KILLED paranoid WEIR_BOX=blocks kill
+    "$WEIR" report "$(boxes)" >report
+    has report "7 blocks of 1000 B, made 0s ago" "By thread $(pid_of own)"
+    same "$(live "$(boxes)" mine)" "7 7000"
+    rm -rf boxes/*
+    boxed $KILLED paranoid WEIR_BOX=blocks resized
+    same "$(live "$(boxes)" resized)" "11 30000900"
+    rm -rf boxes/*
+    boxed $KILLED paranoid WEIR_BOX=blocks forks
+    same "$(live "$(box_of "$(pid_of own)")" mine)" "100 100000"
+    same "$(live "$(box_of "$(pid_of child)")" childs)" "10 5000"
+    same "$(live "$(box_of "$(pid_of child)")" mine)" "0 0"
+    rm -rf boxes/*
+    boxed $KILLED simple WEIR_BOX=blocks WEIR_SAMPLE_BLOCKS=4 WEIR_SAMPLE_BYTES=1K user
+    "$WEIR" report --json "$(boxes)" | /usr/bin/python3 -S -c 'import json, sys
+site = max(json.load(sys.stdin)["sites"], key=lambda s: s["bytes"])
+assert site["frames"][0]["function"] == "mine" and site["oldest_age"] is not None, site' || "$WEIR" report --json "$(boxes)"
+}
+@test "where_not_all_blocks_find_room_sites_are_what_counts" {
+    boxed $KILLED paranoid WEIR_BOX=blocks WEIR_BOX_MAX=2M user
+    "$WEIR" report "$(boxes)" >report
+    has report "not all blocks found room"
+    lacks report "found no room"
+    same "$(live "$(boxes)" mine)" "50000 50000000"
+    for what in exits _exits cut many; do boxed "$([ $what = _exits ] && echo 3 || echo 0)" paranoid WEIR_BOX=blocks $what 10; done
+}
 @test "kills_at_random_instants_leave_what_the_program_has_counted" {
     for level in $LEVELS; do
         for ((i = 0; i < ${KILLS:-6}; i++)); do
             rm -rf boxes/* counts
-            expect 0 "$level" WEIR_BOX_DIR="$PWD/boxes" sh -c "\"$SHIM_TOOLS/killed\" counts & until [ -s counts ]; do :; done; sleep 0.0$((RANDOM % 90 + 10)); kill -9 \$!; wait \$! || true"
+            expect 0 "$level" WEIR_BOX="$( ((i % 2)) && echo blocks || echo sites)" WEIR_BOX_DIR="$PWD/boxes" sh -c "\"$SHIM_TOOLS/killed\" counts & until [ -s counts ]; do :; done; sleep 0.0$((RANDOM % 90 + 10)); kill -9 \$!; wait \$! || true"
             "$WEIR" report --json "$(boxes)" >json 2>problems || { cat problems; false; }
             [ "$level" = simple ] || /usr/bin/python3 - counts json <<'END'
 import json, struct, sys
@@ -181,9 +208,11 @@ END
     done
 }
 @test "whatever_instant_a_reader_comes_at_what_is_there_is_whole" {
-    expect 0 without env WEIR_SHIM="$WEIR_SHIM" WEIR_LEVEL=paranoid WEIR_DUMP_AT=none WEIR_BOX_DIR="$PWD/boxes" \
-        ${LONG:+FROM_START=1} "$SHIM_TOOLS/published" "$SHIM_TOOLS/published"
-    has out " rows seen"
+    for box in sites blocks; do
+        expect 0 without env WEIR_SHIM="$WEIR_SHIM" WEIR_LEVEL=paranoid WEIR_DUMP_AT=none WEIR_BOX_DIR="$PWD/boxes" \
+            WEIR_BOX=$box ${LONG:+FROM_START=1} "$SHIM_TOOLS/published" "$SHIM_TOOLS/published"
+        has out " rows seen"
+    done
 }
 @test "a_crash_leaves_a_dump_where_it_is_asked_for_and_its_own_signal" {
     for level in disabled $LEVELS; do

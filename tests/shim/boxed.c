@@ -27,6 +27,17 @@ __attribute__((noinline)) static void *grows(void) {
     return block;
 }
 
+/* Blocks that realloc moves, lets grow where they are and shrinks; few are left. */
+__attribute__((noinline)) static void resized(void) {
+    static const size_t sizes[] = {100, 110, 5000, 300000, 3000000, 30000000, 200000, 90};
+    for (int i = 0; i < 50; i++) {
+        kept[i] = malloc(10);
+        for (size_t j = 0; kept[i] && j < sizeof sizes / sizeof *sizes; j++) kept[i] = realloc(kept[i], sizes[j]);
+        if (i % 5) free(kept[i]);
+    }
+    kept[50] = realloc(malloc(10), 30000000);
+}
+
 static void say(const char *who) {
     printf("%s %d\n", who, (int)getpid());
     (void)fflush(stdout);
@@ -184,6 +195,7 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "grows"))
         for (int i = 0; i < 2000; i++) kept[i] = grows();
     if (!strcmp(what, "kill")) mine(0, 7);
+    if (!strcmp(what, "resized")) resized();
     if (!strcmp(what, "crash")) crash(argv[2], argv[3]);
     if (!strcmp(what, "user")) {
         if (setuid(65534) != 0) return 1;

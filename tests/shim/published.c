@@ -4,6 +4,7 @@
  * whatever its box holds must be whole (the invariants of shim/box/format_box.h). */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +83,27 @@ static const char *wrong_row(const struct dump_total *row) {
     return wrong_stack(row->stack);
 }
 
-static unsigned seen; /* rows at most */
+static unsigned seen, seen_blocks; /* rows and blocks at most */
+static bool has_blocks;
+
+/* No more blocks of a stack are there than its row has live ones. */
+static const char *wrong_blocks(const struct dump_total *rows) {
+    const struct dump_block *blocks = (const void *)(box + BOX_AT_BLOCKS);
+    unsigned live[64] = {0}, there = 0;
+    for (unsigned i = 0; i < 2048; i++) {
+        const struct dump_block *block = &blocks[i];
+        if (!block->address) continue;
+        if (block->size == 0 || block->size > 1 << 20 || !block->time || !block->thread) return "a block is not whole";
+        if (block->weight != 0) return "a block has another's weight"; /* each was tracked */
+        unsigned row = 1;
+        while (row < 64 && rows[row].stack != block->stack) row++;
+        if (row == 64) return "a block of which there is no row";
+        if (++live[row] > (rows[row].allocations - rows[row].frees) >> DUMP_TOTAL_SHIFT) return "more blocks than live";
+        there++;
+    }
+    if (there > seen_blocks) seen_blocks = there;
+    return NULL;
+}
 
 static const char *wrong(void) {
     const struct box_header *header = (const void *)box;
@@ -100,7 +121,7 @@ static const char *wrong(void) {
         there++;
     }
     if (there > seen) seen = there;
-    return NULL;
+    return has_blocks ? wrong_blocks(rows) : NULL;
 }
 
 static void find_box(pid_t pid) {
@@ -108,9 +129,11 @@ static void find_box(pid_t pid) {
     (void)snprintf(path, sizeof path, "%s/weir.%d/weir.%d.box", getenv("WEIR_BOX_DIR"), (int)geteuid(), (int)pid);
     int fd = open(path, O_RDONLY);
     if (fd < 0) return;
-    if (lseek(fd, 0, SEEK_END) == BOX_SIZE) {
-        void *at = mmap(NULL, BOX_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+    off_t size = lseek(fd, 0, SEEK_END);
+    if (size == BOX_SIZE || size == BOX_SIZE_BLOCKS) {
+        void *at = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, 0);
         if (at != MAP_FAILED) box = at;
+        has_blocks = size == BOX_SIZE_BLOCKS;
     }
     (void)close(fd);
 }
@@ -150,7 +173,7 @@ int main(int argc, char **argv) {
     if (status < 0 || !WIFSTOPPED(status)) return 1;
     status = go_on(pid, &steps);
     if (status < 0 || !WIFSTOPPED(status)) return 1;
-    printf("%lu steps, %u rows seen\n", steps, seen);
+    printf("%lu steps, %u rows seen, %u blocks\n", steps, seen, seen_blocks);
     (void)kill(pid, SIGKILL);
-    return box && seen >= 5 ? 0 : 1;
+    return box && seen >= 5 && (!has_blocks || seen_blocks >= 5) ? 0 : 1;
 }

@@ -21,6 +21,7 @@ struct following {
     Dwfl *dwfl;
     struct core_thread *thread; /* whose turn it is */
     struct followed found;
+    bool stepped; /* its second frame is a return address that libdw did not find */
 };
 
 /* --- what libdw asks for --- */
@@ -78,13 +79,11 @@ static void report_module(struct following *f, const struct core_file *file) {
 
 static void report_modules(struct following *f) {
     dwfl_report_begin(f->dwfl);
-    for (size_t i = 0; i < f->core->file_count; i++) {
-        const struct core_file *first = &f->core->files[i], *last = first;
-        if (first->offset > 0) continue;
-        uint32_t flags = core_flags(f->core, first->start);
-        while (last + 1 < f->core->files + f->core->file_count && last[1].offset > 0 &&
-               strcmp(last[1].path, first->path) == 0)
-            flags |= core_flags(f->core, (++last)->start);
+    const struct core_file *past = f->core->files + f->core->file_count;
+    for (const struct core_file *file = f->core->files; file < past;) {
+        const struct core_file *first = file, *last = making_last_of(f->core, first);
+        uint32_t flags = 0;
+        for (; file <= last; file++) flags |= core_flags(f->core, file->start);
         if (flags & PF_X) report_module(f, first);
     }
     (void)dwfl_report_end(f->dwfl, NULL, NULL);
@@ -101,8 +100,9 @@ static int see_frame(Dwfl_Frame *frame, void *argument) {
         f->found.cut = 1;
         return DWARF_CB_ABORT;
     }
-    f->found.code[f->found.count] = code;
-    f->found.exact[f->found.count++] = exact;
+    bool stepped = f->stepped && f->found.count == 1;
+    f->found.code[f->found.count] = code + stepped;
+    f->found.exact[f->found.count++] = exact && !stepped;
     return DWARF_CB_OK;
 }
 
@@ -112,13 +112,15 @@ static void step_back(struct following *f) {
     if (core_flags(f->core, r[CORE_RIP]) & PF_X) return;
     f->found.code[0] = r[CORE_RIP];
     f->found.exact[f->found.count++] = 1;
-    r[CORE_RIP] = core_word(f->core, r[CORE_RSP]) - 1;
+    r[CORE_RIP] = core_word(f->core, r[CORE_RSP]) - 1; /* libdw takes it for exact: inside the call */
+    f->stepped = true;
     r[CORE_RSP] += 8;
 }
 
 static void follow(struct following *f, struct core_thread *thread) {
     f->thread = thread;
     f->found = (struct followed){0};
+    f->stepped = false;
     step_back(f);
     (void)dwfl_getthread_frames(f->dwfl, (pid_t)thread->id, see_frame, f);
     if (f->found.count) return;

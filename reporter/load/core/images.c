@@ -91,14 +91,35 @@ bool making_image(struct core *core, uint64_t base, uint64_t *bias, struct dump_
 
 /* --- by address --- */
 
-/* Where the file that is mapped there begins, and what of it lies together. */
-static uint64_t base_of(const struct core *core, const struct core_file *file, uint64_t *end) {
-    const struct core_file *first = file, *last = file;
-    while (first > core->files && first->offset > 0 && strcmp(first[-1].path, file->path) == 0) first--;
-    while (last + 1 < core->files + core->file_count && last[1].offset > 0 && strcmp(last[1].path, file->path) == 0)
+/* Where the image that begins with a mapping ends; 0: it is none, or its headers are not there. */
+static uint64_t end_of_image(struct core *core, uint64_t base) {
+    struct image image;
+    uint64_t end = 0;
+    if (!read_image(core, base, &image)) return 0;
+    for (size_t i = 0; i < image.count; i++) {
+        const Elf64_Phdr *header = &image.headers[i];
+        uint64_t last = image.bias + header->p_vaddr + header->p_memsz;
+        if (header->p_type == PT_LOAD && last > end) end = last;
+    }
+    return end;
+}
+
+/* A small file's first page may be mapped for each of its segments, and a file be loaded twice, side by side: where an
+ * image ends its headers tell. Without them a mapping of the file's start begins one. */
+const struct core_file *making_last_of(struct core *core, const struct core_file *first) {
+    const struct core_file *last = first, *past = core->files + core->file_count;
+    uint64_t end = end_of_image(core, first->start);
+    while (last + 1 < past && strcmp(last[1].path, first->path) == 0 &&
+           (end ? last[1].start < end : last[1].offset > 0))
         last++;
-    *end = last->end;
-    return first->start;
+    return last;
+}
+
+static const struct core_file *first_of(struct core *core, const struct core_file *file) {
+    const struct core_file *first = file, *last;
+    while (first > core->files && strcmp(first[-1].path, file->path) == 0) first--;
+    while ((last = making_last_of(core, first)) < file) first = last + 1;
+    return first;
 }
 
 /* The newest module that begins there, or where that is not known lies there. */
@@ -112,13 +133,14 @@ static size_t module_at(const struct making *m, uint64_t code, uint64_t base) {
 
 uint64_t making_frame(struct making *m, uint64_t code) {
     const struct core_file *file = core_file_at(m->core, code);
-    uint64_t end = 0, base = file ? base_of(m->core, file, &end) : 0, vdso = m->core->vdso;
+    const struct core_file *first = file ? first_of(m->core, file) : NULL;
+    uint64_t base = first ? first->start : 0, vdso = m->core->vdso;
     bool in_vdso = !file && vdso && code >= vdso && code - vdso < 4 * (uint64_t)CORE_PAGE;
     size_t module = in_vdso ? module_at(m, code, vdso) : SIZE_MAX;
     if (file || !m->core->file_count) module = module_at(m, code, base);
     if (module == SIZE_MAX && m->module_count < DUMP_NO_MODULE) {
         if (file)
-            module = add_image(m, base, end, file->path, 0);
+            module = add_image(m, base, making_last_of(m->core, first)->end, file->path, 0);
         else if (in_vdso)
             module = add_image(m, vdso, vdso + 4 * (uint64_t)CORE_PAGE, "linux-vdso.so.1", DUMP_MODULE_VDSO);
     }

@@ -76,6 +76,9 @@ void making_note_thread(struct making *m, uint32_t thread);
  * none. */
 bool making_image(struct core *core, uint64_t base, uint64_t *bias, struct dump_module *to);
 
+/* The last mapping of the image of a file whose first one this is. */
+const struct core_file *making_last_of(struct core *core, const struct core_file *first);
+
 /* Modules of code that weir has not met. The frame of a code address, as in DUMP_FRAMES. */
 uint64_t making_frame(struct making *m, uint64_t code);
 

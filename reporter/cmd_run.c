@@ -35,7 +35,7 @@ static const char help[] = "weir run [options] [--] PROGRAM ARGS: runs it under 
                            "  --leaks LIST        exit (default), signal; or off                 WEIR_LEAKS\n"
                            "  --scan LIST         unaligned, tags=0xMASK, roots=lsan              WEIR_SCAN\n"
                            "  --signal SIGNAL     the dump signal                               WEIR_SIGNAL\n"
-                           "  --box WHAT          after a kill there are sites, blocks, or off           WEIR_BOX\n"
+                           "  --box sites|off     what is there after a kill; or blocks             WEIR_BOX\n"
                            "  --box-dir DIR       where it lies, and the answer to weir dump   WEIR_BOX_DIR\n"
                            "  --box-max SIZE      at most so much of it                        WEIR_BOX_MAX\n"
                            "  --on-error ACTION   at a bad free: abort or report              WEIR_ON_ERROR\n"

@@ -85,7 +85,7 @@ const struct dump_near *dump_nears(const struct dump *dump) {
 struct text dump_text(const struct dump *dump, struct dump_string string) {
     struct text text = {"", 0};
     uint64_t total = dump_count(dump, DUMP_STRINGS);
-    if (string.offset > total || string.length > total - string.offset) return text;
+    if (total == 0 || string.offset > total || string.length > total - string.offset) return text;
     text.bytes = (const char *)dump->sections[DUMP_STRINGS].records + string.offset;
     text.length = string.length;
     return text;

@@ -164,7 +164,7 @@ static struct dump_site site_of(const struct box *box, uint32_t stack, const str
     return (struct dump_site){.stack = stack,
                               .threads = sum->threads < THREADS_MAX ? sum->threads : THREADS_MAX,
                               .blocks = (uint64_t)(blocks / weight + 0.5),
-                              .bytes = (uint64_t)(bytes / weight + 0.5),
+                              .bytes = bytes > 0 ? (uint64_t)(bytes / weight + 0.5) : 0,
                               .weight = weight > 1 ? weight : 0};
 }
 

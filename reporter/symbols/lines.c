@@ -74,7 +74,7 @@ static bool ascends(const struct line_row *rows, size_t count) {
 
 static void end_sequence(struct lines *lines, const struct code *code, struct state *s) {
     size_t count = lines->row_count - s->first;
-    const struct line_row *rows = lines->rows + s->first;
+    const struct line_row *rows = count ? lines->rows + s->first : NULL;
     bool is_code = count && rows[0].address < s->row.address && code_begins(code, rows[0].address);
     if (!is_code || !ascends(rows, count) || rows[count - 1].address > s->row.address) {
         lines->row_count = s->first;

@@ -17,10 +17,10 @@
 
 #include "reporter/forms/forms.h"
 #include "reporter/gate/repeat.h"
-#include "reporter/load/crc32c.h"
 #include "reporter/load/marks.h"
 #include "reporter/load/memory.h"
 #include "reporter/view/explain.h"
+#include "tests/fuzz/repair.h"
 #include "tests/lib/random.h"
 #include "tests/reporter/dump_builder.h"
 
@@ -151,24 +151,6 @@ static struct file break_file(const struct file *from, size_t least, uint64_t mo
     memcpy(broken.bytes, from->bytes, from->length);
     for (uint64_t changes = 1 + random_below(most); changes; changes--) change(&broken, least);
     return broken;
-}
-
-/* Makes the checksums of a broken dump right again, as far as its lengths still lead somewhere. */
-static void repair(struct file *file) {
-    size_t at = 64;
-    struct dump_section section;
-    while (at + sizeof section <= file->length) {
-        memcpy(&section, file->bytes + at, sizeof section);
-        if (section.length <= file->length - at - sizeof section)
-            section.crc = crc32c(0, file->bytes + at + sizeof section, (size_t)section.length);
-        section.header_crc = crc32c(0, &section, offsetof(struct dump_section, header_crc));
-        memcpy(file->bytes + at, &section, sizeof section);
-        if (section.type == DUMP_END || section.length > file->length - at - sizeof section) break;
-        at += sizeof section + (size_t)section.length;
-        at = (at + 7) & ~(size_t)7;
-    }
-    uint32_t crc = crc32c(0, file->bytes, offsetof(struct dump_header, crc));
-    memcpy(file->bytes + offsetof(struct dump_header, crc), &crc, sizeof crc);
 }
 
 /* Some of the sites, and the blocks that were sought. */
@@ -304,7 +286,7 @@ int main(int count, char **arguments) {
             write_file(path, from);
         } else {
             broken = break_file(&dump, 0, 6);
-            if (done % 4 != 0) repair(&broken);
+            if (done % 4 != 0) repair(broken.bytes, broken.length);
             if (random_below(8) == 0) broken.length = (size_t)random_below(broken.length);
             write_file(dump_path, &broken);
             report(dump_path);

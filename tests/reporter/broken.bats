@@ -2,7 +2,7 @@
 # Files that are no whole dumps: one clear line, exit 3, and whatever is whole in them.
 load helpers
 
-setup_file() { build_tools "$BUILD/tests/reporter/mkdump" "$BUILD/tests/reporter/fuzz_load" "$BUILD/tests/reporter/fuzz_box" "$BUILD/tests/reporter/fuzz_core"; }
+setup_file() { build_tools "$BUILD/tests/reporter/mkdump" "$BUILD/tests/reporter/fuzz_load" "$BUILD/tests/reporter/fuzz_box" "$BUILD/tests/reporter/fuzz_core" "$BUILD/tests/reporter/guided"; }
 setup() { plain; }
 
 refused() { # refused FILE WORDS...: one line that names the file, nothing on stdout
@@ -167,4 +167,10 @@ small_program() {
 @test "cores_broken_at_random_are_read_or_refused" {
     ASAN_OPTIONS=log_path=$PWD/asan timeout 120 "$TOOLS/fuzz_core" 6 "${CORES:-150}" "$PWD" >out || { cat asan.* out || true; return 1; }
     grep -q "cores were read" out
+}
+@test "what_libfuzzer_makes_of_dumps_boxes_and_cores_is_read_or_refused" {
+    mkdir corpus
+    timeout 300 "$TOOLS/guided" -seed=1 -runs="${INPUTS:-2500}" -max_len=40000 -rss_limit_mb=3000 -timeout=30 corpus \
+        "$BATS_TEST_DIRNAME/../fuzz/corpus" >out 2>&1 </dev/null || { tail -n 60 out; return 1; }
+    grep -qE "Done [0-9]+ runs" out && [ "$(find corpus -type f | wc -l)" -gt 20 ] || { tail -n 60 out; return 1; }
 }

@@ -1,20 +1,21 @@
 # What the reporter's tests run: make -f tests/reporter/tests.mk BUILD=build, from the top. Builds under
-# $(BUILD)/tests/reporter/. The loader's test and the fuzzer link the reporter's rooms under ASan and UBSan.
+# $(BUILD)/tests/reporter/. The unit tests and the fuzzers link the reporter's rooms under ASan and UBSan.
 BUILD ?= build
 CC    ?= gcc
 OUT   := $(BUILD)/tests/reporter
 
 WARN   := -Wall -Wextra -Wshadow -Wconversion
 FLAGS  := -std=gnu11 -g -I. -D_GNU_SOURCE -DWEIR_VERSION='"test"' $(WARN)
-CHECKS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CHECKS := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer
+CHECKER ?= clang # whose code tells libFuzzer what an input reaches
 LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -ljansson -lm
 
 GATE    := $(filter-out reporter/gate/start.c reporter/gate/settings.c,$(wildcard reporter/gate/*.c)) reporter/gate.c reporter/run_values.c
 ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/load/core/*.c reporter/symbols/*.c reporter/view/*.c reporter/forms/*.c) $(GATE)) reporter/report.c reporter/arguments.c
-HEADERS := $(wildcard reporter/*.h reporter/*/*.h reporter/*/*/*.h tests/reporter/*.h tests/lib/*.h) shim/box/format.h shim/box/format_box.h shim/box/format_core.h tests/reporter/tests.mk
+HEADERS := $(wildcard reporter/*.h reporter/*/*.h reporter/*/*/*.h tests/reporter/*.h tests/fuzz/*.h tests/lib/*.h) shim/box/format.h shim/box/format_box.h shim/box/format_core.h tests/reporter/tests.mk
 CHECKED := $(ROOMS:%.c=$(OUT)/checked/%.o) $(OUT)/checked/tests/reporter/dump_builder.o
 
-all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/unit_unpack $(OUT)/unit_limits $(OUT)/unit_suppress $(OUT)/unit_gate $(OUT)/fuzz_load $(OUT)/fuzz_box $(OUT)/fuzz_core $(OUT)/stub/libweir.so $(OUT)/stub/weir
+all: $(OUT)/mkdump $(OUT)/unit_load $(OUT)/unit_text $(OUT)/unit_unpack $(OUT)/unit_limits $(OUT)/unit_suppress $(OUT)/unit_gate $(OUT)/fuzz_load $(OUT)/fuzz_box $(OUT)/fuzz_core $(OUT)/guided $(OUT)/stub/libweir.so $(OUT)/stub/weir
 
 $(OUT)/mkdump: tests/reporter/mkdump.c tests/reporter/dump_builder.c $(HEADERS)
 	@mkdir -p $(@D)
@@ -33,34 +34,37 @@ $(OUT)/stub/weir: $(BUILD)/weir
 	cp $< $@
 
 $(OUT)/unit_load: $(OUT)/checked/tests/reporter/unit_load.o $(CHECKED)
-	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
+	$(CHECKER) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
 $(OUT)/unit_text: $(OUT)/checked/tests/reporter/unit_text.o $(CHECKED)
-	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
+	$(CHECKER) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
 $(OUT)/unit_unpack: $(OUT)/checked/tests/reporter/unit_unpack.o $(CHECKED)
-	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
+	$(CHECKER) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
 $(OUT)/unit_limits: $(OUT)/checked/tests/reporter/unit_limits.o $(CHECKED)
-	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
+	$(CHECKER) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
 $(OUT)/unit_suppress: $(OUT)/checked/tests/reporter/unit_suppress.o $(CHECKED)
-	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
+	$(CHECKER) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
 $(OUT)/unit_gate: $(OUT)/checked/tests/reporter/unit_gate.o $(CHECKED)
-	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
+	$(CHECKER) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS) -lcmocka
 
 $(OUT)/fuzz_load: $(OUT)/checked/tests/fuzz/fuzz_load.o $(CHECKED)
-	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
+	$(CHECKER) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
 
 $(OUT)/fuzz_box: $(OUT)/checked/tests/fuzz/fuzz_box.o $(CHECKED)
-	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
+	$(CHECKER) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
 
 $(OUT)/fuzz_core: $(OUT)/checked/tests/fuzz/fuzz_core.o $(CHECKED)
-	$(CC) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
+	$(CHECKER) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
+
+$(OUT)/guided: $(OUT)/checked/tests/fuzz/guided.o $(CHECKED)
+	$(CHECKER) $(FLAGS) $(CHECKS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 $(OUT)/checked/%.o: %.c $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(CHECKS) -c -o $@ $<
+	$(CHECKER) $(FLAGS) $(CHECKS) -c -o $@ $<
 
 .PHONY: all

@@ -1,0 +1,64 @@
+/* What libFuzzer calls with inputs that it makes by what they reach: guided [libFuzzer's options] FOLDERS. The first
+ * byte says what the rest is: D a dump as it is, or d one whose checksums are set right first, so that what lies behind
+ * them is reached; C a core; B a box, in pieces, since it is mostly holes: where one lies, in 16 bytes (4 bytes), its
+ * length (2 bytes), its bytes. tests/fuzz/corpus has inputs to begin with. Files are read, checked, merged and judged;
+ * what shows them is other fuzzers' (fuzzing.h), since it reads symbols in a process of its own. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "reporter/load/memory.h"
+#include "reporter/load/merge.h"
+#include "shim/box/format_box.h"
+#include "tests/fuzz/repair.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t length);
+
+static bool put(int fd, const unsigned char *bytes, size_t length, uint64_t at) {
+    return pwrite(fd, bytes, length, (off_t)at) == (ssize_t)length;
+}
+
+static bool put_dump(int fd, const unsigned char *bytes, size_t length) {
+    char *copy = memory_get(length, 1);
+    if (length) memcpy(copy, bytes, length);
+    repair(copy, length);
+    bool there = put(fd, (unsigned char *)copy, length, 0);
+    free(copy);
+    return there;
+}
+
+static bool put_box(int fd, const unsigned char *bytes, size_t length) {
+    struct {
+        uint32_t place;
+        uint16_t length;
+    } piece;
+    if (length == 0 || ftruncate(fd, bytes[0] % 2 ? BOX_SIZE_BLOCKS : BOX_SIZE) != 0) return false;
+    for (size_t at = 1; at + 6 <= length; at += 6 + piece.length) {
+        memcpy(&piece.place, bytes + at, 4);
+        memcpy(&piece.length, bytes + at + 4, 2);
+        if (piece.length > length - at - 6) piece.length = (uint16_t)(length - at - 6);
+        if (!put(fd, bytes + at + 6, piece.length, (uint64_t)piece.place * 16 % BOX_SIZE_BLOCKS)) return false;
+    }
+    return true;
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t length) {
+    struct merged merged = {0};
+    int fd = length ? memfd_create("fuzzed", MFD_CLOEXEC) : -1;
+    if (fd < 0) return 0;
+    bool there = bytes[0] == 'B'   ? put_box(fd, bytes + 1, length - 1)
+                 : bytes[0] == 'd' ? put_dump(fd, bytes + 1, length - 1)
+                                   : put(fd, bytes + 1, length - 1, 0);
+    char *path = memory_format("/proc/self/fd/%d", fd);
+    if (there) merged_add(&merged, dump_open(path));
+    if (merged.part_count > 0) {
+        merged_build(&merged);
+        merged_sort(&merged, BY_BYTES);
+    }
+    merged_free(&merged);
+    free(path);
+    (void)close(fd);
+    return 0;
+}

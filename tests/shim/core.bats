@@ -1,31 +1,12 @@
 #!/usr/bin/env bats
 # A core is a dump: weir report reads the one of a program that ran under weir.
 load helpers
+load cores
 
 setup_file() { build_tools; }
 setup() { plain; }
 WEIR=$WEIR_ROOT/${WEIR_BUILD:-build}/weir
 SEGV=139 ABRT=134
-
-# cored STATUS LEVEL [NAME=VALUE...] WHAT: runs cored, and leaves its core in the file core. Where the kernel gives cores
-# to somebody else, gdb writes it.
-cored() {
-    local status=$1 level=$2 settings=() found
-    shift 2
-    while [[ $1 == *=* ]]; do settings+=("$1"); shift; done
-    rm -f core core.*
-    if [[ $(cat /proc/sys/kernel/core_pattern) == [\|/]* ]] || ! ulimit -c unlimited 2>/dev/null; then
-        command -v gdb >/dev/null || skip "neither the kernel nor gdb writes a core here"
-        LIMIT=60 under without gdb -batch -nx -iex 'set startup-with-shell off' -ex "set environment LD_PRELOAD $WEIR_SHIM" \
-            -ex "set environment WEIR_LEVEL $level" -ex "set environment WEIR_OUTPUT $PWD/dumps/%e.%p.%n.dump" \
-            $(printf -- '-ex set\\040environment\\040%s ' "${settings[@]/=/ }") -ex run -ex 'generate-core-file core' \
-            --args "$SHIM_TOOLS/cored" "$@"
-    else
-        expect "$status" "$level" "${settings[@]}" "$SHIM_TOOLS/cored" "$@"
-    fi
-    for found in core core.*; do [ ! -f "$found" ] || mv -n "$found" core 2>/dev/null || true; done
-    [ -f core ] || { echo "no core"; seen; return 1; }
-}
 thread() { sed -n "s/^$1 //p" out; }
 report() { "$WEIR" report "$@" core >report; }
 # what_lives FILE: each site that has blocks, with its frames, a line each.
@@ -104,35 +85,6 @@ main"
     report
     has report "inherited from process $(thread main) are not listed" "Killed by SIGABRT"
     lacks report "few <.."
-}
-@test "stacks_are_those_of_gdb" {
-    command -v gdb >/dev/null || skip "there is no gdb"
-    for what in uses_freed frees_twice calls_nothing; do
-        cored "$([ $what = frees_twice ] && echo $ABRT || echo $SEGV)" paranoid $what
-        gdb -batch -nx -ex 'set print frame-arguments none' -ex 'set style enabled off' -ex 'thread apply all bt' \
-            "$SHIM_TOOLS/cored" core 2>/dev/null |
-            sed -nE '/^Thread/,$ { s/^Thread .*LWP ([0-9]+).*/thread \1/p; s/^#[0-9]+ +(0x[0-9a-f]+ in )?([A-Za-z_0-9?]+) .*/\2/p }' >by_gdb
-        "$WEIR" report --json core >by_weir
-        /usr/bin/python3 - by_gdb by_weir "$(nm --defined-only "$SHIM_TOOLS/cored" | sed 's/.* //')" <<'PYTHON'
-import json, sys
-# gdb ends at main, and has frames more: calls that were jumps, which it infers from who may have made them.
-def upto_main(frames):
-    frames = [f.replace("__GI_", "").lstrip("_") for f in frames]
-    return frames[:frames.index("main") + 1] if "main" in frames else frames
-gdb, own = {}, sys.argv[3].split()
-for line in open(sys.argv[1]).read().split("\n"):
-    if line.startswith("thread "): frames = gdb.setdefault(int(line[7:]), [])
-    elif line: frames.append(line)
-gdb = {thread: upto_main(frames) for thread, frames in gdb.items()}
-weir = {t["thread"]: upto_main(f["function"] or "??" for f in t["frames"])
-        for t in json.load(open(sys.argv[2]))["cores"][0]["threads"]}
-assert gdb.keys() == weir.keys() and len(gdb) >= 2, (gdb, weir)
-for thread in gdb:
-    rest = iter(gdb[thread])
-    assert len(weir[thread]) >= 2 and all(frame in rest for frame in weir[thread]), (gdb[thread], weir[thread])
-    assert [f for f in gdb[thread] if f in own] == [f for f in weir[thread] if f in own], (gdb[thread], weir[thread])
-PYTHON
-    done
 }
 @test "a_process_that_goes_on_can_be_looked_at_by_gcore" {
     command -v gdb >/dev/null || skip "there is no gdb"

@@ -80,7 +80,7 @@ static _Noreturn void serve(int fd, const struct merged *merged, const struct sy
 void worker_lie_low(void) {
     struct rlimit no_core = {0, 0}, time = {MAX_SECONDS, MAX_SECONDS};
     int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-#ifndef __SANITIZE_ADDRESS__ /* whose handlers say in whose code it was */
+#ifndef CHECKED /* by sanitizers, whose handlers say in whose code it was */
     static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) (void)signal(fatal[i], SIG_DFL);
 #endif

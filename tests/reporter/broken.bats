@@ -109,17 +109,19 @@ C
     has "$out" "16 EiB"
 }
 
-# fuzz SEED ITERATIONS ELF [BESIDE]. libdw may crash in the process that reads symbols; weir's own code may not, there or
-# elsewhere.
-fuzz() {
+# checked SECONDS CMD...: a program under sanitizers. libdw may crash in the processes that read symbols and stacks; weir's own
+# code may not, there or elsewhere.
+checked() {
     local log first
-    ASAN_OPTIONS=log_path=$PWD/asan timeout 120 "$TOOLS/fuzz_load" "$1" "$2" "$PWD" "${@:3}" || { cat asan.* || true; return 1; }
+    export ASAN_OPTIONS=log_path=$PWD/asan UBSAN_OPTIONS=log_path=$PWD/asan:print_stacktrace=1
+    timeout "$@" >out 2>&1 </dev/null || { tail -n 60 out; cat asan.* || true; return 1; }
     for log in asan.*; do
         [ -e "$log" ] || continue
         first=$(grep -E '^ +#[0-9]+ ' "$log" | grep -oE ' reporter/|libdw|libelf|liblzma|libzstd' | head -n 1)
         [[ $first != *reporter/ ]] && ! grep -q 'runtime error' "$log" || { head -40 "$log"; return 1; }
     done
 }
+fuzz() { checked 120 "$TOOLS/fuzz_load" "$1" "$2" "$PWD" "${@:3}"; } # SEED ITERATIONS ELF [BESIDE]
 
 small_program() {
     printf '%s\n' 'static inline __attribute__((always_inline)) int in(int n) { return n * n + 1; }' \
@@ -161,16 +163,16 @@ small_program() {
     fuzz 6 40 p
 }
 @test "boxes_broken_at_random_are_read_or_refused" {
-    ASAN_OPTIONS=log_path=$PWD/asan timeout 120 "$TOOLS/fuzz_box" 5 "${BOXES:-150}" "$PWD" >out || { cat asan.* out || true; return 1; }
+    checked 120 "$TOOLS/fuzz_box" 5 "${BOXES:-150}" "$PWD"
     grep -q "boxes were read" out
 }
 @test "cores_broken_at_random_are_read_or_refused" {
-    ASAN_OPTIONS=log_path=$PWD/asan timeout 120 "$TOOLS/fuzz_core" 6 "${CORES:-150}" "$PWD" >out || { cat asan.* out || true; return 1; }
+    checked 120 "$TOOLS/fuzz_core" 6 "${CORES:-150}" "$PWD"
     grep -q "cores were read" out
 }
 @test "what_libfuzzer_makes_of_dumps_boxes_and_cores_is_read_or_refused" {
     mkdir corpus
-    timeout 300 "$TOOLS/guided" -seed=1 -runs="${INPUTS:-2500}" -max_len=40000 -rss_limit_mb=3000 -timeout=30 corpus \
-        "$BATS_TEST_DIRNAME/../fuzz/corpus" >out 2>&1 </dev/null || { tail -n 60 out; return 1; }
+    checked 300 "$TOOLS/guided" -seed=1 -runs="${INPUTS:-2500}" -max_len=40000 -rss_limit_mb=3000 -timeout=30 corpus \
+        "$BATS_TEST_DIRNAME/../fuzz/corpus"
     grep -qE "Done [0-9]+ runs" out && [ "$(find corpus -type f | wc -l)" -gt 20 ] || { tail -n 60 out; return 1; }
 }

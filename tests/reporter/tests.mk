@@ -6,7 +6,7 @@ OUT   := $(BUILD)/tests/reporter
 
 WARN   := -Wall -Wextra -Wshadow -Wconversion
 FLAGS  := -std=gnu11 -g -I. -D_GNU_SOURCE -DWEIR_VERSION='"test"' $(WARN)
-CHECKS := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer
+CHECKS := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer -DCHECKED
 CHECKER ?= clang # whose code tells libFuzzer what an input reaches
 LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -ljansson -lm
 

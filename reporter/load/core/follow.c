@@ -79,11 +79,10 @@ static void report_module(struct following *f, const struct core_file *file) {
 
 static void report_modules(struct following *f) {
     dwfl_report_begin(f->dwfl);
-    const struct core_file *past = f->core->files + f->core->file_count;
-    for (const struct core_file *file = f->core->files; file < past;) {
-        const struct core_file *first = file, *last = making_last_of(f->core, first);
+    for (size_t i = 0; i < f->core->file_count;) {
+        const struct core_file *first = &f->core->files[i], *last = making_last_of(f->core, first);
         uint32_t flags = 0;
-        for (; file <= last; file++) flags |= core_flags(f->core, file->start);
+        for (; &f->core->files[i] <= last; i++) flags |= core_flags(f->core, f->core->files[i].start);
         if (flags & PF_X) report_module(f, first);
     }
     (void)dwfl_report_end(f->dwfl, NULL, NULL);

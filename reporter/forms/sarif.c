@@ -15,11 +15,11 @@
 
 static const struct rule {
     const char *id, *name, *brief, *whole, *level;
-} rules[] = {{"weir/leaked", "MemoryLeak", "Memory that nothing leads to any more",
+} rules[] = {{"weir-leaked", "MemoryLeak", "Memory that nothing leads to any more",
               "When memory was searched no pointer to these blocks was found: they were not freed, and cannot be any "
               "more. Free them where the last pointer to them goes.",
               "error"},
-             {"weir/possible", "PossibleMemoryLeak", "Memory that perhaps nothing leads to any more",
+             {"weir-possible", "PossibleMemoryLeak", "Memory that perhaps nothing leads to any more",
               "Only something that may be a pointer by chance, or a pointer just behind a block, leads to these "
               "blocks, or a thread could not be held while memory was searched.",
               "warning"}};

@@ -23,9 +23,15 @@ struct text_entry { /* strings repeat: one file, many frames */
 
 struct answer {
     struct worker_request key;
-    struct symbol_frame *frames;
+    struct symbol_frame *frames; /* NULL: there are none */
     size_t count;
-    UT_hash_handle hh;
+};
+
+/* Open addressing; at least half of the slots are free. Of two million frames uthash's tables took 120 MB more. */
+struct answers {
+    struct answer *list;
+    size_t count, capacity, slot_count;
+    uint32_t *slots; /* a number in the list and 1; 0: free */
 };
 
 struct symbols {
@@ -33,7 +39,7 @@ struct symbols {
     struct symbol_options options;
     struct module *modules;
     struct worker worker;
-    struct answer *answers;
+    struct answers answers;
     struct text_entry *texts;
 };
 
@@ -64,14 +70,35 @@ static bool get_text(struct symbols *symbols, uint32_t length, const char **text
     return true;
 }
 
+static size_t slot_of(const struct answers *answers, const struct worker_request *key) {
+    uint64_t hash = (key->address ^ (uint64_t)key->module << 40 ^ (uint64_t)key->kind << 60) * 0x9e3779b97f4a7c15u;
+    size_t slot = (size_t)(hash >> 20) & (answers->slot_count - 1);
+    while (answers->slots[slot] && memcmp(&answers->list[answers->slots[slot] - 1].key, key, sizeof *key) != 0)
+        slot = (slot + 1) & (answers->slot_count - 1);
+    return slot;
+}
+
+static void make_room(struct answers *answers) {
+    if ((answers->count + 1) * 2 <= answers->slot_count) return;
+    answers->slot_count = answers->slot_count ? answers->slot_count * 2 : 64;
+    free(answers->slots);
+    answers->slots = memory_get(answers->slot_count, sizeof *answers->slots);
+    for (size_t i = 0; i < answers->count; i++)
+        answers->slots[slot_of(answers, &answers->list[i].key)] = (uint32_t)i + 1;
+}
+
 static void remember(struct symbols *symbols, const struct worker_request *key, const struct symbol_frame *frames,
                      size_t count) {
-    struct answer *answer = memory_get(1, sizeof *answer);
-    answer->key = *key;
-    answer->count = count;
-    answer->frames = memory_get(count, sizeof *frames);
-    if (count) memcpy(answer->frames, frames, count * sizeof *frames);
-    HASH_ADD(hh, symbols->answers, key, sizeof answer->key, answer);
+    struct answers *answers = &symbols->answers;
+    struct answer answer = {.key = *key, .count = count};
+    if (count) {
+        answer.frames = memory_get(count, sizeof *frames);
+        memcpy(answer.frames, frames, count * sizeof *frames);
+    }
+    make_room(answers);
+    answers->list = memory_more(answers->list, &answers->capacity, answers->count + 1, sizeof answer);
+    answers->list[answers->count++] = answer;
+    answers->slots[slot_of(answers, key)] = (uint32_t)answers->count;
 }
 
 static bool get_frame(struct symbols *symbols, struct symbol_frame *frame) {
@@ -135,11 +162,10 @@ static struct worker_request request_for(struct merged_frame frame) {
 }
 
 static struct answer *find(struct symbols *symbols, const struct worker_request *request) {
-    struct answer *answer = NULL;
-    unsigned char key[sizeof *request]; /* uthash reads keys by the byte */
-    memcpy(key, request, sizeof key);
-    HASH_FIND(hh, symbols->answers, key, sizeof key, answer);
-    return answer;
+    struct answers *answers = &symbols->answers;
+    if (!answers->slot_count) return NULL;
+    uint32_t number = answers->slots[slot_of(answers, request)];
+    return number ? &answers->list[number - 1] : NULL;
 }
 
 static int compare(const void *left, const void *right) {
@@ -198,17 +224,12 @@ void symbols_tally(const struct symbols *symbols, size_t *with, size_t *opened) 
 }
 
 void symbols_free(struct symbols *symbols) {
-    struct answer *answer = symbols->answers;
     struct text_entry *text = symbols->texts;
     worker_stop(&symbols->worker);
-    HASH_CLEAR(hh, symbols->answers);
     HASH_CLEAR(hh, symbols->texts);
-    while (answer) {
-        struct answer *next = answer->hh.next;
-        free(answer->frames);
-        free(answer);
-        answer = next;
-    }
+    for (size_t i = 0; i < symbols->answers.count; i++) free(symbols->answers.list[i].frames);
+    free(symbols->answers.list);
+    free(symbols->answers.slots);
     while (text) {
         struct text_entry *next = text->hh.next;
         free(text->text);

@@ -1,60 +1,14 @@
 #!/usr/bin/env bats
-# The forms of weir report -f and weir gate -f: each read by a parser that is not weir's, held against the others, and
-# given to the tool that it is for where that is installed.
+# The forms of weir report -f and weir gate -f: each read by a parser that is not weir's, held against the others.
+# accepted.bats gives each to the tool that it is for.
 load helpers
-
-FORMS="text json folded callgrind pprof speedscope html sarif junit codequality github markdown valgrind-xml"
-SHIM=$BUILD/libweir.so
+load shop
 
 setup_file() {
     build_tools "$BUILD/tests/reporter/mkdump" "$BUILD/tests/reporter/fuzz_load"
-    cd "$BATS_FILE_TMPDIR" || return 1
-    mkdir src
-    cat >src/shop.cc <<'C'
-#include <cstdlib>
-static inline __attribute__((always_inline)) char *take(size_t n) { return (char *)malloc(n); } // 2
-__attribute__((noinline)) char *order_new(size_t n) { char *p = take(n); asm volatile("" ::: "memory"); return p; } // 3
-namespace shop {
-template <class T> struct Cart {
-    __attribute__((noinline)) T add(size_t n) { T item = order_new(n); asm volatile("" ::: "memory"); return item; } // 6
-};
+    make_shop
 }
-char *volatile kept[100];
-__attribute__((noinline)) int down(int n) { int r = n ? down(n - 1) : order_new(64) != 0; asm volatile("" ::: "memory"); return r; } // 10
-int main(int, char **arguments) {
-    shop::Cart<char *> cart;
-    if (arguments[1])
-        for (int i = 0; i < 50; i++) cart.add(100 + i); // 14
-    if (arguments[1]) down(5); // 15
-    for (auto &k : kept) k = order_new(1000); // 16
-    for (int i = 0; i < 1000; i++) free(order_new(77)); // 17
-    char room[4096];
-    asm volatile("" ::"r"(__builtin_memset(room, 0, sizeof room)) : "memory"); // what calls have left on the stack
-}
-C
-    g++ -g -O1 -o shop src/shop.cc
-    WEIR_LEAKS=exit WEIR_QUIET=1 WEIR_OUTPUT=paranoid.dump WEIR_LEVEL=paranoid LD_PRELOAD=$SHIM ./shop leak
-    WEIR_LEAKS=exit WEIR_QUIET=1 WEIR_OUTPUT=simple.dump WEIR_LEVEL=simple WEIR_SAMPLE_BYTES=1K LD_PRELOAD=$SHIM ./shop leak
-    WEIR_LEAKS=exit WEIR_QUIET=1 WEIR_OUTPUT=clean.dump WEIR_LEVEL=paranoid LD_PRELOAD=$SHIM ./shop
-}
-setup() {
-    plain
-    unset GITHUB_WORKSPACE CI_PROJECT_DIR GITHUB_STEP_SUMMARY
-    F=$BATS_FILE_TMPDIR
-    cp -r "$F/src" .
-}
-
-# all_forms FOLDER DUMP...: each in a file of its name.
-all_forms() {
-    local form list=()
-    mkdir -p "$1"
-    for form in $FORMS; do list+=(-f "$form=$1/$form"); done
-    expect 0 "$WEIR" report "${list[@]}" "${@:2}"
-    [ -z "$out" ]
-}
-agree() { python3 "$BATS_TEST_DIRNAME/forms.py" "$@"; }
-jq_() { python3 -c 'import json, sys; d = json.load(open(sys.argv[2])); print(eval(sys.argv[1]))' "$@"; }
-wants() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
+setup() { shop_setup; }
 
 @test "all_forms_of_a_dump_say_the_same" {
     local level
@@ -159,17 +113,9 @@ wants() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
 
 @test "no_name_breaks_a_form" {
     local name
-    printf 'void *malloc(unsigned long); void *victim(void) { void *p = malloc(9); __asm__ volatile("" ::: "memory"); return p; }\n' >n.c
-    gcc -O1 -c n.c
-    printf 'void *victim(void); int main(void) { return !victim(); }\n' >m.c
-    gcc -O1 -c m.c
     mkdir odd
     for name in $'a;b\nc' $'"]]>&<x>\x1b]0;t\x07\xff\xfe' $'\xef\xbf\xbe::error file=x,line=1::y' $'100%25|`*_[x](y)@z\xe2\x80\xaeevil\tx'; do
-        objcopy --redefine-sym "victim=$name" n.o n2.o
-        objcopy --redefine-sym "victim=$name" m.o m2.o
-        gcc -o m m2.o n2.o
-        rm -f odd.dump
-        WEIR_LEAKS=exit WEIR_QUIET=1 WEIR_OUTPUT=odd.dump WEIR_LEVEL=paranoid LD_PRELOAD=$SHIM ./m
+        odd_dump "$name" odd.dump
         all_forms odd odd.dump
         agree odd
         ! command -v xmllint >/dev/null || xmllint --noout odd/junit odd/valgrind-xml
@@ -199,43 +145,6 @@ wants() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
     has "$out" '<error type="inconclusive"' "memory was not searched for leaks"
     has "$(cat a.gh)" "::error title=weir::" "memory was not searched"
     same "$(jq_ 'len(d["runs"][0]["results"])' a.sarif)" 0
-}
-
-@test "go_tool_pprof_takes_it" {
-    wants go
-    all_forms o "$F/paranoid.dump"
-    go tool pprof -top -unit=B -sample_index=leaked_bytes o/pprof >top 2>err
-    grep -E "6289B +100% +100% +6289B +100% +take \(inline\)" top
-    grep -E "6225B .* shop::Cart<char\*>::add" top
-    go tool pprof -traces -sample_index=live_blocks o/pprof >traces 2>err
-    has "$(cat traces)" "verdict:  leaked" "take (inline)"
-    mkdir clean
-    all_forms clean "$F/clean.dump"
-    go tool pprof -top -unit=B -sample_index=live_bytes -diff_base clean/pprof o/pprof >diff 2>err
-    grep -E "6225B .* shop::Cart<char\*>::add" diff
-    go tool pprof -raw o/pprof >raw
-    has "$(cat raw)" "weir " "take"
-    all_forms simple "$F/simple.dump"
-    go tool pprof -raw simple/pprof | grep -E "^Period: 1024|estimates"
-}
-
-@test "callgrind_annotate_takes_it" {
-    wants callgrind_annotate
-    all_forms o "$F/paranoid.dump"
-    cd / || return 1
-    callgrind_annotate --auto=no --inclusive=yes "$OLDPWD/o/callgrind" >"$OLDPWD/sheet" 2>"$OLDPWD/err"
-    cd - || return 1
-    [ ! -s err ] || { cat err; false; }
-    grep -E "106,289 \(100.0%\) .*:main$" sheet
-    grep -E "^ +6,225 .*:shop::Cart<char\*>::add" sheet
-}
-
-@test "xmllint_takes_junit_and_valgrind_xml" {
-    wants xmllint
-    all_forms o "$F/paranoid.dump"
-    xmllint --noout --schema "$BATS_TEST_DIRNAME/junit.xsd" o/junit
-    same "$(xmllint --xpath 'sum(//leakedbytes)' o/valgrind-xml)" 6289
-    same "$(xmllint --xpath 'string(//error[1]/stack/frame[1]/fn)' o/valgrind-xml)" "take"
 }
 
 # page FILE SCRIPT: the file in Chromium, which the script looks at and clicks in (`seen` is what it has found): $seen as JSON.

@@ -11,6 +11,14 @@ import urllib.parse
 import zlib
 import xml.etree.ElementTree
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+try:
+    import valid
+
+    REPORT = valid.by("report")
+except ImportError:  # python3-jsonschema is not installed
+    REPORT = None
+
 VALUES = ["live_bytes", "live_blocks", "leaked_bytes", "leaked_blocks", "allocated_bytes", "allocated_blocks", "peak_bytes",
           "peak_blocks"]
 
@@ -267,6 +275,7 @@ def markdown(path):
 def compare(folder):
     path = lambda name: os.path.join(folder, name)
     d = json.loads(text_of(path("json")))
+    check(not REPORT or not valid.wrong(REPORT, d), "json:", REPORT and valid.wrong(REPORT, d))
     text_of(path("text"))
     sums, comments = pprof(path("pprof"))
     sheet = callgrind(path("callgrind"))

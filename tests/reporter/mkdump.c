@@ -81,6 +81,7 @@ static void add_records(struct parameters *parameters, const struct dump_block *
                                      .stack = block->stack,
                                      .made = block->stack,
                                      .thread = block->thread,
+                                     .verdict = block->verdict,
                                      .kind = touch   ? RECORD_TOUCH
                                              : j % 2 ? RECORD_WRITE
                                                      : RECORD_REALLOC,

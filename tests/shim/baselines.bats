@@ -220,21 +220,14 @@ json.dump(d, open("less.json", "w"))'
     has out "/proc/self/none.json: cannot be written: "
 }
 @test "what_is_written_is_valid_by_the_schema" {
-    /usr/bin/env python3 -c 'import jsonschema' 2>/dev/null || skip "python3 has no jsonschema"
+    /usr/bin/python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
     gate 0 --baseline base.json --update-baseline -- "$BATS_FILE_TMPDIR/shop"
     gate 0 --baseline base.json --update-baseline --accept 'copy*' --reason 'why' --expires 2999-12-31 -- "$BATS_FILE_TMPDIR/shop"
-    python3 -c '
-import json, sys
-from jsonschema import Draft7Validator
-v = Draft7Validator(json.load(open(sys.argv[1])))
-v.check_schema(v.schema)
-d = json.load(open("base.json"))
-v.validate(d)
-for change in [lambda d: d.update(schema="x"), lambda d: d["sites"][0].update(blocks=0), lambda d: d["sites"][0].update(extra=1),
-               lambda d: d["sites"][0].pop("reason"), lambda d: d.pop("platform")]:
-    e = json.loads(json.dumps(d))
-    change(e)
-    assert not v.is_valid(e), e' "$WEIR_ROOT/doc/weir-baseline.schema.json"
+    /usr/bin/python3 "$WEIR_ROOT/tests/lib/valid.py" --renamed baseline base.json
+    for change in 'd.update(schema="x")' 'd["sites"][0].update(blocks=0)' 'd["sites"][0].update(extra=1)' 'd["sites"][0].pop("reason")'; do
+        /usr/bin/python3 -c 'import json, sys; d = json.load(open("base.json")); eval(sys.argv[1]); json.dump(d, open("changed.json", "w"))' "$change"
+        ! /usr/bin/python3 "$WEIR_ROOT/tests/lib/valid.py" baseline changed.json || { echo "$change"; false; }
+    done
 }
 
 # --- rules ---

@@ -32,6 +32,7 @@ SEGV=139 ABRT=134
 as_gdb() {
     gdb -batch -nx -x "$BATS_FILE_TMPDIR/stacks.gdb" "$1" core 2>/dev/null | grep "^stack" >by_gdb
     "$WEIR" report --json core >by_weir
+    ! /usr/bin/python3 -c 'import jsonschema' 2>/dev/null || /usr/bin/python3 "$WEIR_ROOT/tests/lib/valid.py" --renamed report by_weir
     /usr/bin/python3 - by_gdb by_weir "$2" <<'PYTHON'
 import json, sys
 gdb = {int(line.split()[1]): [int(pc) % 4096 for pc in line.split()[2:]] for line in open(sys.argv[1])}

@@ -22,12 +22,19 @@ bool reserve_contains(uintptr_t address);
 uintptr_t reserve_part_end(uintptr_t from, uintptr_t end, bool *reserved);
 size_t reserve_total(void);
 
+/* Where it stands what is reserved, for the reader of a core (box/beacon.c): start and end of each range, a word each,
+ * how many can be noted, and how many were, a number of 4 bytes. */
+struct reserve_places {
+    uint64_t ranges, most, at_used;
+};
+extern const struct reserve_places reserve_places HIDDEN;
+
 /* The program wants what it gets from now on to be locked. What is opened then is locked as it is touched: not all at
  * once, which would make 32 MiB and their entries resident for the first block. */
 extern bool reserve_locks HIDDEN;
 
-/* With reserve_locks: a limit counts (RLIMIT_MEMLOCK), and the kernel counts address space for it. Of the arena then just
- * what is charged is locked, when it is, and nothing of the tables. */
+/* With reserve_locks: a limit counts (RLIMIT_MEMLOCK), and the kernel counts address space for it. Of the arena then
+ * just what is charged is locked, when it is, and nothing of the tables. */
 extern bool reserve_locks_charged HIDDEN;
 
 /* Locks a range as it is touched. */

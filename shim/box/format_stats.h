@@ -73,9 +73,14 @@ enum dump_stat_id {
     STAT_SCAN_APART = 74, /* ns since the search that this one is compared with: leaked is what both found; 0: none */
     STAT_COLLECTED = 75,  /* blocks freed at the ceiling, since nothing led to them (WEIR_ON_LIMIT=collect) */
     STAT_COLLECTED_BYTES = 76,
-    STAT_BOX_LOST = 77,  /* of a process that left no dump: parts of its box that found no room, see format_box.h */
-    STAT_POOL_LOST = 100 /* parts of blocks that could not be noted */
+    STAT_SCAN_LACKS = 78, /* of a core: what it does not have, SCAN_LACKS_…: nothing is called leaked then */
+    STAT_BOX_LOST = 77,   /* of a process that left no dump: parts of its box that found no room, see format_box.h */
+    STAT_POOL_LOST = 100  /* parts of blocks that could not be noted */
 };
+
+#define SCAN_LACKS_MEMORY    1u /* writable memory of the program, or of a block */
+#define SCAN_LACKS_REGISTERS 2u /* of some thread */
+#define SCAN_LACKS_POLLED    4u /* what epoll keeps for the program, which no core has */
 
 struct dump_stat {
     uint32_t id; /* enum dump_stat_id; unknown ones are ignored */

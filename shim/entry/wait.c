@@ -4,6 +4,7 @@
  * kernel's. */
 #include "shim/base/interrupted.h"
 #include "shim/base/sys.h"
+#include "shim/box/state.h"
 #include "shim/entry/hooks.h"
 
 #include <dlfcn.h>
@@ -25,15 +26,21 @@ static bool sockets_wait; /* some socket has a timeout of its own */
         return next_##name arguments;                                                                                  \
     }
 
+/* The kernel has words of the program's then, which no core has (box/format_core.h). */
+static bool polls(bool when) {
+    if (unlikely(!state_of_process.polls)) state_of_process.polls = true;
+    return when;
+}
+
 HOOK(epoll_wait, (int epfd, struct epoll_event *events, int maxevents, int timeout), (epfd, events, maxevents, timeout),
-     timeout > 0, SYS_epoll_wait, epfd, events, maxevents, timeout, 0, 0)
+     polls(timeout > 0), SYS_epoll_wait, epfd, events, maxevents, timeout, 0, 0)
 HOOK(epoll_pwait, (int epfd, struct epoll_event *events, int maxevents, int timeout, const sigset_t *ss),
-     (epfd, events, maxevents, timeout, ss), timeout > 0, SYS_epoll_pwait, epfd, events, maxevents, timeout, (long)ss,
-     8)
+     (epfd, events, maxevents, timeout, ss), polls(timeout > 0), SYS_epoll_pwait, epfd, events, maxevents, timeout,
+     (long)ss, 8)
 HOOK(epoll_pwait2,
      (int epfd, struct epoll_event *events, int maxevents, const struct timespec *timeout, const sigset_t *ss),
-     (epfd, events, maxevents, timeout, ss), timeout != NULL, SYS_epoll_pwait2, epfd, events, maxevents, (long)timeout,
-     (long)ss, 8)
+     (epfd, events, maxevents, timeout, ss), polls(timeout != NULL), SYS_epoll_pwait2, epfd, events, maxevents,
+     (long)timeout, (long)ss, 8)
 HOOK(sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout), (set, info, timeout),
      timeout != NULL, SYS_rt_sigtimedwait, set, info, (long)timeout, 8, 0, 0)
 HOOK(semtimedop, (int semid, struct sembuf *sops, size_t nsops, const struct timespec *timeout),

@@ -102,7 +102,7 @@ static const struct core_search core_search = {
     .own_end = (uint64_t)(uintptr_t)_end,
     .at_unaligned = CORE_ADDRESS(options.scan.unaligned),
     .at_tags = CORE_ADDRESS(options.scan.tags),
-    .at_polls = CORE_ADDRESS(state_of_process.polls),
+    .at_kernel_keeps = CORE_ADDRESS(state_of_process.kernel_keeps),
 };
 
 /* Nobody refers to it but itself. */

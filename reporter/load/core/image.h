@@ -30,7 +30,6 @@ enum { CORE_RAX, CORE_RDX, CORE_RCX, CORE_RBX, CORE_RSI, CORE_RDI, CORE_RBP, COR
 struct core_thread {
     uint32_t id;
     uint32_t signal; /* 0: none */
-    uint64_t call;   /* the system call that it is in, as the kernel numbers them; else a number of none */
     uint64_t block;  /* address of libc's control block */
     uint64_t registers[CORE_REGISTERS];
 };

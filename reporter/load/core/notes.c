@@ -26,7 +26,6 @@ static void add_thread(struct core *core, uint64_t offset, uint64_t length) {
     core->threads[core->thread_count++] =
         (struct core_thread){(uint32_t)status.pr_pid,
                              (uint32_t)status.pr_cursig,
-                             r.orig_rax,
                              r.fs_base,
                              {r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12,
                               r.r13, r.r14, r.r15, r.rip}};

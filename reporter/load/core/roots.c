@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 
 #include "reporter/load/core/own.h"
@@ -135,10 +134,6 @@ static void see_pages(void *context, uint64_t from, uint64_t end) {
 
 /* --- the rest --- */
 
-static bool polls(uint64_t call) {
-    return call == SYS_epoll_wait || call == SYS_epoll_pwait || call == SYS_epoll_pwait2;
-}
-
 static void mark_registers(struct roots *r) {
     const struct core *core = r->core;
     if (!core->thread_count || core->vector_count < core->thread_count) lacks(r, SCAN_LACKS_REGISTERS);
@@ -148,9 +143,7 @@ static void mark_registers(struct roots *r) {
         if (there < note->length) lacks(r, SCAN_LACKS_REGISTERS);
         mark_root(r->mark, r->mark->memory.file + note->offset, there < note->length ? there : note->length, 0);
     }
-    for (size_t i = 0; i < core->thread_count; i++)
-        if (polls(core->threads[i].call)) lacks(r, SCAN_LACKS_POLLED);
-    if (core_byte(r->core, r->m->t.search.at_polls)) lacks(r, SCAN_LACKS_POLLED);
+    if (core_byte(r->core, r->m->t.search.at_kernel_keeps)) lacks(r, SCAN_LACKS_KERNEL);
 }
 
 /* What the program has named as roots, wherever that is. */

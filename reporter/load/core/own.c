@@ -1,9 +1,9 @@
 /* See own.h. The map of the program's pages is the one that shim/ceiling/pages.c describes. */
 #include "reporter/load/core/own.h"
 
-#define NODES_MOST  (1u << 14)
-#define PIECES_MOST (1u << 16)
-#define PAGE_SHIFT  12u
+#define NODES_MOST (1u << 14)
+#define PIECE_MOST 28u /* its shift */
+#define PAGE_SHIFT 12u
 
 /* --- weir's --- */
 
@@ -20,9 +20,9 @@ void own_read(struct making *m, struct own *own) {
         }
     }
     if (!core_read(m->core, &own->pages, sizeof own->pages, m->t.search.at_pages) ||
-        own->pages.piece_shift < PAGE_SHIFT + 6 || own->pages.piece_shift > own->pages.node_shift ||
-        own->pages.node_shift > 47 || own->pages.node_shift - own->pages.piece_shift > 16 ||
-        own->pages.node_count > NODES_MOST)
+        own->pages.piece_shift < PAGE_SHIFT + 6 || own->pages.piece_shift > PIECE_MOST ||
+        own->pages.piece_shift > own->pages.node_shift || own->pages.node_shift > 47 ||
+        own->pages.node_shift - own->pages.piece_shift > 16 || own->pages.node_count > NODES_MOST)
         own->pages = (struct core_pages){0};
 }
 
@@ -101,9 +101,10 @@ void own_pages(const struct own *own, struct mapped *memory, enum core_pages_pla
     const struct core_pages *t = &own->pages;
     struct stretch s = {.see = see, .context = context};
     uint64_t pieces = (uint64_t)1 << (t->node_shift - t->piece_shift), bitmaps = 0;
+    uint64_t most = 1 + memory->core->size / CORE_PAGE; /* no two pieces have the same */
     for (uint64_t node = 0; node < t->node_count; node++) {
         if (!mapped_word(memory, t->nodes + node * 8)) continue;
-        for (uint64_t piece = 0; piece < pieces && bitmaps < PIECES_MOST; piece++) {
+        for (uint64_t piece = 0; piece < pieces && bitmaps < most; piece++) {
             uint64_t entry = entry_at(own, memory, node, piece);
             bitmaps += entry >> 32 != 0;
             if (entry) see_piece(own, memory, entry, plane, (node << t->node_shift) + (piece << t->piece_shift), &s);

@@ -21,7 +21,7 @@ struct mark {
 bool mark_begin(struct mark *mark, struct making *m);
 
 /* Words of a root: what they lead to is reached, and what that leads to, and so on. A mapped_see. */
-void mark_root(void *mark, const char *bytes, uint64_t n, uint64_t address);
+void mark_root(void *context, const char *bytes, uint64_t n, uint64_t address);
 
 /* The others, when all roots are marked: what is no leak, what is only possibly pointed to, what leaked ones lead to.
  */

@@ -12,7 +12,7 @@
 #include "reporter/load/memory.h"
 
 #define THREADS_MOST   (1u << 20)
-#define REGISTERS_MOST (3 * THREADS_MOST)
+#define REGISTERS_MOST (3ul * THREADS_MOST)
 #define FILES_MOST     (256u << 20) /* bytes of a list of mapped files */
 
 static void add_thread(struct core *core, uint64_t offset, uint64_t length) {

@@ -15,8 +15,8 @@ void own_read(struct making *m, struct own *own) {
     if (core_read(m->core, &t, sizeof t, m->t.search.at_reserved)) {
         uint32_t used = core_half(m->core, t.at_used);
         for (uint32_t i = 0; i < used && i < t.most && own->count <= OWN_RANGES; i++) {
-            own->ranges[own->count].start = core_word(m->core, t.ranges + i * 16);
-            own->ranges[own->count++].end = core_word(m->core, t.ranges + i * 16 + 8);
+            own->ranges[own->count].start = core_word(m->core, t.ranges + i * 16ul);
+            own->ranges[own->count++].end = core_word(m->core, t.ranges + i * 16ul + 8);
         }
     }
     if (!core_read(m->core, &own->pages, sizeof own->pages, m->t.search.at_pages) ||

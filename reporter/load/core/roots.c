@@ -73,11 +73,11 @@ static uint64_t lowest_interrupted(struct roots *r, const struct core_segment *s
     for (uint64_t at = 0; bytes && at + general + sizeof(gregset_t) <= there; at += 8) {
         uint64_t link, segments, pointer;
         int flags;
-        memcpy(&segments, bytes + at + general + REG_CSGSFS * 8, sizeof segments);
+        memcpy(&segments, bytes + at + general + REG_CSGSFS * sizeof segments, sizeof segments);
         if ((segments & 0xffff) != USER_CODE) continue;
         memcpy(&link, bytes + at + offsetof(ucontext_t, uc_link), sizeof link);
         memcpy(&flags, bytes + at + offsetof(ucontext_t, uc_stack.ss_flags), sizeof flags);
-        memcpy(&pointer, bytes + at + general + REG_RSP * 8, sizeof pointer);
+        memcpy(&pointer, bytes + at + general + REG_RSP * sizeof pointer, sizeof pointer);
         if (link == 0 && !(flags & ~STACK_FLAGS) && pointer >= s->address && pointer < lowest) lowest = pointer;
     }
     return lowest;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "reporter/load/dump.h"
+#include "reporter/load/memory.h"
 
 bool dump_is_sampled(const struct dump *dump) {
     uint64_t bytes = 0; /* the level may have been changed while it ran */
@@ -146,4 +147,21 @@ enum dump_verdict dump_main_verdict(const struct dump *dump, uint32_t stack) {
 void dump_forget_detail(struct block_summary *summary) {
     free(summary->detail);
     summary->detail = NULL;
+}
+
+char *dump_lacks(const struct dump *dump) {
+    uint64_t lacks = 0;
+    if (!dump_stat(dump, STAT_SCAN_LACKS, &lacks) || !lacks) return NULL;
+    const char *memory = lacks & SCAN_LACKS_MEMORY ? "memory of the program" : NULL,
+               *registers = lacks & SCAN_LACKS_REGISTERS ? "registers" : NULL,
+               *kernel = lacks & SCAN_LACKS_KERNEL ? "what the kernel keeps for it (epoll, timers)" : NULL;
+    const char *all[] = {memory, registers, kernel};
+    char *text = memory_format("the core lacks");
+    const char *before = " ";
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (!all[i]) continue;
+        text = memory_append(memory_append(text, before), all[i]);
+        before = ", ";
+    }
+    return text;
 }

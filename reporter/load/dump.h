@@ -152,6 +152,9 @@ const struct block_summary *dump_next_summary(const struct dump *dump, const str
 /* What is told of a stack's blocks together goes to those of the verdict that most bytes have; DUMP_UNKNOWN: it has
  * none.
  */
+/* What a core does not have, so that nothing of it is called leaked, to be freed; NULL: it is none, or has all. */
+char *dump_lacks(const struct dump *dump);
+
 enum dump_verdict dump_main_verdict(const struct dump *dump, uint32_t stack);
 
 /* Live blocks were judged. */

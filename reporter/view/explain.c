@@ -316,6 +316,8 @@ static char *doubt_text(const struct dump *dump) {
     if (dump && dump_stat(dump, STAT_SCAN_NOT_HELD, &threads) && threads)
         return memory_format("%s thread%s could not be held, which may lead to it", units_count(threads),
                              threads == 1 ? "" : "s");
+    char *lacks = dump ? dump_lacks(dump) : NULL;
+    if (lacks) return lacks;
     if (dump && dump->process.reason != DUMP_AT_EXIT)
         return memory_format("the program went on meanwhile, and may have moved what leads to it");
     return memory_format("not all memory could be read, or not all parts of it are known");

@@ -307,6 +307,14 @@ static void put_refusals(struct json *json, const struct view *view) {
     json_close(json, ']');
 }
 
+/* What no core of these has of what may lead to blocks. */
+static void put_lacks(struct json *json, const struct merged *merged) {
+    char *why = NULL;
+    for (size_t i = 0; i < merged->part_count && !why; i++) why = dump_lacks(merged->parts[i].dump);
+    json_word(json, "lacks", why);
+    free(why);
+}
+
 /* Of all live blocks, tracked or not: exact; null where they were not judged. */
 static void put_verdicts(struct json *json, const struct merged *merged) {
     static const struct {
@@ -325,6 +333,7 @@ static void put_verdicts(struct json *json, const struct merged *merged) {
         json_close(json, '}');
     }
     put_sum(json, merged, "threads_not_held", STAT_SCAN_NOT_HELD);
+    put_lacks(json, merged);
     put_sum(json, merged, "nanoseconds", STAT_SCAN_TIME);
     put_sum(json, merged, "pause_nanoseconds", STAT_SCAN_PAUSE);
     put_sum(json, merged, "compared_nanoseconds", STAT_SCAN_APART);

@@ -239,6 +239,16 @@ static void print_search(const struct view *view) {
         (void)fputs("not twice, so that nothing is called leaked (weir dump --leaks)\n", view->out);
 }
 
+/* Why nothing of a core is called leaked. */
+static void print_lacks(const struct view *view) {
+    for (size_t i = 0; i < view->merged->part_count; i++) {
+        char *why = dump_lacks(view->merged->parts[i].dump);
+        if (why) (void)fprintf(view->out, "%s: what seems leaked is called maybe\n", why);
+        free(why);
+        if (why) return;
+    }
+}
+
 /* Of all live blocks, tracked or not: exact. */
 static void print_verdicts(const struct view *view) {
     const struct merged *merged = view->merged;
@@ -251,6 +261,7 @@ static void print_verdicts(const struct view *view) {
                   amount(merged, STAT_POSSIBLE_COUNT, STAT_POSSIBLE_BYTES, possible, sizeof possible),
                   amount(merged, STAT_REACHED_COUNT, STAT_REACHED_BYTES, reached, sizeof reached));
     print_search(view);
+    print_lacks(view);
     (void)merged_stat(merged, STAT_SCAN_NOT_HELD, &sum, &most);
     if (most)
         (void)fprintf(view->out, "%s %s could not be held: what seems leaked is called maybe\n", units_count(most),

@@ -8,6 +8,7 @@
 
 static struct range { uintptr_t start, end; } ranges[RANGES_MAX];
 static _Atomic uint32_t ranges_used;
+const struct reserve_places reserve_places = {(uintptr_t)ranges, RANGES_MAX, (uintptr_t)&ranges_used};
 bool reserve_locks, reserve_locks_charged;
 
 void *sys_reserve(size_t n, int flags) {

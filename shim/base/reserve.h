@@ -22,6 +22,13 @@ bool reserve_contains(uintptr_t address);
 uintptr_t reserve_part_end(uintptr_t from, uintptr_t end, bool *reserved);
 size_t reserve_total(void);
 
+/* Where it stands what is reserved, for the reader of a core (box/beacon.c): start and end of each range, a word each,
+ * how many can be noted, and how many were, a number of 4 bytes. */
+struct reserve_places {
+    uint64_t ranges, most, at_used;
+};
+extern const struct reserve_places reserve_places HIDDEN;
+
 /* The program wants what it gets from now on to be locked. What is opened then is locked as it is touched: not all at
  * once, which would make 32 MiB and their entries resident for the first block. */
 extern bool reserve_locks HIDDEN;

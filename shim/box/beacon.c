@@ -3,9 +3,12 @@
 #include "shim/box/beacon.h"
 #include "shim/arena/arena.h"
 #include "shim/arena/zones.h"
+#include "shim/base/options.h"
+#include "shim/base/reserve.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
 #include "shim/ceiling/ceiling.h"
+#include "shim/ceiling/pages.h"
 
 struct core_misuse core_misuse;
 
@@ -15,6 +18,14 @@ _Static_assert(sizeof(struct side) == sizeof(struct core_side) && (int)SIDE_LIVE
                "an entry is as the reader knows it");
 _Static_assert(SIDE_TIME_SHIFT == 18 && SIDE_GROWN_SHIFT == 26 && STATE_EPOCHS == 128, "its times and epochs are, too");
 _Static_assert(sizeof(struct ceiling_places) == sizeof(struct core_counters), "counters are as the reader knows them");
+_Static_assert(sizeof(struct reserve_places) == sizeof(struct core_reserved) &&
+                   sizeof(struct pages_places) == sizeof(struct core_pages),
+               "so are weir's ranges, and the program's mappings");
+_Static_assert((int)PAGES_OURS == (int)CORE_PAGES_OURS && (int)PAGES_CHARGED == (int)CORE_PAGES_CHARGED &&
+                   (int)PAGES_MAPPED == (int)CORE_PAGES_MAPPED,
+               "and what is told of them");
+_Static_assert(SIDE_IGNORED == CORE_IGNORED && SIDE_RECORDED == CORE_RECORDED && SIDE_POOLED == CORE_POOLED,
+               "and what is known of a block elsewhere");
 
 #define IN(field) offsetof(struct slab, field)
 #ifdef WEIR_ENCODE
@@ -36,6 +47,7 @@ static const struct core_arena core_arena = {
     .side_a_slice = SIDE_PER_SLICE,
     .at_link_key = KEY,
     .in_free = IN(free),
+    .in_local_free = IN(local_free),
     .in_used = IN(used),
     .in_asleep = IN(asleep),
     .in_owner = IN(owner),
@@ -58,6 +70,7 @@ static const struct core_arena core_arena = {
     .kind_run = KIND_RUN,
     .kind_tail = KIND_TAIL,
     .kind_kept = KIND_KEPT,
+    .kind_emergency = KIND_EMERGENCY,
     .classes = CLASSES,
     .certain = SAMPLE_CERTAIN,
 };
@@ -78,6 +91,20 @@ static const struct core_ceiling core_ceiling = {
     .in_stack = OF(stack),
 };
 
+/* Where libweir.so lies, by its linker. */
+extern const char __ehdr_start[] HIDDEN, _end[] HIDDEN;
+
+static const struct core_search core_search = {
+    .at_reserved = CORE_ADDRESS(reserve_places),
+    .at_pages = CORE_ADDRESS(pages_places),
+    .at_ignored = CORE_ADDRESS(core_ignored),
+    .own_start = (uint64_t)(uintptr_t)__ehdr_start,
+    .own_end = (uint64_t)(uintptr_t)_end,
+    .at_unaligned = CORE_ADDRESS(options.scan.unaligned),
+    .at_tags = CORE_ADDRESS(options.scan.tags),
+    .at_kernel_keeps = CORE_ADDRESS(state_of_process.kernel_keeps),
+};
+
 /* Nobody refers to it but itself. */
 __attribute__((used)) static const struct core_beacon beacon = {
     .magic = CORE_MAGIC,
@@ -90,4 +117,5 @@ __attribute__((used)) static const struct core_beacon beacon = {
     .at_state = CORE_ADDRESS(core_state),
     .at_process = CORE_ADDRESS(core_process),
     .at_ceiling = CORE_ADDRESS(core_ceiling),
+    .at_search = CORE_ADDRESS(core_search),
 };

@@ -9,6 +9,7 @@ extern const struct core_stacks core_stacks;
 extern const struct core_modules core_modules;
 extern const struct core_state core_state;
 extern const struct core_process core_process;
+extern const struct core_ignored core_ignored;
 
 extern struct core_misuse core_misuse; /* written before weir ends the program for it */
 

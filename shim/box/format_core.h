@@ -7,7 +7,7 @@
  *
  *   core_beacon -> core_arena -> arena.base, arena_slabs[], zones[], sides     (the variables; these lead to the
  * tables)
- *               -> core_stacks, core_modules, core_state, core_process, core_ceiling
+ *               -> core_stacks, core_modules, core_state, core_process, core_ceiling, core_search
  *
  * A number called at_… is the address of a variable of 8 bytes where nothing else is said; what is called in_… is the
  * offset of a field in bytes, and a stride the bytes from one record to the next. A reader that finds another version
@@ -19,7 +19,7 @@
 #include "shim/box/format_box.h"
 
 #define CORE_MAGIC   "\177weir's beacon\n\1" /* 16 bytes, no terminator */
-#define CORE_VERSION 1u                      /* changed with any structure below, and with what the tables mean */
+#define CORE_VERSION 2u                      /* changed with any structure below, and with what the tables mean */
 
 struct core_beacon {
     char magic[16];
@@ -27,8 +27,9 @@ struct core_beacon {
     uint32_t size;                                                              /* sizeof(struct core_beacon) */
     uint64_t self;                                                              /* its own address */
     uint64_t at_arena, at_stacks, at_modules, at_state, at_process, at_ceiling; /* of the parts */
+    uint64_t at_search;
 };
-static_assert(sizeof(struct core_beacon) == 80, "core_beacon is 80 bytes");
+static_assert(sizeof(struct core_beacon) == 88, "core_beacon is 88 bytes");
 
 /* The arena: descriptors of slices, and of those that head a slab of tracked blocks the entries, a slice's 128 KiB
  * after the other's. */
@@ -42,14 +43,14 @@ struct core_arena {
     uint64_t at_sides, side_a_slice; /* the first entry's address, 0: nothing is tracked; bytes a slice */
     uint64_t at_link_key;            /* what links of free places are mixed with, as the place's address; 0: nothing */
     /* of a descriptor; bytes in brackets */
-    uint64_t in_free, in_used, in_asleep;                              /* [8] [4] [4] */
-    uint64_t in_owner, in_remote, in_size, in_reserved, in_capacity;   /* [8] [8] [4] [4] [4] */
-    uint64_t in_committed;                                             /* [4] bytes of the slice that are charged */
-    uint64_t in_kind, in_class, in_slices, in_head;                    /* [1] [1] [1] [4] */
-    uint64_t in_run_side, in_run_bytes, in_run_slices, in_run_tracked; /* [32] [8] [4] [1] */
-    uint64_t owner_tracked, link_mark;                                 /* bits */
-    uint64_t kind_slab, kind_run, kind_tail, kind_kept;                /* values */
-    uint64_t classes, certain;                                         /* their number; what stands for none */
+    uint64_t in_free, in_local_free, in_used, in_asleep;                /* [8] [8] [4] [4] */
+    uint64_t in_owner, in_remote, in_size, in_reserved, in_capacity;    /* [8] [8] [4] [4] [4] */
+    uint64_t in_committed;                                              /* [4] bytes of the slice that are charged */
+    uint64_t in_kind, in_class, in_slices, in_head;                     /* [1] [1] [1] [4] */
+    uint64_t in_run_side, in_run_bytes, in_run_slices, in_run_tracked;  /* [32] [8] [4] [1] */
+    uint64_t owner_tracked, link_mark;                                  /* bits */
+    uint64_t kind_slab, kind_run, kind_tail, kind_kept, kind_emergency; /* values */
+    uint64_t classes, certain;                                          /* their number; what stands for none */
 };
 
 /* The entry of a tracked block: 32 bytes. */
@@ -64,9 +65,14 @@ struct core_side {
 static_assert(sizeof(struct core_side) == 32, "core_side is 32 bytes");
 
 /* Where nobody may write: behind a tracked block, and in its place while it is free, but for a link in front. */
-#define CORE_BEHIND       0xb5u
-#define CORE_BEHIND_MOST  256u /* bytes of it */
-#define CORE_FREE         0xd7u
+#define CORE_BEHIND      0xb5u
+#define CORE_BEHIND_MOST 256u /* bytes of it */
+#define CORE_FREE        0xd7u
+
+/* Of a live one's state, what is known of its block elsewhere: access records, that it is no leak, parts. */
+#define CORE_RECORDED     128u
+#define CORE_IGNORED      256u
+#define CORE_POOLED       512u
 
 #define CORE_LIVE(s)      (((s)->state & ~1023u) == 0x4c495000u)
 #define CORE_FREED(s)     ((s)->state == 0x46524545u)
@@ -124,6 +130,34 @@ struct core_ceiling {
     uint64_t refusals, stride;
     uint64_t in_time, in_requested, in_used, in_max, in_committed, in_frame; /* [8] each */
     uint64_t in_thread, in_operation, in_stack;                              /* [4] each */
+};
+
+/* For whoever searches a core for pointers to blocks. */
+struct core_search {
+    uint64_t at_reserved, at_pages, at_ignored; /* addresses of the structures below */
+    uint64_t own_start, own_end;                /* libweir.so, whose data leads to no block for the program */
+    uint64_t at_unaligned, at_tags;             /* [1] [8] WEIR_SCAN */
+    uint64_t at_kernel_keeps;                   /* [1] epoll or a timer has a pointer to a block, which no core has */
+};
+
+/* Address space of weir's own: start and end of each range, 8 bytes each; `most` can be noted, [4] were. */
+struct core_reserved {
+    uint64_t ranges, most, at_used;
+};
+
+/* What the program has mapped itself by libc, a bit a page and plane; shim/ceiling/pages.c has what entries mean. */
+struct core_pages {
+    uint64_t nodes, node_count, at_tables, node_shift, piece_shift;
+};
+enum core_pages_plane { CORE_PAGES_OURS, CORE_PAGES_CHARGED, CORE_PAGES_MAPPED };
+
+/* What the program has said is no leak: blocks that are not tracked, by where they begin (0: none); and memory whose
+ * words lead to blocks wherever it lies, where `state` is `set`. */
+struct core_ignored {
+    uint64_t places, place_count;           /* 8 bytes each */
+    uint64_t regions, region_count, stride; /* */
+    uint64_t in_state, in_start, in_size;   /* [4] [8] [8] */
+    uint64_t set;
 };
 
 /* The last misuse that weir has told of: most programs are ended by it. */

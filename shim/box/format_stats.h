@@ -75,8 +75,13 @@ enum dump_stat_id {
     STAT_COLLECTED_BYTES = 76,
     STAT_BOX_LOST = 77,   /* of a process that left no dump: parts of its box that found no room, see format_box.h */
     STAT_BOX_BLOCKS = 78, /* likewise: 1: its blocks are there, 2: some of them are not */
+    STAT_SCAN_LACKS = 79, /* of a core: what it does not have, SCAN_LACKS_…: nothing is called leaked then */
     STAT_POOL_LOST = 100  /* parts of blocks that could not be noted */
 };
+
+#define SCAN_LACKS_MEMORY    1u /* writable memory of the program, or of a block */
+#define SCAN_LACKS_REGISTERS 2u /* of some thread */
+#define SCAN_LACKS_KERNEL    4u /* what the kernel keeps for the program: epoll, timers; no core has it */
 
 struct dump_stat {
     uint32_t id; /* enum dump_stat_id; unknown ones are ignored */

@@ -1,5 +1,6 @@
 /* See ignored.h. */
 #include "shim/box/ignored.h"
+#include "shim/box/beacon.h"
 #include "shim/box/pools.h"
 
 #include <stdatomic.h>
@@ -80,6 +81,16 @@ static struct region_slot {
     uintptr_t start;
     size_t size;
 } regions[IGNORED_REGIONS];
+
+const struct core_ignored core_ignored = {.places = CORE_ADDRESS(places),
+                                          .place_count = IGNORED_PLACES,
+                                          .regions = CORE_ADDRESS(regions),
+                                          .region_count = IGNORED_REGIONS,
+                                          .stride = sizeof(struct region_slot),
+                                          .in_state = offsetof(struct region_slot, state),
+                                          .in_start = offsetof(struct region_slot, start),
+                                          .in_size = offsetof(struct region_slot, size),
+                                          .set = REGION_SET};
 
 static bool claim(struct region_slot *r, uint32_t from) {
     return atomic_compare_exchange_strong_explicit(&r->state, &from, REGION_CHANGES, memory_order_acquire,

@@ -38,6 +38,8 @@ static _Atomic size_t used; /* pages of `tables`; the first is nobody's */
 static _Atomic(word *) nodes[NODES];
 static _Atomic size_t totals[PAGES_PLANES], peaks[PAGES_PLANES];
 
+const struct pages_places pages_places = {(uintptr_t)nodes, NODES, (uintptr_t)&tables.base, NODE_SHIFT, PIECE_SHIFT};
+
 static bool has_owners;
 
 bool pages_start(bool owners) {

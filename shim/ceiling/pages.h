@@ -43,6 +43,13 @@ size_t pages_count(enum pages_plane plane, uintptr_t from, size_t n);
 size_t pages_total(enum pages_plane plane);
 size_t pages_peak(enum pages_plane plane);
 
+/* Where the map lies, for the reader of a core (box/beacon.c): the nodes' addresses, how many, the bitmaps' address,
+ * and the shifts of what a node covers and a piece. pages.c has what an entry of a node means. */
+struct pages_places {
+    uint64_t nodes, node_count, at_tables, node_shift, piece_shift;
+};
+extern const struct pages_places pages_places HIDDEN;
+
 /* The first page at or after `from`, and before `end`, whose bit is `value`; else `end`. */
 uintptr_t pages_find(enum pages_plane plane, bool value, uintptr_t from, uintptr_t end);
 

@@ -46,7 +46,7 @@ static uint64_t put_text(const char *text) {
 
 /* As a descriptor lies here. */
 struct slice {
-    uint64_t free, owner, remote, run_bytes;
+    uint64_t free, local_free, owner, remote, run_bytes;
     uint32_t used, asleep, size, reserved, capacity, head, run_slices, committed;
     struct core_side run;
     uint8_t kind, class, slices, run_tracked;
@@ -59,11 +59,13 @@ static uint64_t put_arena(void) {
                               [2] = {.size = 64, .reserved = 1024, .capacity = PLACES, .used = PLACES},
                               [3] = {.run_bytes = 70000, .run_slices = 2, .run_tracked = 1},
                               [4] = {.kind = 3, .head = 1},
+                              [6] = {.kind = 4},
                               [5] = {.run_bytes = 4096, .run_slices = 1, .run_tracked = 1}};
     uint64_t zones[2][2] = {{1, 3}, {3, 8}};
     slices[1].kind = slices[2].kind = 1;
     slices[1].slices = slices[2].slices = 1;
     slices[2].free = ARENA + 2 * SLICE;
+    slices[2].local_free = slices[2].remote = ARENA + 2 * SLICE + 128;
     slices[3].kind = 2;
     slices[3].run = (struct core_side){0x4c495000, 8, 7, 0, 70000, 1ull << 20};
     slices[5].run = (struct core_side){0x46524545, 8, 7, 9, 4000, 1ull << 20}; /* was one */
@@ -78,6 +80,7 @@ static uint64_t put_arena(void) {
                                .at_sides = put_word(SIDES),
                                .side_a_slice = SIDE,
                                .in_free = IN(free),
+                               .in_local_free = IN(local_free),
                                .in_used = IN(used),
                                .in_asleep = IN(asleep),
                                .in_owner = IN(owner),
@@ -100,6 +103,7 @@ static uint64_t put_arena(void) {
                                .kind_run = 2,
                                .kind_tail = 3,
                                .kind_kept = 5,
+                               .kind_emergency = 4,
                                .classes = 80,
                                .certain = 255};
     return put(&arena, sizeof arena);
@@ -196,6 +200,36 @@ static uint64_t put_process(void) {
     return put(&of, sizeof of);
 }
 
+static uint64_t put_search(void) {
+    uint64_t node[4] = {0, 7, 2ull << 32 | 1, 2ull << 32 | 2}, nodes[4] = {0};
+    if (random_below(4) == 0) nodes[random_below(4)] = put(node, sizeof node);
+    struct core_pages pages = {put(nodes, sizeof nodes), 4, put_word(LIBRARY), 30, 28};
+    uint64_t ranges[2][2] = {{ARENA, ARENA + 8 * SLICE}, {SIDES, SIDES + 8ul * SIDE}};
+    struct core_reserved reserved = {put(ranges, sizeof ranges), 2, put_word(2)};
+    uint64_t places[4] = {0, ARENA + 2 * SLICE + 64, ARENA + SLICE, 1};
+    struct {
+        uint32_t state, rest;
+        uint64_t start, size;
+    } regions[2] = {{2, 0, STACK + 64, 256}, {1, 0, 0, 0}};
+    struct core_ignored ignored = {.places = put(places, sizeof places),
+                                   .place_count = 4,
+                                   .regions = put(regions, sizeof regions),
+                                   .region_count = 2,
+                                   .stride = sizeof *regions,
+                                   .in_start = 8,
+                                   .in_size = 16,
+                                   .set = 2};
+    struct core_search of = {.at_reserved = put(&reserved, sizeof reserved),
+                             .at_pages = put(&pages, sizeof pages),
+                             .at_ignored = put(&ignored, sizeof ignored),
+                             .own_start = LIBRARY,
+                             .own_end = LIBRARY + 4096,
+                             .at_unaligned = put_word(random_below(4) == 0),
+                             .at_tags = put_word(random_below(4) ? 0 : 7),
+                             .at_kernel_keeps = put_word(random_below(8) == 0)};
+    return put(&of, sizeof of);
+}
+
 static void make_library(void) {
     struct core_beacon beacon = {.magic = CORE_MAGIC, .version = CORE_VERSION, .size = sizeof beacon};
     parts[1].at = LIBRARY;
@@ -207,6 +241,7 @@ static void make_library(void) {
     beacon.at_state = put_state();
     beacon.at_process = put_process();
     beacon.at_ceiling = put_ceiling();
+    beacon.at_search = put_search();
     memcpy(parts[1].bytes, &beacon, sizeof beacon);
     parts[1].length = library_used;
 }
@@ -226,6 +261,10 @@ static void make_memory(void) {
     parts[3].at = ARENA + SLICE;
     parts[3].length = PLACES * (size_t)64;
     memset(parts[3].bytes, CORE_BEHIND, parts[3].length);
+    for (uint32_t i = 0; i < PLACES; i++) { /* into others, and just behind them */
+        uint64_t word = ARENA + SLICE + (i * 5 % PLACES) * 64ul + (i % 3 ? 0 : 24) + (random_below(4) ? 0 : SLICE);
+        memcpy(parts[3].bytes + i * 64ul + 8, &word, sizeof word);
+    }
     parts[4].at = STACK;
     parts[4].length = 4096;
     for (uint32_t i = 0; i < 512; i++) {
@@ -256,7 +295,8 @@ static void make_notes(void) {
                4096,
                {{LIBRARY, LIBRARY + 16384, 0}, {LIBRARY + 16384, LIBRARY + SLICE, 4}},
                "/nowhere/libweir.so\0/nowhere/libweir.so"};
-    Elf64_auxv_t auxiliary[2] = {{AT_SYSINFO_EHDR, {LIBRARY + 4096}}, {AT_NULL, {0}}};
+    Elf64_auxv_t auxiliary[3] = {{AT_SYSINFO_EHDR, {LIBRARY + 4096}}, {AT_RANDOM, {STACK + 4000}}, {AT_NULL, {0}}};
+    uint64_t vectors[64];
     bool aborts = random_below(4) == 0;
     parts[0].length = 0;
     status.pr_cursig = aborts ? SIGABRT : SIGSEGV;
@@ -269,8 +309,13 @@ static void make_notes(void) {
     add_note(NT_SIGINFO, &info, sizeof info);
     add_note(NT_AUXV, auxiliary, sizeof auxiliary);
     add_note(NT_FILE, &files, sizeof files);
+    for (uint64_t i = 0; i < 64; i++) vectors[i] = random_below(4) ? i : ARENA + SLICE + i * 64;
+    add_note(NT_PRFPREG, vectors, sizeof vectors);
     status.pr_pid = 8;
+    status.pr_reg[19] = STACK + 512;  /* rsp */
+    status.pr_reg[21] = STACK + 3000; /* fs_base */
     add_note(NT_PRSTATUS, &status, sizeof status);
+    if (random_below(2)) add_note(NT_PRFPREG, vectors, sizeof vectors);
 }
 
 /* --- breaking and writing --- */

@@ -6,7 +6,7 @@ OUT   := $(BUILD)/tests/shim
 COMMA := ,
 WARN  := -Wall -Wextra -Wno-use-after-free -Wno-free-nonheap-object
 PLAIN := coroutines jitting changes steps everywhere cuts align api ceiling fill ends misuse model storm frames memory oldkernel threads stress stacks modules \
-         filtered locked grown jumps cancelled tables mappings where reclaim mixed sampled leaked touched vectors lsan scanned pooled waits living collected backlog killed published boxed cored
+         filtered locked grown jumps cancelled tables mappings where reclaim mixed sampled leaked touched vectors lsan scanned pooled waits living collected backlog killed published boxed cored judged
 LIBRARIES := early threaded restarter mapper auditor friend lazy forwarder
 PLUGINS  := shared static hidden operators sysv lld rodynamic vendored
 PITFALLS := $(LIBRARIES:%=lib%.so) early_program restarting_program own_malloc pitfalls hello_static hello_asan \

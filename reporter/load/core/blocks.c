@@ -1,31 +1,17 @@
-/* The walk over the arena of a core, as shim/arena/walk.c makes it: live blocks, sites, and what counts of both; see
- * making.h. Descriptors are read in pieces, entries a slab at a time. */
+/* The live blocks of a core, its sites, and what counts of both; see making.h. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "reporter/load/core/making.h"
+#include "reporter/load/core/walk.h"
 #include "reporter/load/memory.h"
 
 #define SITE_THREADS 16
-#define SLICES_MOST  ((uint64_t)1 << 26)
-#define PLACES_MOST  4096u /* of a slab */
-#define PIECE        512u  /* descriptors */
-#define SPAN_MOST    64u   /* slices of a slab, beside which others are looked at */
 
 struct site_sum {
     uint64_t blocks, bytes, oldest, newest, pinned;
     uint32_t threads;
     uint32_t thread[SITE_THREADS];
-};
-
-struct walk {
-    struct making *m;
-    const struct core_arena *t;
-    uint64_t base, descriptors, sides, slices, key;
-    char *piece; /* descriptors from `first` on */
-    uint64_t first, count;
-    struct core_side *entries;
 };
 
 /* --- sites --- */
@@ -112,8 +98,9 @@ static void add_block(struct making *m, const struct core_side *side, uint64_t a
                            .time = time,
                            .stack = making_stack(m, side->stack),
                            .thread = CORE_THREAD(side),
+                           .verdict = making_verdict(m, address),
                            .weight = p < 1 ? weight(p) : 0};
-    m->places += (double)size / p;
+    m->sampled_places += (double)size / p;
     m->capacity += b.size;
     if (time > m->newest) m->newest = time;
     dump_writer_add(&m->w, &b);
@@ -124,140 +111,62 @@ static void add_block(struct making *m, const struct core_side *side, uint64_t a
 
 /* --- a slab, a run --- */
 
-static uint64_t start_of(const struct walk *w, uint64_t slice) {
-    return w->base + slice * w->t->slice;
+static void count_one(void *context, uint64_t place) {
+    uint64_t *count = context;
+    (void)place;
+    ++*count;
 }
 
-/* Places on `free`, which count as used. */
-static uint64_t free_length(struct walk *w, const char *d, uint64_t start, uint64_t end, uint64_t most) {
-    uint64_t n = 0, at = word_of(d, w->t->in_free);
-    for (; at >= start && at < end && n <= most; n++)
-        at = (core_word(w->m->core, at) ^ (w->key ? at ^ w->key : 0)) & ~w->t->link_mark;
-    return n;
-}
-
-static uint64_t count_places(struct walk *w, const char *d, uint64_t start, uint64_t end, uint64_t capacity) {
-    uint64_t remote = word_of(d, w->t->in_remote), used = half_of(d, w->t->in_used) + half_of(d, w->t->in_asleep);
-    uint64_t gone = free_length(w, d, start, end, capacity) + (remote >> 48);
+/* Those without entries: what is on `free` counts as used. */
+static uint64_t count_places(struct making *m, const struct span *s) {
+    const struct core_arena *t = &m->t.arena;
+    uint64_t remote = word_of(s->d, t->in_remote), used = half_of(s->d, t->in_used) + half_of(s->d, t->in_asleep);
+    uint64_t gone = remote >> 48;
     bool given = (remote & 6) != 0; /* claimed, or given back to the kernel */
-    return used > gone && used <= capacity && !given ? used - gone : 0;
+    walk_list(m, s, word_of(s->d, t->in_free), count_one, &gone);
+    return used > gone && used <= s->places && !given ? used - gone : 0;
 }
 
-static uint64_t charged(const struct walk *w, uint64_t slice, uint64_t slices) {
-    uint64_t sum = 0;
-    for (uint64_t i = slice; i < slice + slices && i - w->first < w->count; i++)
-        sum += half_of(w->piece + (i - w->first) * w->t->stride, w->t->in_committed);
-    return sum;
-}
-
-static uint64_t count_live(const struct walk *w, uint32_t capacity) {
+static void walk_slab(struct making *m, const struct span *s) {
+    static struct core_side entries[PLACES_MOST];
     uint64_t live = 0;
-    for (uint32_t i = 0; i < capacity; i++) live += CORE_LIVE(&w->entries[i]);
-    return live;
-}
-
-static void walk_slab(struct walk *w, const char *d, uint64_t slice, uint64_t slices) {
-    struct making *m = w->m;
-    uint32_t capacity = half_of(d, w->t->in_capacity), size = half_of(d, w->t->in_size);
-    uint64_t start = start_of(w, slice), committed = charged(w, slice, slices), live = 0;
-    if (capacity > half_of(d, w->t->in_reserved) || half_of(d, w->t->in_reserved) > PLACES_MOST ||
-        byte_of(d, w->t->in_class) >= w->t->classes)
-        return; /* being made just then */
-    if ((word_of(d, w->t->in_owner) & w->t->owner_tracked) && w->sides) {
-        if (!core_read(m->core, w->entries, capacity * sizeof *w->entries, w->sides + slice * w->t->side_a_slice)) {
-            m->lost += capacity > 0;
+    if (s->tracked && m->process.level != DUMP_DISABLED) {
+        if (!core_read(m->core, entries, s->places * sizeof *entries, s->entries)) {
+            m->lost += s->places > 0;
             return;
         }
-        live = count_live(w, capacity);
-        uint64_t idle = committed > live * size ? committed - live * size : 0;
-        for (uint32_t i = 0; i < capacity; i++)
-            if (CORE_LIVE(&w->entries[i])) add_block(m, &w->entries[i], start + (uint64_t)i * size, size, idle / live);
+        for (uint32_t i = 0; i < s->places; i++) live += CORE_LIVE(&entries[i]);
+        uint64_t idle = s->committed > live * s->size ? s->committed - live * s->size : 0;
+        for (uint32_t i = 0; i < s->places; i++)
+            if (CORE_LIVE(&entries[i])) add_block(m, &entries[i], s->start + i * s->size, s->size, idle / live);
     } else {
-        live = count_places(w, d, start, start + slices * w->t->slice, capacity);
-        m->capacity += live * size;
+        live = count_places(m, s);
+        m->capacity += live * s->size;
     }
     m->slabs++;
     m->blocks += live;
-    m->bytes += live * size;
+    m->bytes += live * s->size;
 }
 
-static void walk_run(struct walk *w, const char *d, uint64_t slice) {
-    struct making *m = w->m;
+static void walk_run(struct making *m, const struct span *s) {
     struct core_side side;
-    uint64_t bytes = word_of(d, w->t->in_run_bytes);
-    memcpy(&side, d + w->t->in_run_side, sizeof side);
+    memcpy(&side, s->d + m->t.arena.in_run_side, sizeof side);
     m->runs++;
     m->blocks++;
-    m->bytes += bytes;
-    if (byte_of(d, w->t->in_run_tracked) && CORE_LIVE(&side))
-        add_block(m, &side, start_of(w, slice), bytes, 0);
+    m->bytes += s->size;
+    if (s->tracked && CORE_LIVE(&side))
+        add_block(m, &side, s->start, s->size, 0);
     else
-        m->capacity += bytes;
+        m->capacity += s->size;
 }
 
-/* --- all of them --- */
-
-/* The descriptor, and those behind it as far as a slab may reach; NULL: the core does not have it. */
-static const char *descriptor(struct walk *w, uint64_t slice, uint64_t end) {
-    uint64_t wanted = end - slice < SPAN_MOST ? end - slice : SPAN_MOST;
-    if (slice < w->first || slice + wanted > w->first + w->count) {
-        uint64_t there = core_length(w->m->core, w->descriptors + slice * w->t->stride) / w->t->stride;
-        w->first = slice;
-        w->count = end - slice < PIECE ? end - slice : PIECE;
-        if (w->count > there) w->count = there;
-        if (!core_read(w->m->core, w->piece, (size_t)(w->count * w->t->stride), w->descriptors + slice * w->t->stride))
-            w->count = 0;
-    }
-    return w->count ? w->piece + (slice - w->first) * w->t->stride : NULL;
-}
-
-/* Its slices; 1 at least. */
-static uint64_t walk_span(struct walk *w, const char *d, uint64_t slice) {
-    uint8_t kind = byte_of(d, w->t->in_kind);
-    uint64_t slices = 1;
-    if (kind == w->t->kind_slab) {
-        slices = byte_of(d, w->t->in_slices);
-        walk_slab(w, d, slice, slices);
-    } else if (kind == w->t->kind_run) {
-        slices = half_of(d, w->t->in_run_slices);
-        walk_run(w, d, slice);
-    } else if (kind == w->t->kind_kept) {
-        slices = half_of(d, w->t->in_run_slices);
-    }
-    return slices ? slices : 1;
-}
-
-static void walk_zone(struct walk *w, uint64_t zone) {
-    uint64_t first = core_word(w->m->core, zone + w->t->in_first),
-             end = core_word(w->m->core, zone + w->t->in_writable);
-    if (end > w->slices) end = w->slices;
-    for (uint64_t slice = first; slice < end;) {
-        const char *d = descriptor(w, slice, end);
-        uint64_t next = d ? 0 : core_next(w->m->core, w->descriptors + slice * w->t->stride);
-        if (d)
-            slice += walk_span(w, d, slice);
-        else if (next >= w->descriptors + end * w->t->stride)
-            break;
-        else
-            slice = next > w->descriptors + slice * w->t->stride ? (next - w->descriptors) / w->t->stride : slice + 1;
-    }
+static void see_span(void *context, const struct span *s) {
+    if (s->kind == SPAN_SLAB) walk_slab(context, s);
+    if (s->kind == SPAN_RUN) walk_run(context, s);
 }
 
 void making_write_blocks(struct making *m) {
-    const struct core_arena *t = &m->t.arena;
-    struct walk w = {.m = m,
-                     .t = t,
-                     .base = core_word(m->core, t->at_base),
-                     .slices = core_word(m->core, t->at_slices),
-                     .descriptors = core_word(m->core, t->at_descriptors),
-                     .sides = m->process.level == DUMP_DISABLED ? 0 : core_word(m->core, t->at_sides),
-                     .key = t->at_link_key ? core_word(m->core, t->at_link_key) : 0,
-                     .piece = memory_get(PIECE, (size_t)t->stride),
-                     .entries = memory_get(PLACES_MOST, sizeof(struct core_side))};
-    if (w.slices > SLICES_MOST) w.slices = 0;
     dump_writer_open(&m->w, DUMP_BLOCKS, sizeof(struct dump_block));
-    for (uint64_t zone = 0; zone < 2; zone++) walk_zone(&w, t->zones + zone * t->zone_stride);
+    walk_spans(m, see_span, m);
     dump_writer_close(&m->w);
-    free(w.piece);
-    free(w.entries);
 }

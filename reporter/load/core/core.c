@@ -12,6 +12,7 @@
 
 #define TEXT_MOST    4096u
 #define OPTIONS_MOST (64u << 10)
+#define STATS_MOST   32u
 
 bool core_is_one(int fd, uint64_t size) {
     unsigned char header[EI_NIDENT + 4];
@@ -143,8 +144,9 @@ static void write_stats(struct making *m) {
     const struct core_counters *c = &m->t.counters;
     const struct core_state *s = &m->t.state;
     struct core *core = m->core;
-    uint64_t places = m->places < 1e18 ? (uint64_t)m->places : 0;
-    const struct dump_stat stats[] = {
+    uint64_t places = m->sampled_places < 1e18 ? (uint64_t)m->sampled_places : 0;
+    struct dump_stat stats[STATS_MOST + MAKING_VERDICTS];
+    const struct dump_stat own[] = {
         {STAT_DIRECT_COUNT, 0, m->blocks},
         {STAT_DIRECT_CAPACITY, 0, m->capacity},
         {STAT_DIRECT_USED, 0, core_word(core, c->at_used)},
@@ -173,7 +175,10 @@ static void write_stats(struct making *m) {
         {STAT_SAMPLE_BLOCKS, 0, m->sample_blocks},
         {STAT_SAMPLED_PLACES, 0, places},
     };
-    size_t count = sizeof stats / sizeof *stats - (m->sample_bytes ? 0 : 3);
+    size_t count = sizeof own / sizeof *own - (m->sample_bytes ? 0 : 3);
+    static_assert(sizeof own / sizeof *own <= STATS_MOST, "there is room for all");
+    memcpy(stats, own, count * sizeof *own);
+    count += making_add_verdicts(m, stats + count);
     dump_writer_section(&m->w, DUMP_STATS, sizeof *stats, stats, count);
 }
 
@@ -210,6 +215,7 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     read_options(m);
     making_read_modules(m);
     making_read_stacks(m);
+    making_judge(m);
     making_write_blocks(m);
     making_write_sites(m);
     read_refusals(m);
@@ -230,6 +236,7 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     free(m->refusals);
     free(m->doings);
     free(m->nears);
+    making_end_verdicts(m);
     return fd;
 }
 

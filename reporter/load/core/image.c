@@ -222,4 +222,5 @@ void core_close(struct core *core) {
     free(core->files);
     free(core->paths);
     free(core->threads);
+    free(core->registers);
 }

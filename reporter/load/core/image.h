@@ -30,6 +30,7 @@ enum { CORE_RAX, CORE_RDX, CORE_RCX, CORE_RBX, CORE_RSI, CORE_RDI, CORE_RBP, COR
 struct core_thread {
     uint32_t id;
     uint32_t signal; /* 0: none */
+    uint64_t block;  /* address of libc's control block */
     uint64_t registers[CORE_REGISTERS];
 };
 
@@ -47,6 +48,11 @@ struct core {
     char *paths;
     struct core_thread *threads; /* the one first that the core is of */
     size_t thread_count, thread_capacity;
+    struct core_registers {
+        uint64_t offset, length; /* in the file */
+    } * registers;               /* all of all threads, vectors' too */
+    size_t register_count, register_capacity;
+    size_t vector_count; /* of those, notes of vector registers */
     struct {
         bool known;
         uint32_t number;
@@ -55,6 +61,7 @@ struct core {
     } signal;                       /* of the first thread (NT_SIGINFO) */
     uint32_t process, parent;       /* ids of it and of who made it, as it saw them (NT_PRPSINFO) */
     uint64_t vdso;                  /* its ELF header's address, 0: there is none */
+    uint64_t stack;                 /* an address in the first thread's stack, 0: not known */
     const struct core_file *opened; /* the one that `opened_fd` leads to; NULL: none */
     int opened_fd;
     uint64_t page_of[CORE_PAGES]; /* in the file, plus one */

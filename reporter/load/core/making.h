@@ -8,6 +8,7 @@
 #include "reporter/load/stack_list.h"
 
 struct site_sum;
+struct places;
 
 /* Numbers in a record of weir's, by the offsets that the tables tell. */
 static inline uint64_t word_of(const char *record, uint64_t at) {
@@ -54,11 +55,14 @@ struct making {
     struct dump_near *nears;
     size_t near_count, near_capacity;
 
+    struct places *places; /* and what leads to their blocks */
+    uint64_t search_time;  /* ns */
+
     bool pattern;                     /* what lies behind blocks is known, and looked at */
     uint32_t epoch;                   /* forks so far, as entries have it */
     uint64_t blocks, bytes, capacity; /* live ones; of their places; asked for where that is known */
     uint64_t tracked, inherited, inherited_bytes, slabs, runs;
-    double places;         /* bytes that tracked ones stand for */
+    double sampled_places; /* bytes that tracked ones stand for */
     uint64_t sample_bytes; /* 0: nothing was drawn */
     uint64_t sample_blocks;
     uint64_t newest; /* the latest time that is known of */
@@ -85,6 +89,13 @@ uint64_t making_frame(struct making *m, uint64_t code);
 /* blocks.c: writes the section as it goes. */
 void making_write_blocks(struct making *m);
 void making_write_sites(struct making *m);
+
+/* verdicts.c: which blocks memory leads to. */
+void making_judge(struct making *m);
+enum dump_verdict making_verdict(const struct making *m, uint64_t address); /* of the block that begins there */
+#define MAKING_VERDICTS 16u
+size_t making_add_verdicts(const struct making *m, struct dump_stat *stats); /* how many: fewer */
+void making_end_verdicts(struct making *m);
 
 /* near.c: the blocks that the first thread points to, or whose end is seen to be written over. */
 void making_find_near(struct making *m);

@@ -11,8 +11,9 @@
 
 #include "reporter/load/memory.h"
 
-#define THREADS_MOST (1u << 20)
-#define FILES_MOST   (256u << 20) /* bytes of a list of mapped files */
+#define THREADS_MOST   (1u << 20)
+#define REGISTERS_MOST (3ul * THREADS_MOST)
+#define FILES_MOST     (256u << 20) /* bytes of a list of mapped files */
 
 static void add_thread(struct core *core, uint64_t offset, uint64_t length) {
     struct elf_prstatus status;
@@ -25,8 +26,18 @@ static void add_thread(struct core *core, uint64_t offset, uint64_t length) {
     core->threads[core->thread_count++] =
         (struct core_thread){(uint32_t)status.pr_pid,
                              (uint32_t)status.pr_cursig,
+                             r.fs_base,
                              {r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12,
                               r.r13, r.r14, r.r15, r.rip}};
+}
+
+/* Where they stand, for who looks for pointers. */
+static void note_registers(struct core *core, uint64_t offset, uint64_t length, bool vectors) {
+    if (core->register_count >= REGISTERS_MOST) return;
+    core->registers =
+        memory_more(core->registers, &core->register_capacity, core->register_count + 1, sizeof *core->registers);
+    core->registers[core->register_count++] = (struct core_registers){offset, length};
+    core->vector_count += vectors;
 }
 
 static void note_signal(struct core *core, uint64_t offset, uint64_t length) {
@@ -52,6 +63,7 @@ static void note_auxiliary(struct core *core, uint64_t offset, uint64_t length) 
     for (uint64_t at = 0; length - at >= sizeof pair && at <= length; at += sizeof pair) {
         if (!core_read_file(core, &pair, sizeof pair, offset + at) || pair.a_type == AT_NULL) return;
         if (pair.a_type == AT_SYSINFO_EHDR) core->vdso = pair.a_un.a_val;
+        if (pair.a_type == AT_RANDOM) core->stack = pair.a_un.a_val;
     }
 }
 
@@ -79,6 +91,10 @@ static void read_note(struct core *core, uint32_t type, uint64_t offset, uint64_
     switch (type) {
     case NT_PRSTATUS:
         add_thread(core, offset, length);
+        note_registers(core, offset, length, false);
+        break;
+    case NT_PRFPREG:
+        note_registers(core, offset, length, true);
         break;
     case NT_SIGINFO:
         note_signal(core, offset, length);
@@ -110,9 +126,11 @@ void core_read_notes(struct core *core, uint64_t offset, uint64_t length) {
         if (!core_read_file(core, &note, sizeof note, offset + at)) return;
         uint64_t name_at = at + sizeof note, from = name_at + padded(note.n_namesz);
         if (from > length || note.n_descsz > length - from) return;
-        if (note.n_namesz <= sizeof name && core_read_file(core, name, note.n_namesz, offset + name_at) &&
-            strncmp(name, "CORE", sizeof name) == 0)
+        bool named = note.n_namesz <= sizeof name && core_read_file(core, name, note.n_namesz, offset + name_at);
+        if (named && strncmp(name, "CORE", sizeof name) == 0)
             read_note(core, note.n_type, offset + from, note.n_descsz);
+        if (named && strncmp(name, "LINUX", sizeof name) == 0 && note.n_type == NT_X86_XSTATE)
+            note_registers(core, offset + from, note.n_descsz, false);
         at = from + padded(note.n_descsz);
         if (at > length) return;
     }

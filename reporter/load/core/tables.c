@@ -62,7 +62,7 @@ static bool fits(uint64_t field, uint64_t bytes, uint64_t stride) {
 }
 
 static bool arena_is_sound(const struct core_arena *a) {
-    const uint64_t words[] = {a->in_free, a->in_owner, a->in_remote, a->in_run_bytes},
+    const uint64_t words[] = {a->in_free, a->in_local_free, a->in_owner, a->in_remote, a->in_run_bytes},
                    halves[] = {a->in_used,     a->in_asleep, a->in_size,       a->in_reserved,
                                a->in_capacity, a->in_head,   a->in_run_slices, a->in_committed},
                    bytes[] = {a->in_kind, a->in_class, a->in_slices, a->in_run_tracked};
@@ -111,7 +111,8 @@ const char *core_find_tables(struct core *core, struct core_tables *t) {
         !core_read(core, &t->state, sizeof t->state, t->beacon.at_state) ||
         !core_read(core, &t->process, sizeof t->process, t->beacon.at_process) ||
         !core_read(core, &t->ceiling, sizeof t->ceiling, t->beacon.at_ceiling) ||
-        !core_read(core, &t->counters, sizeof t->counters, t->ceiling.at_counters))
+        !core_read(core, &t->counters, sizeof t->counters, t->ceiling.at_counters) ||
+        !core_read(core, &t->search, sizeof t->search, t->beacon.at_search))
         return "a core in which weir's tables are missing";
     bool sound = arena_is_sound(&t->arena) && modules_are_sound(&t->modules) && ceiling_is_sound(&t->ceiling) &&
                  stacks_are_sound(&t->stacks);

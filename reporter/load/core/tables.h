@@ -14,6 +14,7 @@ struct core_tables {
     struct core_process process;
     struct core_ceiling ceiling;
     struct core_counters counters;
+    struct core_search search;
 };
 
 /* NULL, or why there are none that can be read. Strides and offsets are sound then. */

@@ -1,0 +1,162 @@
+/* See mark.h. Each block is looked into once: so the time is that of reading all blocks, and the list of those that
+ * wait has room for each. */
+#include "reporter/load/core/mark.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "reporter/load/sums.h"
+
+bool mark_begin(struct mark *mark, struct making *m) {
+    uint64_t tags = core_word(m->core, m->t.search.at_tags);
+    bool unaligned = core_byte(m->core, m->t.search.at_unaligned) == 1;
+    *mark = (struct mark){.places = m->places, .step = unaligned ? 1 : sizeof(uint64_t), .mask = ~tags};
+    if (!mapped_open(&mark->memory, m->core)) return false;
+    mark->entries = mark->memory;
+    size_t size = (size_t)(m->places->live + 1) * sizeof *mark->waiting;
+    mark->waiting = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return mark->waiting != MAP_FAILED;
+}
+
+/* --- a block --- */
+
+struct found {
+    uint64_t start, number, past; /* past: the number of the one that the address lies just behind; PLACE_NONE */
+};
+
+static bool is_live(const struct places *p, uint64_t number) {
+    return p->bytes[number] & PLACE_LIVE;
+}
+
+/* The place in its span; most are of slabs, whose offsets are small. */
+static uint64_t place_in(const struct places_span *s, uint64_t offset) {
+    if (offset < s->size) return 0;
+    return (offset | s->size) >> 32 ? offset / s->size : (uint32_t)offset / (uint32_t)s->size;
+}
+
+/* False: it is no live block's. Where a block begins, the word is meant for that one, not for the one before. */
+static inline bool find(const struct places *p, uint64_t address, struct found *found) {
+    const struct places_span *s = places_span(p, address);
+    found->past = PLACE_NONE;
+    if (!s) return false;
+    uint64_t place = place_in(s, address - s->start);
+    found->number = s->first + place;
+    found->start = s->start + place * s->size;
+    if (address < s->end && is_live(p, found->number)) return true;
+    if (address <= s->end && address == found->start && place > 0 && is_live(p, found->number - 1))
+        found->past = found->number - 1;
+    return false;
+}
+
+/* Bytes that may hold something: asked for, where it is tracked. */
+static uint64_t size_of(struct mark *mark, const struct places_span *s, uint64_t start) {
+    struct core_side entry;
+    uint64_t there = 0, at = s->entries + (start - s->start) / s->size * sizeof entry;
+    const char *bytes = s->entries ? mapped_at(&mark->entries, at, &there) : NULL;
+    if (!bytes || there < sizeof entry) return s->size;
+    memcpy(&entry, bytes, sizeof entry);
+    return CORE_SIZE(&entry) < s->size ? CORE_SIZE(&entry) : s->size;
+}
+
+/* --- looking --- */
+
+/* Whether an earlier plane has it, or this one by now. */
+static bool is_known(const struct mark *mark, unsigned char byte) {
+    return byte & (PLACE_REACHED | PLACE_POSSIBLE | PLACE_INDIRECT) & (2u * mark->plane - 1);
+}
+
+static void see_words(void *context, const char *bytes, uint64_t n, uint64_t address) {
+    struct mark *mark = context;
+    struct places *p = mark->places;
+    uint64_t base = p->window.start, size = p->window.end - base, mask = mark->mask;
+    uint64_t first = mark->step == 1 ? 0 : -address & 7;
+    for (uint64_t at = first; at + sizeof(uint64_t) <= n; at += mark->step) {
+        uint64_t word;
+        struct found found;
+        memcpy(&word, bytes + at, sizeof word);
+        word &= mask;
+        if (word - base >= size) continue;
+        if (!find(p, word, &found)) {
+            if (found.past != PLACE_NONE && mark->plane != PLACE_INDIRECT) p->bytes[found.past] |= PLACE_PAST;
+            continue;
+        }
+        if (found.start == mark->origin || is_known(mark, p->bytes[found.number])) continue;
+        p->bytes[found.number] |= mark->plane;
+        mark->waiting[mark->count++] = found.start;
+    }
+}
+
+static void look_into(struct mark *mark, uint64_t start) {
+    uint64_t size = size_of(mark, places_span(mark->places, start), start);
+    mark->places->sums->block_bytes += size;
+    if (!mapped_each(&mark->memory, start, start + size, see_words, mark))
+        mark->places->sums->lacks |= SCAN_LACKS_MEMORY;
+}
+
+static void look_at_all(struct mark *mark) {
+    while (mark->count) look_into(mark, mark->waiting[--mark->count]);
+}
+
+void mark_root(void *context, const char *bytes, uint64_t n, uint64_t address) {
+    struct mark *mark = context;
+    mark->plane = PLACE_REACHED;
+    mark->places->sums->root_bytes += n;
+    see_words(mark, bytes, n, address);
+    look_at_all(mark);
+}
+
+/* --- all blocks --- */
+
+/* Calls `see` for each live one. */
+static void each_live(struct mark *mark, void (*see)(struct mark *mark, uint64_t start, unsigned char *byte)) {
+    const struct places *p = mark->places;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct places_span *s = &p->spans[i];
+        unsigned char *byte = p->bytes + s->first;
+        for (uint64_t at = s->start; at < s->end; at += s->size, byte++)
+            if (*byte & PLACE_LIVE) see(mark, at, byte);
+    }
+}
+
+/* As if a word led to it. */
+static void mark_from(struct mark *mark, uint64_t start, unsigned char plane) {
+    mark->plane = plane;
+    mark->origin = start;
+    mark->waiting[mark->count++] = start;
+    look_at_all(mark);
+    mark->origin = 0;
+}
+
+static void see_ignored(struct mark *mark, uint64_t start, unsigned char *byte) {
+    if (!(*byte & PLACE_IGNORED) || (*byte & PLACE_REACHED)) return;
+    *byte |= PLACE_REACHED;
+    mark_from(mark, start, PLACE_REACHED);
+}
+
+static void see_possible(struct mark *mark, uint64_t start, unsigned char *byte) {
+    if (!(*byte & PLACE_PAST) || (*byte & (PLACE_REACHED | PLACE_POSSIBLE))) return;
+    *byte |= PLACE_POSSIBLE;
+    mark_from(mark, start, PLACE_POSSIBLE);
+}
+
+/* Of a cycle the first is named. */
+static void see_leaked(struct mark *mark, uint64_t start, unsigned char *byte) {
+    if (!(*byte & (PLACE_REACHED | PLACE_POSSIBLE | PLACE_INDIRECT))) mark_from(mark, start, PLACE_INDIRECT);
+}
+
+void mark_rest(struct mark *mark) {
+    each_live(mark, see_ignored);
+    each_live(mark, see_possible);
+    each_live(mark, see_leaked);
+}
+
+static void add_up(struct mark *mark, uint64_t start, unsigned char *byte) {
+    struct places_sums *sums = mark->places->sums;
+    enum dump_verdict is = places_verdict_of(mark->places, *byte);
+    sums->blocks[is]++;
+    add_to(&sums->bytes[is], size_of(mark, places_span(mark->places, start), start));
+}
+
+void mark_sum(struct mark *mark) {
+    each_live(mark, add_up);
+}

@@ -1,0 +1,71 @@
+/* The places of a core's arena: which of them hold a block, found from any word that may point into one, and what a
+ * search finds out of each. A byte a place, in memory that the search, a process of its own, shares. */
+#ifndef WEIR_LOAD_CORE_PLACES_H
+#define WEIR_LOAD_CORE_PLACES_H
+
+#include "reporter/load/core/walk.h"
+
+/* Of a place's byte. */
+#define PLACE_LIVE     1u  /* a block is there */
+#define PLACE_REACHED  2u  /* from a root */
+#define PLACE_POSSIBLE 4u  /* by what may be a pointer only */
+#define PLACE_INDIRECT 8u  /* from a block that is itself not reached */
+#define PLACE_PAST     16u /* something points just behind it */
+#define PLACE_IGNORED  32u /* the program has said that it is no leak */
+
+#define PLACE_NONE     UINT64_MAX
+
+struct places_span {
+    uint64_t start, end; /* of its places */
+    uint64_t size;       /* bytes of one */
+    uint64_t first;      /* the number of its first place */
+    uint64_t entries;    /* address of the first one's entry, the others' follow; 0: they have none */
+    uint64_t lists[3];   /* of free places; where there are no entries */
+};
+
+struct places_sums {
+    uint32_t done;  /* 1: the search has come to its end */
+    uint32_t lacks; /* SCAN_LACKS_… */
+    uint64_t root_bytes, block_bytes;
+    uint64_t blocks[DUMP_IN_USE + 1], bytes[DUMP_IN_USE + 1]; /* live ones by verdict */
+};
+
+struct places {
+    struct window window;
+    uint64_t slice; /* bytes of one */
+    struct places_span *spans;
+    size_t count, capacity;
+    struct places_leaf {
+        uint32_t *numbers; /* of its slices' spans, plus one; NULL: all have the same */
+        uint32_t number;
+    } * leaves;
+    uint64_t emergency[4];
+    size_t emergencies;
+    uint64_t all, live;       /* places; those with a block */
+    struct places_sums *sums; /* shared; behind it the bytes; NULL: there is no memory for them */
+    unsigned char *bytes;
+};
+
+void places_read(struct making *m, struct places *p);
+void places_end(struct places *p);
+
+/* The span of the slice that an address of the window lies in; NULL: none. */
+#define PLACES_LEAF_SHIFT 10
+static inline const struct places_span *places_span(const struct places *p, uint64_t address) {
+    uint64_t slice = (address - p->window.start) / p->slice;
+    const struct places_leaf *leaf = &p->leaves[slice >> PLACES_LEAF_SHIFT];
+    uint32_t number = leaf->numbers ? leaf->numbers[slice & ((1u << PLACES_LEAF_SHIFT) - 1)] : leaf->number;
+    return number ? &p->spans[number - 1] : NULL;
+}
+
+/* The number of the place that begins at the address, PLACE_NONE: none does. */
+uint64_t places_number(const struct places *p, uint64_t address);
+
+/* Where a place begins that has the number. */
+const struct places_span *places_span_of(const struct places *p, uint64_t number);
+
+/* What the search has found of the block that begins there. */
+enum dump_verdict places_verdict(const struct places *p, uint64_t address);
+enum dump_verdict places_verdict_of(const struct places *p, unsigned char byte);
+
+#endif

@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# The verdicts of a core: memory is searched as a process searches its own.
+load helpers
+
+setup_file() { build_tools; }
+setup() {
+    plain
+    command -v gdb >/dev/null || skip "there is no gdb"
+}
+WEIR=$WEIR_ROOT/${WEIR_BUILD:-build}/weir
+
+# waits LEVEL [WHAT]: starts judged, and waits until all is made.
+waits() {
+    mkdir -p dumps
+    LD_PRELOAD=$WEIR_SHIM WEIR_LEVEL=$1 WEIR_SAMPLE_BYTES=2 WEIR_OUTPUT=$PWD/dumps/%e.%p.%n.dump \
+        "$SHIM_TOOLS/judged" "${@:2}" >out 3>&- &
+    pid=$!
+    for ((i = 0; i < 100; i++)); do grep -q ready out && return 0 || sleep 0.05; done
+    return 1
+}
+takes_core() { gdb -batch -nx -p $pid "${@}" -ex 'generate-core-file core' >gdb.out 2>&1; }
+ends() { kill -9 $pid; wait $pid 2>/dev/null || true; }
+# verdicts FILE: each site, its verdict and its blocks, a line each.
+verdicts() {
+    "$WEIR" report --json "$1" | /usr/bin/python3 -S -c 'import json, sys
+d = json.load(sys.stdin)
+for line in sorted("{verdict} {indirect} {blocks} {bytes} ".format(**s) + " ".join("{module}+{offset}".format(**f) for f in s["frames"])
+                   for s in d["sites"] if s["blocks"]): print(line)
+print([d["verdicts"][k] for k in ("leaked", "leaked_indirectly", "possible", "in_use")])'
+}
+sizes() { # sizes FILE VERDICT
+    "$WEIR" report --json "$1" | /usr/bin/python3 -S -c 'import json, sys
+print(*sorted(s["smallest"] for s in json.load(sys.stdin)["sites"] if s["blocks"] and s["verdict"] == sys.argv[1]
+              and s["smallest"] == s["largest"] and 900 <= s["smallest"] < 1200))' "$2"
+}
+
+@test "a_core_has_the_verdicts_of_a_dump_of_the_same_instant" {
+    for level in paranoid simple; do
+        waits $level
+        "$WEIR" dump --leaks $pid >/dev/null
+        takes_core
+        ends
+        verdicts core >from_core
+        verdicts "$(last_dump judged)" >from_dump
+        [ "$(wc -l <from_core)" -gt 12 ] || { cat from_core; false; }
+        cmp from_core from_dump || { diff from_core from_dump; false; }
+        rm -rf dumps core
+    done
+}
+@test "registers_vectors_stacks_and_thread_storage_lead_to_blocks" {
+    waits paranoid
+    takes_core
+    ends
+    same "$(sizes core leaked)" "1001 1002 1003 1101 1102 1103"
+    same "$(sizes core in_use)" "901 902 903 904 905 906"
+    same "$(sizes core possible)" ""
+    "$WEIR" report core >report
+    has report "of all blocks  leaked 3 " "by those 3 " "maybe 0 "
+    lacks report "the core lacks"
+}
+@test "at_a_level_that_tracks_nothing_sums_are_told" {
+    waits disabled
+    takes_core
+    ends
+    json '[d["verdicts"]["judged"], d["verdicts"]["leaked"]["blocks"] + d["verdicts"]["leaked_indirectly"]["blocks"] >= 6, d["verdicts"]["in_use"]["blocks"] >= 1006]' core
+    same "$(json '[d["verdicts"]["judged"], d["verdicts"]["leaked"]["blocks"] + d["verdicts"]["leaked_indirectly"]["blocks"] >= 6, d["verdicts"]["in_use"]["blocks"] >= 1006]' core)" "[True, True, True]"
+}
+@test "what_a_core_lacks_makes_nothing_leaked" {
+    for what in shares polls; do
+        waits paranoid $what
+        takes_core
+        ends
+        same "$(sizes core leaked)" ""
+        "$WEIR" report core >report
+        has report "the core lacks" ": what seems leaked is called maybe"
+        same "$(sizes core possible | tr ' ' '\n' | head -n 1)" "$([ $what = shares ] && echo 950 || echo 951)"
+    done
+    waits paranoid shares # with what is shared it is whole
+    echo 0x7f >/proc/$pid/coredump_filter
+    takes_core
+    ends
+    same "$(sizes core leaked)" "1001 1002 1003 1101 1102 1103"
+    same "$(sizes core in_use)" "901 902 903 904 905 906 950"
+}
+@test "a_core_that_is_cut_short_calls_nothing_leaked" {
+    waits paranoid
+    takes_core
+    ends
+    size=$(stat -c %s core)
+    for part in 40 60 80 95 99; do
+        head -c $((size / 100 * part)) core >cut
+        "$WEIR" report --json cut >report.json 2>err || true
+        [ ! -s report.json ] || same "$(/usr/bin/python3 -S -c 'import json
+d = json.load(open("report.json"))
+print([s for s in d["sites"] if s["verdict"] == "leaked"])')" "[]"
+    done
+}

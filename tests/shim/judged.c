@@ -1,0 +1,118 @@
+/* A program that waits, with blocks of known fates, told apart by size: leaked are those of 1001 to 1009 bytes, what
+ * only they lead to has 1101 to 1109, and what has 900 to 999 is in use: by a register alone, by one of the vectors',
+ * by a stack, by thread-local storage. With an argument a file is mapped shared, and has the only pointer to a block of
+ * 950; or epoll has the one to a block of 951. */
+#include "tests/shim/lost.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define KEY 0x5a5a5a5a5a5a5a5aull /* pointers lie in memory only with some bits changed */
+
+static hidden table[8], chain;
+static __thread hidden in_thread;
+static pthread_barrier_t ready;
+
+static APART uintptr_t changed(size_t n) {
+    return (uintptr_t)make(n) ^ KEY;
+}
+
+static void *by_register(void *of) {
+    register uintptr_t held __asm__("r12") = (uintptr_t)of;
+    pthread_barrier_wait(&ready);
+    __asm__ volatile("xor %1, %0\n1: mov $34, %%eax\n syscall\n jmp 1b"
+                     : "+r"(held)
+                     : "r"(KEY)
+                     : "rax", "rcx", "r11", "memory");
+    return NULL;
+}
+
+static void *by_vector(void *of) {
+    register uintptr_t held __asm__("r12") = (uintptr_t)of;
+    pthread_barrier_wait(&ready);
+    __asm__ volatile(
+        "xor %1, %0\n movq %0, %%xmm7\n pslldq $8, %%xmm7\n xor %0, %0\n1: mov $34, %%eax\n syscall\n jmp 1b"
+        : "+r"(held)
+        : "r"(KEY)
+        : "rax", "rcx", "r11", "xmm7", "memory");
+    return NULL;
+}
+
+static void *by_stack(void *unused) {
+    hidden local = make(903);
+    (void)unused;
+    wipe();
+    pthread_barrier_wait(&ready);
+    for (;;) pause();
+    return local;
+}
+
+static void *by_storage(void *unused) {
+    in_thread = make(904);
+    (void)unused;
+    wipe();
+    pthread_barrier_wait(&ready);
+    for (;;) pause();
+}
+
+static APART void lose_some(void) {
+    hidden lost = make(1002), a = make(1003), b = make(1103);
+    lose(1001);
+    ((void **)lost)[0] = make(1101);
+    ((void **)((void **)lost)[0])[3] = make(1102);
+    ((void **)a)[0] = b; /* a cycle */
+    ((void **)b)[0] = a;
+    lost = a = b = NULL;
+}
+
+static APART void keep_some(void) {
+    void **first = make(905), **second = make(906);
+    table[0] = first;
+    first[7] = (char *)second + 100;
+    second[0] = first;
+    for (int i = 0; i < 1000; i++) {
+        void **node = make(24);
+        node[0] = chain;
+        chain = node;
+    }
+}
+
+static APART void share(void) {
+    int fd = open("shared", O_RDWR | O_CREAT, 0600);
+    if (fd < 0 || ftruncate(fd, 4096) != 0) abort();
+    void **mapped = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    mapped[3] = make(950);
+}
+
+static APART void poll_one(void) {
+    int ends[2], fd = epoll_create1(0);
+    if (fd < 0 || pipe(ends) != 0) abort();
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = make(951)}};
+    if (epoll_ctl(fd, EPOLL_CTL_ADD, ends[0], &event) != 0) abort();
+    memset(&event, 0, sizeof event);
+}
+
+int main(int argc, char **argv) {
+    static void *(*const ways[])(void *) = {by_register, by_vector, by_stack, by_storage};
+    pthread_t thread;
+    void *of[4] = {(void *)changed(901)};
+    of[1] = (void *)changed(902);
+    (void)pthread_barrier_init(&ready, NULL, 5);
+    for (size_t i = 0; i < 4; i++)
+        if (pthread_create(&thread, NULL, ways[i], of[i]) != 0) abort();
+    pthread_barrier_wait(&ready);
+    lose_some();
+    keep_some();
+    if (argc > 1 && strcmp(argv[1], "shares") == 0) share();
+    if (argc > 1 && strcmp(argv[1], "polls") == 0) poll_one();
+    usleep(100000);
+    wipe();
+    printf("ready\n");
+    fflush(stdout);
+    for (;;) pause();
+}

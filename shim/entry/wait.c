@@ -62,6 +62,7 @@ EXPORT int setsockopt(int fd, int level, int optname, const void *optval, sockle
 
 /* What the kernel keeps for the program may be all that leads to a block, and no core has it (box/format_core.h). */
 static void note_kept(const void *kept) {
+    if (state_of_process.kernel_keeps) return; /* it lies among what everybody reads */
     if ((uintptr_t)kept - arena.base < arena.slices << SLICE_SHIFT) state_of_process.kernel_keeps = true;
 }
 

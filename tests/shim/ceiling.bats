@@ -195,7 +195,7 @@ refused_before() { awk -v ms="$1" '$1 == "refused" && $2 < ms' out | wc -l; } # 
 }
 @test "who_answers_just_now_is_waited_for" {
     for level in $LEVELS; do
-        for try in $(seq "$(few 40)"); do
+        for try in $(seq "$(few 20)"); do
             expect 0 "$level" WEIR_MAX_DIRECT=37M WEIR_QUIET=1 WEIR_ON_LIMIT=reclaim WEIR_DUMP_AT= "$SHIM_TOOLS/reclaim" again
             same "$(refused_before 511)" 0 || { seen; false; }
         done

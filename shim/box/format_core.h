@@ -19,7 +19,7 @@
 #include "shim/box/format_box.h"
 
 #define CORE_MAGIC   "\177weir's beacon\n\1" /* 16 bytes, no terminator */
-#define CORE_VERSION 2u                      /* changed with any structure below, and with what the tables mean */
+#define CORE_VERSION 3u                      /* changed with any structure below, and with what the tables mean */
 
 struct core_beacon {
     char magic[16];
@@ -64,16 +64,19 @@ struct core_side {
 };
 static_assert(sizeof(struct core_side) == 32, "core_side is 32 bytes");
 
-/* Where nobody may write: behind a tracked block, and in its place while it is free, but for a link in front. */
+/* Where nobody may write: behind a tracked block, and in its place while it is free, but for a link in front. (Zeros
+ * there where freed memory is to have those.) */
 #define CORE_BEHIND      0xb5u
 #define CORE_BEHIND_MOST 256u /* bytes of it */
 #define CORE_FREE        0xd7u
+#define CORE_FREE_MOST   8192u /* bytes of it */
 
 /* Of a live one's state, what is known of its block elsewhere: access records, that it is no leak, parts. */
 #define CORE_RECORDED     128u
 #define CORE_IGNORED      256u
 #define CORE_POOLED       512u
 
+#define CORE_NEVER(s)     ((s)->state == 0) /* no block was there yet */
 #define CORE_LIVE(s)      (((s)->state & ~1023u) == 0x4c495000u)
 #define CORE_FREED(s)     ((s)->state == 0x46524545u)
 #define CORE_EPOCH(s)     ((s)->state & 127u) /* of a live one; forks before it, modulo 128 */
@@ -113,6 +116,7 @@ struct core_state {
 struct core_process {
     uint64_t at_start_time, at_start_realtime;
     uint64_t at_level, at_sample_bytes, at_sample_blocks, at_pattern, at_depth; /* [4] [8] [8] [1] [4] */
+    uint64_t at_zero_on_free;                                                   /* [1] */
     uint64_t at_dumps;                                                          /* [4] written so far */
     uint64_t at_name;                                                           /* address of a terminated text */
     uint64_t command_line, at_command_line_length;                              /* arguments, each terminated */

@@ -62,6 +62,9 @@ static uint64_t put_arena(void) {
                               [6] = {.kind = 4},
                               [5] = {.run_bytes = 4096, .run_slices = 1, .run_tracked = 1}};
     uint64_t zones[2][2] = {{1, 3}, {3, 8}};
+    slices[1].free = ARENA + SLICE;                                      /* its first place's link leads into a block */
+    slices[1].local_free = random_below(2) ? ARENA + SLICE + 4 * 64 : 0; /* the next freed place, by a link */
+    slices[1].remote = ARENA + SLICE + 8 * 64 + 1;
     slices[1].kind = slices[2].kind = 1;
     slices[1].slices = slices[2].slices = 1;
     slices[2].free = ARENA + 2 * SLICE;
@@ -189,6 +192,7 @@ static uint64_t put_process(void) {
                               .at_sample_bytes = put_word(65536),
                               .at_sample_blocks = put_word(128),
                               .at_pattern = put_word(1),
+                              .at_zero_on_free = put_word(random_below(8) == 0),
                               .at_depth = put_word(64),
                               .at_dumps = put_word(0),
                               .at_name = put_text("fuzzed"),
@@ -259,11 +263,17 @@ static void make_memory(void) {
         memcpy(parts[2].bytes + i * sizeof side, &side, sizeof side);
     }
     parts[3].at = ARENA + SLICE;
-    parts[3].length = PLACES * (size_t)64;
+    parts[3].length = 4096;
     memset(parts[3].bytes, CORE_BEHIND, parts[3].length);
     for (uint32_t i = 0; i < PLACES; i++) { /* into others, and just behind them */
         uint64_t word = ARENA + SLICE + (i * 5 % PLACES) * 64ul + (i % 3 ? 0 : 24) + (random_below(4) ? 0 : SLICE);
         memcpy(parts[3].bytes + i * 64ul + 8, &word, sizeof word);
+    }
+    for (uint32_t i = 4; i < PLACES; i += 4) { /* freed ones: whole, changed, in a circle, or the last */
+        uint64_t word = i == 4 ? 0 : i == 8 ? ARENA + SLICE + 12 * 64 : random_below(2) ? ARENA + SLICE + 8 * 64 : 0;
+        memset(parts[3].bytes + i * 64ul, CORE_FREE, 64);
+        memcpy(parts[3].bytes + i * 64ul, &word, sizeof word);
+        if (random_below(4) == 0) parts[3].bytes[i * 64ul + 8 + random_below(56)] = 1;
     }
     parts[4].at = STACK;
     parts[4].length = 4096;

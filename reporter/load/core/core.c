@@ -85,6 +85,7 @@ static void read_process(struct making *m) {
     }
     if (!m->sample_blocks) m->sample_bytes = 0;
     m->pattern = core_byte(core, p->at_pattern);
+    m->freed = core_byte(core, p->at_zero_on_free) ? 0 : CORE_FREE;
 }
 
 /* No core has a clock. The file's own time tells when it was written, unless it was copied since; what weir noted last
@@ -216,10 +217,10 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     making_read_modules(m);
     making_read_stacks(m);
     making_judge(m);
+    making_find_near(m);
     making_write_blocks(m);
     making_write_sites(m);
     read_refusals(m);
-    making_find_near(m);
     making_unwind(m);
     settle_time(m, written);
     write_stats(m);

@@ -171,6 +171,7 @@ static void write_stats(struct making *m) {
         {STAT_INHERITED, 0, m->inherited},
         {STAT_INHERITED_BYTES, 0, m->inherited_bytes},
         {STAT_PLACES, 0, m->bytes},
+        {STAT_RECORDS_LOST, 0, core_word(core, m->t.records.at_lost)},
         /* only where blocks were drawn */
         {STAT_SAMPLE_BYTES, 0, m->sample_bytes},
         {STAT_SAMPLE_BLOCKS, 0, m->sample_blocks},
@@ -220,6 +221,7 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     making_find_near(m);
     making_write_blocks(m);
     making_write_sites(m);
+    making_write_records(m);
     read_refusals(m);
     making_unwind(m);
     settle_time(m, written);

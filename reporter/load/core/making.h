@@ -91,6 +91,9 @@ uint64_t making_frame(struct making *m, uint64_t code);
 void making_write_blocks(struct making *m);
 void making_write_sites(struct making *m);
 
+/* records.c: of the blocks that are listed. */
+void making_write_records(struct making *m);
+
 /* verdicts.c: which blocks memory leads to. */
 void making_judge(struct making *m);
 enum dump_verdict making_verdict(const struct making *m, uint64_t address); /* of the block that begins there */

@@ -31,6 +31,9 @@ const char *ends_what(const struct dump_near *near) {
     if (near->what == NEAR_FAULT) return "the address";
     if (near->what == NEAR_STACK) return "a word on the stack";
     if (near->what == NEAR_END) return "a write behind its end";
+    if (near->what == NEAR_LINK) return "an overwritten link of its free place";
+    if (near->what == NEAR_FREE) return "a write after it was freed";
+    if (near->what == NEAR_ENTRY) return "an impossible entry of its place";
     if (misuse < sizeof misuses / sizeof *misuses) return misuses[misuse];
     return number < sizeof registers / sizeof *registers ? registers[number] : "something";
 }
@@ -68,16 +71,46 @@ static void print_signal(const struct view *view, const struct dump_doing *doing
 
 /* --- blocks --- */
 
+static const char *block_of(const struct dump_near *near) {
+    if (near->state == NEAR_PLACE) return "a place";
+    return near->state == NEAR_FREED && !is_misuse(near) ? "the freed block" : "the block";
+}
+
+/* What looking at all blocks has found. False: it was not found so. */
+static bool print_damage(const struct view *view, const struct dump_near *near) {
+    const char *block = block_of(near), *size = units_bytes(near->size);
+    unsigned long long address = near->address, word = near->word;
+    switch (near->what) {
+    case NEAR_END:
+        (void)fprintf(view->out, "%s of %s at 0x%llx was written to behind its end, at byte %llu\n", block, size,
+                      address, word - address);
+        return true;
+    case NEAR_FREE:
+        (void)fprintf(view->out, "%s of %s at 0x%llx was written to after it was freed, at byte %llu\n", block, size,
+                      address, word - address);
+        return true;
+    case NEAR_LINK:
+        (void)fprintf(view->out,
+                      "%s of %s at 0x%llx was written to while it was free, at its start: it leads to 0x%llx, "
+                      "which is no other free place\n",
+                      block, size, address, word);
+        return true;
+    case NEAR_ENTRY:
+        (void)fprintf(view->out, "weir's entry of %s of %s at 0x%llx was written over: it has an impossible 0x%llx\n",
+                      block, size, address, word);
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* "rdi is 24 bytes behind the block of …". */
 static void print_place(const struct view *view, const struct dump_near *near) {
-    const char *block = near->state == NEAR_FREED && !is_misuse(near) ? "the freed block" : "the block";
-    const char *size = units_bytes(near->size), *what = ends_what(near);
+    const char *block = block_of(near), *size = units_bytes(near->size), *what = ends_what(near);
     unsigned long long address = near->address, word = near->word, at = word - address;
+    if (print_damage(view, near)) return;
     if (is_misuse(near))
         (void)fprintf(view->out, "weir has ended it: %s %s of %s at 0x%llx\n", what, block, size, address);
-    else if (near->what == NEAR_END)
-        (void)fprintf(view->out, "%s of %s at 0x%llx was written to behind its end, at byte %llu\n", block, size,
-                      address, at);
     else if (at >= near->size)
         (void)fprintf(view->out, "%s is %s byte%s behind %s of %s at 0x%llx\n", what, units_count(at - near->size),
                       at - near->size == 1 ? "" : "s", block, size, address);
@@ -92,6 +125,7 @@ static void print_near(const struct view *view, const struct merged_near *from) 
     const struct dump_near *near = from->near;
     uint32_t most = view->options.brief ? FRAMES_NEAR : FRAMES_SHOWN;
     print_place(view, near);
+    if (near->state == NEAR_PLACE) return;
     (void)fprintf(view->out, "    Made %s before", units_age(dump_age(from->dump, near->time)));
     if (near->maker) (void)fprintf(view->out, ", by thread %u", near->maker);
     (void)fputs(", at:\n", view->out);
@@ -157,8 +191,11 @@ static void put_near(struct json *json, const struct view *view, const struct me
     json_number(json, "word", near->word);
     json_number(json, "address", near->address);
     json_number(json, "size", near->size);
-    json_bool(json, "freed", near->state == NEAR_FREED);
-    json_seconds(json, "age_seconds", dump_age(from->dump, near->time));
+    if (near->state == NEAR_PLACE)
+        json_word(json, "freed", NULL);
+    else
+        json_bool(json, "freed", near->state == NEAR_FREED);
+    json_seconds(json, "age_seconds", near->state == NEAR_PLACE ? UINT64_MAX : dump_age(from->dump, near->time));
     json_known(json, "maker", near->maker, near->maker);
     json_known(json, "freer", near->freer, near->freer);
     json_open(json, "made", '{');

@@ -118,4 +118,6 @@ __attribute__((used)) static const struct core_beacon beacon = {
     .at_process = CORE_ADDRESS(core_process),
     .at_ceiling = CORE_ADDRESS(core_ceiling),
     .at_search = CORE_ADDRESS(core_search),
+    .at_records = CORE_ADDRESS(core_records),
+    .at_hints = CORE_ADDRESS(core_hints),
 };

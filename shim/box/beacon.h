@@ -10,6 +10,8 @@ extern const struct core_modules core_modules;
 extern const struct core_state core_state;
 extern const struct core_process core_process;
 extern const struct core_ignored core_ignored;
+extern const struct core_records core_records;
+extern const struct core_hints core_hints;
 
 extern struct core_misuse core_misuse; /* written before weir ends the program for it */
 

@@ -45,6 +45,7 @@ const struct core_process core_process = {.at_start_time = CORE_ADDRESS(start_ti
                                           .at_sample_blocks = CORE_ADDRESS(options.sample_blocks),
                                           .at_pattern = CORE_ADDRESS(options.pattern),
                                           .at_depth = CORE_ADDRESS(options.depth),
+                                          .at_zero_on_free = CORE_ADDRESS(options.zero_on_free),
                                           .at_dumps = CORE_ADDRESS(dumps),
                                           .at_name = CORE_ADDRESS(output_name),
                                           .command_line = CORE_ADDRESS(command_line),

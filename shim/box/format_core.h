@@ -7,7 +7,8 @@
  *
  *   core_beacon -> core_arena -> arena.base, arena_slabs[], zones[], sides     (the variables; these lead to the
  * tables)
- *               -> core_stacks, core_modules, core_state, core_process, core_ceiling, core_search
+ *               -> core_stacks, core_modules, core_state, core_process, core_ceiling, core_search,
+ *                  core_records, core_hints
  *
  * A number called at_… is the address of a variable of 8 bytes where nothing else is said; what is called in_… is the
  * offset of a field in bytes, and a stride the bytes from one record to the next. A reader that finds another version
@@ -19,7 +20,7 @@
 #include "shim/box/format_box.h"
 
 #define CORE_MAGIC   "\177weir's beacon\n\1" /* 16 bytes, no terminator */
-#define CORE_VERSION 2u                      /* changed with any structure below, and with what the tables mean */
+#define CORE_VERSION 3u                      /* changed with any structure below, and with what the tables mean */
 
 struct core_beacon {
     char magic[16];
@@ -27,9 +28,9 @@ struct core_beacon {
     uint32_t size;                                                              /* sizeof(struct core_beacon) */
     uint64_t self;                                                              /* its own address */
     uint64_t at_arena, at_stacks, at_modules, at_state, at_process, at_ceiling; /* of the parts */
-    uint64_t at_search;
+    uint64_t at_search, at_records, at_hints;
 };
-static_assert(sizeof(struct core_beacon) == 88, "core_beacon is 88 bytes");
+static_assert(sizeof(struct core_beacon) == 104, "core_beacon is 104 bytes");
 
 /* The arena: descriptors of slices, and of those that head a slab of tracked blocks the entries, a slice's 128 KiB
  * after the other's. */
@@ -64,16 +65,19 @@ struct core_side {
 };
 static_assert(sizeof(struct core_side) == 32, "core_side is 32 bytes");
 
-/* Where nobody may write: behind a tracked block, and in its place while it is free, but for a link in front. */
+/* Where nobody may write: behind a tracked block, and in its place while it is free, but for a link in front. (Zeros
+ * there where freed memory is to have those.) */
 #define CORE_BEHIND      0xb5u
 #define CORE_BEHIND_MOST 256u /* bytes of it */
 #define CORE_FREE        0xd7u
+#define CORE_FREE_MOST   8192u /* bytes of it */
 
 /* Of a live one's state, what is known of its block elsewhere: access records, that it is no leak, parts. */
 #define CORE_RECORDED     128u
 #define CORE_IGNORED      256u
 #define CORE_POOLED       512u
 
+#define CORE_NEVER(s)     ((s)->state == 0) /* no block was there yet */
 #define CORE_LIVE(s)      (((s)->state & ~1023u) == 0x4c495000u)
 #define CORE_FREED(s)     ((s)->state == 0x46524545u)
 #define CORE_EPOCH(s)     ((s)->state & 127u) /* of a live one; forks before it, modulo 128 */
@@ -81,7 +85,7 @@ static_assert(sizeof(struct core_side) == 32, "core_side is 32 bytes");
 #define CORE_THINNED(s)   ((s)->who >> 26 & 31u)
 #define CORE_ELSEWHERE(s) ((s)->who >> 31) /* `who` is no more its maker */
 #define CORE_SIZE(s)      ((s)->size & 0xffffffffffffull)
-#define CORE_TIME(s)      (((s)->time & 0xffffffffffull) << 18)
+#define CORE_TIME(s)      (((s)->time & 0xffffffffffull) << 18) /* of a record, too */
 #define CORE_DRAWN(s)     ((uint32_t)((s)->time >> 40 & 255u))
 #define CORE_GROWN(s)     (((s)->size >> 48 << 16 | (s)->time >> 48) << 26)
 
@@ -113,6 +117,7 @@ struct core_state {
 struct core_process {
     uint64_t at_start_time, at_start_realtime;
     uint64_t at_level, at_sample_bytes, at_sample_blocks, at_pattern, at_depth; /* [4] [8] [8] [1] [4] */
+    uint64_t at_zero_on_free;                                                   /* [1] */
     uint64_t at_dumps;                                                          /* [4] written so far */
     uint64_t at_name;                                                           /* address of a terminated text */
     uint64_t command_line, at_command_line_length;                              /* arguments, each terminated */
@@ -131,6 +136,34 @@ struct core_ceiling {
     uint64_t in_time, in_requested, in_used, in_max, in_committed, in_frame; /* [8] each */
     uint64_t in_thread, in_operation, in_stack;                              /* [4] each */
 };
+
+/* Access records (shim/box/records.h): heads of chains, nodes by number, of which the first is nobody's. */
+struct core_records {
+    uint64_t at_buckets, at_buckets_committed; /* the address of the first, 4 bytes each; bytes that there are */
+    uint64_t at_nodes, at_nodes_committed;
+    uint64_t at_used; /* [4] nodes ever made, and the first */
+    uint64_t at_lost;
+};
+struct core_record {
+    uint64_t block;  /* where it begins; 0: the node is free */
+    uint64_t number; /* the lower 42 bits; above them a thread */
+    uint64_t time;   /* in 2^18 ns, the lower 40 bits; then 8 of a kind, 16 of how many are older and there */
+    uint32_t stack, detail;
+    uint32_t next;  /* of a chain; 0: none */
+    uint32_t older; /* of the same block */
+};
+static_assert(sizeof(struct core_record) == 40, "core_record is 40 bytes");
+#define CORE_RECORD_NUMBER(r)   ((r)->number & 0x3ffffffffffull)
+#define CORE_RECORD_THREAD(r)   ((uint32_t)((r)->number >> 42))
+#define CORE_RECORD_KIND(r)     ((uint32_t)((r)->time >> 40 & 255u))
+#define CORE_RECORD_POSITION(r) ((uint32_t)((r)->time >> 48))
+
+/* What they were told, terminated texts one behind the other. A record's detail is where one begins, or CORE_HINT_LOST:
+ * there was no room. */
+struct core_hints {
+    uint64_t at_texts, at_used, at_committed; /* the address of the first; bytes */
+};
+#define CORE_HINT_LOST UINT32_MAX
 
 /* For whoever searches a core for pointers to blocks. */
 struct core_search {

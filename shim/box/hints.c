@@ -2,6 +2,7 @@
  * published in an index of open places by compare-and-swap: an id is valid for ever. Nothing is locked; the worst that
  * a fork or a handler leaves behind is a text stored twice. */
 #include "shim/base/region.h"
+#include "shim/box/beacon.h"
 #include "shim/box/records.h"
 
 #include <stdatomic.h>
@@ -13,6 +14,10 @@
 static struct region texts;
 static _Atomic size_t used = 1;             /* an id is where a text begins */
 static _Atomic uint32_t places[PLACES_MAX]; /* ids, 0: an open place */
+
+const struct core_hints core_hints = {
+    .at_texts = CORE_ADDRESS(texts.base), .at_used = CORE_ADDRESS(used), .at_committed = CORE_ADDRESS(texts.committed)};
+_Static_assert(HINT_LOST == CORE_HINT_LOST, "the reader of a core knows it");
 
 bool hints_start(void) {
     return region_reserve(&texts, TEXT_MAX, false);

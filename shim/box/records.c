@@ -4,6 +4,7 @@
 #include "shim/base/options.h"
 #include "shim/base/random.h"
 #include "shim/base/region.h"
+#include "shim/box/beacon.h"
 
 #include <stdatomic.h>
 
@@ -24,7 +25,10 @@ struct node {
     _Atomic uint32_t next;  /* in a chain: the head of another block; 0: none */
     _Atomic uint32_t older; /* of the same block; of a free node: the next one */
 };
-_Static_assert(sizeof(struct node) == 40, "a record is 40 bytes");
+_Static_assert(sizeof(struct node) == sizeof(struct core_record) &&
+                   offsetof(struct node, stack) == offsetof(struct core_record, stack) &&
+                   offsetof(struct node, older) == offsetof(struct core_record, older) && NUMBER_BITS == 42,
+               "a record is as the reader of a core knows it");
 
 _Atomic bool records_on;
 static bool reserved; /* the tables; written once, before records_on is true */
@@ -32,6 +36,13 @@ static struct region nodes, buckets;
 static unsigned bucket_bits;
 static _Atomic uint32_t used = 1; /* nodes ever made; the first is nobody's */
 static _Atomic uint64_t lost;
+
+const struct core_records core_records = {.at_buckets = CORE_ADDRESS(buckets.base),
+                                          .at_buckets_committed = CORE_ADDRESS(buckets.committed),
+                                          .at_nodes = CORE_ADDRESS(nodes.base),
+                                          .at_nodes_committed = CORE_ADDRESS(nodes.committed),
+                                          .at_used = CORE_ADDRESS(used),
+                                          .at_lost = CORE_ADDRESS(lost)};
 
 /* Guarded by the stripe's lock. */
 static struct stripe {

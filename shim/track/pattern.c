@@ -3,7 +3,8 @@
 #include "shim/base/options.h"
 #include "shim/box/format_core.h"
 
-_Static_assert(PATTERN_BEHIND == CORE_BEHIND && PATTERN_BEHIND_MAX == CORE_BEHIND_MOST && PATTERN_FREED == CORE_FREE,
+_Static_assert(PATTERN_BEHIND == CORE_BEHIND && PATTERN_BEHIND_MAX == CORE_BEHIND_MOST && PATTERN_FREED == CORE_FREE &&
+                   PATTERN_FREED_MAX == CORE_FREE_MOST,
                "patterns are as the reader of a core knows them");
 
 static void fill(char *p, size_t n, unsigned char byte) {

@@ -62,12 +62,15 @@ static uint64_t put_arena(void) {
                               [6] = {.kind = 4},
                               [5] = {.run_bytes = 4096, .run_slices = 1, .run_tracked = 1}};
     uint64_t zones[2][2] = {{1, 3}, {3, 8}};
+    slices[1].free = ARENA + SLICE; /* its first place's link leads into a block */
+    slices[1].local_free = random_below(2) ? ARENA + SLICE + 4 * 64ul : 0; /* the next freed place, by a link */
+    slices[1].remote = ARENA + SLICE + 8 * 64ul + 1;
     slices[1].kind = slices[2].kind = 1;
     slices[1].slices = slices[2].slices = 1;
     slices[2].free = ARENA + 2 * SLICE;
     slices[2].local_free = slices[2].remote = ARENA + 2 * SLICE + 128;
     slices[3].kind = 2;
-    slices[3].run = (struct core_side){0x4c495000, 8, 7, 0, 70000, 1ull << 20};
+    slices[3].run = (struct core_side){0x4c495000 | CORE_RECORDED, 8, 7, 0, 70000, 1ull << 20};
     slices[5].run = (struct core_side){0x46524545, 8, 7, 9, 4000, 1ull << 20}; /* was one */
     struct core_arena arena = {.at_base = put_word(ARENA),
                                .at_slices = put_word(8),
@@ -189,6 +192,7 @@ static uint64_t put_process(void) {
                               .at_sample_bytes = put_word(65536),
                               .at_sample_blocks = put_word(128),
                               .at_pattern = put_word(1),
+                              .at_zero_on_free = put_word(random_below(8) == 0),
                               .at_depth = put_word(64),
                               .at_dumps = put_word(0),
                               .at_name = put_text("fuzzed"),
@@ -230,6 +234,29 @@ static uint64_t put_search(void) {
     return put(&of, sizeof of);
 }
 
+static uint64_t put_hints(void) {
+    static const char texts[] = "\0a hint\0another";
+    struct core_hints of = {put_word(put(texts, sizeof texts)), put_word(sizeof texts), put_word(sizeof texts)};
+    return put(&of, sizeof of);
+}
+
+/* Two lists in a chain, and one of a run. */
+static uint64_t put_records(void) {
+    struct core_record nodes[8] = {[1] = {ARENA + SLICE + 64, 9ull << 42 | 5, 1ull << 40 | 2ull << 56, 9, 1, 4, 2},
+                                   [2] = {ARENA + SLICE + 64, 9ull << 42 | 4, 4ull << 40 | 1ull << 56, 10, 3, 0, 3},
+                                   [3] = {ARENA + SLICE + 64, 7ull << 42 | 1, 2ull << 40, 11, 0, 0, 0},
+                                   [4] = {ARENA + SLICE + 128, 7ull << 42 | 1, 1ull << 40, 12, CORE_HINT_LOST, 0, 0},
+                                   [5] = {ARENA + 3 * SLICE, 7ull << 42 | 1, 11ull << 40, 12, 2, 0, 0}};
+    uint32_t buckets[8] = {[2] = 1, [5] = 5};
+    struct core_records of = {.at_buckets = put_word(put(buckets, sizeof buckets)),
+                              .at_buckets_committed = put_word(sizeof buckets),
+                              .at_nodes = put_word(put(nodes, sizeof nodes)),
+                              .at_nodes_committed = put_word(sizeof nodes),
+                              .at_used = put_word(6),
+                              .at_lost = put_word(random_below(2))};
+    return put(&of, sizeof of);
+}
+
 static void make_library(void) {
     struct core_beacon beacon = {.magic = CORE_MAGIC, .version = CORE_VERSION, .size = sizeof beacon};
     parts[1].at = LIBRARY;
@@ -242,6 +269,8 @@ static void make_library(void) {
     beacon.at_process = put_process();
     beacon.at_ceiling = put_ceiling();
     beacon.at_search = put_search();
+    beacon.at_hints = put_hints();
+    beacon.at_records = put_records();
     memcpy(parts[1].bytes, &beacon, sizeof beacon);
     parts[1].length = library_used;
 }
@@ -250,20 +279,26 @@ static void make_memory(void) {
     parts[2].at = SIDES + SIDE;
     parts[2].length = PLACES * sizeof(struct core_side);
     for (uint32_t i = 0; i < PLACES; i++) {
-        struct core_side side = {i % 4 ? 0x4c495000 : 0x46524545,
-                                 8 + i % 8,
-                                 7,
-                                 i % 5 ? 0 : 10,
-                                 48 + i % 17,
-                                 1ull << 20 | (uint64_t)(i % 2 ? 255 : 3) << 40};
+        struct core_side side = {
+            i % 4 ? 0x4c495000 | CORE_RECORDED : 0x46524545, 8 + i % 8, 7, i % 5 ? 0 : 10, 48 + i % 17,
+            1ull << 20 | (uint64_t)(i % 2 ? 255 : 3) << 40};
         memcpy(parts[2].bytes + i * sizeof side, &side, sizeof side);
     }
     parts[3].at = ARENA + SLICE;
-    parts[3].length = PLACES * (size_t)64;
+    parts[3].length = 4096;
     memset(parts[3].bytes, CORE_BEHIND, parts[3].length);
     for (uint32_t i = 0; i < PLACES; i++) { /* into others, and just behind them */
         uint64_t word = ARENA + SLICE + (i * 5 % PLACES) * 64ul + (i % 3 ? 0 : 24) + (random_below(4) ? 0 : SLICE);
         memcpy(parts[3].bytes + i * 64ul + 8, &word, sizeof word);
+    }
+    for (uint32_t i = 4; i < PLACES; i += 4) { /* freed ones: whole, changed, in a circle, or the last */
+        uint64_t word = i == 4            ? 0
+                        : i == 8          ? ARENA + SLICE + 12 * 64ul
+                        : random_below(2) ? ARENA + SLICE + 8 * 64ul
+                                          : 0;
+        memset(parts[3].bytes + i * 64ul, CORE_FREE, 64);
+        memcpy(parts[3].bytes + i * 64ul, &word, sizeof word);
+        if (random_below(4) == 0) parts[3].bytes[i * 64ul + 8 + random_below(56)] = 1;
     }
     parts[4].at = STACK;
     parts[4].length = 4096;

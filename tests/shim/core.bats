@@ -72,6 +72,54 @@ use_item tests/shim/cored.c:$(grep -n 'item->next->rest' "$WEIR_ROOT/tests/shim/
     lacks report "was written to"
     has report "Killed by SIGABRT"
 }
+# item N: where it was.
+item() { sed -n "s/^item$1 //p" out; }
+@test "what_was_written_over_while_it_was_free_is_found_by_looking_at_all" {
+    for whose in "" remote; do
+        for level in disabled simple paranoid; do # without entries, with some, with all
+            cored $ABRT $level WEIR_SAMPLE_BYTES=2 smashes_link $whose
+            report
+            [ $level = disabled ] && block="a place" || block="the freed block"
+            has report "$block of 512 B at $(item 1) was written to while it was free, at its start: it leads to 0x4141414141414141, which"
+            [ $level = disabled ] || has report "make_item" "Freed by thread" "free_item"
+            "$WEIR" report --json core >report.json
+            ! /usr/bin/python3 -c 'import jsonschema' 2>/dev/null || /usr/bin/python3 "$WEIR_ROOT/tests/lib/valid.py" report report.json
+            cored $ABRT $level WEIR_SAMPLE_BYTES=2 smashes_circle $whose
+            report
+            has report "$block of 512 B at $(item 1) was written to while it was free, at its start: it leads to $(item 2), which"
+        done
+        cored $ABRT paranoid smashes_middle $whose
+        report
+        has report "the freed block of 512 B at $(item 1) was written to after it was freed, at byte 100" "make_item" "free_item"
+        cored $ABRT paranoid WEIR_ZERO_ON_FREE=1 smashes_middle $whose
+        report
+        has report "the freed block of 512 B at $(item 1) was written to after it was freed, at byte 100"
+        cored $ABRT paranoid WEIR_PATTERN=0 smashes_middle $whose
+        report
+        lacks report "written"
+        cored $ABRT paranoid smashes_nothing $whose
+        report
+        lacks report "written"
+    done
+}
+# Nothing writes where it may not; CORES of them.
+@test "at_any_instant_nothing_half_done_is_called_damage" {
+    [[ $(cat /proc/sys/kernel/core_pattern) != [\|/]* ]] && ulimit -c unlimited 2>/dev/null || skip "the kernel writes no core here"
+    for ((i = 0; i < ${CORES:-4}; i++)); do
+        settings=(WEIR_LEVEL="$([ $((i % 4)) = 3 ] && echo simple || echo paranoid)" WEIR_HARDEN=$((i % 3 == 1)) WEIR_ZERO_ON_FREE=$((i % 5 == 2)))
+        rm -f core*
+        env WEIR_MAX_DIRECT=96M WEIR_PATTERN=1 WEIR_QUIET=1 WEIR_DUMP_AT=none "${settings[@]}" LD_PRELOAD="$WEIR_SHIM" \
+            "$SHIM_TOOLS/stress" 5 >/dev/null 2>&1 3>&- &
+        sleep 0.$((RANDOM % 900 + 100))
+        kill -ABRT $!
+        wait $! || true
+        for core in core*; do
+            "$WEIR" report --json "$core" >report.json || true
+            same "$(/usr/bin/python3 -S -c 'import json
+print([b for c in json.load(open("report.json"))["cores"] for b in c["blocks"]])')" "[]"
+        done
+    done
+}
 @test "a_call_of_what_is_no_code_shows_who_called_it" {
     cored $SEGV simple calls_nothing
     report

@@ -1,5 +1,6 @@
 /* A program that ends by a core. First it makes blocks at three sites, in two threads; then what its argument says. */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,19 @@ static NOINLINE void *follows(void *item) {
     return (void *)(intptr_t)(*pointer)[8];
 }
 
+/* --- what is written over, and nobody notices before the end --- */
+
+static NOINLINE void smash(void *volatile to, int byte, size_t n) {
+    memset(to, byte, n);
+}
+
+/* A word at the start of a freed block, to nowhere; to a live one; and in its middle. */
+static void smash_freed(const char *what, struct item *item, struct item *other) {
+    if (!strcmp(what, "link")) smash(item, 'A', 8);
+    if (!strcmp(what, "circle")) item->next = other;             // NOLINT: that is what is tested
+    if (!strcmp(what, "middle")) smash(item->rest + 92, 'A', 3); // NOLINT
+}
+
 static void in_thread(void *(*what)(void *), void *of) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, what, of) != 0 || pthread_join(thread, NULL) != 0) exit(2);
@@ -117,6 +131,20 @@ int main(int argc, char **argv) {
         struct item *volatile item = make_item();
         in_thread(free_item, item);
         free(item);
+    }
+    if (!strncmp(what, "smashes_", 8)) {
+        struct item *items[3] = {make_item(), make_item(), make_item()};
+        bool remote = argc > 2;
+        for (int i = 0; i < 3; i++) {
+            printf("item%d %p\n", i, (void *)items[i]);
+            if (remote)
+                in_thread(free_item, items[i]);
+            else
+                free_item(items[i]);
+        }
+        smash_freed(what + 8, items[1], items[2]);
+        fflush(stdout);
+        abort();
     }
     if (!strcmp(what, "overflows")) return (int)dives(argv[0], 0);
     if (!strcmp(what, "reads_behind")) reads_behind();

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reporter/load/core/walk.h"
+#include "reporter/load/core/damage.h"
 #include "reporter/load/memory.h"
 
 #define SITE_THREADS 16
@@ -105,7 +105,7 @@ static void add_block(struct making *m, const struct core_side *side, uint64_t a
     if (time > m->newest) m->newest = time;
     dump_writer_add(&m->w, &b);
     add_to_site(m, &b, pinned);
-    if (m->pattern) making_look_behind(m, side, address, place);
+    if (m->pattern) damage_look_behind(m, side, address, place);
     add_grown(m, side, address, b.stack);
 }
 
@@ -135,11 +135,13 @@ static void walk_slab(struct making *m, const struct span *s) {
             m->lost += s->places > 0;
             return;
         }
+        damage_look_at_slab(m, s, entries);
         for (uint32_t i = 0; i < s->places; i++) live += CORE_LIVE(&entries[i]);
         uint64_t idle = s->committed > live * s->size ? s->committed - live * s->size : 0;
         for (uint32_t i = 0; i < s->places; i++)
             if (CORE_LIVE(&entries[i])) add_block(m, &entries[i], s->start + i * s->size, s->size, idle / live);
     } else {
+        damage_look_at_slab(m, s, NULL);
         live = count_places(m, s);
         m->capacity += live * s->size;
     }

@@ -85,6 +85,7 @@ static void read_process(struct making *m) {
     }
     if (!m->sample_blocks) m->sample_bytes = 0;
     m->pattern = core_byte(core, p->at_pattern);
+    m->freed = core_byte(core, p->at_zero_on_free) ? 0 : CORE_FREE;
 }
 
 /* No core has a clock. The file's own time tells when it was written, unless it was copied since; what weir noted last
@@ -170,6 +171,7 @@ static void write_stats(struct making *m) {
         {STAT_INHERITED, 0, m->inherited},
         {STAT_INHERITED_BYTES, 0, m->inherited_bytes},
         {STAT_PLACES, 0, m->bytes},
+        {STAT_RECORDS_LOST, 0, core_word(core, m->t.records.at_lost)},
         /* only where blocks were drawn */
         {STAT_SAMPLE_BYTES, 0, m->sample_bytes},
         {STAT_SAMPLE_BLOCKS, 0, m->sample_blocks},
@@ -216,10 +218,11 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     making_read_modules(m);
     making_read_stacks(m);
     making_judge(m);
+    making_find_near(m);
     making_write_blocks(m);
     making_write_sites(m);
+    making_write_records(m);
     read_refusals(m);
-    making_find_near(m);
     making_unwind(m);
     settle_time(m, written);
     write_stats(m);

@@ -58,7 +58,8 @@ struct making {
     struct places *places; /* and what leads to their blocks */
     uint64_t search_time;  /* ns */
 
-    bool pattern;                     /* what lies behind blocks is known, and looked at */
+    bool pattern;                     /* what lies behind blocks, and in freed ones, is known, and looked at */
+    unsigned char freed;              /* with it, what those are filled with */
     uint32_t epoch;                   /* forks so far, as entries have it */
     uint64_t blocks, bytes, capacity; /* live ones; of their places; asked for where that is known */
     uint64_t tracked, inherited, inherited_bytes, slabs, runs;
@@ -90,6 +91,9 @@ uint64_t making_frame(struct making *m, uint64_t code);
 void making_write_blocks(struct making *m);
 void making_write_sites(struct making *m);
 
+/* records.c: of the blocks that are listed. */
+void making_write_records(struct making *m);
+
 /* verdicts.c: which blocks memory leads to. */
 void making_judge(struct making *m);
 enum dump_verdict making_verdict(const struct making *m, uint64_t address); /* of the block that begins there */
@@ -97,9 +101,8 @@ enum dump_verdict making_verdict(const struct making *m, uint64_t address); /* o
 size_t making_add_verdicts(const struct making *m, struct dump_stat *stats); /* how many: fewer */
 void making_end_verdicts(struct making *m);
 
-/* near.c: the blocks that the first thread points to, or whose end is seen to be written over. */
+/* near.c: the blocks that the first thread points to. Before all blocks are looked at: those come behind. */
 void making_find_near(struct making *m);
-void making_look_behind(struct making *m, const struct core_side *side, uint64_t address, uint64_t place);
 
 /* doings.c: the stacks of all threads. */
 void making_unwind(struct making *m);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reporter/load/core/making.h"
+#include "reporter/load/core/near.h"
 #include "reporter/load/memory.h"
 
 #define NEARS_MOST  4
@@ -23,16 +23,15 @@ static bool descriptor(const struct finder *f, uint64_t slice, char *to) {
     return slice < f->slices && core_read(f->m->core, to, (size_t)f->t->stride, f->descriptors + slice * f->t->stride);
 }
 
-static bool fill(const struct finder *f, const struct core_side *side, uint64_t start, uint64_t place,
-                 struct dump_near *near) {
+bool near_fill(struct making *m, const struct core_side *side, uint64_t start, uint64_t place, struct dump_near *near) {
     if (!CORE_LIVE(side) && !CORE_FREED(side)) return false;
     bool freed = CORE_FREED(side);
     near->address = start;
     near->size = CORE_SIZE(side);
     near->place = place;
     near->time = CORE_TIME(side);
-    near->made = making_stack(f->m, side->stack);
-    near->freed = freed ? making_stack(f->m, side->latest) : 0;
+    near->made = making_stack(m, side->stack);
+    near->freed = freed ? making_stack(m, side->latest) : 0;
     near->maker = CORE_ELSEWHERE(side) ? 0 : CORE_THREAD(side);
     near->freer = freed ? CORE_THREAD(side) : 0;
     near->state = freed ? NEAR_FREED : NEAR_LIVE;
@@ -48,7 +47,7 @@ static bool find_in_slab(const struct finder *f, const char *d, uint64_t slice, 
         struct core_side side;
         uint64_t at = f->sides + slice * f->t->side_a_slice + (place - back) * sizeof side;
         if ((place - back + 1) * sizeof side <= f->t->side_a_slice && core_read(f->m->core, &side, sizeof side, at) &&
-            fill(f, &side, start + (place - back) * size, size, near))
+            near_fill(f->m, &side, start + (place - back) * size, size, near))
             return true;
     }
     return false;
@@ -59,7 +58,7 @@ static bool find_run(const struct finder *f, const char *d, uint64_t slice, stru
     uint64_t start = f->base + slice * f->t->slice, end = start + half_of(d, f->t->in_run_slices) * f->t->slice;
     memcpy(&side, d + f->t->in_run_side, sizeof side);
     return byte_of(d, f->t->in_run_tracked) == 1 && near->word < end + BEHIND_MOST &&
-           fill(f, &side, start, word_of(d, f->t->in_run_bytes), near);
+           near_fill(f->m, &side, start, word_of(d, f->t->in_run_bytes), near);
 }
 
 /* What is nobody's now may have been a run's: its descriptors are as they were. */
@@ -90,15 +89,16 @@ static bool is_known(const struct making *m, uint64_t address) {
     return false;
 }
 
-static void add(struct making *m, const struct dump_near *near) {
-    if (m->near_count >= NEARS_MOST || is_known(m, near->address)) return;
+void near_add(struct making *m, const struct dump_near *near) {
     m->nears = memory_more(m->nears, &m->near_capacity, m->near_count + 1, sizeof *near);
     m->nears[m->near_count++] = *near;
 }
 
 static void look_at(const struct finder *f, uint64_t word, uint32_t what, bool freed_only) {
     struct dump_near near = {.word = word, .what = what};
-    if (find(f, &near) && (near.state == NEAR_FREED || !freed_only)) add(f->m, &near);
+    if (f->m->near_count < NEARS_MOST && find(f, &near) && (near.state == NEAR_FREED || !freed_only) &&
+        !is_known(f->m, near.address))
+        near_add(f->m, &near);
 }
 
 static void look_at_misuse(const struct finder *f) {
@@ -146,19 +146,4 @@ void making_find_near(struct making *m) {
     look_at_misuse(&f);
     if (has_fault_address(core)) look_at(&f, core->signal.address, NEAR_FAULT, false);
     if (is_fault(core->threads[0].signal) && m->near_count == 0) look_at_registers(&f, &core->threads[0]);
-}
-
-/* --- what is written over --- */
-
-void making_look_behind(struct making *m, const struct core_side *side, uint64_t address, uint64_t place) {
-    unsigned char bytes[CORE_BEHIND_MOST];
-    uint64_t size = CORE_SIZE(side), n = place > size ? place - size : 0;
-    if (n > sizeof bytes) n = sizeof bytes;
-    if (!n || m->near_count >= NEARS_MOST || !core_read(m->core, bytes, (size_t)n, address + size)) return;
-    uint64_t at = 0;
-    while (at < n && bytes[at] == CORE_BEHIND) at++;
-    if (at == n) return;
-    struct finder f = {.m = m, .t = &m->t.arena};
-    struct dump_near near = {.word = address + size + at, .what = NEAR_END};
-    if (fill(&f, side, address, place, &near)) add(m, &near);
 }

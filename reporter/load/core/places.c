@@ -122,6 +122,14 @@ uint64_t places_number(const struct places *p, uint64_t address) {
     return s->first + (address - s->start) / s->size;
 }
 
+const struct places_span *places_entry(struct core *core, const struct places *p, uint64_t address,
+                                       struct core_side *side) {
+    if (address < p->window.start || address >= p->window.end) return NULL;
+    const struct places_span *s = places_span(p, address);
+    if (!s || address >= s->end || !s->entries) return NULL;
+    return core_read(core, side, sizeof *side, s->entries + (address - s->start) / s->size * sizeof *side) ? s : NULL;
+}
+
 const struct places_span *places_span_of(const struct places *p, uint64_t number) {
     size_t low = 0, high = p->count;
     while (low + 1 < high) {

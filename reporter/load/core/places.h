@@ -64,6 +64,10 @@ uint64_t places_number(const struct places *p, uint64_t address);
 /* Where a place begins that has the number. */
 const struct places_span *places_span_of(const struct places *p, uint64_t number);
 
+/* The place that the address lies in, and its entry. NULL: there is none that has one. */
+const struct places_span *places_entry(struct core *core, const struct places *p, uint64_t address,
+                                       struct core_side *side);
+
 /* What the search has found of the block that begins there. */
 enum dump_verdict places_verdict(const struct places *p, uint64_t address);
 enum dump_verdict places_verdict_of(const struct places *p, unsigned char byte);

@@ -15,6 +15,8 @@ struct core_tables {
     struct core_ceiling ceiling;
     struct core_counters counters;
     struct core_search search;
+    struct core_records records;
+    struct core_hints hints;
 };
 
 /* NULL, or why there are none that can be read. Strides and offsets are sound then. */

@@ -120,4 +120,5 @@ __attribute__((used)) static const struct core_beacon beacon = {
     .at_search = CORE_ADDRESS(core_search),
     .at_records = CORE_ADDRESS(core_records),
     .at_hints = CORE_ADDRESS(core_hints),
+    .at_pools = CORE_ADDRESS(core_pools),
 };

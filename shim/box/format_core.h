@@ -8,7 +8,7 @@
  *   core_beacon -> core_arena -> arena.base, arena_slabs[], zones[], sides     (the variables; these lead to the
  * tables)
  *               -> core_stacks, core_modules, core_state, core_process, core_ceiling, core_search,
- *                  core_records, core_hints
+ *                  core_records, core_hints, core_pools
  *
  * A number called at_… is the address of a variable of 8 bytes where nothing else is said; what is called in_… is the
  * offset of a field in bytes, and a stride the bytes from one record to the next. A reader that finds another version
@@ -28,9 +28,9 @@ struct core_beacon {
     uint32_t size;                                                              /* sizeof(struct core_beacon) */
     uint64_t self;                                                              /* its own address */
     uint64_t at_arena, at_stacks, at_modules, at_state, at_process, at_ceiling; /* of the parts */
-    uint64_t at_search, at_records, at_hints;
+    uint64_t at_search, at_records, at_hints, at_pools;
 };
-static_assert(sizeof(struct core_beacon) == 104, "core_beacon is 104 bytes");
+static_assert(sizeof(struct core_beacon) == 112, "core_beacon is 112 bytes");
 
 /* The arena: descriptors of slices, and of those that head a slab of tracked blocks the entries, a slice's 128 KiB
  * after the other's. */
@@ -83,9 +83,9 @@ static_assert(sizeof(struct core_side) == 32, "core_side is 32 bytes");
 #define CORE_EPOCH(s)     ((s)->state & 127u) /* of a live one; forks before it, modulo 128 */
 #define CORE_THREAD(s)    ((s)->who & 0x3fffffu)
 #define CORE_THINNED(s)   ((s)->who >> 26 & 31u)
-#define CORE_ELSEWHERE(s) ((s)->who >> 31) /* `who` is no more its maker */
-#define CORE_SIZE(s)      ((s)->size & 0xffffffffffffull)
-#define CORE_TIME(s)      (((s)->time & 0xffffffffffull) << 18) /* of a record, too */
+#define CORE_ELSEWHERE(s) ((s)->who >> 31)                      /* `who` is no more its maker */
+#define CORE_SIZE(s)      ((s)->size & 0xffffffffffffull)       /* of a part, too */
+#define CORE_TIME(s)      (((s)->time & 0xffffffffffull) << 18) /* the same, and of a record */
 #define CORE_DRAWN(s)     ((uint32_t)((s)->time >> 40 & 255u))
 #define CORE_GROWN(s)     (((s)->size >> 48 << 16 | (s)->time >> 48) << 26)
 
@@ -164,6 +164,24 @@ struct core_hints {
     uint64_t at_texts, at_used, at_committed; /* the address of the first; bytes */
 };
 #define CORE_HINT_LOST UINT32_MAX
+
+/* Parts that pools of the program's have given out (shim/box/pools.h): nodes, of which the first is nobody's. */
+struct core_pools {
+    uint64_t at_nodes, at_nodes_committed; /* the address of the first; bytes that there are */
+    uint64_t at_used;                      /* [4] nodes ever made, and the first */
+    uint64_t at_lost;
+};
+struct core_part {
+    uint64_t start; /* 0: the node is free */
+    uint64_t size;  /* the lower 48 bits; then 8 of the forks before it, and 8: not 0, it is no leak */
+    uint64_t time;  /* in 2^18 ns, the lower 40 bits; above them a thread */
+    uint32_t stack;
+    uint32_t next;
+};
+static_assert(sizeof(struct core_part) == 32, "core_part is 32 bytes");
+#define CORE_PART_EPOCH(p)   ((uint32_t)((p)->size >> 48 & 255u))
+#define CORE_PART_IGNORED(p) ((p)->size >> 56 != 0)
+#define CORE_PART_THREAD(p)  ((uint32_t)((p)->time >> 40))
 
 /* For whoever searches a core for pointers to blocks. */
 struct core_search {

@@ -2,6 +2,7 @@
 #include "shim/box/pools.h"
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
+#include "shim/box/beacon.h"
 #include "shim/box/state.h"
 
 #define BUCKET_BITS   15 /* 128 KiB, charged at the first part */
@@ -14,7 +15,9 @@ struct node {
     uint32_t stack;
     _Atomic uint32_t next; /* in a chain, or of a free node: the next one; 0: none */
 };
-_Static_assert(sizeof(struct node) == 32, "a part is 32 bytes");
+_Static_assert(sizeof(struct node) == sizeof(struct core_part) &&
+                   offsetof(struct node, stack) == offsetof(struct core_part, stack),
+               "a part is as the reader of a core knows it");
 
 _Atomic bool pools_on;
 static bool reserved; /* the tables; written once, before pools_on is true */
@@ -23,6 +26,11 @@ static unsigned bucket_bits;
 static _Atomic uint32_t used = 1;            /* nodes ever made; the first is nobody's */
 static _Atomic uint32_t free_[LOCK_STRIPES]; /* nodes; under the stripe's lock */
 static _Atomic uint64_t lost;
+
+const struct core_pools core_pools = {.at_nodes = CORE_ADDRESS(nodes.base),
+                                      .at_nodes_committed = CORE_ADDRESS(nodes.committed),
+                                      .at_used = CORE_ADDRESS(used),
+                                      .at_lost = CORE_ADDRESS(lost)};
 
 static bool reserve(void) {
     if (!region_reserve(&nodes, POOLS_MAX * sizeof(struct node), false) ||

@@ -70,7 +70,7 @@ static uint64_t put_arena(void) {
     slices[2].free = ARENA + 2 * SLICE;
     slices[2].local_free = slices[2].remote = ARENA + 2 * SLICE + 128;
     slices[3].kind = 2;
-    slices[3].run = (struct core_side){0x4c495000 | CORE_RECORDED, 8, 7, 0, 70000, 1ull << 20};
+    slices[3].run = (struct core_side){0x4c495000 | CORE_RECORDED | CORE_POOLED, 8, 7, 0, 70000, 1ull << 20};
     slices[5].run = (struct core_side){0x46524545, 8, 7, 9, 4000, 1ull << 20}; /* was one */
     struct core_arena arena = {.at_base = put_word(ARENA),
                                .at_slices = put_word(8),
@@ -257,6 +257,19 @@ static uint64_t put_records(void) {
     return put(&of, sizeof of);
 }
 
+/* Some in a block, some that overlap, one of a run, one of no block. */
+static uint64_t put_pools(void) {
+    struct core_part nodes[8] = {[1] = {ARENA + SLICE + 64, 16, 7ull << 40 | 1, 9, 0},
+                                 [2] = {ARENA + SLICE + 64 + 8, 24, 7ull << 40 | 2, 10, 0},
+                                 [3] = {ARENA + 3 * SLICE + 1000, 64 | 1ull << 56, 7ull << 40 | 3, 11, 0},
+                                 [5] = {ARENA + SLICE + 128, 500, 9ull << 40 | 1, 12, 0},
+                                 [6] = {STACK + 1024, 40, 8ull << 40 | 1, 13, 0},
+                                 [7] = {ARENA + SLICE + 192, 8 | 1ull << 48, 7ull << 40, 14, 0}};
+    struct core_pools of = {put_word(put(nodes, sizeof nodes)), put_word(sizeof nodes), put_word(8),
+                            put_word(random_below(2))};
+    return put(&of, sizeof of);
+}
+
 static void make_library(void) {
     struct core_beacon beacon = {.magic = CORE_MAGIC, .version = CORE_VERSION, .size = sizeof beacon};
     parts[1].at = LIBRARY;
@@ -271,6 +284,7 @@ static void make_library(void) {
     beacon.at_search = put_search();
     beacon.at_hints = put_hints();
     beacon.at_records = put_records();
+    beacon.at_pools = put_pools();
     memcpy(parts[1].bytes, &beacon, sizeof beacon);
     parts[1].length = library_used;
 }
@@ -279,9 +293,12 @@ static void make_memory(void) {
     parts[2].at = SIDES + SIDE;
     parts[2].length = PLACES * sizeof(struct core_side);
     for (uint32_t i = 0; i < PLACES; i++) {
-        struct core_side side = {
-            i % 4 ? 0x4c495000 | CORE_RECORDED : 0x46524545, 8 + i % 8, 7, i % 5 ? 0 : 10, 48 + i % 17,
-            1ull << 20 | (uint64_t)(i % 2 ? 255 : 3) << 40};
+        struct core_side side = {i % 4 ? 0x4c495000 | CORE_RECORDED | CORE_POOLED : 0x46524545,
+                                 8 + i % 8,
+                                 7,
+                                 i % 5 ? 0 : 10,
+                                 48 + i % 17,
+                                 1ull << 20 | (uint64_t)(i % 2 ? 255 : 3) << 40};
         memcpy(parts[2].bytes + i * sizeof side, &side, sizeof side);
     }
     parts[3].at = ARENA + SLICE;

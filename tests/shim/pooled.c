@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -272,6 +273,17 @@ static APART void many(void) {
     for (int i = 0; i < 1100000; i++) (void)keep_buffer(100);
 }
 
+/* Until somebody has looked; nothing that a call has left in a register leads to a part. */
+static APART void wait_for_input(void) {
+    char byte;
+    long got;
+    register long r8 __asm__("r8") = 0, r9 __asm__("r9") = 0, r10 __asm__("r10") = 0;
+    __asm__ volatile("syscall"
+                     : "=a"(got)
+                     : "a"(SYS_read), "D"(STDIN_FILENO), "S"(&byte), "d"(1), "r"(r8), "r"(r9), "r"(r10)
+                     : "rcx", "r11", "memory");
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
@@ -285,6 +297,8 @@ int main(int argc, char **argv) {
         if (strcmp(argv[1], cases[i].name) != 0) continue;
         cases[i].run();
         wipe();
+        if (argc > 2) puts("ready");
+        if (argc > 2) wait_for_input();
         return 0;
     }
     return 2;

@@ -172,6 +172,7 @@ static void write_stats(struct making *m) {
         {STAT_INHERITED_BYTES, 0, m->inherited_bytes},
         {STAT_PLACES, 0, m->bytes},
         {STAT_RECORDS_LOST, 0, core_word(core, m->t.records.at_lost)},
+        {STAT_POOL_LOST, 0, core_word(core, m->t.pools.at_lost)},
         /* only where blocks were drawn */
         {STAT_SAMPLE_BYTES, 0, m->sample_bytes},
         {STAT_SAMPLE_BLOCKS, 0, m->sample_blocks},
@@ -222,6 +223,7 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     making_write_blocks(m);
     making_write_sites(m);
     making_write_records(m);
+    making_write_pools(m);
     read_refusals(m);
     making_unwind(m);
     settle_time(m, written);

@@ -129,6 +129,14 @@ uint8_t core_byte(struct core *core, uint64_t address) {
     return core_read(core, &byte, sizeof byte, address) ? byte : 0;
 }
 
+void *core_table(struct core *core, uint64_t at_base, uint64_t *length) {
+    uint64_t base = core_word(core, at_base), there = core_length(core, base);
+    if (*length > there) *length = there;
+    void *bytes = memory_get((size_t)*length + 1, 1);
+    if (!core_read(core, bytes, (size_t)*length, base)) *length = 0;
+    return bytes;
+}
+
 size_t core_text(struct core *core, uint64_t address, char *to, size_t most) {
     size_t length = 0;
     while (length + 1 < most && (to[length] = (char)core_byte(core, address + length)) != 0) length++;

@@ -93,6 +93,9 @@ uint64_t core_word(struct core *core, uint64_t address);
 uint32_t core_half(struct core *core, uint64_t address);
 uint8_t core_byte(struct core *core, uint64_t address);
 
+/* *length bytes from what a word leads to on, or as many as are there in one piece; to be freed. */
+void *core_table(struct core *core, uint64_t at_base, uint64_t *length);
+
 /* A terminated text, of `most` bytes at most with its end; its length. */
 size_t core_text(struct core *core, uint64_t address, char *to, size_t most);
 

@@ -94,6 +94,9 @@ void making_write_sites(struct making *m);
 /* records.c: of the blocks that are listed. */
 void making_write_records(struct making *m);
 
+/* parts.c: of those that pools of the program's had given out. */
+void making_write_pools(struct making *m);
+
 /* verdicts.c: which blocks memory leads to. */
 void making_judge(struct making *m);
 enum dump_verdict making_verdict(const struct making *m, uint64_t address); /* of the block that begins there */

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "reporter/load/search.h"
 #include "reporter/load/sums.h"
+
+#define NO_PART SIZE_MAX
 
 bool mark_begin(struct mark *mark, struct making *m) {
     uint64_t tags = core_word(m->core, m->t.search.at_tags);
@@ -13,9 +16,12 @@ bool mark_begin(struct mark *mark, struct making *m) {
     *mark = (struct mark){.places = m->places, .step = unaligned ? 1 : sizeof(uint64_t), .mask = ~tags};
     if (!mapped_open(&mark->memory, m->core)) return false;
     mark->entries = mark->memory;
+    mark->part_origin = NO_PART;
+    size_t parts = (m->places->parts.count + 1) * sizeof *mark->part_waiting;
+    mark->part_waiting = mmap(NULL, parts, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     size_t size = (size_t)(m->places->live + 1) * sizeof *mark->waiting;
     mark->waiting = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return mark->waiting != MAP_FAILED;
+    return mark->waiting != MAP_FAILED && mark->part_waiting != MAP_FAILED;
 }
 
 /* --- a block --- */
@@ -65,6 +71,24 @@ static bool is_known(const struct mark *mark, unsigned char byte) {
     return byte & (PLACE_REACHED | PLACE_POSSIBLE | PLACE_INDIRECT) & (2u * mark->plane - 1);
 }
 
+/* The word leads to a part, if to any. */
+static void put_part(struct mark *mark, size_t i) {
+    unsigned char *byte = &mark->places->parts.bytes[i];
+    if (i == mark->part_origin || is_known(mark, *byte)) return;
+    *byte |= mark->plane;
+    mark->part_waiting[mark->part_count++] = (uint32_t)i;
+}
+
+static void see_in_parts(struct mark *mark, uint64_t word) {
+    const struct parts *parts = &mark->places->parts;
+    if (word < parts->all[0].start || word > parts->all[parts->count - 1].end) return;
+    size_t i = search_upto(parts->all, parts->count, sizeof *parts->all, word);
+    if (word < parts->all[i - 1].end)
+        put_part(mark, i - 1);
+    else if (word == parts->all[i - 1].end && mark->plane != PLACE_INDIRECT)
+        parts->bytes[i - 1] |= PLACE_PAST;
+}
+
 static void see_words(void *context, const char *bytes, uint64_t n, uint64_t address) {
     struct mark *mark = context;
     struct places *p = mark->places;
@@ -75,6 +99,7 @@ static void see_words(void *context, const char *bytes, uint64_t n, uint64_t add
         struct found found;
         memcpy(&word, bytes + at, sizeof word);
         word &= mask;
+        if (p->parts.count) see_in_parts(mark, word);
         if (word - base >= size) continue;
         if (!find(p, word, &found)) {
             if (found.past != PLACE_NONE && mark->plane != PLACE_INDIRECT) p->bytes[found.past] |= PLACE_PAST;
@@ -86,22 +111,54 @@ static void see_words(void *context, const char *bytes, uint64_t n, uint64_t add
     }
 }
 
+/* The end of the first stretch of [from, end) that is of no part; *next: where there may be another one. */
+static uint64_t up_to_part(const struct mark *mark, uint64_t from, uint64_t end, uint64_t *next) {
+    const struct parts *parts = &mark->places->parts;
+    const struct part *part = parts->count ? parts_first(parts, from, end) : NULL;
+    *next = part ? (part->end + mark->step - 1) & ~(uint64_t)(mark->step - 1) : end;
+    if (!part) return end;
+    return part->start > from ? part->start : from;
+}
+
+/* Where nothing leads to a block itself, its parts are no better off. */
 static void look_into(struct mark *mark, uint64_t start) {
-    uint64_t size = size_of(mark, places_span(mark->places, start), start);
+    const struct parts *parts = &mark->places->parts;
+    uint64_t size = size_of(mark, places_span(mark->places, start), start), end = start + size;
     mark->places->sums->block_bytes += size;
-    if (!mapped_each(&mark->memory, start, start + size, see_words, mark))
+    if (parts->count && mark->plane != PLACE_REACHED)
+        for (size_t i = search_below(parts->all, parts->count, sizeof *parts->all, start);
+             i < parts->count && parts->all[i].start < end; i++)
+            put_part(mark, i);
+    for (uint64_t at = start, next; at < end; at = next) {
+        uint64_t stop = up_to_part(mark, at, end, &next);
+        if (stop > at && !mapped_each(&mark->memory, at, stop, see_words, mark))
+            mark->places->sums->lacks |= SCAN_LACKS_MEMORY;
+    }
+}
+
+static void look_into_part(struct mark *mark, size_t i) {
+    const struct part *part = &mark->places->parts.all[i];
+    uint64_t from = (part->start + mark->step - 1) & ~(uint64_t)(mark->step - 1);
+    if (from < part->end && !mapped_each(&mark->memory, from, part->end, see_words, mark) && !part->outside)
         mark->places->sums->lacks |= SCAN_LACKS_MEMORY;
 }
 
 static void look_at_all(struct mark *mark) {
-    while (mark->count) look_into(mark, mark->waiting[--mark->count]);
+    while (mark->count || mark->part_count)
+        if (mark->count)
+            look_into(mark, mark->waiting[--mark->count]);
+        else
+            look_into_part(mark, mark->part_waiting[--mark->part_count]);
 }
 
 void mark_root(void *context, const char *bytes, uint64_t n, uint64_t address) {
     struct mark *mark = context;
     mark->plane = PLACE_REACHED;
     mark->places->sums->root_bytes += n;
-    see_words(mark, bytes, n, address);
+    for (uint64_t at = address, end = address + n, next; at < end; at = next) {
+        uint64_t stop = mark->with_parts ? (next = end) : up_to_part(mark, at, end, &next);
+        if (stop > at) see_words(mark, bytes + (at - address), stop - at, at);
+    }
     look_at_all(mark);
 }
 
@@ -144,10 +201,31 @@ static void see_leaked(struct mark *mark, uint64_t start, unsigned char *byte) {
     if (!(*byte & (PLACE_REACHED | PLACE_POSSIBLE | PLACE_INDIRECT))) mark_from(mark, start, PLACE_INDIRECT);
 }
 
+/* The same of parts. */
+static void mark_parts(struct mark *mark, unsigned char plane) {
+    const struct parts *parts = &mark->places->parts;
+    mark->plane = plane;
+    for (size_t i = 0; i < parts->count; i++) {
+        unsigned char byte = parts->bytes[i];
+        if (!(byte & PLACE_LIVE)) continue;
+        if ((plane == PLACE_REACHED && parts->all[i].ignored) || (plane == PLACE_POSSIBLE && (byte & PLACE_PAST)))
+            put_part(mark, i);
+        if (plane != PLACE_INDIRECT || (byte & (PLACE_REACHED | PLACE_POSSIBLE | PLACE_INDIRECT))) continue;
+        mark->part_origin = i;
+        look_into_part(mark, i);
+        look_at_all(mark);
+        mark->part_origin = NO_PART;
+    }
+    look_at_all(mark);
+}
+
 void mark_rest(struct mark *mark) {
     each_live(mark, see_ignored);
+    mark_parts(mark, PLACE_REACHED);
     each_live(mark, see_possible);
+    mark_parts(mark, PLACE_POSSIBLE);
     each_live(mark, see_leaked);
+    mark_parts(mark, PLACE_INDIRECT);
 }
 
 static void add_up(struct mark *mark, uint64_t start, unsigned char *byte) {
@@ -157,6 +235,22 @@ static void add_up(struct mark *mark, uint64_t start, unsigned char *byte) {
     add_to(&sums->bytes[is], size_of(mark, places_span(mark->places, start), start));
 }
 
+/* Its bytes are the part's, not those of the block around it any more. What is in use is in the block's. */
+static void add_up_part(struct mark *mark, const struct part *part, unsigned char byte) {
+    const struct places *p = mark->places;
+    struct places_sums *sums = p->sums;
+    enum dump_verdict is = places_verdict_of(p, byte);
+    struct found found;
+    if (part->inherited || !(byte & PLACE_LIVE) || is == DUMP_IN_USE) return;
+    sums->blocks[is]++;
+    add_to(&sums->bytes[is], part->size);
+    if (part->outside || !find(p, part->start, &found)) return;
+    uint64_t *around = &sums->bytes[places_verdict_of(p, p->bytes[found.number])];
+    *around -= *around < part->size ? *around : part->size;
+}
+
 void mark_sum(struct mark *mark) {
+    const struct parts *parts = &mark->places->parts;
     each_live(mark, add_up);
+    for (size_t i = 0; i < parts->count; i++) add_up_part(mark, &parts->all[i], parts->bytes[i]);
 }

@@ -14,7 +14,11 @@ struct mark {
     size_t step;   /* bytes from one word to the next */
     uint64_t mask; /* bits of a word that count */
     unsigned char plane;
-    uint64_t origin; /* a block that does not lead to itself */
+    uint64_t origin;        /* a block that does not lead to itself */
+    size_t part_origin;     /* or a part */
+    uint32_t *part_waiting; /* parts that are to be looked into */
+    size_t part_count;
+    bool with_parts; /* parts are no holes in roots */
 };
 
 /* False: there is no memory. */

@@ -103,11 +103,13 @@ void places_read(struct making *m, struct places *p) {
     for (size_t i = 0; i < p->count; i++) find_live(m, p, &p->spans[i]);
     read_ignored(m, p);
     for (uint64_t i = 0; i < p->all; i++) p->live += p->bytes[i] & PLACE_LIVE;
+    parts_read(m, p);
 }
 
 void places_end(struct places *p) {
     if (p->sums) (void)munmap(p->sums, sizeof *p->sums + (size_t)p->all);
     for (uint64_t i = 0; p->leaves && i <= p->window.slices >> PLACES_LEAF_SHIFT; i++) free(p->leaves[i].numbers);
+    parts_end(&p->parts);
     free(p->leaves);
     free(p->spans);
     *p = (struct places){0};

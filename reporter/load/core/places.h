@@ -3,6 +3,7 @@
 #ifndef WEIR_LOAD_CORE_PLACES_H
 #define WEIR_LOAD_CORE_PLACES_H
 
+#include "reporter/load/core/parts.h"
 #include "reporter/load/core/walk.h"
 
 /* Of a place's byte. */
@@ -44,6 +45,7 @@ struct places {
     uint64_t all, live;       /* places; those with a block */
     struct places_sums *sums; /* shared; behind it the bytes; NULL: there is no memory for them */
     unsigned char *bytes;
+    struct parts parts; /* of blocks, by pools of the program's */
 };
 
 void places_read(struct making *m, struct places *p);

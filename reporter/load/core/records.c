@@ -18,15 +18,6 @@ struct reading {
     struct dump_string hints, no_room;
 };
 
-/* So many bytes from what a word leads to; as many as there are. */
-static void *table(struct core *core, uint64_t at_base, uint64_t *length) {
-    uint64_t base = core_word(core, at_base), there = core_length(core, base);
-    if (*length > there) *length = there;
-    void *bytes = memory_get((size_t)*length + 1, 1);
-    if (!core_read(core, bytes, (size_t)*length, base)) *length = 0;
-    return bytes;
-}
-
 /* The last one's end, too: behind it all is zero. */
 static void read_hints(struct reading *r) {
     static const char no_room[] = "(a hint that found no room)";
@@ -34,7 +25,7 @@ static void read_hints(struct reading *r) {
     uint64_t length = core_word(core, r->m->t.hints.at_used), committed = core_word(core, r->m->t.hints.at_committed);
     if (length > committed) length = committed;
     if (length > HINTS_MOST || length <= 1) return;
-    char *texts = table(core, r->m->t.hints.at_texts, &length);
+    char *texts = core_table(core, r->m->t.hints.at_texts, &length);
     r->hints = making_string(r->m, texts, (size_t)length);
     r->no_room = making_string(r->m, no_room, sizeof no_room - 1);
     free(texts);
@@ -98,10 +89,10 @@ void making_write_records(struct making *m) {
              heads = core_word(core, t->at_buckets_committed);
     if (used > NODES_MOST || used <= 1 || heads > BUCKETS_MOST * sizeof(uint32_t)) return;
     if (length > used * sizeof *r.nodes) length = used * sizeof *r.nodes;
-    r.nodes = table(core, t->at_nodes, &length);
+    r.nodes = core_table(core, t->at_nodes, &length);
     r.count = (uint32_t)(length / sizeof *r.nodes);
     r.steps = 2ul * r.count;
-    uint32_t *buckets = table(core, t->at_buckets, &heads);
+    uint32_t *buckets = core_table(core, t->at_buckets, &heads);
     read_hints(&r);
     dump_writer_open(&m->w, DUMP_RECORDS, sizeof(struct dump_record));
     for (uint64_t b = 0; b < heads / sizeof *buckets; b++)

@@ -155,7 +155,26 @@ static void mark_regions(struct roots *r) {
         if (core_half(r->core, at + t.in_state) != t.set) continue;
         uint64_t start = core_word(r->core, at + t.in_start), size = core_word(r->core, at + t.in_size);
         if (size > r->core->size || start > UINT64_MAX - size) continue;
+        r->mark->with_parts = true;
         (void)mapped_each(&r->mark->memory, start, start + size, mark_root, r->mark);
+        r->mark->with_parts = false;
+    }
+}
+
+/* What is unmapped has no parts any more, whoever has mapped something there since. */
+static void find_outside(struct roots *r) {
+    struct parts *parts = &r->m->places->parts;
+    for (size_t i = 0; i < parts->count; i++) {
+        struct part *part = &parts->all[i];
+        const struct core_segment *s = segment_at(r->core, part->start);
+        bool is_module = core_file_at(r->core, part->start) || (s && is_of_file(r->core, s));
+        if (!part->outside) continue;
+        if (is_module || !r->own.pages.node_count ||
+            own_page(&r->own, &r->mark->memory, part->start, CORE_PAGES_OURS) ||
+            own_page(&r->own, &r->mark->memory, part->start, CORE_PAGES_MAPPED))
+            parts->bytes[i] |= PLACE_LIVE;
+        else
+            part->end = part->start; /* of the search's own list */
     }
 }
 
@@ -169,6 +188,7 @@ void roots_mark(struct making *m, struct mark *mark) {
     struct roots r = {.m = m, .core = m->core, .mark = mark};
     own_read(m, &r.own);
     find_held(&r);
+    find_outside(&r);
     if (m->core->cut || m->core->spent || m->core->overlaps) lacks(&r, SCAN_LACKS_MEMORY);
     for (size_t i = 0; i < m->core->segment_count; i++) mark_segment(&r, &m->core->segments[i]);
     own_pages(&r.own, &mark->memory, CORE_PAGES_CHARGED, see_pages, &r);

@@ -17,6 +17,7 @@ struct core_tables {
     struct core_search search;
     struct core_records records;
     struct core_hints hints;
+    struct core_pools pools;
 };
 
 /* NULL, or why there are none that can be read. Strides and offsets are sound then. */

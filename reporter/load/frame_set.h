@@ -3,12 +3,12 @@
 #define WEIR_LOAD_FRAME_SET_H
 
 #include "reporter/load/merge.h"
+#include "reporter/load/slots.h"
 
 struct frame_set {
     struct merged_frame *frames; /* by number */
     size_t count, capacity;
-    uint32_t *slots; /* number plus one, 0: nobody's; the frame's hash says where to begin to look */
-    size_t slot_count;
+    struct slots slots;
 };
 
 uint32_t frame_set_add(struct frame_set *set, struct merged_frame frame); /* its number */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/load/slots.h"
 #include "reporter/load/progress.h"
 #include "reporter/symbols/worker.h"
 
@@ -27,11 +28,11 @@ struct answer {
     size_t count;
 };
 
-/* Open addressing; at least half of the slots are free. Of two million frames uthash's tables took 120 MB more. */
+/* Of two million frames uthash's tables took 120 MB more. */
 struct answers {
     struct answer *list;
-    size_t count, capacity, slot_count;
-    uint32_t *slots; /* a number in the list and 1; 0: free */
+    size_t count, capacity;
+    struct slots slots;
 };
 
 struct symbols {
@@ -70,21 +71,17 @@ static bool get_text(struct symbols *symbols, uint32_t length, const char **text
     return true;
 }
 
-static size_t slot_of(const struct answers *answers, const struct worker_request *key) {
-    uint64_t hash = (key->address ^ (uint64_t)key->module << 40 ^ (uint64_t)key->kind << 60) * 0x9e3779b97f4a7c15u;
-    size_t slot = (size_t)(hash >> 20) & (answers->slot_count - 1);
-    while (answers->slots[slot] && memcmp(&answers->list[answers->slots[slot] - 1].key, key, sizeof *key) != 0)
-        slot = (slot + 1) & (answers->slot_count - 1);
-    return slot;
+static uint64_t hash_of_key(const struct worker_request *key) {
+    return slots_mix(key->address ^ (uint64_t)key->module << 40 ^ (uint64_t)key->kind << 60);
 }
 
-static void make_room(struct answers *answers) {
-    if ((answers->count + 1) * 2 <= answers->slot_count) return;
-    answers->slot_count = answers->slot_count ? answers->slot_count * 2 : 64;
-    free(answers->slots);
-    answers->slots = memory_get(answers->slot_count, sizeof *answers->slots);
-    for (size_t i = 0; i < answers->count; i++)
-        answers->slots[slot_of(answers, &answers->list[i].key)] = (uint32_t)i + 1;
+static uint64_t hash_of(const void *answers, uint32_t number) {
+    return hash_of_key(&((const struct answers *)answers)->list[number].key);
+}
+
+static bool is_same(const void *answers, uint32_t number, const void *key) {
+    const struct worker_request *there = &((const struct answers *)answers)->list[number].key;
+    return memcmp(there, key, sizeof *there) == 0;
 }
 
 static void remember(struct symbols *symbols, const struct worker_request *key, const struct symbol_frame *frames,
@@ -95,10 +92,10 @@ static void remember(struct symbols *symbols, const struct worker_request *key, 
         answer.frames = memory_get(count, sizeof *frames);
         memcpy(answer.frames, frames, count * sizeof *frames);
     }
-    make_room(answers);
+    slots_make_room(&answers->slots, answers->count, hash_of, answers);
     answers->list = memory_more(answers->list, &answers->capacity, answers->count + 1, sizeof answer);
     answers->list[answers->count++] = answer;
-    answers->slots[slot_of(answers, key)] = (uint32_t)answers->count;
+    *slots_find(&answers->slots, hash_of_key(key), is_same, answers, key) = (uint32_t)answers->count;
 }
 
 static bool get_frame(struct symbols *symbols, struct symbol_frame *frame) {
@@ -163,8 +160,8 @@ static struct worker_request request_for(struct merged_frame frame) {
 
 static struct answer *find(struct symbols *symbols, const struct worker_request *request) {
     struct answers *answers = &symbols->answers;
-    if (!answers->slot_count) return NULL;
-    uint32_t number = answers->slots[slot_of(answers, request)];
+    if (!answers->slots.count) return NULL;
+    uint32_t number = *slots_find(&answers->slots, hash_of_key(request), is_same, answers, request);
     return number ? &answers->list[number - 1] : NULL;
 }
 
@@ -229,7 +226,7 @@ void symbols_free(struct symbols *symbols) {
     HASH_CLEAR(hh, symbols->texts);
     for (size_t i = 0; i < symbols->answers.count; i++) free(symbols->answers.list[i].frames);
     free(symbols->answers.list);
-    free(symbols->answers.slots);
+    free(symbols->answers.slots.numbers);
     while (text) {
         struct text_entry *next = text->hh.next;
         free(text->text);

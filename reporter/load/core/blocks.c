@@ -120,11 +120,11 @@ static void count_one(void *context, uint64_t place) {
 /* Those without entries: what is on `free` counts as used. */
 static uint64_t count_places(struct making *m, const struct span *s) {
     const struct core_arena *t = &m->t.arena;
-    uint64_t remote = word_of(s->d, t->in_remote), used = half_of(s->d, t->in_used) + half_of(s->d, t->in_asleep);
-    uint64_t gone = remote >> 48;
-    bool given = (remote & 6) != 0; /* claimed, or given back to the kernel */
+    struct remote remote = walk_remote(s, t);
+    uint64_t used = half_of(s->d, t->in_used) + half_of(s->d, t->in_asleep);
+    uint64_t gone = remote.count;
     walk_list(m, s, word_of(s->d, t->in_free), count_one, &gone);
-    return used > gone && used <= s->places && !given ? used - gone : 0;
+    return used > gone && used <= s->places && !remote.given ? used - gone : 0;
 }
 
 static void walk_slab(struct making *m, const struct span *s) {

@@ -119,10 +119,11 @@ static void look_at_entry(const struct looking *l, uint64_t place) {
 void damage_look_at_slab(struct making *m, const struct span *s, const struct core_side *entries) {
     const struct core_arena *t = &m->t.arena;
     struct looking l = {m, s, entries, {0}};
-    uint64_t remote = word_of(s->d, t->in_remote), key = t->at_link_key ? core_word(m->core, t->at_link_key) : 0;
+    struct remote remote = walk_remote(s, t);
+    uint64_t key = t->at_link_key ? core_word(m->core, t->at_link_key) : 0;
     for (uint64_t i = 0; entries && i < s->places; i++) look_at_entry(&l, i);
-    if (!s->size || remote & 6) return; /* claimed, or given back to the kernel */
+    if (!s->size || remote.given) return;
     look_at_list(&l, key, word_of(s->d, t->in_free));
     look_at_list(&l, key, word_of(s->d, t->in_local_free));
-    look_at_list(&l, key, remote & 0xfffffffffff0u);
+    look_at_list(&l, key, remote.first);
 }

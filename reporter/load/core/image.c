@@ -58,14 +58,13 @@ static size_t segments_upto(const struct core *core, uint64_t address) {
     return search_upto(core->segments, core->segment_count, sizeof *core->segments, address);
 }
 
-/* The last of them; NULL: there is none. */
-static const struct core_segment *segment_before(const struct core *core, uint64_t address) {
+const struct core_segment *core_segment_before(const struct core *core, uint64_t address) {
     size_t count = segments_upto(core, address);
     return count ? &core->segments[count - 1] : NULL;
 }
 
 uint64_t core_length(const struct core *core, uint64_t address) {
-    const struct core_segment *segment = segment_before(core, address);
+    const struct core_segment *segment = core_segment_before(core, address);
     if (!segment || address - segment->address >= segment->length) return 0;
     return segment->length - (address - segment->address);
 }
@@ -78,7 +77,7 @@ uint64_t core_next(const struct core *core, uint64_t address) {
 }
 
 uint32_t core_flags(const struct core *core, uint64_t address) {
-    const struct core_segment *segment = segment_before(core, address);
+    const struct core_segment *segment = core_segment_before(core, address);
     return segment && address - segment->address < segment->size ? segment->flags : 0;
 }
 
@@ -86,7 +85,7 @@ bool core_read(struct core *core, void *to, size_t n, uint64_t address) {
     char *at = to;
     while (n > 0) {
         uint64_t there = core_length(core, address);
-        const struct core_segment *segment = segment_before(core, address);
+        const struct core_segment *segment = core_segment_before(core, address);
         size_t part = there < n ? (size_t)there : n;
         if (part == 0 || !core_read_file(core, at, part, segment->offset + (address - segment->address))) return false;
         at += part;

@@ -102,6 +102,9 @@ size_t core_text(struct core *core, uint64_t address, char *to, size_t most);
 /* The mapped file that the address lies in; NULL: none. */
 const struct core_file *core_file_at(const struct core *core, uint64_t address);
 
+/* The last segment that begins at the address or before; NULL: none does. */
+const struct core_segment *core_segment_before(const struct core *core, uint64_t address);
+
 /* PF_… of what was mapped there, whether the core has it or not; 0: nothing was. */
 uint32_t core_flags(const struct core *core, uint64_t address);
 

@@ -6,8 +6,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "reporter/load/search.h"
-
 #define HOLES_FROM ((uint64_t)1 << 18) /* bytes of a stretch in which holes are looked for */
 
 bool mapped_open(struct mapped *m, const struct core *core) {
@@ -21,11 +19,10 @@ static bool is_in(const struct core_segment *s, uint64_t address) {
 }
 
 const char *mapped_at(struct mapped *m, uint64_t address, uint64_t *there) {
-    const struct core *core = m->core;
     if (!is_in(m->last, address)) {
-        size_t count = search_upto(core->segments, core->segment_count, sizeof *core->segments, address);
-        if (!count || !is_in(&core->segments[count - 1], address)) return NULL;
-        m->last = &core->segments[count - 1];
+        const struct core_segment *s = core_segment_before(m->core, address);
+        if (!s || !is_in(s, address)) return NULL;
+        m->last = s;
     }
     uint64_t in = address - m->last->address;
     *there = m->last->length - in;

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/load/search.h"
 
 #define LEAF ((size_t)1 << PLACES_LEAF_SHIFT)
 
@@ -44,10 +45,10 @@ static void see_span(void *context, const struct span *span) {
     if (span->tracked && span->kind == SPAN_RUN)
         own.entries = core_word(r->m->core, t->at_descriptors) + span->slice * t->stride + t->in_run_side;
     if (!span->tracked && span->kind == SPAN_SLAB) {
-        uint64_t remote = word_of(span->d, t->in_remote);
+        struct remote remote = walk_remote(span, t);
         own.lists[0] = word_of(span->d, t->in_free);
         own.lists[1] = word_of(span->d, t->in_local_free);
-        own.lists[2] = remote & 6 ? 0 : remote & 0xfffffffffff0u; /* claimed, or given back to the kernel */
+        own.lists[2] = remote.given ? 0 : remote.first;
     }
     p->spans = memory_more(p->spans, &p->capacity, p->count + 1, sizeof *p->spans);
     p->spans[p->count++] = own;
@@ -133,15 +134,7 @@ const struct places_span *places_entry(struct core *core, const struct places *p
 }
 
 const struct places_span *places_span_of(const struct places *p, uint64_t number) {
-    size_t low = 0, high = p->count;
-    while (low + 1 < high) {
-        size_t middle = low + (high - low) / 2;
-        if (p->spans[middle].first <= number)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &p->spans[low];
+    return &p->spans[search_upto(p->spans, p->count, sizeof *p->spans, number) - 1];
 }
 
 enum dump_verdict places_verdict_of(const struct places *p, unsigned char byte) {

@@ -17,9 +17,9 @@
 #define PLACE_NONE     UINT64_MAX
 
 struct places_span {
+    uint64_t first;      /* the number of its first place */
     uint64_t start, end; /* of its places */
     uint64_t size;       /* bytes of one */
-    uint64_t first;      /* the number of its first place */
     uint64_t entries;    /* address of the first one's entry, the others' follow; 0: they have none */
     uint64_t lists[3];   /* of free places; where there are no entries */
 };

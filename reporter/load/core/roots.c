@@ -40,8 +40,7 @@ static void lacks(struct roots *r, uint32_t what) {
 /* --- stacks --- */
 
 static const struct core_segment *segment_at(const struct core *core, uint64_t address) {
-    size_t count = search_upto(core->segments, core->segment_count, sizeof *core->segments, address);
-    const struct core_segment *s = count ? &core->segments[count - 1] : NULL;
+    const struct core_segment *s = core_segment_before(core, address);
     return s && address - s->address < s->size ? s : NULL;
 }
 

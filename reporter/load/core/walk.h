@@ -27,6 +27,17 @@ struct span {
     uint64_t entries;   /* of a slab: address of the first place's, the others' follow */
 };
 
+/* Of a slab's word for what others have freed (section 4 of ARCHITECTURE.md): places on the list, its first one, and
+ * whether its memory is being given back to the kernel, or was. */
+struct remote {
+    uint64_t count, first;
+    bool given;
+};
+static inline struct remote walk_remote(const struct span *slab, const struct core_arena *t) {
+    uint64_t word = word_of(slab->d, t->in_remote);
+    return (struct remote){word >> 48, word & 0xfffffffffff0u, (word & 6) != 0};
+}
+
 /* Of the window; `end` is its start where it is impossible. */
 struct window {
     uint64_t start, end, slices;

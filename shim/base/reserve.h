@@ -6,6 +6,9 @@
 
 #include "shim/base/base.h"
 
+/* This library's first and last byte: the linker's. It is not reserved, but weir's own, too. */
+extern const char __ehdr_start[] HIDDEN, _end[] HIDDEN;
+
 /* NULL where the kernel refuses. gdb's gcore would write it out, all of it, but for MADV_DONTDUMP. */
 void *sys_reserve(size_t n, int flags);
 

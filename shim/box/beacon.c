@@ -91,9 +91,6 @@ static const struct core_ceiling core_ceiling = {
     .in_stack = OF(stack),
 };
 
-/* Where libweir.so lies, by its linker. */
-extern const char __ehdr_start[] HIDDEN, _end[] HIDDEN;
-
 static const struct core_search core_search = {
     .at_reserved = CORE_ADDRESS(reserve_places),
     .at_pages = CORE_ADDRESS(pages_places),

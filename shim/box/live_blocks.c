@@ -69,17 +69,17 @@ static struct dump_block *record_of(const struct side *side, bool add, char **st
 void live_block_made(const struct side *side) {
     char *start;
     if (!live_is_filed()) return;
-    struct dump_block *to = record_of(side, true, &start), made = {0};
+    struct dump_block *to = record_of(side, true, &start);
     if (!to) {
         live_lose_block();
         return;
     }
-    contents_weigh(&made, side_draw(side));
     to->size = side->size;
     to->time = max_size(side_time(side), state_fork_time()); /* else it would count as inherited */
     to->stack = side->stack;
     to->thread = side->thread;
-    to->weight = made.weight;
+    to->weight = 0;
+    contents_weigh(to, side_draw(side));
     __atomic_store_n(&to->address, (uintptr_t)start, __ATOMIC_RELEASE);
 }
 

@@ -37,9 +37,6 @@ static bool unlock_reserved(const struct mapping *m, int flags) {
            sys2(SYS_munlock, (long)m->start, (long)(m->end - m->start)) == 0;
 }
 
-/* This library's first and last byte: the linker's. */
-extern const char __ehdr_start[] HIDDEN, _end[] HIDDEN;
-
 static bool is_weirs(const struct mapping *m) {
     return m->start >= round_down((uintptr_t)__ehdr_start, PAGE) && m->start < (uintptr_t)_end;
 }

@@ -6,29 +6,18 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define KEY 0x5a5a5a5a5a5a5a5aull /* pointers lie in memory only with some bits changed */
-
 static hidden table[8], chain;
 static __thread hidden in_thread;
 static pthread_barrier_t ready;
 
-static APART uintptr_t changed(size_t n) {
-    return (uintptr_t)make(n) ^ KEY;
-}
-
 static void *by_register(void *of) {
-    register uintptr_t held __asm__("r12") = (uintptr_t)of;
     pthread_barrier_wait(&ready);
-    __asm__ volatile("xor %1, %0\n1: mov $34, %%eax\n syscall\n jmp 1b"
-                     : "+r"(held)
-                     : "r"(KEY)
-                     : "rax", "rcx", "r11", "memory");
+    keep_in_register((uintptr_t)of);
     return NULL;
 }
 
@@ -38,7 +27,7 @@ static void *by_vector(void *of) {
     __asm__ volatile(
         "xor %1, %0\n movq %0, %%xmm7\n pslldq $8, %%xmm7\n xor %0, %0\n1: mov $34, %%eax\n syscall\n jmp 1b"
         : "+r"(held)
-        : "r"(KEY)
+        : "r"(LOST_KEY)
         : "rax", "rcx", "r11", "xmm7", "memory");
     return NULL;
 }
@@ -58,6 +47,7 @@ static void *by_storage(void *unused) {
     wipe();
     pthread_barrier_wait(&ready);
     for (;;) pause();
+    return NULL;
 }
 
 static APART void lose_some(void) {
@@ -100,8 +90,8 @@ static APART void poll_one(void) {
 int main(int argc, char **argv) {
     static void *(*const ways[])(void *) = {by_register, by_vector, by_stack, by_storage};
     pthread_t thread;
-    void *of[4] = {(void *)changed(901)};
-    of[1] = (void *)changed(902);
+    void *of[4] = {(void *)make_changed(901)};
+    of[1] = (void *)make_changed(902);
     (void)pthread_barrier_init(&ready, NULL, 5);
     for (size_t i = 0; i < 4; i++)
         if (pthread_create(&thread, NULL, ways[i], of[i]) != 0) abort();

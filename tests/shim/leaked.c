@@ -239,21 +239,10 @@ static APART void on_local(void) {
 
 /* --- ways: a block by each kind of root, told apart by sizes from 930 on; and longer ways --- */
 
-#define KEY 0x5a5a5a5a5a5a5a5aull
-
-/* The pointer is in r12 alone: before, it lay in memory only with some bits changed. */
 static void *in_register(void *changed) {
-    register uintptr_t held __asm__("r12") = (uintptr_t)changed;
     pthread_barrier_wait(&ready);
-    __asm__ volatile("xor %1, %0\n1: mov $34, %%eax\n syscall\n jmp 1b"
-                     : "+r"(held)
-                     : "r"(KEY)
-                     : "rax", "rcx", "r11", "memory"); /* pause */
+    keep_in_register((uintptr_t)changed);
     return NULL;
-}
-
-static APART uintptr_t make_changed(size_t n) {
-    return (uintptr_t)make(n) ^ KEY;
 }
 
 static void *on_stack(void *unused) {

@@ -2,6 +2,7 @@
 #ifndef WEIR_TESTS_LOST_H
 #define WEIR_TESTS_LOST_H
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,21 @@ static APART void *make(size_t n) {
     if (!p) abort();
     memset(p, 0, n);
     return p;
+}
+
+/* One that only a register leads to: in memory its pointer lies with some bits changed. */
+#define LOST_KEY 0x5a5a5a5a5a5a5a5aull
+static APART uintptr_t make_changed(size_t n) {
+    return (uintptr_t)make(n) ^ LOST_KEY;
+}
+
+/* With the pointer in r12 alone, for ever, in pause. */
+static APART void keep_in_register(uintptr_t changed) {
+    register uintptr_t held __asm__("r12") = changed;
+    __asm__ volatile("xor %1, %0\n1: mov $34, %%eax\n syscall\n jmp 1b"
+                     : "+r"(held)
+                     : "r"(LOST_KEY)
+                     : "rax", "rcx", "r11", "memory");
 }
 
 static APART void lose(size_t n) {

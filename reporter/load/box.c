@@ -61,6 +61,12 @@ static void *read_records(const struct box *box, uint64_t at, size_t record, uin
     return records;
 }
 
+/* Where parts of the box found no room a string may be among them. */
+static void settle_string(const struct box *box, struct dump_string *s) {
+    bool fits = s->offset <= box->string_bytes && s->length <= box->string_bytes - s->offset;
+    if (box->header.lost && (!fits || (s->length && !box->strings[s->offset]))) *s = (struct dump_string){0, 0};
+}
+
 /* One whose end is not there yet is not there. */
 static void read_modules(struct box *box) {
     uint32_t there = 0;
@@ -75,6 +81,8 @@ static void read_modules(struct box *box) {
         }
         box->module_count = i + 1;
         uint64_t last = (uint64_t)module->first_segment + module->segments;
+        settle_string(box, &module->path);
+        if (box->header.lost && last > box->segment_count) module->segments = module->first_segment = 0;
         if (last > segments && last <= box->segment_count) segments = (uint32_t)last;
     }
     box->segment_count = segments;
@@ -112,7 +120,12 @@ static void read_blocks(struct box *box) {
 
 static void read_box(struct box *box) {
     box->string_bytes = BOX_STRINGS_MOST;
+    struct dump_process *process = &box->header.process;
     box->strings = read_area(box, BOX_AT_STRINGS, &box->string_bytes);
+    settle_string(box, &process->name);
+    settle_string(box, &process->exe);
+    settle_string(box, &process->command_line);
+    settle_string(box, &process->machine);
     read_modules(box);
     box->totals = read_records(box, BOX_AT_TOTALS, sizeof *box->totals, BOX_TOTALS_MOST, &box->total_count);
     box->frames = read_records(box, BOX_AT_FRAMES, sizeof *box->frames, BOX_FRAMES_MOST, &box->frame_count);
@@ -122,6 +135,10 @@ static void read_box(struct box *box) {
         if (box->refusals[i].time) box->refusals[box->refusal_count++] = box->refusals[i];
     uint32_t options = box->header.options < BOX_OPTIONS_MOST ? box->header.options : BOX_OPTIONS_MOST;
     box->options = read_records(box, BOX_AT_OPTIONS, sizeof *box->options, options, &box->option_count);
+    for (uint32_t i = 0; i < box->option_count; i++) {
+        settle_string(box, &box->options[i].name);
+        settle_string(box, &box->options[i].value);
+    }
     if (box->header.header_size < sizeof box->header) box->header.blocks = box->header.blocks_lost = 0;
     if (box->header.blocks) read_blocks(box);
 }
@@ -178,12 +195,11 @@ static void sum_up(struct box *box) {
         row->next = 0;
         if (!row->samples && !row->allocations && !row->frees) continue;
         box->totals[box->rows++] = *row;
-        if (!row->stack) continue;
         sums = memory_more(sums, &capacity, box->stacks.count, sizeof *sums);
         add_row(&sums[row->stack], row);
     }
     box->sites = memory_get(box->stacks.count, sizeof *box->sites);
-    for (uint32_t i = 1; i < box->stacks.count && i < capacity; i++) {
+    for (uint32_t i = 0; i < box->stacks.count && i < capacity; i++) { /* the first: those that found no row */
         if (sums[i].blocks <= 0) continue;
         box->sites[box->site_count] = site_of(box, i, &sums[i]);
         box->site_count += box->sites[box->site_count].blocks > 0;

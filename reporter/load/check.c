@@ -183,6 +183,13 @@ static void check_malloc(struct dump *dump) {
     }
 }
 
+static void check_box(struct dump *dump) {
+    uint64_t parts = 0;
+    if (dump_stat(dump, STAT_BOX_LOST, &parts) && parts)
+        dump_problem(dump, "%llu %s found no room (WEIR_BOX_MAX, WEIR_MAX_DIRECT): sites may be missing",
+                     (unsigned long long)parts, parts == 1 ? "part" : "parts");
+}
+
 void dump_check(struct dump *dump) {
     static const uint32_t order[] = {/* what others point to comes first */
                                      DUMP_OPTIONS,  DUMP_THREADS,  DUMP_MODULES, DUMP_SEGMENTS, DUMP_FRAMES,
@@ -192,4 +199,5 @@ void dump_check(struct dump *dump) {
     check_process(dump);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) check_section(dump, order[i]);
     check_malloc(dump);
+    check_box(dump);
 }

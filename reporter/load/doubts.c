@@ -64,11 +64,8 @@ void merged_find_doubts(struct merged *merged) {
                                   "handler had interrupted malloc or free",
                                   (unsigned long long)unrecorded));
     uint64_t steps = 0;
-    if (merged_stat(merged, STAT_BOX_LOST, &steps, &highest) && steps)
-        say(merged, memory_format("box: %llu parts of it found no room (WEIR_BOX_MAX): sites may be missing",
-                                  (unsigned long long)steps));
     if (merged_stat(merged, STAT_BOX_BLOCKS, &steps, &highest) && highest == 2)
-        say(merged, memory_format("box: not all blocks found room (WEIR_BOX_MAX): of some ages are not known"));
+        say(merged, memory_format("box: not all blocks found room (WEIR_BOX_MAX, WEIR_MAX_DIRECT): of some ages are not known"));
     uint64_t parts = 0;
     (void)merged_stat(merged, STAT_POOL_LOST, &parts, &highest);
     if (parts)

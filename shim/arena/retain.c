@@ -15,6 +15,7 @@
 #ifndef MADV_POPULATE_WRITE
 #    define MADV_POPULATE_WRITE 23
 #endif
+#define EINVAL_ 22
 
 static _Atomic uint64_t purged_bytes;
 _Atomic uint64_t slices_wait_until;
@@ -73,22 +74,30 @@ bool slices_map_again(struct slab *s, size_t count) {
     return map_span(s, count, MAP_FIXED_NOREPLACE);
 }
 
-/* Gives the side arrays' memory back. Bytes. */
+static long drop(void *p, size_t n) {
+    return sys3(SYS_madvise, (long)p, (long)n, MADV_DONTNEED);
+}
+
+/* Gives the side arrays' memory back, but what is locked. Bytes. */
 static size_t empty_sides(struct slab *s, size_t count) {
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        if (s[i].slice.side_pages == 0 || !sys_madvise(slices_side(&s[i]), s[i].slice.side_pages * PAGE, MADV_DONTNEED))
-            continue;
-        bytes += s[i].slice.side_pages * PAGE;
+        size_t n = s[i].slice.side_pages * PAGE;
+        if (n == 0) continue;
+        long r = drop(slices_side(&s[i]), n);
+        if (r == -EINVAL_ || (r != 0 && !sys_mmap(slices_side(&s[i]), n, PROT_READ | PROT_WRITE, MAP_FIXED))) continue;
+        bytes += n;
         s[i].slice.side_pages = 0;
     }
     charge_give(bytes);
     return bytes;
 }
 
-/* Gives the span's pages back. False: they are locked, and stay dirty and charged. */
+/* Gives the span's pages back. Where the kernel is short of memory, or a filter forbids the call, others are mapped
+ * over them. False: they stay dirty and charged; they are locked (EINVAL), or not even that can be done. */
 static bool drop_pages(struct slab *s, size_t count) {
-    if (!sys_madvise(slab_start(s), count << SLICE_SHIFT, MADV_DONTNEED)) return false;
+    long r = drop(slab_start(s), count << SLICE_SHIFT);
+    if (r != 0) return r != -EINVAL_ && slices_renew(s, count);
     size_t bytes = slices_charged(s, count);
     for (size_t i = 0; i < count; i++) s[i].slice.committed = 0;
     charge_give(bytes);

@@ -118,12 +118,6 @@ static bool read_sample_blocks(const char *s) {
 static bool read_sample_rate(const char *s) {
     return read_number(s, OPTION_SAMPLE_RATE_MAX, &options.sample_rate);
 }
-static bool read_sample_bytes(const char *s) {
-    uint64_t n;
-    if (value_percent(s, &n) || !value_size(s, &n) || n < 2 || n > OPTION_SAMPLE_BYTES_MAX) return false;
-    options.sample_bytes = n;
-    return true;
-}
 
 static bool read_switch(const char *s, bool *out) {
     if (!s[0] || s[1] || (s[0] != '0' && s[0] != '1')) return false;
@@ -224,10 +218,6 @@ static bool read_box_dir(const char *s) {
     return true;
 }
 
-static bool read_box_max(const char *s) {
-    return value_size(s, &options.box_max);
-}
-
 static bool read_run(const char *s) {
     if (str_length(s) > 64) return false;
     options.run = keep(s);
@@ -276,9 +266,6 @@ static void print_window(struct text *t) {
     else
         text_add_number(t, options.window);
 }
-static void print_sample_bytes(struct text *t) {
-    text_add_number(t, options.sample_bytes);
-}
 static void print_sample_blocks(struct text *t) {
     text_add_number(t, options.sample_blocks);
 }
@@ -309,9 +296,6 @@ static void print_signal(struct text *t) {
 static void print_box_dir(struct text *t) {
     text_add(t, options.box_dir ? options.box_dir : "");
 }
-static void print_box_max(struct text *t) {
-    text_add_number(t, options.box_max);
-}
 static void print_run(struct text *t) {
     text_add(t, options.run ? options.run : "");
 }
@@ -324,12 +308,13 @@ static const struct option {
     bool *flag;            /* a switch, 0 or 1, which needs no reader or printer of its own */
     unsigned *word;        /* the place of one of these words, which needs none either */
     const char *const *words;
+    uint64_t *size, least, most; /* bytes, which need none */
     bool live; /* may be changed while the program runs */
 } table[] = {
     {"WEIR_QUIET", .live = true, .flag = &options.quiet, .otherwise = "not 0 or 1; messages are printed"},
     {"WEIR_LEVEL", .live = true, .read = read_level, .print = print_level,
      .otherwise = "not a level (disabled, simple, advanced, paranoid, or 0 to 3); simple is used"},
-    {"WEIR_SAMPLE_BYTES", .read = read_sample_bytes, .print = print_sample_bytes,
+    {"WEIR_SAMPLE_BYTES", .size = &options.sample_bytes, .least = 2, .most = OPTION_SAMPLE_BYTES_MAX,
      .otherwise = "not a size from 2 to 1T (try 64K); 64K is used"},
     {"WEIR_SAMPLE_BLOCKS", .read = read_sample_blocks, .print = print_sample_blocks,
      .otherwise = "not a number from 1 to 1000000; 128 is used"},
@@ -378,7 +363,8 @@ static const struct option {
     {"WEIR_BOX_DIR", .read = read_box_dir, .print = print_box_dir,
      .otherwise = "not an absolute path; /dev/shm is used"},
     {"WEIR_BOX", .word = &options.box, .words = box_names, .otherwise = "not sites, blocks or off; sites is used"},
-    {"WEIR_BOX_MAX", .read = read_box_max, .print = print_box_max, .otherwise = "not a size (try 64M); 64M is used"},
+    {"WEIR_BOX_MAX", .size = &options.box_max, .least = OPTION_BOX_LEAST, .most = UINT64_MAX,
+     .otherwise = "not a size of 128K or more (try 64M); 64M is used"},
     {"WEIR_RUN", .read = read_run, .print = print_run, .otherwise = "longer than 64 bytes; ignored"},
 };
 
@@ -391,7 +377,15 @@ static bool read_word(const char *value, const char *const *words, unsigned *out
     return false;
 }
 
+static bool read_size(const char *s, const struct option *o) {
+    uint64_t n;
+    bool fits = !value_percent(s, &n) && value_size(s, &n) && n >= o->least && n <= o->most;
+    if (fits) *o->size = n;
+    return fits;
+}
+
 static bool read_value(const struct option *o, const char *value) {
+    if (o->size) return read_size(value, o);
     if (o->word) return read_word(value, o->words, o->word);
     return o->flag ? read_switch(value, o->flag) : o->read(value);
 }
@@ -491,6 +485,8 @@ void options_value(unsigned i, char *out, size_t size) {
         text_add_number(&t, *table[i].flag);
     else if (table[i].word)
         text_add(&t, table[i].words[*table[i].word]);
+    else if (table[i].size)
+        text_add_number(&t, *table[i].size);
     else
         table[i].print(&t);
     size_t n = min_size(t.length, size - 1);

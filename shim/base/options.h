@@ -49,13 +49,14 @@ struct options {
     const char *output;          /* WEIR_OUTPUT, a template */
     const char *box_dir;         /* WEIR_BOX_DIR, NULL: see box/format_box.h; answers to questions: /dev/shm or /tmp */
     unsigned box;                /* WEIR_BOX, enum option_box */
-    uint64_t box_max;            /* WEIR_BOX_MAX, bytes */
+    uint64_t box_max;            /* WEIR_BOX_MAX, bytes, OPTION_BOX_LEAST at least */
     const char *run;             /* WEIR_RUN: set by `weir run`, tells its dumps from others; NULL */
 };
 extern struct options options;
 
 #define OPTION_DEPTH_MAX          128u
 #define OPTION_TARGET_RECORDS_MAX 1000u
+#define OPTION_BOX_LEAST          (128 * KIB) /* a step of each area, and one more of sites and frames */
 #define OPTION_SAMPLE_BYTES_MAX   ((uint64_t)1 << 40)
 #define OPTION_SAMPLE_BLOCKS_MAX  1000000u
 #define OPTION_SAMPLE_RATE_MAX    1000000u

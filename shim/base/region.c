@@ -61,3 +61,8 @@ bool region_grow(struct region *r, size_t upto) {
         if (!grow(r, have, page_step) && !grow(r, have, round_up(upto, PAGE))) return false;
     }
 }
+
+void region_clear(struct region *r) {
+    size_t n = atomic_load_explicit(&r->committed, memory_order_relaxed);
+    if (n > 0 && !sys_madvise(r->base, n, MADV_DONTNEED)) mem_zero(r->base, n); /* a filter, or it is locked */
+}

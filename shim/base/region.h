@@ -33,4 +33,7 @@ ALWAYS_INLINE bool region_commit(struct region *r, size_t upto) {
     return likely(upto <= atomic_load_explicit(&r->committed, memory_order_acquire)) || region_grow(r, upto);
 }
 
+/* All zeros again, and as much of it writable as before. */
+void region_clear(struct region *r);
+
 #endif

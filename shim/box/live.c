@@ -27,8 +27,9 @@ static bool has_file;           /* this process, or one that it was forked from,
 static size_t begin_at, end_at; /* what is reserved of it */
 
 static _Atomic uint64_t reached[STEPS / 64]; /* a bit a step that can be used */
+static uint64_t missed[STEPS / 64];          /* that is not in the file; under LOCK_BOX, as all that follows but one */
 static _Atomic size_t charged;               /* bytes of these */
-static size_t in_file;                       /* bytes that lie in the file; under LOCK_BOX, as what follows */
+static size_t in_file;                       /* bytes that lie in the file */
 static uint32_t strings_used, segments_used;
 static uint64_t noted[BOX_MODULES_MOST / 64]; /* modules that are in the box */
 
@@ -56,7 +57,19 @@ void live_lose_block(void) {
     (void)__atomic_fetch_add(&header()->blocks_lost, 1, __ATOMIC_RELAXED);
 }
 
-/* In the file where there is room, else private. Counted first: a reader is not to take a hole for nothing. */
+/* The header tells what the file does not have: a reader is not to take a hole for nothing. */
+static void lose_step(size_t step) {
+    uint64_t bit = 1ull << (step % 64);
+    if (!live_is_filed() || step == 0 || missed[step / 64] & bit) return;
+    missed[step / 64] |= bit;
+    if (step * BOX_STEP < BOX_AT_BLOCKS)
+        header()->lost++;
+    else
+        live_lose_block(); /* and those that would follow it */
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* In the file where there is room, else private. */
 static bool open_step(size_t step) {
     char *at = live_base + step * BOX_STEP;
     if (!live_is_filed()) return sys_open_reserved(at, BOX_STEP);
@@ -65,22 +78,25 @@ static bool open_step(size_t step) {
         return true;
     }
     if (step == 0) return false; /* without a header it is none */
-    if (step * BOX_STEP < BOX_AT_BLOCKS)
-        header()->lost++;
-    else
-        live_lose_block(); /* and those that would follow it */
-    atomic_signal_fence(memory_order_seq_cst);
+    lose_step(step);
     live_file_say_full();
     return sys_mmap(at, BOX_STEP, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;
+}
+
+/* Of what all tables may take, blocks leave a quarter to sites. */
+static bool take_step(size_t step) {
+    size_t share = step * BOX_STEP < BOX_AT_BLOCKS ? region_share : region_share - region_share / 4;
+    if (atomic_load_explicit(&region_total, memory_order_relaxed) >= share || !charge_take(BOX_STEP)) return false;
+    if (open_step(step)) return true;
+    charge_give(BOX_STEP);
+    return false;
 }
 
 /* Under LOCK_BOX, or where there is no other thread. */
 static bool make_step(size_t step) {
     if (is_reached(step)) return true;
-    if (atomic_load_explicit(&region_total, memory_order_relaxed) >= region_share || !charge_take(BOX_STEP))
-        return false;
-    if (!open_step(step)) {
-        charge_give(BOX_STEP);
+    if (!take_step(step)) {
+        lose_step(step);
         return false;
     }
     atomic_fetch_add_explicit(&charged, BOX_STEP, memory_order_relaxed);
@@ -230,6 +246,7 @@ static void begin(uint32_t pid) {
 static void start_empty(void) {
     size_t bytes = atomic_exchange_explicit(&charged, 0, memory_order_relaxed);
     for (size_t i = 0; i < STEPS / 64; i++) atomic_store_explicit(&reached[i], 0, memory_order_relaxed);
+    mem_zero(missed, sizeof missed);
     in_file = 0;
     strings_used = segments_used = 0;
     mem_zero(noted, sizeof noted);
@@ -246,6 +263,7 @@ static bool make_file(void) {
     has_file = true;
     atomic_store_explicit(&lock_page.live, (_Atomic uint64_t *)header()->number, memory_order_release);
     if (live_reach_locked(0, BOX_STEP)) return true;
+    live_file_say_none();
     atomic_store_explicit(&lock_page.live, NULL, memory_order_relaxed);
     live_file_remove();
     start_empty();

@@ -2,7 +2,6 @@
 #include "shim/box/live_blocks.h"
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
-#include "shim/base/sys.h"
 #include "shim/box/contents.h"
 #include "shim/box/format_box.h"
 #include "shim/box/live.h"
@@ -93,6 +92,5 @@ void live_block_gone(const struct side *side) {
 void live_blocks_forget(void) {
     if (!live_blocks_on) return;
     pages_used = 0;
-    for (unsigned i = 0; i < ARENA_ENTRY_KINDS; i++)
-        if (page_of[i].committed) (void)sys_madvise(page_of[i].base, page_of[i].committed, MADV_DONTNEED);
+    for (unsigned i = 0; i < ARENA_ENTRY_KINDS; i++) region_clear(&page_of[i]);
 }

@@ -212,6 +212,15 @@ void live_file_remove(void) {
     path[0] = 0;
 }
 
+void live_file_say_none(void) {
+    struct text t = {0};
+    if (filter_any || atomic_exchange_explicit(&said, true, memory_order_relaxed)) return;
+    text_add(&t, "weir: no box can be made: the ceiling, or the file system of ");
+    text_add_bytes(&t, path, min_size(str_length(path), 600));
+    text_add(&t, ", has no room for it; after a kill nothing will be known");
+    message_send(&t);
+}
+
 void live_file_say_full(void) {
     struct text t = {0};
     if (filter_any) return; /* one of the program's may be why, of which something was said */

@@ -17,7 +17,8 @@ uint64_t live_file_inode(void);
 /* Takes it away, if its name still leads to it; what is mapped stays. */
 void live_file_remove(void);
 
-/* One line, once: a kill will have lost something. */
+/* One line, once: a kill will have lost something, or all. */
 void live_file_say_full(void);
+void live_file_say_none(void);
 
 #endif

@@ -4,7 +4,6 @@
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
-#include "shim/base/sys.h"
 #include "shim/box/format_box.h"
 #include "shim/box/live.h"
 #include "shim/box/live_blocks.h"
@@ -250,7 +249,7 @@ void totals_forked(void) {
     live_forked();
     if (on) {
         (void)live_reach(BOX_AT_TOTALS, sizeof(struct dump_total));
-        if (firsts.committed) (void)sys_madvise(firsts.base, firsts.committed, MADV_DONTNEED);
+        region_clear(&firsts);
         atomic_store_explicit(&rows_used, 1, memory_order_relaxed);
     }
     for (size_t i = 0, n = min_size(tally_count(), heap_count()); i < n; i++) tally_at(i)->live = 0;

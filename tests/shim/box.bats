@@ -26,6 +26,17 @@ print(sum(s["blocks"] for s in sites), sum(s["bytes"] for s in sites))' "$2"
 }
 pid_of() { sed -n "s/^$1 //p" out; }
 
+# The report of the box says that some is not there, and not that anything was freed.
+partial() {
+    local status=0
+    "$WEIR" report "$1" >report 2>problems || status=$?
+    same "$status" 3
+    grep -qE "^partial: .*[0-9] parts? found no room \(WEIR_BOX_MAX, WEIR_MAX_DIRECT\): sites may be missing$" report || { cat report; false; }
+    lacks report "every tracked block was freed"
+    lacks report "out of range"
+    lacks report "damaged"
+}
+
 @test "a_killed_program_leaves_its_sites" {
     boxed $KILLED paranoid kill
     same "$(boxes)" "$(box_of "$(pid_of own)")"
@@ -120,10 +131,54 @@ pid_of() { sed -n "s/^$1 //p" out; }
     same "$(dumps_of boxed)" 1
 }
 @test "what_finds_no_room_is_said_and_the_program_goes_on" {
-    boxed $KILLED paranoid WEIR_BOX_MAX=64K deep
+    boxed $KILLED paranoid WEIR_DEPTH=128 WEIR_BOX_MAX=128K wide 3000
     has err "weir: the box is full (WEIR_BOX_MAX"
-    "$WEIR" report "$(boxes)" >report
-    has report "sites may be missing"
+    partial "$(boxes)"
+}
+@test "a_box_of_a_size_that_holds_nothing_is_refused" {
+    for size in 1 16K 127K 50% some; do
+        boxed $KILLED paranoid WEIR_BOX_MAX=$size kill
+        has err "weir: WEIR_BOX_MAX=$size: not a size of 128K or more (try 64M); 64M is used"
+        same "$(live "$(boxes)" mine)" "7 7000"
+        rm -r boxes/*
+    done
+}
+@test "under_a_low_ceiling_no_block_is_said_to_be_freed" {
+    for most in 1M 2M 3M 4M 6M 8M 24M; do
+        for box in sites blocks; do
+            boxed $KILLED paranoid WEIR_BOX=$box WEIR_MAX_DIRECT=$most wide 3000
+            [ -n "$(boxes)" ] || { has err "no box can be made"; continue; }
+            "$WEIR" report "$(boxes)" >report 2>err || partial "$(boxes)"
+            lacks report "every tracked block was freed"
+            lacks report "out of range"
+            # Those whose stacks found no room are there, too.
+            [ "$most" = 1M ] || same "$({ "$WEIR" report --json "$(boxes)" || true; } | /usr/bin/python3 -S -c 'import json, sys
+print(sum(s["blocks"] for s in json.load(sys.stdin)["sites"] if s["bytes"] == s["blocks"] * 1000))')" "$(sed -n 's/^made //p' out)"
+            rm -r boxes/*
+        done
+    done
+}
+@test "what_a_box_lacks_is_no_damage" {
+    boxed $KILLED paranoid WEIR_BOX=blocks kill
+    for area in strings modules segments totals frames; do
+        /usr/bin/python3 -S - "$(boxes)" $area.box $area <<'END'
+import struct, sys
+at = {"strings": (16 << 10, 1 << 20), "modules": (1 << 20, 3 << 19), "segments": (3 << 19, 2 << 20), "totals": (2 << 20, 20 << 20), "frames": (20 << 20, 84 << 20)}
+begin, end = at[sys.argv[3]]
+with open(sys.argv[1], "rb") as box, open(sys.argv[2], "wb") as to:
+    box.seek(0, 2)
+    size = box.tell()
+    to.truncate(size)
+    for offset in range(0, size, 16 << 10):
+        box.seek(offset)
+        piece = box.read(16 << 10)
+        if any(piece) and not begin <= offset < end: to.seek(offset); to.write(piece)
+    to.seek(152)  # header.lost
+    to.write(struct.pack("<Q", 1))
+END
+        partial $area.box
+        lacks report "impossible"
+    done
 }
 @test "a_box_that_somebody_cuts_is_not_the_programs_end" {
     for level in $LEVELS; do

@@ -102,6 +102,18 @@ static void sites_without_end(int count) {
     __asm__ volatile("" : : : "memory");
 }
 
+/* A block at each of so many stacks. */
+__attribute__((noinline)) static void wide(unsigned path, int depth, int *count) {
+    if (depth == 0 && *count > 0) mine(--*count, 1);
+    for (unsigned i = 0; depth > 0 && *count > 0 && i < 4; i++) {
+        if (i == 0) wide(path << 2, depth - 1, count);
+        if (i == 1) wide(path << 2 | 1, depth - 1, count);
+        if (i == 2) wide(path << 2 | 2, depth - 1, count);
+        if (i == 3) wide(path << 2 | 3, depth - 1, count);
+    }
+    __asm__ volatile("" : : "r"(path) : "memory");
+}
+
 static volatile int over, made;
 
 static void *make_on(void *unused) {
@@ -180,6 +192,12 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "many")) fork_many(atoi(argv[2]));
     if (!strcmp(what, "shares")) shares();
     if (!strcmp(what, "deep")) sites_without_end(20000);
+    if (!strcmp(what, "wide")) {
+        int count = atoi(argv[2]), there = 0;
+        wide(0, 8, &count);
+        for (int i = 0; i < atoi(argv[2]); i++) there += kept[i] != NULL;
+        printf("made %d\n", there);
+    }
     if (!strcmp(what, "cut")) cut();
     if (!strcmp(what, "failing")) fail_to_exec();
     if (!strcmp(what, "borrower")) end_as_borrower();

@@ -1,8 +1,10 @@
-/* mixed THREADS ROUNDS: threads that allocate, map, change protections, move and give back, at a ceiling; what is
- * refused is done without. In the end all is given back, and the peak of what was resident is printed, in KiB. */
+/* mixed THREADS ROUNDS [TIMES]: threads that allocate, map, change protections, move and give back, at a ceiling; what
+ * is refused is done without. Each time all is given back in the end, and what is charged then is printed, in bytes; at
+ * last the peak of what was resident, in KiB. */
 #include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,18 +117,25 @@ static void *run(void *argument) {
     return NULL;
 }
 
+static bool run_all(struct thread *threads, unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        if (pthread_create(&threads[i].id, NULL, run, &threads[i]) != 0) return false;
+    for (unsigned i = 0; i < count; i++) pthread_join(threads[i].id, NULL);
+    malloc_trim(0);
+    fprintf(stderr, "used %zu\n", mallinfo2().arena);
+    return true;
+}
+
 int main(int argc, char **argv) {
     if (argc < 3) return 2;
-    unsigned count = (unsigned)atoi(argv[1]);
+    unsigned count = (unsigned)atoi(argv[1]), times = argc > 3 ? (unsigned)atoi(argv[3]) : 1;
     rounds = (unsigned)atoi(argv[2]);
     struct thread *threads = calloc(count, sizeof *threads);
-    for (unsigned i = 0; threads && i < count; i++) {
-        threads[i].seed = i + 1;
-        if (pthread_create(&threads[i].id, NULL, run, &threads[i]) != 0) return 3;
-    }
-    for (unsigned i = 0; i < count; i++) pthread_join(threads[i].id, NULL);
+    if (!threads) return 3;
+    for (unsigned i = 0; i < count; i++) threads[i].seed = i + 1;
+    while (times-- > 0)
+        if (!run_all(threads, count)) return 3;
     free(threads);
-    malloc_trim(0);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("wrong %u\n", wrong);

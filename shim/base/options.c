@@ -309,7 +309,7 @@ static const struct option {
     unsigned *word;        /* the place of one of these words, which needs none either */
     const char *const *words;
     uint64_t *size, least, most; /* bytes, which need none */
-    bool live; /* may be changed while the program runs */
+    bool live;                   /* may be changed while the program runs */
 } table[] = {
     {"WEIR_QUIET", .live = true, .flag = &options.quiet, .otherwise = "not 0 or 1; messages are printed"},
     {"WEIR_LEVEL", .live = true, .read = read_level, .print = print_level,

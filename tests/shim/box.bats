@@ -24,6 +24,11 @@ live() {
 sites = [s for s in json.load(sys.stdin)["sites"] if any(f["function"] == sys.argv[1] for f in s["frames"])]
 print(sum(s["blocks"] for s in sites), sum(s["bytes"] for s in sites))' "$2"
 }
+inherited() {
+    "$WEIR" report --json "$1" | /usr/bin/python3 -S -c 'import json, sys
+totals = json.load(sys.stdin)["totals"]
+print(totals["inherited_blocks"], totals["inherited_bytes"])'
+}
 pid_of() { sed -n "s/^$1 //p" out; }
 
 # The report of the box says that some is not there, and not that anything was freed.
@@ -84,6 +89,7 @@ partial() {
             same "$(live "$(box_of "$(pid_of own)")" childs)" "0 0"
             same "$(live "$(box_of "$(pid_of child)")" childs)" "10 5000"
             same "$(live "$(box_of "$(pid_of child)")" mine)" "0 0"
+            same "$(inherited "$(box_of "$(pid_of own)")") $(inherited "$(box_of "$(pid_of child)")")" "0 0 None None"
         done
     done
 }

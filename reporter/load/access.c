@@ -154,7 +154,7 @@ char *dump_lacks(const struct dump *dump) {
     if (!dump_stat(dump, STAT_SCAN_LACKS, &lacks) || !lacks) return NULL;
     const char *memory = lacks & SCAN_LACKS_MEMORY ? "memory of the program" : NULL,
                *registers = lacks & SCAN_LACKS_REGISTERS ? "registers" : NULL,
-               *kernel = lacks & SCAN_LACKS_KERNEL ? "what the kernel keeps for it (epoll, timers)" : NULL;
+               *kernel = lacks & SCAN_LACKS_KERNEL ? "what the kernel keeps for it (epoll, timers, signals)" : NULL;
     const char *all[] = {memory, registers, kernel};
     char *text = memory_format("the core lacks");
     const char *before = " ";

@@ -292,7 +292,8 @@ struct tls {
     uint32_t thread;                           /* kernel thread id, 0: not asked yet */
     uint32_t thread_owner;                     /* the process in which it was asked */
     uint32_t ignores;                          /* scopes that it is in whose blocks are no leaks (box/ignored.h) */
-    uint32_t ignores_left; /* blocks that are yet to be tracked for that, whichever others are; see arena_ignore */
+    uint32_t ignores_left;     /* blocks that are yet to be tracked for that, whichever others are; see arena_ignore */
+    const void *signals_stack; /* which the kernel alone may know (sigaltstack): it is in use */
 };
 extern __thread struct tls tls HIDDEN;
 

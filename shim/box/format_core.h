@@ -188,7 +188,7 @@ struct core_search {
     uint64_t at_reserved, at_pages, at_ignored; /* addresses of the structures below */
     uint64_t own_start, own_end;                /* libweir.so, whose data leads to no block for the program */
     uint64_t at_unaligned, at_tags;             /* [1] [8] WEIR_SCAN */
-    uint64_t at_kernel_keeps;                   /* [1] epoll or a timer has a pointer to a block, which no core has */
+    uint64_t at_kernel_keeps;                   /* [1] it has been given pointers to blocks (entry/kept.c) */
 };
 
 /* Address space of weir's own: start and end of each range, 8 bytes each; `most` can be noted, [4] were. */

@@ -81,7 +81,7 @@ enum dump_stat_id {
 
 #define SCAN_LACKS_MEMORY    1u /* writable memory of the program, or of a block */
 #define SCAN_LACKS_REGISTERS 2u /* of some thread */
-#define SCAN_LACKS_KERNEL    4u /* what the kernel keeps for the program: epoll, timers; no core has it */
+#define SCAN_LACKS_KERNEL    4u /* what the kernel keeps for the program, see entry/kept.c; no core has it */
 
 struct dump_stat {
     uint32_t id; /* enum dump_stat_id; unknown ones are ignored */

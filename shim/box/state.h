@@ -10,7 +10,8 @@
 extern struct state {
     bool tracking, checked;
     bool sampled;           /* some blocks were drawn once, or may be by arena_track */
-    bool kernel_keeps;      /* it was told pointers to blocks, for epoll or timers */
+    bool kernel_keeps;      /* it was told pointers to blocks, for epoll, timers or signals */
+    bool signals_keep;      /* and which of it was for signals, a word is not to be had of */
     _Atomic uint32_t epoch; /* forks so far */
 } state_of_process HIDDEN;
 ALWAYS_INLINE bool state_tracking(void) { /* blocks have stacks, and are listed in dumps */

@@ -2,6 +2,8 @@
 #ifndef WEIR_ENTRY_HOOKS_H
 #define WEIR_ENTRY_HOOKS_H
 
+#include "shim/base/base.h"
+
 void hook_exit(void);    /* process.c */
 void hook_threads(void); /* thread.c */
 void hook_leave(void);   /* leave.c */
@@ -11,12 +13,16 @@ void hook_io(void);      /* io.c */
 void hook_lsan(void);    /* lsan.c */
 
 void hook_waits(void); /* wait.c */
+void hook_kept(void);  /* kept.c; its functions look themselves up where they are called before */
 
 /* The first socket has got a timeout of its own: io.c's calls are noted from now on, too (interrupted_note). io.c */
 void io_note_waits(void);
 
 /* Records are made from now on, or not any more. io.c */
 void io_follow_level(void);
+
+/* libc's syscall. seccomp.c */
+extern long (*seccomp_next_syscall)(long, ...) HIDDEN;
 
 /* A child of fork has its own end before it. process.c */
 void process_forked(void);

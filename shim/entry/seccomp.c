@@ -140,6 +140,18 @@ __asm__(".pushsection .text\n"
         "    je wait_by_syscall\n"
         "    cmpl $220, %edi\n" /* semtimedop */
         "    je wait_by_syscall\n"
+        "    cmpl $233, %edi\n" /* epoll_ctl */
+        "    je kept_by_syscall\n"
+        "    cmpl $222, %edi\n" /* timer_create */
+        "    je kept_by_syscall\n"
+        "    cmpl $244, %edi\n" /* mq_notify */
+        "    je kept_by_syscall\n"
+        "    cmpl $129, %edi\n" /* rt_sigqueueinfo */
+        "    je kept_by_syscall\n"
+        "    cmpl $297, %edi\n" /* rt_tgsigqueueinfo */
+        "    je kept_by_syscall\n"
+        "    cmpl $131, %edi\n" /* sigaltstack */
+        "    je kept_by_syscall\n"
         "    jmpq *seccomp_next_syscall(%rip)\n"
         "2:  pushq %rdi\n"
         "    .cfi_adjust_cfa_offset 8\n"
@@ -175,4 +187,7 @@ __asm__(".pushsection .text\n"
         ".size syscall, . - syscall\n"
         ".popsection\n");
 
-_Static_assert(SYS_seccomp == 317 && SYS_prctl == 157, "as the assembly has them");
+_Static_assert(SYS_seccomp == 317 && SYS_prctl == 157 && SYS_epoll_ctl == 233 && SYS_timer_create == 222 &&
+                   SYS_mq_notify == 244 && SYS_rt_sigqueueinfo == 129 && SYS_rt_tgsigqueueinfo == 297 &&
+                   SYS_sigaltstack == 131,
+               "as the assembly has them");

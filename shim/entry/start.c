@@ -167,6 +167,7 @@ __attribute__((constructor)) static void arm(void) {
     hook_seccomp();
     hook_io();
     hook_waits();
+    hook_kept();
     hook_lsan();
     filter_start();
     crash_start();

@@ -4,7 +4,6 @@
  * kernel's. */
 #include "shim/base/interrupted.h"
 #include "shim/base/sys.h"
-#include "shim/box/state.h"
 #include "shim/entry/hooks.h"
 
 #include <dlfcn.h>
@@ -60,31 +59,6 @@ EXPORT int setsockopt(int fd, int level, int optname, const void *optval, sockle
     return next_setsockopt(fd, level, optname, optval, optlen);
 }
 
-/* What the kernel keeps for the program may be all that leads to a block, and no core has it (box/format_core.h). */
-static void note_kept(const void *kept) {
-    if (state_of_process.kernel_keeps) return; /* it lies among what everybody reads */
-    if ((uintptr_t)kept - arena.base < arena.slices << SLICE_SHIFT) state_of_process.kernel_keeps = true;
-}
-
-typedef int epoll_ctl_function(int epfd, int op, int fd, struct epoll_event *event);
-static epoll_ctl_function *next_epoll_ctl;
-EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event) {
-    int result = next_epoll_ctl ? next_epoll_ctl(epfd, op, fd, event)
-                                : (int)hooks_by_kernel(SYS_epoll_ctl, epfd, op, fd, (long)event, 0, 0);
-    if (result == 0 && op != EPOLL_CTL_DEL) note_kept(event->data.ptr);
-    return result;
-}
-
-/* libc itself remembers what those lead to that are told by threads. */
-typedef int timer_create_function(clockid_t clock_id, struct sigevent *evp, timer_t *timerid);
-static timer_create_function *next_timer_create;
-EXPORT int timer_create(clockid_t clock_id, struct sigevent *evp, timer_t *timerid) {
-    if (unlikely(!next_timer_create)) *(void **)&next_timer_create = dlsym(RTLD_NEXT, "timer_create");
-    int result = next_timer_create(clock_id, evp, timerid);
-    if (result == 0 && evp && evp->sigev_notify != SIGEV_THREAD) note_kept(evp->sigev_value.sival_ptr);
-    return result;
-}
-
 #define FIND(name) *(void **)&next_##name = dlsym(RTLD_NEXT, #name)
 
 void hook_waits(void) {
@@ -97,6 +71,4 @@ void hook_waits(void) {
     FIND(accept4);
     FIND(connect);
     FIND(setsockopt);
-    FIND(epoll_ctl);
-    FIND(timer_create);
 }

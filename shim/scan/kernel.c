@@ -4,6 +4,7 @@
 #include "shim/base/sys.h"
 #include "shim/base/text.h"
 #include "shim/box/memory.h"
+#include "shim/box/state.h"
 #include "shim/scan/blocks.h"
 #include "shim/scan/mark.h"
 
@@ -71,8 +72,29 @@ static void see_descriptor(void *context, const char *number) {
     *whole &= mark_epoll(number);
 }
 
+/* A signal that waits may bring the only pointer to a block, and nobody can ask for it. */
+static void see_thread(void *context, const char *number) {
+    static const char *const names[] = {"SigPnd:", "ShdPnd:"};
+    static char text[4 * KIB];
+    bool *none = context;
+    struct text path = path_of("/task/", number);
+    text_add(&path, "/status");
+    if (*number == '.' || file_read(text_string(&path), text, sizeof text) <= 0) return; /* it has ended by now */
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        const char *at = line_after(text, names[i]);
+        for (; at && (hex_digit(*at) >= 0 || *at == '\t' || *at == ' '); at++)
+            if (hex_digit(*at) > 0) *none = false;
+    }
+}
+
+static bool no_signal_waits(void) {
+    bool none = true;
+    struct text tasks = path_of("/task", "");
+    return !state_of_process.signals_keep || (folder_each(tasks.at, see_thread, &none) && none);
+}
+
 bool kernel_mark(void) {
     struct text timers = path_of("/timers", ""), descriptors = path_of("/fd", "");
     bool whole = mark_words_of(timers.at, "/", (struct root){ROOT_TIMER, 0});
-    return folder_each(descriptors.at, see_descriptor, &whole) && whole;
+    return folder_each(descriptors.at, see_descriptor, &whole) && whole && no_signal_waits();
 }

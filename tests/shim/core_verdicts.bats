@@ -66,14 +66,22 @@ print(*sorted(s["smallest"] for s in json.load(sys.stdin)["sites"] if s["blocks"
     same "$(json '[d["verdicts"]["judged"], d["verdicts"]["leaked"]["blocks"] + d["verdicts"]["leaked_indirectly"]["blocks"] >= 6, d["verdicts"]["in_use"]["blocks"] >= 1006]' core)" "[True, True, True]"
 }
 @test "what_a_core_lacks_makes_nothing_leaked" {
-    for what in shares polls; do
+    for what in shares polls "polls 1" times "times 1" signals "signals 1" "signals 2"; do
         waits paranoid $what
         takes_core
         ends
         same "$(sizes core leaked)" ""
         "$WEIR" report core >report
         has report "the core lacks" ": what seems leaked is called maybe"
-        same "$(sizes core possible | tr ' ' '\n' | head -n 1)" "$([ $what = shares ] && echo 950 || echo 951)"
+        same "$(sizes core possible | tr ' ' '\n' | head -n 1)" "$([ "$what" = shares ] && echo 950 || echo 951)"
+    done
+    for what in signals "signals 2"; do # nor of these can a search of a program that runs know more
+        waits paranoid $what
+        "$WEIR" dump --leaks $pid >/dev/null
+        ends
+        same "$(sizes "$(last_dump judged)" leaked)" ""
+        same "$(sizes "$(last_dump judged)" possible | tr ' ' '\n' | head -n 1)" 951
+        rm -rf dumps
     done
     waits paranoid shares # with what is shared it is whole
     echo 0x7f >/proc/$pid/coredump_filter
@@ -81,6 +89,19 @@ print(*sorted(s["smallest"] for s in json.load(sys.stdin)["sites"] if s["blocks"
     ends
     same "$(sizes core leaked)" "1001 1002 1003 1101 1102 1103"
     same "$(sizes core in_use)" "901 902 903 904 905 906 950"
+}
+@test "a_stack_that_signals_are_handled_on_is_in_use" {
+    for direct in 0 1; do
+        waits paranoid handles $direct
+        "$WEIR" dump --leaks $pid >/dev/null
+        takes_core
+        ends
+        for file in core "$(last_dump judged)"; do
+            same "$(sizes $file leaked)" "1001 1002 1003 1101 1102 1103"
+            same "$(json '[s["verdict"] for s in d["sites"] if s["largest"] == 65432]' $file)" "['in_use']"
+        done
+        rm -rf dumps core
+    done
 }
 @test "a_core_that_is_cut_short_calls_nothing_leaked" {
     waits paranoid

@@ -1,14 +1,18 @@
 /* A program that waits, with blocks of known fates, told apart by size: leaked are those of 1001 to 1009 bytes, what
  * only they lead to has 1101 to 1109, and what has 900 to 999 is in use: by a register alone, by one of the vectors',
  * by a stack, by thread-local storage. With an argument a file is mapped shared, and has the only pointer to a block of
- * 950; or epoll has the one to a block of 951. */
+ * 950; or the kernel has the one to a block of 951, or to the 65,432 that signals are handled on. */
 #include "tests/shim/lost.h"
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static hidden table[8], chain;
@@ -79,12 +83,47 @@ static APART void share(void) {
     mapped[3] = make(950);
 }
 
-static APART void poll_one(void) {
+/* Calls the kernel by libc's function, or by its `syscall`. */
+static APART void poll_one(int direct) {
     int ends[2], fd = epoll_create1(0);
     if (fd < 0 || pipe(ends) != 0) abort();
     struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = make(951)}};
-    if (epoll_ctl(fd, EPOLL_CTL_ADD, ends[0], &event) != 0) abort();
+    long r = direct ? syscall(SYS_epoll_ctl, fd, EPOLL_CTL_ADD, ends[0], &event)
+                    : epoll_ctl(fd, EPOLL_CTL_ADD, ends[0], &event);
+    if (r != 0) abort();
     memset(&event, 0, sizeof event);
+}
+
+static APART void time_one(int direct) {
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGURG};
+    event.sigev_value.sival_ptr = make(951);
+    int number;
+    if ((direct ? syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &number)
+                : timer_create(CLOCK_MONOTONIC, &event, &timer)) != 0)
+        abort();
+    memset(&event, 0, sizeof event);
+}
+
+/* To itself, in whose threads it is blocked. */
+static APART void signal_one(int direct) {
+    union sigval value = {.sival_ptr = make(951)};
+    siginfo_t info = {.si_signo = SIGRTMIN, .si_code = SI_QUEUE, .si_pid = getpid(), .si_uid = getuid()};
+    info.si_value = value;
+    long r = direct == 1   ? syscall(SYS_rt_sigqueueinfo, getpid(), SIGRTMIN, &info)
+             : direct == 2 ? pthread_sigqueue(pthread_self(), SIGRTMIN, value)
+                           : sigqueue(getpid(), SIGRTMIN, value);
+    if (r != 0) abort();
+    memset(&info, 0, sizeof info);
+    memset(&value, 0, sizeof value);
+}
+
+static APART void handle_on_one(int direct) {
+    stack_t stack = {.ss_sp = make(65432), .ss_size = 65432}, other;
+    if ((direct ? syscall(SYS_sigaltstack, &stack, NULL) : sigaltstack(&stack, NULL)) != 0) abort();
+    if (sigaltstack(NULL, &other) != 0 || other.ss_sp != stack.ss_sp) abort();
+    memset(&stack, 0, sizeof stack);
+    memset(&other, 0, sizeof other);
 }
 
 int main(int argc, char **argv) {
@@ -92,14 +131,23 @@ int main(int argc, char **argv) {
     pthread_t thread;
     void *of[4] = {(void *)make_changed(901)};
     of[1] = (void *)make_changed(902);
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGRTMIN);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     (void)pthread_barrier_init(&ready, NULL, 5);
     for (size_t i = 0; i < 4; i++)
         if (pthread_create(&thread, NULL, ways[i], of[i]) != 0) abort();
     pthread_barrier_wait(&ready);
     lose_some();
     keep_some();
-    if (argc > 1 && strcmp(argv[1], "shares") == 0) share();
-    if (argc > 1 && strcmp(argv[1], "polls") == 0) poll_one();
+    const char *what = argc > 1 ? argv[1] : "";
+    int direct = argc > 2 ? atoi(argv[2]) : 0;
+    if (strcmp(what, "shares") == 0) share();
+    if (strcmp(what, "polls") == 0) poll_one(direct);
+    if (strcmp(what, "times") == 0) time_one(direct);
+    if (strcmp(what, "signals") == 0) signal_one(direct);
+    if (strcmp(what, "handles") == 0) handle_on_one(direct);
     usleep(100000);
     wipe();
     printf("ready\n");

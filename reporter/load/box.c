@@ -158,6 +158,22 @@ static uint32_t number_of(struct box *box, uint32_t id) {
 
 /* --- sites: what its rows have made less what they have given back --- */
 
+uint32_t box_rows(struct dump_total *rows, uint32_t count) {
+    uint32_t there = 0;
+    int64_t more = 0; /* bytes that are live, less those of the peak that was noted last */
+    for (uint32_t i = 0; i < count; i++) {
+        const struct dump_total *row = &rows[i];
+        if ((i > 0 && !row->stack) || (!row->samples && !row->allocations && !row->frees)) continue;
+        more = (int64_t)((uint64_t)more + row->bytes - row->freed_bytes - row->peak_bytes);
+        rows[there++] = *row;
+    }
+    for (uint32_t i = 0; i < there && more > 0; i++) {
+        rows[i].peak_blocks = rows[i].allocations - rows[i].frees;
+        rows[i].peak_bytes = rows[i].bytes - rows[i].freed_bytes;
+    }
+    return there;
+}
+
 struct sum {
     int64_t blocks, bytes, samples; /* the first two in units of 2^-DUMP_TOTAL_SHIFT */
     uint32_t threads;
@@ -188,13 +204,11 @@ static struct dump_site site_of(const struct box *box, uint32_t stack, const str
 static void sum_up(struct box *box) {
     struct sum *sums = NULL;
     size_t capacity = 0;
-    for (uint32_t i = 0; i < box->total_count; i++) {
+    box->rows = box_rows(box->totals, box->total_count);
+    for (uint32_t i = 0; i < box->rows; i++) {
         struct dump_total *row = &box->totals[i];
-        if (i > 0 && !row->stack) continue; /* not there yet */
         row->stack = number_of(box, row->stack);
         row->next = 0;
-        if (!row->samples && !row->allocations && !row->frees) continue;
-        box->totals[box->rows++] = *row;
         sums = memory_more(sums, &capacity, box->stacks.count, sizeof *sums);
         add_row(&sums[row->stack], row);
     }

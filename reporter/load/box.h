@@ -13,6 +13,10 @@ bool box_is_one(int fd, uint64_t size);
 /* The header, checked; NULL, or why it is none that can be read. */
 const char *box_header(int fd, uint64_t size, struct box_header *header);
 
+/* Of rows as a box has them those that are there, first; how many. What is live is what was at the peak, where that is
+ * now. */
+uint32_t box_rows(struct dump_total *rows, uint32_t count);
+
 /* A dump of it in a file that only the descriptor leads to, its size in *size; -1, and why. `now`: the dump's time,
  * CLOCK_MONOTONIC ns; 0: as late as the box knows of. The box may change meanwhile; it is read once. */
 int box_to_dump(int fd, uint64_t *size, uint64_t now, const char **why);

@@ -261,7 +261,8 @@ static void add_refusals(struct merged *merged, const struct dump *dump, struct 
 /* What was counted as a whole. */
 static void add_inherited(struct merged *merged, const struct dump *dump) {
     uint64_t blocks = 0, bytes = 0;
-    if (!dump_stat(dump, STAT_INHERITED, &blocks) && dump->process.fork_time) merged->inherited_unknown = true;
+    bool known = dump_stat(dump, STAT_INHERITED, &blocks) || dump->process.reason != DUMP_LEFT;
+    if (!known && dump->process.fork_time) merged->inherited_unknown = true;
     (void)dump_stat(dump, STAT_INHERITED_BYTES, &bytes);
     if (!blocks) return;
     merged->forked_from = merged->inherited_blocks == 0 || merged->forked_from == dump->process.forked_from

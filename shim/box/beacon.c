@@ -7,6 +7,7 @@
 #include "shim/base/reserve.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
+#include "shim/box/storage.h"
 #include "shim/ceiling/ceiling.h"
 #include "shim/ceiling/pages.h"
 
@@ -99,6 +100,8 @@ static const struct core_search core_search = {
     .own_end = (uint64_t)(uintptr_t)_end,
     .at_unaligned = CORE_ADDRESS(options.scan.unaligned),
     .at_tags = CORE_ADDRESS(options.scan.tags),
+    .at_storage = CORE_ADDRESS(storage),
+    .at_storage_count = CORE_ADDRESS(storage_count),
     .at_kernel_keeps = CORE_ADDRESS(state_of_process.kernel_keeps),
 };
 
@@ -118,4 +121,5 @@ __attribute__((used)) static const struct core_beacon beacon = {
     .at_records = CORE_ADDRESS(core_records),
     .at_hints = CORE_ADDRESS(core_hints),
     .at_pools = CORE_ADDRESS(core_pools),
+    .at_totals = CORE_ADDRESS(core_totals),
 };

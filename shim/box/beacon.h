@@ -13,6 +13,7 @@ extern const struct core_ignored core_ignored;
 extern const struct core_records core_records;
 extern const struct core_hints core_hints;
 extern const struct core_pools core_pools;
+extern const struct core_totals core_totals;
 
 extern struct core_misuse core_misuse; /* written before weir ends the program for it */
 

@@ -8,7 +8,7 @@
  *   core_beacon -> core_arena -> arena.base, arena_slabs[], zones[], sides     (the variables; these lead to the
  * tables)
  *               -> core_stacks, core_modules, core_state, core_process, core_ceiling, core_search,
- *                  core_records, core_hints, core_pools
+ *                  core_records, core_hints, core_pools, core_totals
  *
  * A number called at_… is the address of a variable of 8 bytes where nothing else is said; what is called in_… is the
  * offset of a field in bytes, and a stride the bytes from one record to the next. A reader that finds another version
@@ -20,7 +20,7 @@
 #include "shim/box/format_box.h"
 
 #define CORE_MAGIC   "\177weir's beacon\n\1" /* 16 bytes, no terminator */
-#define CORE_VERSION 3u                      /* changed with any structure below, and with what the tables mean */
+#define CORE_VERSION 4u                      /* changed with any structure below, and with what the tables mean */
 
 struct core_beacon {
     char magic[16];
@@ -28,9 +28,9 @@ struct core_beacon {
     uint32_t size;                                                              /* sizeof(struct core_beacon) */
     uint64_t self;                                                              /* its own address */
     uint64_t at_arena, at_stacks, at_modules, at_state, at_process, at_ceiling; /* of the parts */
-    uint64_t at_search, at_records, at_hints, at_pools;
+    uint64_t at_search, at_records, at_hints, at_pools, at_totals;
 };
-static_assert(sizeof(struct core_beacon) == 112, "core_beacon is 112 bytes");
+static_assert(sizeof(struct core_beacon) == 120, "core_beacon is 120 bytes");
 
 /* The arena: descriptors of slices, and of those that head a slab of tracked blocks the entries, a slice's 128 KiB
  * after the other's. */
@@ -183,12 +183,27 @@ static_assert(sizeof(struct core_part) == 32, "core_part is 32 bytes");
 #define CORE_PART_IGNORED(p) ((p)->size >> 56 != 0)
 #define CORE_PART_THREAD(p)  ((uint32_t)((p)->time >> 40))
 
+/* What was ever made: the rows of a box (format_box.h), which lie in its file where there is one. Kernels leave that
+ * out of a core, but not where coredump_filter asks for what is mapped shared. */
+struct core_totals {
+    uint64_t at_box;  /* where offset 0 of the file is mapped, or would be */
+    uint64_t at_used; /* [4] rows ever begun, and the first */
+    uint64_t path;    /* address of a terminated text, the file's absolute path; empty: there is none */
+};
+
 /* For whoever searches a core for pointers to blocks. */
 struct core_search {
     uint64_t at_reserved, at_pages, at_ignored; /* addresses of the structures below */
     uint64_t own_start, own_end;                /* libweir.so, whose data leads to no block for the program */
     uint64_t at_unaligned, at_tags;             /* [1] [8] WEIR_SCAN */
+    uint64_t at_storage, at_storage_count;      /* struct core_storage[], the address of the first; their number */
     uint64_t at_kernel_keeps;                   /* [1] it has been given pointers to blocks (entry/kept.c) */
+};
+
+/* Thread-local storage of a module that was loaded at start: it begins so many bytes below libc's control block in each
+ * thread, and is made of the segment at an address of the module's. */
+struct core_storage {
+    uint64_t below, module;
 };
 
 /* Address space of weir's own: start and end of each range, 8 bytes each; `most` can be noted, [4] were. */

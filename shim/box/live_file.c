@@ -25,8 +25,8 @@
 #define ROOM      (4 * MIB) /* is left to others of a file system, or a quarter of it */
 #define NAMES_MAX 20        /* boxes that killed processes of the same number have left */
 
-static char path[1200]; /* of the file, absolute; empty: there is none */
-static bool tidy;       /* its folder goes too when it is empty: it lies among the user's own files */
+char live_file_path[1200];
+static bool tidy; /* its folder goes too when it is empty: it lies among the user's own files */
 static uint64_t inode, device;
 static _Atomic bool said;
 
@@ -116,7 +116,7 @@ static long make_in(const char *dir, size_t size, uint32_t pid) {
     long fd = create(folder, &t, pid);
     (void)sys1(SYS_close, folder);
     if (sys_failed(fd)) return fd;
-    mem_copy(path, text_string(&t), min_size(t.length + 1, sizeof path));
+    mem_copy(live_file_path, text_string(&t), min_size(t.length + 1, sizeof live_file_path));
     long r = has_room(fd, size);
     if (r == 0) r = sys2(SYS_ftruncate, fd, (long)size);
     if (r == 0 && look_at(fd, &s)) {
@@ -179,7 +179,7 @@ bool live_file_make(char *at, size_t size, uint32_t pid) {
 /* As long as the name leads to it. */
 static long fallocate_by_name(size_t offset, size_t n) {
     struct stat s;
-    long fd = sys4(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0), r = -EINVAL_;
+    long fd = sys4(SYS_openat, AT_FDCWD, (long)live_file_path, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0), r = -EINVAL_;
     if (sys_failed(fd)) return fd;
     if (look_at(fd, &s) && s.st_ino == inode && s.st_dev == device)
         r = sys4(SYS_fallocate, fd, 0, (long)offset, (long)n);
@@ -190,7 +190,7 @@ static long fallocate_by_name(size_t offset, size_t n) {
 /* Kernels before 5.14 cannot make pages without writing to them, which a full file system answers by SIGBUS. */
 bool live_file_fill(char *at, size_t offset, size_t n) {
     struct statfs fs;
-    if (sys2(SYS_statfs, (long)path, (long)&fs) == 0 && !leaves_room(&fs)) return false;
+    if (sys2(SYS_statfs, (long)live_file_path, (long)&fs) == 0 && !leaves_room(&fs)) return false;
     long r = sys3(SYS_madvise, (long)at, (long)n, MADV_POPULATE_WRITE);
     return r == 0 || (r == -EINVAL_ && fallocate_by_name(offset, n) == 0);
 }
@@ -201,22 +201,23 @@ uint64_t live_file_inode(void) {
 
 void live_file_remove(void) {
     struct stat s;
-    if (!path[0]) return;
-    bool other = inode && sys4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&s, AT_SYMLINK_NOFOLLOW) == 0 &&
+    if (!live_file_path[0]) return;
+    bool other = inode && sys4(SYS_newfstatat, AT_FDCWD, (long)live_file_path, (long)&s, AT_SYMLINK_NOFOLLOW) == 0 &&
                  (s.st_ino != inode || s.st_dev != device);
-    if (!other) (void)sys3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
-    size_t slash = str_length(path);
-    while (slash > 0 && path[slash] != '/') slash--;
-    path[slash] = 0;
-    if (tidy) (void)sys3(SYS_unlinkat, AT_FDCWD, (long)path, AT_REMOVEDIR); /* where another's box is, it stays */
-    path[0] = 0;
+    if (!other) (void)sys3(SYS_unlinkat, AT_FDCWD, (long)live_file_path, 0);
+    size_t slash = str_length(live_file_path);
+    while (slash > 0 && live_file_path[slash] != '/') slash--;
+    live_file_path[slash] = 0;
+    if (tidy)
+        (void)sys3(SYS_unlinkat, AT_FDCWD, (long)live_file_path, AT_REMOVEDIR); /* where another's box is, it stays */
+    live_file_path[0] = 0;
 }
 
 void live_file_say_none(void) {
     struct text t = {0};
     if (filter_any || atomic_exchange_explicit(&said, true, memory_order_relaxed)) return;
     text_add(&t, "weir: no box can be made: the ceiling, or the file system of ");
-    text_add_bytes(&t, path, min_size(str_length(path), 600));
+    text_add_bytes(&t, live_file_path, min_size(str_length(live_file_path), 600));
     text_add(&t, ", has no room for it; after a kill nothing will be known");
     message_send(&t);
 }
@@ -226,7 +227,7 @@ void live_file_say_full(void) {
     if (filter_any) return; /* one of the program's may be why, of which something was said */
     if (atomic_exchange_explicit(&said, true, memory_order_relaxed)) return;
     text_add(&t, "weir: the box is full (WEIR_BOX_MAX, or the file system of ");
-    text_add_bytes(&t, path, min_size(str_length(path), 600));
+    text_add_bytes(&t, live_file_path, min_size(str_length(live_file_path), 600));
     text_add(&t, "): after a kill some sites will be missing");
     message_send(&t);
 }

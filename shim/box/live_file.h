@@ -12,6 +12,7 @@ bool live_file_make(char *at, size_t size, uint32_t pid);
 /* Room for a part of it, of whole pages, which is mapped there. False: there is none. */
 bool live_file_fill(char *at, size_t offset, size_t n);
 
+extern char live_file_path[1200] HIDDEN; /* absolute; empty: there is none */
 uint64_t live_file_inode(void);
 
 /* Takes it away, if its name still leads to it; what is mapped stays. */

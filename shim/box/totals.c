@@ -4,9 +4,11 @@
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
 #include "shim/base/region.h"
+#include "shim/box/beacon.h"
 #include "shim/box/format_box.h"
 #include "shim/box/live.h"
 #include "shim/box/live_blocks.h"
+#include "shim/box/live_file.h"
 #include "shim/box/stacks.h"
 #include "shim/box/state.h"
 
@@ -30,6 +32,9 @@ static uint32_t epoch; /* state_epoch() */
 static _Atomic uint32_t rows_used;
 static _Atomic int64_t live, peak, noted; /* bytes by 2^DUMP_TOTAL_SHIFT; the highest; the peak that rows know of */
 static _Atomic uint32_t noting;           /* somebody does; as lock_try_word has it */
+
+const struct core_totals core_totals = {
+    .at_box = CORE_ADDRESS(live_base), .at_used = CORE_ADDRESS(rows_used), .path = CORE_ADDRESS(live_file_path)};
 
 bool totals_start(void) {
     if (!live_base || !live_reach(BOX_AT_TOTALS, sizeof(struct dump_total)) ||

@@ -42,19 +42,19 @@ static void note_stack(void) {
     EXPORT int name parameters {                                                                                       \
         if (unlikely(!next_##name)) hook_kept();                                                                       \
         int result = next_##name arguments;                                                                            \
-        if (result == 0) note;                                                                                         \
+        if (result == 0) (void)(note);                                                                                 \
         return result;                                                                                                 \
     }
 
 HOOK(epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event), (epfd, op, fd, event),
-     if (op != EPOLL_CTL_DEL) note_kept(event->data.ptr))
+     op != EPOLL_CTL_DEL ? note_kept(event->data.ptr) : (void)0)
 HOOK(timer_create, (clockid_t clock_id, struct sigevent *evp, timer_t *timerid), (clock_id, evp, timerid),
      note_event(evp))
 HOOK(mq_notify, (mqd_t mqdes, const struct sigevent *notification), (mqdes, notification), note_event(notification))
-HOOK(sigqueue, (pid_t pid, int sig, const union sigval value), (pid, sig, value), note_sent(value.sival_ptr))
+HOOK(sigqueue, (pid_t pid, int sig, const union sigval val), (pid, sig, val), note_sent(val.sival_ptr))
 HOOK(pthread_sigqueue, (pthread_t threadId, int signo, const union sigval value), (threadId, signo, value),
      note_sent(value.sival_ptr))
-HOOK(sigaltstack, (const stack_t *ss, stack_t *oss), (ss, oss), if (ss) note_stack())
+HOOK(sigaltstack, (const stack_t *ss, stack_t *oss), (ss, oss), ss ? note_stack() : (void)0)
 
 /* The same where it asks for them by syscall. */
 long kept_by_syscall(long number, long a, long b, long c, long d, long e, long f) HIDDEN;

@@ -22,7 +22,7 @@
 #include "shim/entry/settings.h"
 #include "shim/scan/collect.h"
 #include "shim/scan/scan.h"
-#include "shim/scan/whose.h"
+#include "shim/box/storage.h"
 #include "shim/track/foreign.h"
 #include "shim/track/frame.h"
 #include "shim/ceiling/mappings.h"
@@ -159,7 +159,7 @@ __attribute__((constructor)) static void arm(void) {
     start_check();
     note_whose_malloc();
     foreign_start();
-    whose_start();
+    storage_start();
     hook_exit();
     hook_threads();
     hook_leave();

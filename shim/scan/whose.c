@@ -1,51 +1,27 @@
-/* See whose.h. A thread-local variable of what was loaded at start lies as far below libc's control block in each
- * thread (ELF's variant II), which tells its module. */
+/* See whose.h. */
 #include "shim/scan/whose.h"
 #include "shim/base/lock.h"
 #include "shim/base/text.h"
 #include "shim/box/modules.h"
+#include "shim/box/storage.h"
 #include "shim/box/verdicts.h"
 #include "shim/scan/blocks.h"
 #include "shim/scan/park.h"
 #include "shim/scan/stacks.h"
 
 #include <dlfcn.h>
-#include <link.h>
 #include <ucontext.h>
 
-#define STORAGE_MAX   128  /* modules with thread-local storage */
 #define CONTROL_BLOCK 2304 /* bytes of libc's struct pthread: 2.35 to 2.41 have that, or some more */
 #define CONTEXT_BYTES (4 * KIB)
 
-static struct {
-    uintptr_t below; /* bytes from where its storage begins to the control block */
-    const void *module;
-} storage[STORAGE_MAX];
-static size_t storage_count;
-
-#define FRAMES_MAX 1024 /* that are looked for in one search: a stack is followed for each */
+#define FRAMES_MAX    1024 /* that are looked for in one search: a stack is followed for each */
 
 struct whose_from (*whose_frame)(struct whose_from from, uintptr_t word);
 static unsigned frames_asked;
 
 static const struct mapping *mapping;
 static const char *mapping_name = "";
-
-static int see_module(struct dl_phdr_info *info, size_t size, void *context) {
-    uintptr_t block = thread_pointer(), begins = (uintptr_t)info->dlpi_tls_data;
-    (void)context;
-    if (size < sizeof *info || begins == 0 || begins >= block || storage_count == STORAGE_MAX) return 0;
-    for (size_t i = 0; i < info->dlpi_phnum; i++) {
-        if (info->dlpi_phdr[i].p_type != PT_TLS) continue;
-        storage[storage_count].below = block - begins;
-        storage[storage_count++].module = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-    }
-    return 0;
-}
-
-void whose_start(void) {
-    (void)dl_iterate_phdr(see_module, NULL);
-}
 
 void whose_begin(void) {
     frames_asked = 0;
@@ -83,7 +59,7 @@ static bool is_thread_local(const struct parked *t, uintptr_t at, struct whose *
     for (size_t i = 0; i < storage_count; i++) {
         if (storage[i].below < below || storage[i].below >= nearest) continue;
         nearest = storage[i].below;
-        module = module_of_at_once(storage[i].module);
+        module = module_of_at_once((const void *)storage[i].module);
     }
     if (nearest == UINTPTR_MAX) return false;
     *w = (struct whose){ROOT_THREAD_LOCAL, false, id_of(t), (uint64_t)module << 48 | (nearest - below), ""};

@@ -33,9 +33,6 @@ extern struct whose_from (*whose_frame)(struct whose_from from, uintptr_t word);
 /* A search of memory begins. */
 void whose_begin(void);
 
-/* Once, from the constructor, since the loader is asked: how thread-local storage is laid out. */
-void whose_start(void);
-
 /* The roots to come are read from this mapping; NULL: from none of which anything is known. Both stay until the next.
  */
 void whose_mapping(const struct mapping *m, const char *name);

@@ -270,6 +270,16 @@ static uint64_t put_pools(void) {
     return put(&of, sizeof of);
 }
 
+/* Of what is live, now and then as much as there is. */
+static uint64_t put_totals(void) {
+    struct dump_total rows[4] = {[1] = {9, 7, 2, random_below(40), 20480, 1u << 20, 1024, 64 << 10, 0, 3072, 9000, {1}},
+                                 [2] = {10, 8, 0, random_below(9), 2048, 1u << 16, 0, 0, 0, 0, 0, {0}}};
+    static const char path[] = "/nowhere/weir.0/weir.7.box";
+    struct core_totals of = {put_word(put(rows, sizeof rows) - BOX_AT_TOTALS), put_word(random_below(6)),
+                             put(path, sizeof path)};
+    return put(&of, sizeof of);
+}
+
 static void make_library(void) {
     struct core_beacon beacon = {.magic = CORE_MAGIC, .version = CORE_VERSION, .size = sizeof beacon};
     parts[1].at = LIBRARY;
@@ -285,6 +295,7 @@ static void make_library(void) {
     beacon.at_hints = put_hints();
     beacon.at_records = put_records();
     beacon.at_pools = put_pools();
+    beacon.at_totals = put_totals();
     memcpy(parts[1].bytes, &beacon, sizeof beacon);
     parts[1].length = library_used;
 }

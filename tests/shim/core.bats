@@ -21,6 +21,12 @@ same_lives() { # same_lives CORE DUMP
     [ "$(wc -l <from_core)" -gt 4 ] || { cat from_core; false; }
     cmp from_core from_dump || { diff from_core from_dump; false; }
 }
+# ever FILE: what was ever made at each site that has blocks, a line each; nothing, where that is not known.
+ever() {
+    "$WEIR" report --json "$1" | /usr/bin/python3 -S -c 'import json, sys
+for line in sorted("{allocations} {bytes} {frees} {temporary} {peak_blocks} {lifetimes} ".format(**s["ever"]) + " ".join("{module}+{offset}".format(**f) for f in s["frames"])
+                   for s in json.load(sys.stdin)["sites"] if s["blocks"] and s["ever"]): print(line)'
+}
 
 @test "what_lives_is_what_a_dump_of_the_same_crash_has" {
     for what in uses_freed aborts; do # one that crashes, one that aborts
@@ -28,6 +34,25 @@ same_lives() { # same_lives CORE DUMP
             cored "$([ $what = aborts ] && echo $ABRT || echo $SEGV)" $level WEIR_ON_CRASH=dump WEIR_SAMPLE_BYTES=2000 $what
             same_lives core "$(the_dump cored)"
         done
+    done
+}
+@test "what_was_ever_made_is_there_with_the_core_or_with_the_box" {
+    for level in simple paranoid; do
+        # Without a file the rows are in the core.
+        cored $SEGV $level WEIR_BOX=off WEIR_ON_CRASH=dump WEIR_SAMPLE_BYTES=2 uses_freed
+        ever core >from_core
+        ever "$(the_dump cored)" >from_dump
+        [ "$(wc -l <from_core)" -gt 4 ] || { cat from_core; false; }
+        cmp from_core from_dump || { diff from_core from_dump; false; }
+        mkdir boxes
+        cored $SEGV $level WEIR_BOX_DIR="$PWD/boxes" WEIR_SAMPLE_BYTES=2 uses_freed
+        ever core >from_core
+        ever boxes/*/*.box | cut -d' ' -f2- >from_box
+        [ "$(wc -l <from_core)" -gt 4 ] || { cat from_core; false; }
+        cut -d' ' -f2- from_core | cmp - from_box || { diff from_core from_box; false; }
+        mv boxes elsewhere
+        same "$(ever core)" ""
+        rm -r elsewhere
     done
 }
 @test "a_use_after_free_names_the_block_its_maker_and_who_freed_it" {

@@ -54,6 +54,10 @@ PYTHON
         done
     done
 }
+@test "of_what_gdb_has_written" {
+    core_at_exit "$SHIM_TOOLS/leaked" ways # threads wait in libc, whose code is not in such a core
+    as_gdb "$SHIM_TOOLS/leaked" 5
+}
 @test "of_small_libraries_that_are_loaded_twice" {
     cat >library.c <<'C'
 int deep(int n, void (*end)(void)) { if (n) return deep(n - 1, end) + 1; end(); return 2; }

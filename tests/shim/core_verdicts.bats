@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The verdicts of a core: memory is searched as a process searches its own.
 load helpers
+load cores
 
 setup_file() { build_tools; }
 setup() {
@@ -12,10 +13,11 @@ WEIR=$WEIR_ROOT/${WEIR_BUILD:-build}/weir
 # waits LEVEL [WHAT]: starts judged, and waits until all is made.
 waits() {
     mkdir -p dumps
+    rm -f out
     LD_PRELOAD=$WEIR_SHIM WEIR_LEVEL=$1 WEIR_SAMPLE_BYTES=2 WEIR_OUTPUT=$PWD/dumps/%e.%p.%n.dump \
         "$SHIM_TOOLS/judged" "${@:2}" >out 3>&- &
     pid=$!
-    for ((i = 0; i < 100; i++)); do grep -q ready out && return 0 || sleep 0.05; done
+    for ((i = 0; i < 100; i++)); do grep -qs ready out && return 0 || sleep 0.05; done
     return 1
 }
 takes_core() { gdb -batch -nx -p $pid "${@}" -ex 'generate-core-file core' >gdb.out 2>&1; }
@@ -102,6 +104,32 @@ print(*sorted(s["smallest"] for s in json.load(sys.stdin)["sites"] if s["blocks"
         done
         rm -rf dumps core
     done
+}
+@test "the_ways_to_blocks_are_told" {
+    core_at_exit "$SHIM_TOOLS/leaked" ways
+    "$WEIR" explain --json core --top=100 '*' >explained.json
+    "$WEIR" explain core --top=100 '*' >text
+    /usr/bin/python3 -S - <<'END'
+import json
+sites = json.load(open("explained.json"))["sites"]
+def way(n): return [s["path"] for s in sites if s["path"] and s["path"]["steps"][-1]["size"] == n][0]
+def root(n): return way(n)["root"]
+def by(n): return [(s["size"], s["leads_on_at"]) for s in way(n)["steps"]]
+def same(a, b): assert a == b, (a, b)
+same([(root(n)["kind"], root(n)["symbol"], root(n)["offset"]) for n in (930, 939)], [("global", "in_struct", 16), ("global", "here", 0)])
+same([root(n)["kind"] for n in (933, 934, 935, 936, 937, 938, 941)], ["register", "stack", "thread_local", "private", "shared", "thread", "stack"])
+same((root(933)["register"], root(935)["symbol"]), ("r12", "in_thread"))
+same([root(n)["function"] for n in (941, 934, 933)], ["ways", "on_stack", None])
+assert root(933)["thread"] != root(934)["thread"] and root(938)["thread"] == root(941)["thread"] == root(935)["thread"]
+same([by(n) for n in (930, 931, 932)], [[(930, None)], [(930, 16), (931, None)], [(930, 16), (931, 40), (932, None)]])
+same((len(way(939)["steps"]), way(939)["left_out"], by(939)[0], by(939)[14:]), (16, 299985, (24, 0), [(24, 0), (939, None)]))
+same((by(24), root(24)["symbol"]), ([(24, None)], "here"))
+same((by(942)[-2:], way(942)["left_out"], by(945)[-3:], way(945)["left_out"]), ([(40, 24), (942, None)], 8985, [(942, 0), (944, 16), (945, None)], 8987))
+same((by(1102), root(1102)["kind"], by(1101)), ([(1003, 0), (1101, 24), (1102, None)], "leaked_block", [(1003, 0), (1101, None)]))
+same((by(2048), way(2048)["past_the_end"], root(2048)["symbol"]), ([(2048, None)], True, "table"))
+same((by(940), way(940)["past_the_end"], root(940)["kind"]), ([(2048, 24), (940, None)], False, "possible_block"))
+END
+    has text "-> ... 299,985 blocks in between" "register r12 of thread " ", in on_stack "
 }
 @test "a_core_that_is_cut_short_calls_nothing_leaked" {
     waits paranoid

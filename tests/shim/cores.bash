@@ -18,4 +18,14 @@ core_of() {
     for found in core core.*; do [ ! -f "$found" ] || mv -n "$found" core 2>/dev/null || true; done
     [ -f core ] || { echo "no core"; seen; return 1; }
 }
+# core_at_exit PROGRAM ARGUMENT...: as gdb writes it when the program calls exit_group, at paranoid.
+core_at_exit() {
+    command -v gdb >/dev/null || skip "there is no gdb"
+    rm -f core
+    LIMIT=60 under without gdb -batch -nx -iex 'set startup-with-shell off' -ex "set environment LD_PRELOAD $WEIR_SHIM" \
+        -ex 'set environment WEIR_LEVEL paranoid' -ex 'set environment WEIR_BOX off' \
+        -ex "set environment WEIR_OUTPUT $PWD/dumps/%e.%p.%n.dump" -ex 'catch syscall exit_group' -ex run \
+        -ex 'generate-core-file core' --args "$@"
+    [ -f core ] || { echo "no core"; seen; return 1; }
+}
 cored() { core_of "$SHIM_TOOLS/cored" "$@"; }

@@ -105,6 +105,7 @@ static void add_block(struct making *m, const struct core_side *side, uint64_t a
     if (time > m->newest) m->newest = time;
     dump_writer_add(&m->w, &b);
     add_to_site(m, &b, pinned);
+    making_wish_way(m, &b);
     if (m->pattern) damage_look_behind(m, side, address, place);
     add_grown(m, side, address, b.stack);
 }

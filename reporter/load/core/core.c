@@ -222,10 +222,12 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     making_find_near(m);
     making_write_blocks(m);
     making_write_sites(m);
+    making_write_totals(m);
     making_write_records(m);
     making_write_pools(m);
     read_refusals(m);
     making_unwind(m);
+    making_write_ways(m);
     settle_time(m, written);
     write_stats(m);
     write_rest(m);
@@ -241,6 +243,8 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     free(m->refusals);
     free(m->doings);
     free(m->nears);
+    free(m->frames);
+    free(m->wishes);
     making_end_verdicts(m);
     return fd;
 }

@@ -18,9 +18,18 @@ static uint32_t add_stack(struct making *m, const struct followed *f) {
     return stack_list_keep(&m->stacks, &stack);
 }
 
+/* Where each frame lies, for who asks whose a word of the stack is. */
+static void note_frames(struct making *m, size_t thread, const struct followed *f) {
+    m->frames = memory_more(m->frames, &m->frame_capacity, m->frame_count + f->count, sizeof *m->frames);
+    for (uint32_t i = 0; i < f->count; i++)
+        m->frames[m->frame_count++] =
+            (struct stack_frame){m->doings[thread].thread, f->exact[i], f->pointer[i], making_frame(m, f->code[i])};
+}
+
 static void see(void *context, size_t thread, const struct followed *f) {
     struct making *m = context;
     m->doings[thread].stack = add_stack(m, f);
+    note_frames(m, thread, f);
 }
 
 /* What is not there lies near the top of the stack, which goes on not far above. */

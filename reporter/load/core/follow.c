@@ -100,6 +100,7 @@ static int see_frame(Dwfl_Frame *frame, void *argument) {
         return DWARF_CB_ABORT;
     }
     bool stepped = f->stepped && f->found.count == 1;
+    if (dwfl_frame_reg(frame, CORE_RSP, &f->found.pointer[f->found.count]) != 0) f->found.pointer[f->found.count] = 0;
     f->found.code[f->found.count] = code + stepped;
     f->found.exact[f->found.count++] = exact && !stepped;
     return DWARF_CB_OK;

@@ -12,7 +12,8 @@ struct followed {
     uint32_t count;
     uint32_t cut; /* there are more */
     uint64_t code[DOING_FRAMES];
-    uint8_t exact[DOING_FRAMES]; /* it was interrupted there, no return address */
+    uint64_t pointer[DOING_FRAMES]; /* its stack pointer there; 0: not known */
+    uint8_t exact[DOING_FRAMES];    /* it was interrupted there, no return address */
 };
 
 /* Calls `see` for the first `threads` of the core, each once, in their order; fewer where it fails. */

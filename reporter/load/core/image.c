@@ -78,7 +78,8 @@ uint64_t core_next(const struct core *core, uint64_t address) {
 
 uint32_t core_flags(const struct core *core, uint64_t address) {
     const struct core_segment *segment = core_segment_before(core, address);
-    return segment && address - segment->address < segment->size ? segment->flags : 0;
+    if (segment && address - segment->address < segment->size) return segment->flags;
+    return core_file_at(core, address) ? PF_R | PF_X : 0; /* gdb leaves out what nobody can write to */
 }
 
 bool core_read(struct core *core, void *to, size_t n, uint64_t address) {

@@ -50,6 +50,8 @@ struct core {
     size_t thread_count, thread_capacity;
     struct core_registers {
         uint64_t offset, length; /* in the file */
+        uint32_t thread;         /* whose; 0: not known */
+        bool general;            /* a struct elf_prstatus */
     } * registers;               /* all of all threads, vectors' too */
     size_t register_count, register_capacity;
     size_t vector_count; /* of those, notes of vector registers */

@@ -25,6 +25,14 @@ static inline uint8_t byte_of(const char *record, uint64_t at) {
     return (uint8_t)record[at];
 }
 
+/* Of a thread's stack, innermost first. */
+struct stack_frame {
+    uint32_t thread;
+    bool exact;       /* it was interrupted there */
+    uint64_t pointer; /* its stack pointer; 0: not known */
+    uint64_t frame;   /* as in DUMP_FRAMES */
+};
+
 struct making {
     struct core *core;
     struct core_tables t;
@@ -52,11 +60,15 @@ struct making {
     size_t refusal_count, refusal_capacity;
     struct dump_doing *doings;
     size_t doing_count, doing_capacity;
+    struct stack_frame *frames;
+    size_t frame_count, frame_capacity;
     struct dump_near *nears;
     size_t near_count, near_capacity;
 
-    struct places *places; /* and what leads to their blocks */
-    uint64_t search_time;  /* ns */
+    struct places *places;   /* and what leads to their blocks */
+    uint64_t search_time;    /* ns */
+    struct way_wish *wishes; /* by stack number */
+    size_t wish_capacity;
 
     bool pattern;                     /* what lies behind blocks, and in freed ones, is known, and looked at */
     unsigned char freed;              /* with it, what those are filled with */
@@ -91,6 +103,9 @@ uint64_t making_frame(struct making *m, uint64_t code);
 void making_write_blocks(struct making *m);
 void making_write_sites(struct making *m);
 
+/* totals.c: what was ever made, when it is known what is live. */
+void making_write_totals(struct making *m);
+
 /* records.c: of the blocks that are listed. */
 void making_write_records(struct making *m);
 
@@ -103,6 +118,11 @@ enum dump_verdict making_verdict(const struct making *m, uint64_t address); /* o
 #define MAKING_VERDICTS 16u
 size_t making_add_verdicts(const struct making *m, struct dump_stat *stats); /* how many: fewer */
 void making_end_verdicts(struct making *m);
+
+/* ways.c: how memory leads to blocks, of each site and verdict to one. It is asked for as blocks are found, and written
+ * when stacks were followed. */
+void making_wish_way(struct making *m, const struct dump_block *block);
+void making_write_ways(struct making *m);
 
 /* near.c: the blocks that the first thread points to. Before all blocks are looked at: those come behind. */
 void making_find_near(struct making *m);

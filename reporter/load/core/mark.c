@@ -89,6 +89,13 @@ static void see_in_parts(struct mark *mark, uint64_t word) {
         parts->bytes[i - 1] |= PLACE_PAST;
 }
 
+/* Something points just behind it. That is how it was found, until something points into it. */
+static void put_past(struct places *p, uint64_t number, uint64_t from) {
+    bool first = !(p->bytes[number] & (PLACE_PAST | PLACE_REACHED | PLACE_POSSIBLE));
+    p->bytes[number] |= PLACE_PAST;
+    if (first && p->from) p->from[number] = from;
+}
+
 static void see_words(void *context, const char *bytes, uint64_t n, uint64_t address) {
     struct mark *mark = context;
     struct places *p = mark->places;
@@ -102,11 +109,12 @@ static void see_words(void *context, const char *bytes, uint64_t n, uint64_t add
         if (p->parts.count) see_in_parts(mark, word);
         if (word - base >= size) continue;
         if (!find(p, word, &found)) {
-            if (found.past != PLACE_NONE && mark->plane != PLACE_INDIRECT) p->bytes[found.past] |= PLACE_PAST;
+            if (found.past != PLACE_NONE && mark->plane != PLACE_INDIRECT) put_past(p, found.past, address + at);
             continue;
         }
         if (found.start == mark->origin || is_known(mark, p->bytes[found.number])) continue;
         p->bytes[found.number] |= mark->plane;
+        if (p->from) p->from[found.number] = address + at;
         mark->waiting[mark->count++] = found.start;
     }
 }

@@ -32,12 +32,14 @@ static void add_thread(struct core *core, uint64_t offset, uint64_t length) {
 }
 
 /* Where they stand, for who looks for pointers. */
-static void note_registers(struct core *core, uint64_t offset, uint64_t length, bool vectors) {
+static void note_registers(struct core *core, uint64_t offset, uint64_t length, uint32_t type) {
     if (core->register_count >= REGISTERS_MOST) return;
     core->registers =
         memory_more(core->registers, &core->register_capacity, core->register_count + 1, sizeof *core->registers);
-    core->registers[core->register_count++] = (struct core_registers){offset, length};
-    core->vector_count += vectors;
+    uint32_t thread = core->thread_count ? core->threads[core->thread_count - 1].id : 0;
+    core->registers[core->register_count++] =
+        (struct core_registers){offset, length, thread, thread && type == NT_PRSTATUS};
+    core->vector_count += type == NT_PRFPREG;
 }
 
 static void note_signal(struct core *core, uint64_t offset, uint64_t length) {
@@ -91,10 +93,10 @@ static void read_note(struct core *core, uint32_t type, uint64_t offset, uint64_
     switch (type) {
     case NT_PRSTATUS:
         add_thread(core, offset, length);
-        note_registers(core, offset, length, false);
+        note_registers(core, offset, length, type);
         break;
     case NT_PRFPREG:
-        note_registers(core, offset, length, true);
+        note_registers(core, offset, length, type);
         break;
     case NT_SIGINFO:
         note_signal(core, offset, length);
@@ -130,7 +132,7 @@ void core_read_notes(struct core *core, uint64_t offset, uint64_t length) {
         if (named && strncmp(name, "CORE", sizeof name) == 0)
             read_note(core, note.n_type, offset + from, note.n_descsz);
         if (named && strncmp(name, "LINUX", sizeof name) == 0 && note.n_type == NT_X86_XSTATE)
-            note_registers(core, offset + from, note.n_descsz, false);
+            note_registers(core, offset + from, note.n_descsz, note.n_type);
         at = from + padded(note.n_descsz);
         if (at > length) return;
     }

@@ -99,6 +99,9 @@ void places_read(struct making *m, struct places *p) {
     void *shared = mmap(NULL, sizeof *p->sums + (size_t)p->all, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (shared == MAP_FAILED) return;
+    void *from = mmap(NULL, (size_t)(p->all + 1) * sizeof *p->from, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (from != MAP_FAILED) p->from = from;
     p->sums = shared;
     p->bytes = (unsigned char *)(p->sums + 1);
     for (size_t i = 0; i < p->count; i++) find_live(m, p, &p->spans[i]);
@@ -109,6 +112,7 @@ void places_read(struct making *m, struct places *p) {
 
 void places_end(struct places *p) {
     if (p->sums) (void)munmap(p->sums, sizeof *p->sums + (size_t)p->all);
+    if (p->from) (void)munmap(p->from, (size_t)(p->all + 1) * sizeof *p->from);
     for (uint64_t i = 0; p->leaves && i <= p->window.slices >> PLACES_LEAF_SHIFT; i++) free(p->leaves[i].numbers);
     parts_end(&p->parts);
     free(p->leaves);
@@ -123,6 +127,14 @@ uint64_t places_number(const struct places *p, uint64_t address) {
     const struct places_span *s = places_span(p, address);
     if (!s || address >= s->end || (address - s->start) % s->size) return PLACE_NONE;
     return s->first + (address - s->start) / s->size;
+}
+
+uint64_t places_block(const struct places *p, uint64_t address) {
+    const struct places_span *s =
+        address >= p->window.start && address < p->window.end ? places_span(p, address) : NULL;
+    if (!s || address >= s->end) return PLACE_NONE;
+    uint64_t number = s->first + (address - s->start) / s->size;
+    return p->bytes[number] & PLACE_LIVE ? number : PLACE_NONE;
 }
 
 const struct places_span *places_entry(struct core *core, const struct places *p, uint64_t address,

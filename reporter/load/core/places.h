@@ -31,6 +31,12 @@ struct places_sums {
     uint64_t blocks[DUMP_IN_USE + 1], bytes[DUMP_IN_USE + 1]; /* live ones by verdict */
 };
 
+/* Where a word lies that is a register's: in the note of that number, so many bytes in. */
+#define FROM_REGISTERS    ((uint64_t)1 << 63)
+#define FROM_NOTE_SHIFT   20
+#define FROM_NOTE(from)   (((from) & ~FROM_REGISTERS) >> FROM_NOTE_SHIFT)
+#define FROM_OFFSET(from) ((from) & (((uint64_t)1 << FROM_NOTE_SHIFT) - 1))
+
 struct places {
     struct window window;
     uint64_t slice; /* bytes of one */
@@ -45,6 +51,7 @@ struct places {
     uint64_t all, live;       /* places; those with a block */
     struct places_sums *sums; /* shared; behind it the bytes; NULL: there is no memory for them */
     unsigned char *bytes;
+    uint64_t *from; /* shared, too: by place, where the word lies that led to its block; 0: none did, or no memory */
     struct parts parts; /* of blocks, by pools of the program's */
 };
 
@@ -69,6 +76,9 @@ const struct places_span *places_span_of(const struct places *p, uint64_t number
 /* The place that the address lies in, and its entry. NULL: there is none that has one. */
 const struct places_span *places_entry(struct core *core, const struct places *p, uint64_t address,
                                        struct core_side *side);
+
+/* The number of the place with a live block that the address lies in; PLACE_NONE: it lies in none. */
+uint64_t places_block(const struct places *p, uint64_t address);
 
 /* What the search has found of the block that begins there. */
 enum dump_verdict places_verdict(const struct places *p, uint64_t address);

@@ -140,7 +140,8 @@ static void mark_registers(struct roots *r) {
         const struct core_registers *note = &core->registers[i];
         uint64_t there = note->offset < core->size ? core->size - note->offset : 0;
         if (there < note->length) lacks(r, SCAN_LACKS_REGISTERS);
-        mark_root(r->mark, r->mark->memory.file + note->offset, there < note->length ? there : note->length, 0);
+        mark_root(r->mark, r->mark->memory.file + note->offset, there < note->length ? there : note->length,
+                  FROM_REGISTERS | (uint64_t)i << FROM_NOTE_SHIFT);
     }
     if (core_byte(r->core, r->m->t.search.at_kernel_keeps)) lacks(r, SCAN_LACKS_KERNEL);
 }

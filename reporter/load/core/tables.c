@@ -115,7 +115,8 @@ const char *core_find_tables(struct core *core, struct core_tables *t) {
         !core_read(core, &t->search, sizeof t->search, t->beacon.at_search) ||
         !core_read(core, &t->records, sizeof t->records, t->beacon.at_records) ||
         !core_read(core, &t->hints, sizeof t->hints, t->beacon.at_hints) ||
-        !core_read(core, &t->pools, sizeof t->pools, t->beacon.at_pools))
+        !core_read(core, &t->pools, sizeof t->pools, t->beacon.at_pools) ||
+        !core_read(core, &t->totals, sizeof t->totals, t->beacon.at_totals))
         return "a core in which weir's tables are missing";
     bool sound = arena_is_sound(&t->arena) && modules_are_sound(&t->modules) && ceiling_is_sound(&t->ceiling) &&
                  stacks_are_sound(&t->stacks);

@@ -18,6 +18,7 @@ struct core_tables {
     struct core_records records;
     struct core_hints hints;
     struct core_pools pools;
+    struct core_totals totals;
 };
 
 /* NULL, or why there are none that can be read. Strides and offsets are sound then. */

@@ -1,0 +1,17 @@
+/* How thread-local storage is laid out. A variable of what was loaded at start lies as far below libc's control block
+ * in each thread (ELF's variant II), which tells its module. */
+#ifndef WEIR_BOX_STORAGE_H
+#define WEIR_BOX_STORAGE_H
+
+#include "shim/base/base.h"
+#include "shim/box/format_core.h"
+
+#define STORAGE_MAX 128 /* modules that have some */
+
+extern struct core_storage storage[STORAGE_MAX] HIDDEN;
+extern size_t storage_count HIDDEN;
+
+/* Once, from the constructor, since the loader is asked. */
+void storage_start(void);
+
+#endif

@@ -247,7 +247,7 @@ char *explain_root(const struct view *view, const struct dump *dump, const struc
     case ROOT_EMERGENCY:
         return memory_format("memory that is set aside for signal handlers");
     case ROOT_POOL:
-        return memory_format("a part of a pool");
+        return memory_format("a part of a pool, at 0x%llx", (unsigned long long)path->word);
     case ROOT_POSSIBLE:
         return memory_format("a block that may be in use");
     case ROOT_LEAKED:

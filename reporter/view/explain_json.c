@@ -15,12 +15,12 @@ static void put_root(struct json *json, const struct view *view, const struct du
                      const struct dump_path *path) {
     static const char *const kinds[] = {"unknown",   "global",         "stack",       "register", "thread_local",
                                         "thread",    "private",        "shared",      "epoll",    "timer",
-                                        "emergency", "possible_block", "leaked_block"};
+                                        "emergency", "possible_block", "leaked_block", "pool"};
     struct symbol_frame variable = explain_variable(view, dump, path);
     char *text = explain_root(view, dump, path), *place = NULL;
     char *function = explain_function(view, dump, path, &place);
     json_open(json, "root", '{');
-    json_word(json, "kind", kinds[path->root <= ROOT_LEAKED ? path->root : 0]);
+    json_word(json, "kind", kinds[path->root <= ROOT_POOL ? path->root : 0]);
     json_word(json, "text", text);
     json_word(json, "symbol", variable.function);
     json_known(json, "offset", variable.function, variable.offset);
@@ -29,7 +29,7 @@ static void put_root(struct json *json, const struct view *view, const struct du
     json_known(json, "thread", path->thread, path->thread);
     json_known(json, "descriptor", path->root == ROOT_EPOLL, path->word);
     json_text(json, "mapping", dump_text(dump, path->name));
-    if (path->root < ROOT_EPOLL)
+    if (path->root < ROOT_EPOLL || path->root == ROOT_POOL)
         put_address(json, "address", path->word);
     else
         json_word(json, "address", NULL);

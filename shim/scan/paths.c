@@ -79,7 +79,7 @@ void paths_add(enum blocks_plane how, const struct block *b, const struct root *
     if (*number == 0) *number = ++path_count;
     struct path *p = &paths[*number - 1];
     *p = (struct path){.block = b->start, .left_out = left_out, .how = how, .count = (uint32_t)count};
-    bool has_word = root->kind == ROOT_MEMORY;
+    bool has_word = root->kind == ROOT_MEMORY || root->kind == ROOT_POOL;
     p->word = has_word ? root->address + 8 * steps[0].word : root->kind == ROOT_EPOLL ? root->address : 0;
     p->whose = whose_is((struct root){root->kind, p->word});
     note_name(p, p->whose.name);

@@ -62,6 +62,9 @@ by_ajv() {
     /usr/bin/python3 "$valid" --renamed report rich.json since.json unjudged.json merged.json
     /usr/bin/python3 "$valid" --renamed report "$F/forms/failed/json"
     /usr/bin/python3 "$valid" --renamed diff diff.json
+    "$WEIR" explain --json "$F/paranoid.dump" '*' >explain.json
+    "$WEIR" explain --json "$F/paranoid.dump" "$(json '[s["path"]["steps"][-1]["address"] for s in d["sites"] if s["path"]][0]' explain.json)" >one.json
+    /usr/bin/python3 "$valid" explain explain.json one.json
     same "$(json 'len(d["sites"]) > 0, len(json.load(open("rich.json"))["sites"][0]["records"])' diff.json)" "(True, 2)"
 }
 
@@ -74,7 +77,7 @@ def names(schema):
         for part in schema.values(): yield from names(part)
     elif isinstance(schema, list):
         for part in schema: yield from names(part)
-for page in "report", "diff":
+for page in "report", "diff", "explain":
     text = open(f"{sys.argv[1]}/weir-{page}.1.md").read() + (open(f"{sys.argv[1]}/weir-forms.7.md").read() if page == "report" else "")
     known = set(re.findall(r"`([a-z_]+)`", text))
     missing = {n for n in names(json.load(open(f"{sys.argv[1]}/weir-{page}.schema.json")))} - known

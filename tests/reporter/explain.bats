@@ -69,27 +69,30 @@ with() {
     done
 }
 @test "each_kind_of_root_has_its_words" {
-    while read -r root place words; do
+    while read -r root kind place words; do
         with 4 "$root:$place:1:0"
         expect 0 "$WEIR" explain a.dump 1
         has "$out" $'\n        '"$words"$'\n        -> this: block of 64 B at'
+        expect 0 "$WEIR" explain --json a.dump 1
+        same "$(json 'd["sites"][0]["path"]["root"]["kind"]' .out)" "$kind"
     done <<C
-1 $((orders + 16)) global \`shop::orders\` in shop, 16 bytes in
-1 0x99999 global data of shop+0x99999 (no symbol covers it)
-2 -1 the stack of thread 4711
-2 $here the stack of thread 4711, in open_session shop.cc:6
-3 4 register r12 of thread 4711
-3 16 register rip of thread 4711
-3 -1 a register of thread 4711
-4 $mine thread-local \`mine\` in shop of thread 4711
-4 -1 thread-local storage of thread 4711
-5 0 what libc keeps (pthread_setspecific, results) of thread 4711
-6 0 private memory at 0x7f0000001000
-7 0 shared memory at 0x7f0000001000
-8 0 what epoll gives back (descriptor 7)
-9 0 what a timer gives back
-10 0 memory that is set aside for signal handlers
-99 0 a root of a kind that this weir does not know
+1 global $((orders + 16)) global \`shop::orders\` in shop, 16 bytes in
+1 global 0x99999 global data of shop+0x99999 (no symbol covers it)
+2 stack -1 the stack of thread 4711
+2 stack $here the stack of thread 4711, in open_session shop.cc:6
+3 register 4 register r12 of thread 4711
+3 register 16 register rip of thread 4711
+3 register -1 a register of thread 4711
+4 thread_local $mine thread-local \`mine\` in shop of thread 4711
+4 thread_local -1 thread-local storage of thread 4711
+5 thread 0 what libc keeps (pthread_setspecific, results) of thread 4711
+6 private 0 private memory at 0x7f0000001000
+7 shared 0 shared memory at 0x7f0000001000
+8 epoll 0 what epoll gives back (descriptor 7)
+9 timer 0 what a timer gives back
+10 emergency 0 memory that is set aside for signal handlers
+13 pool 0 a part of a pool, at 0x7f0000001000
+99 unknown 0 a root of a kind that this weir does not know
 C
 }
 @test "without_symbols_the_module_and_the_reason_are_told" {

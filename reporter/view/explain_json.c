@@ -13,8 +13,8 @@ static void put_address(struct json *json, const char *name, uint64_t address) {
 
 static void put_root(struct json *json, const struct view *view, const struct dump *dump,
                      const struct dump_path *path) {
-    static const char *const kinds[] = {"unknown",   "global",         "stack",       "register", "thread_local",
-                                        "thread",    "private",        "shared",      "epoll",    "timer",
+    static const char *const kinds[] = {"unknown",   "global",         "stack",        "register", "thread_local",
+                                        "thread",    "private",        "shared",       "epoll",    "timer",
                                         "emergency", "possible_block", "leaked_block", "pool"};
     struct symbol_frame variable = explain_variable(view, dump, path);
     char *text = explain_root(view, dump, path), *place = NULL;

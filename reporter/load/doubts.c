@@ -75,7 +75,8 @@ void merged_find_doubts(struct merged *merged) {
             memory_format("pools: %llu parts of blocks are missing or should have gone: there was no memory, or a "
                           "signal handler had interrupted malloc or free",
                           (unsigned long long)parts));
-    add(merged, none, refused ? "their stacks found no memory" : "no stack could be taken");
+    bool box = merged->part_count == 1 && merged->parts[0].dump->process.reason == DUMP_LEFT;
+    add(merged, none, refused || box ? "their stacks found no memory" : "no stack could be taken");
     add(merged, lost, "outer frames could not be found, there is no unwind information");
     add(merged, guessed, "some frames were found by frame pointers and may be wrong");
     add(merged, nameless, "modules found no room in the table, their frames are plain addresses");

@@ -19,11 +19,16 @@ static const struct dump_step *steps_of(const struct dump *dump, const struct du
     return &dump_steps(dump)[path->first_step];
 }
 
+/* Something leads to the first block. */
+static bool has_root(const struct dump_path *path) {
+    return path->root < ROOT_POSSIBLE || path->root > ROOT_LEAKED;
+}
+
 /* How many steps lead to the block, where it is one that the verdict holds for as for the path's own; 0: none do. */
 static uint32_t steps_to(const struct dump *dump, const struct dump_path *path, const struct dump_block *block) {
     const struct dump_step *steps = steps_of(dump, path);
     for (uint32_t i = 0; i < path->steps; i++)
-        if (steps[i].address == block->address && (i + 1 == path->steps || path->root < ROOT_POSSIBLE)) return i + 1;
+        if (steps[i].address == block->address && (i + 1 == path->steps || has_root(path))) return i + 1;
     return 0;
 }
 
@@ -248,6 +253,9 @@ char *explain_root(const struct view *view, const struct dump *dump, const struc
         return memory_format("memory that is set aside for signal handlers");
     case ROOT_POOL:
         return memory_format("a part of a pool, at 0x%llx", (unsigned long long)path->word);
+    case ROOT_SIGNALS:
+        return path->thread ? of_thread(dump, path, "the stack for signals")
+                            : memory_format("the stack that signals are handled on");
     case ROOT_POSSIBLE:
         return memory_format("a block that may be in use");
     case ROOT_LEAKED:
@@ -292,9 +300,8 @@ static void print_path(const struct view *view, const struct dump *dump, const s
                        const char *last) {
     const struct dump_step *steps = steps_of(dump, path);
     const struct dump_path *before = explain_before(dump, path);
-    bool has_root = path->root < ROOT_POSSIBLE || path->root > ROOT_LEAKED;
     if (before) print_path(view, dump, before, before->steps, "just behind the ");
-    if (has_root) {
+    if (has_root(path)) {
         char *root = explain_root(view, dump, path);
         (void)fprintf(view->out, "        %s\n", root);
         free(root);
@@ -303,7 +310,7 @@ static void print_path(const struct view *view, const struct dump *dump, const s
         bool is_last = i + 1 == count;
         if (i == STEPS_HALF && path->left_out)
             (void)fprintf(view->out, "        -> ... %s blocks in between\n", units_count(path->left_out));
-        (void)fprintf(view->out, "        %s%s", i || has_root ? "-> " : "   ", is_last ? last : "");
+        (void)fprintf(view->out, "        %s%s", i || has_root(path) ? "-> " : "   ", is_last ? last : "");
         print_step(view, dump, &steps[i], !is_last);
     }
 }

@@ -15,12 +15,12 @@ static void put_root(struct json *json, const struct view *view, const struct du
                      const struct dump_path *path) {
     static const char *const kinds[] = {"unknown",   "global",         "stack",        "register", "thread_local",
                                         "thread",    "private",        "shared",       "epoll",    "timer",
-                                        "emergency", "possible_block", "leaked_block", "pool"};
+                                        "emergency", "possible_block", "leaked_block", "pool",     "signal_stack"};
     struct symbol_frame variable = explain_variable(view, dump, path);
     char *text = explain_root(view, dump, path), *place = NULL;
     char *function = explain_function(view, dump, path, &place);
     json_open(json, "root", '{');
-    json_word(json, "kind", kinds[path->root <= ROOT_POOL ? path->root : 0]);
+    json_word(json, "kind", kinds[path->root <= ROOT_SIGNALS ? path->root : 0]);
     json_word(json, "text", text);
     json_word(json, "symbol", variable.function);
     json_known(json, "offset", variable.function, variable.offset);

@@ -263,6 +263,8 @@ _Static_assert(sizeof(struct heap) + CLASSES * sizeof(struct bin) <= HEAP_SIZE, 
 _Static_assert(sizeof(struct heap) + (size_t)2 * CLASSES * sizeof(struct bin) <= HEAP_SIZE_TRACKED,
                "bins for all blocks");
 
+#define TLS_SIGNALS_STACKS 4
+
 /* The thread's own: initial-exec, small, and valid in every state (a thread that never allocated has no slabs). */
 struct tls {
     /* The two gates of the fast paths. Each is shut while its own fast path is under way, both are while a slow path
@@ -292,8 +294,8 @@ struct tls {
     uint32_t thread;                           /* kernel thread id, 0: not asked yet */
     uint32_t thread_owner;                     /* the process in which it was asked */
     uint32_t ignores;                          /* scopes that it is in whose blocks are no leaks (box/ignored.h) */
-    uint32_t ignores_left;     /* blocks that are yet to be tracked for that, whichever others are; see arena_ignore */
-    const void *signals_stack; /* which the kernel alone may know (sigaltstack): it is in use */
+    uint32_t ignores_left; /* blocks that are yet to be tracked for that, whichever others are; see arena_ignore */
+    uintptr_t signals_stacks[TLS_SIGNALS_STACKS]; /* see entry/kept.c */
 };
 extern __thread struct tls tls HIDDEN;
 

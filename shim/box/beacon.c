@@ -102,6 +102,9 @@ static const struct core_search core_search = {
     .at_tags = CORE_ADDRESS(options.scan.tags),
     .at_storage = CORE_ADDRESS(storage),
     .at_storage_count = CORE_ADDRESS(storage_count),
+    .at_stacks_below = CORE_ADDRESS(storage_stacks_below),
+    .stacks = TLS_SIGNALS_STACKS,
+    .at_undumped = CORE_ADDRESS(state_of_process.undumped),
     .at_kernel_keeps = CORE_ADDRESS(state_of_process.kernel_keeps),
 };
 

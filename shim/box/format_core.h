@@ -197,7 +197,10 @@ struct core_search {
     uint64_t own_start, own_end;                /* libweir.so, whose data leads to no block for the program */
     uint64_t at_unaligned, at_tags;             /* [1] [8] WEIR_SCAN */
     uint64_t at_storage, at_storage_count;      /* struct core_storage[], the address of the first; their number */
-    uint64_t at_kernel_keeps;                   /* [1] it has been given pointers to blocks (entry/kept.c) */
+    uint64_t at_stacks_below, stacks; /* bytes below libc's control block in each thread: so many words, inverted: the
+                                         stack for signals, 0: none, and blocks that were that before; 0: none */
+    uint64_t at_undumped;             /* [1] the program has asked for memory to be in no core */
+    uint64_t at_kernel_keeps;         /* [1] it has been given pointers to blocks (entry/kept.c) */
 };
 
 /* Thread-local storage of a module that was loaded at start: it begins so many bytes below libc's control block in each

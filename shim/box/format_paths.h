@@ -16,7 +16,8 @@ enum dump_root {
     ROOT_EMERGENCY = 10,   /* memory that is set aside for signal handlers */
     ROOT_POSSIBLE = 11,    /* none: the first block may be in use itself */
     ROOT_LEAKED = 12,      /* none: nothing leads to the first block */
-    ROOT_POOL = 13         /* a part that a pool of the program's has given out (DUMP_POOLS) */
+    ROOT_POOL = 13,        /* a part that a pool of the program's has given out (DUMP_POOLS) */
+    ROOT_SIGNALS = 14      /* what `thread` handles signals on (sigaltstack) */
 };
 
 #define DUMP_PLACE_UNKNOWN UINT64_MAX /* of any of these */

@@ -308,13 +308,15 @@ void live_need(void) {
     lock_give(LOCK_BOX);
 }
 
-/* What a thread that was interrupted in its parent still writes goes to memory that is there. */
-void live_forked(void) {
-    if (!live_base || atomic_load_explicit(&charged, memory_order_relaxed) == 0) return;
+/* What a thread that was interrupted in its parent still writes goes to memory that is there. Where the kernel refuses
+ * (RLIMIT_AS, too many mappings, a filter), what lies there is the parent's, and is left alone from here on. */
+bool live_forked(void) {
+    if (!live_base || atomic_load_explicit(&charged, memory_order_relaxed) == 0) return true;
     char *at = live_base + begin_at;
-    if (!sys_mmap(at, end_at - begin_at, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_NORESERVE))
-        (void)sys_mmap(at, end_at - begin_at, PROT_NONE, MAP_FIXED | MAP_NORESERVE);
+    bool there = sys_mmap(at, end_at - begin_at, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_NORESERVE) != NULL;
     start_empty();
+    if (!there) live_base = NULL;
+    return there;
 }
 
 void live_end(void) {
@@ -332,5 +334,5 @@ size_t live_size(void) {
 }
 
 bool live_contains(const void *p) {
-    return has_file && (const char *)p >= live_base && (const char *)p < live_base + end_at;
+    return has_file && live_base && (const char *)p >= live_base && (const char *)p < live_base + end_at;
 }

@@ -11,7 +11,9 @@ extern struct state {
     bool tracking, checked;
     bool sampled;           /* some blocks were drawn once, or may be by arena_track */
     bool kernel_keeps;      /* it was told pointers to blocks, for epoll, timers or signals */
-    bool signals_keep;      /* and which of it was for signals, a word is not to be had of */
+    bool signals_keep;      /* of those some for signals, a word of which is not to be had while they wait */
+    bool queues_keep;       /* and some for mq_notify, of which none is to be had at all */
+    bool undumped;          /* it has asked for memory to be left out of cores (MADV_DONTDUMP) */
     _Atomic uint32_t epoch; /* forks so far */
 } state_of_process HIDDEN;
 ALWAYS_INLINE bool state_tracking(void) { /* blocks have stacks, and are listed in dumps */

@@ -1,11 +1,12 @@
 /* See storage.h. */
 #include "shim/box/storage.h"
+#include "shim/arena/layout.h"
 #include "shim/base/lock.h"
 
 #include <link.h>
 
 struct core_storage storage[STORAGE_MAX];
-size_t storage_count;
+size_t storage_count, storage_stacks_below;
 
 static int see_module(struct dl_phdr_info *info, size_t size, void *context) {
     uintptr_t block = thread_pointer(), begins = (uintptr_t)info->dlpi_tls_data;
@@ -19,5 +20,6 @@ static int see_module(struct dl_phdr_info *info, size_t size, void *context) {
 }
 
 void storage_start(void) {
+    storage_stacks_below = thread_pointer() - (uintptr_t)tls.signals_stacks;
     (void)dl_iterate_phdr(see_module, NULL);
 }

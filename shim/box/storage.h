@@ -10,6 +10,7 @@
 
 extern struct core_storage storage[STORAGE_MAX] HIDDEN;
 extern size_t storage_count HIDDEN;
+extern size_t storage_stacks_below HIDDEN; /* where tls.signals_stacks lies */
 
 /* Once, from the constructor, since the loader is asked. */
 void storage_start(void);

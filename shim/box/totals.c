@@ -251,7 +251,10 @@ static struct tally *tally_at(size_t i) {
 
 void totals_forked(void) {
     epoch = state_epoch();
-    live_forked();
+    if (!live_forked()) {
+        on = false;
+        atomic_store_explicit(&rows_used, 0, memory_order_relaxed);
+    }
     if (on) {
         (void)live_reach(BOX_AT_TOTALS, sizeof(struct dump_total));
         region_clear(&firsts);

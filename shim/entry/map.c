@@ -1,5 +1,5 @@
 /* The functions that map memory; track/mappings.h does what they do. madvise changes what is resident, not what is
- * mapped, and remap_file_pages what is mapped where; neither is looked at. */
+ * mapped, and remap_file_pages what is mapped where; neither is looked at here. */
 #include "shim/arena/held.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"

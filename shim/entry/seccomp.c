@@ -152,6 +152,10 @@ __asm__(".pushsection .text\n"
         "    je kept_by_syscall\n"
         "    cmpl $131, %edi\n" /* sigaltstack */
         "    je kept_by_syscall\n"
+        "    cmpl $424, %edi\n" /* pidfd_send_signal */
+        "    je kept_by_syscall\n"
+        "    cmpl $28, %edi\n" /* madvise */
+        "    je kept_by_syscall\n"
         "    jmpq *seccomp_next_syscall(%rip)\n"
         "2:  pushq %rdi\n"
         "    .cfi_adjust_cfa_offset 8\n"
@@ -189,5 +193,5 @@ __asm__(".pushsection .text\n"
 
 _Static_assert(SYS_seccomp == 317 && SYS_prctl == 157 && SYS_epoll_ctl == 233 && SYS_timer_create == 222 &&
                    SYS_mq_notify == 244 && SYS_rt_sigqueueinfo == 129 && SYS_rt_tgsigqueueinfo == 297 &&
-                   SYS_sigaltstack == 131,
+                   SYS_sigaltstack == 131 && SYS_pidfd_send_signal == 424 && SYS_madvise == 28,
                "as the assembly has them");

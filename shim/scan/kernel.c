@@ -87,10 +87,12 @@ static void see_thread(void *context, const char *number) {
     }
 }
 
+/* Nor of what is to come when a queue of messages gets one. */
 static bool no_signal_waits(void) {
     bool none = true;
     struct text tasks = path_of("/task", "");
-    return !state_of_process.signals_keep || (folder_each(tasks.at, see_thread, &none) && none);
+    return !state_of_process.queues_keep &&
+           (!state_of_process.signals_keep || (folder_each(tasks.at, see_thread, &none) && none));
 }
 
 bool kernel_mark(void) {

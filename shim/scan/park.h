@@ -15,11 +15,12 @@
 
 struct parked {
     uint32_t thread;
-    bool elsewhere;        /* it is on a stack for signals */
-    uintptr_t stack;       /* what is in use of it lies from here on upwards */
-    uintptr_t context;     /* of the signal: its registers, maybe on another stack */
-    uintptr_t block;       /* libc's control block of the thread, at the top of the stack that it was started with */
-    _Atomic uint32_t hold; /* by which it was held, written last */
+    bool elsewhere;          /* it is on a stack for signals */
+    uintptr_t stack;         /* what is in use of it lies from here on upwards */
+    uintptr_t context;       /* of the signal: its registers, maybe on another stack */
+    uintptr_t signals_stack; /* of whom nobody has held: what sigaltstack was given; the context of others has theirs */
+    uintptr_t block;         /* libc's control block of the thread, at the top of the stack that it was started with */
+    _Atomic uint32_t hold;   /* by which it was held, written last */
 };
 
 /* Once. */

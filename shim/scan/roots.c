@@ -119,7 +119,8 @@ static void mark_range(uintptr_t from, uintptr_t end, enum look look, bool force
 /* The registers of threads that are held lie in their signal's context, which the mapping of another stack may hold. */
 static void mark_registers(void) {
     uint32_t count;
-    const struct parked *others = park_list(&count);
+    const struct parked *others = park_list(&count), *own_thread = stacks_own();
+    mark_words(&own_thread->signals_stack, 1, (struct root){ROOT_SIGNALS, 0});
     for (uint32_t i = 0; i < count; i++) mark_chunk(round_down(others[i].context, 8), 4 * KIB, false);
 }
 

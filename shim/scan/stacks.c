@@ -19,6 +19,7 @@ void stacks_begin(uintptr_t mine) {
     stack_t alternate = {0};
     bool known = !sys_failed(sys2(SYS_sigaltstack, 0, (long)&alternate));
     self = (struct parked){.thread = sys_gettid(), .stack = mine, .block = (uintptr_t)__builtin_thread_pointer()};
+    self.signals_stack = known ? (uintptr_t)alternate.ss_sp : 0;
     self.elsewhere = !known || mine - (uintptr_t)alternate.ss_sp < alternate.ss_size; /* weir itself is on its own */
 }
 

@@ -92,6 +92,7 @@ with() {
 9 timer 0 what a timer gives back
 10 emergency 0 memory that is set aside for signal handlers
 13 pool 0 a part of a pool, at 0x7f0000001000
+14 signal_stack 0 the stack for signals of thread 4711
 99 unknown 0 a root of a kind that this weir does not know
 C
 }

@@ -93,6 +93,14 @@ partial() {
         done
     done
 }
+@test "a_child_that_can_map_nothing_leaves_its_parents_alone" {
+    for box in sites blocks; do
+        boxed $KILLED paranoid WEIR_BOX=$box limited
+        same "$(live "$(box_of "$(pid_of own)")" mine)" "1100 1100000"
+        same "$(live "$(box_of "$(pid_of own)")" childs)" "0 0"
+        rm -r boxes/*
+    done
+}
 @test "a_program_that_makes_large_blocks_only_has_its_sites" {
     boxed $KILLED paranoid grows
     same "$(live "$(boxes)" grows)" "2000 200000000"

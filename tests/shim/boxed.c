@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -64,6 +65,23 @@ static void forks(int raw) {
     wait_for(quiet);
     wait_for(pid);
     printf("child %d\n", (int)pid);
+}
+
+/* One that can map nothing, not even over what it has. */
+static void fork_limited(void) {
+    const struct rlimit little = {1ul << 30, 1ul << 30};
+    mine(0, 100);
+    if (setrlimit(RLIMIT_AS, &little) != 0) _exit(1);
+    (void)fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        childs(1000, 700);
+        for (int i = 0; i < 50; i++) free(kept[i]);
+        for (int i = 1000; i < 1300; i++) free(kept[i]);
+        _exit(0);
+    }
+    wait_for(pid);
+    mine(100, 1000);
 }
 
 /* Children one after the other, and how long each took. */
@@ -191,6 +209,7 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "clones")) forks(1);
     if (!strcmp(what, "many")) fork_many(atoi(argv[2]));
     if (!strcmp(what, "shares")) shares();
+    if (!strcmp(what, "limited")) fork_limited();
     if (!strcmp(what, "deep")) sites_without_end(20000);
     if (!strcmp(what, "wide")) {
         int count = atoi(argv[2]), there = 0;

@@ -35,6 +35,8 @@ struct places_sums {
 #define FROM_REGISTERS    ((uint64_t)1 << 63)
 #define FROM_NOTE_SHIFT   20
 #define FROM_NOTE(from)   (((from) & ~FROM_REGISTERS) >> FROM_NOTE_SHIFT)
+#define FROM_SIGNALS      ((uint64_t)1 << 62) /* of the thread of that number: what it handles signals on */
+#define FROM_NO_MEMORY    (FROM_REGISTERS | FROM_SIGNALS)
 #define FROM_OFFSET(from) ((from) & (((uint64_t)1 << FROM_NOTE_SHIFT) - 1))
 
 struct places {

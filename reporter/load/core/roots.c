@@ -18,6 +18,7 @@
 #define USER_CODE    0x33u /* the processor's segment of it */
 #define STACK_FLAGS  (SS_ONSTACK | SS_DISABLE | (int)(1u << 31))
 #define REGIONS_MOST 4096u
+#define STACKS_MOST  16u
 
 /* Of a segment: the thread whose stack pointer is the lowest in it, and the lowest control block. */
 struct held {
@@ -106,6 +107,14 @@ static bool is_code(const struct core *core, const struct core_segment *s) {
     return mapped && (s->flags & (PF_W | PF_X)) == PF_X;
 }
 
+/* Of anonymous memory the kernel leaves out what nobody has ever written to, where it writes such memory at all: it has
+ * written the stack. */
+static bool is_untouched(struct roots *r, const struct core_segment *s) {
+    const struct core_segment *stack = segment_at(r->core, r->core->stack);
+    return s->length == 0 && !core_file_at(r->core, s->address) && !core_byte(r->core, r->m->t.search.at_undumped) &&
+           stack && stack->length == stack->size && !r->core->cut;
+}
+
 static void mark_segment(struct roots *r, const struct core_segment *s) {
     uint64_t there = s->address + s->length, end = s->address + s->size;
     bool weirs;
@@ -114,6 +123,7 @@ static void mark_segment(struct roots *r, const struct core_segment *s) {
         next = own_part(&r->own, at, there, &weirs);
         if (!weirs) (void)mapped_each(&r->mark->memory, at, next, mark_root, r->mark);
     }
+    if (is_untouched(r, s)) return;
     for (uint64_t at = there, next; (s->flags & PF_W) && at < end; at = next) {
         next = own_part(&r->own, at, end, &weirs);
         if (!weirs) lacks(r, SCAN_LACKS_MEMORY);
@@ -133,6 +143,21 @@ static void see_pages(void *context, uint64_t from, uint64_t end) {
 
 /* --- the rest --- */
 
+/* What a thread handles signals on; and what it did before, which it may be again. */
+static void mark_signals_stacks(struct roots *r, size_t thread) {
+    const struct core_search *t = &r->m->t.search;
+    struct places *p = r->m->places;
+    uint64_t first = r->core->threads[thread].block - core_word(r->core, t->at_stacks_below);
+    for (uint64_t i = 0; i < t->stacks && i < STACKS_MOST; i++) {
+        uint64_t word = ~core_word(r->core, first + i * sizeof word), number;
+        if (word == UINT64_MAX) continue;
+        if (i == 0)
+            mark_root(r->mark, (const char *)&word, sizeof word, FROM_SIGNALS | (uint64_t)thread << 3);
+        else if ((number = places_block(p, word)) != PLACE_NONE)
+            p->bytes[number] |= PLACE_PAST;
+    }
+}
+
 static void mark_registers(struct roots *r) {
     const struct core *core = r->core;
     if (!core->thread_count || core->vector_count < core->thread_count) lacks(r, SCAN_LACKS_REGISTERS);
@@ -143,6 +168,7 @@ static void mark_registers(struct roots *r) {
         mark_root(r->mark, r->mark->memory.file + note->offset, there < note->length ? there : note->length,
                   FROM_REGISTERS | (uint64_t)i << FROM_NOTE_SHIFT);
     }
+    for (size_t i = 0; i < core->thread_count; i++) mark_signals_stacks(r, i);
     if (core_byte(r->core, r->m->t.search.at_kernel_keeps)) lacks(r, SCAN_LACKS_KERNEL);
 }
 

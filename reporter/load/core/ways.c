@@ -53,8 +53,8 @@ static void add(struct way *way, uint64_t block, uint64_t word) {
 
 static uint64_t word_at(struct making *m, uint64_t from) {
     uint64_t word = 0, note = FROM_NOTE(from);
-    if (!(from & FROM_REGISTERS)) return core_word(m->core, from);
-    if (note < m->core->register_count)
+    if (!(from & FROM_NO_MEMORY)) return core_word(m->core, from);
+    if ((from & FROM_REGISTERS) && note < m->core->register_count)
         (void)core_read_file(m->core, &word, sizeof word, m->core->registers[note].offset + FROM_OFFSET(from));
     return word;
 }
@@ -80,7 +80,7 @@ static bool follow(struct making *m, uint64_t block, uint64_t *hops, struct way 
     const struct places_span *s = places_span_of(p, number);
     way->past = is_past(m, number, block, s->size);
     add(way, block, 0);
-    while (way->from && !(way->from & FROM_REGISTERS)) {
+    while (way->from && !(way->from & FROM_NO_MEMORY)) {
         if ((way->in_part = is_in_part(&p->parts, way->from))) break;
         number = places_block(p, way->from);
         if (number == PLACE_NONE) break;
@@ -131,7 +131,7 @@ static void set_root(struct making *m, const struct way *way, unsigned char byte
         path->root = byte & PLACE_POSSIBLE ? ROOT_POSSIBLE : ROOT_LEAKED;
         return;
     }
-    bool has_word = !(way->from & FROM_REGISTERS);
+    bool has_word = !(way->from & FROM_NO_MEMORY);
     path->word = has_word ? way->from : 0;
     path->root = ROOT_POOL;
     if (way->in_part) return;

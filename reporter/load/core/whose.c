@@ -28,6 +28,11 @@ static struct whose of_register(const struct core *core, uint64_t from) {
     return w;
 }
 
+static struct whose of_signals(const struct core *core, uint64_t from) {
+    uint64_t thread = (from & ~FROM_SIGNALS) >> 3;
+    return (struct whose){.kind = ROOT_SIGNALS, .thread = thread < core->thread_count ? core->threads[thread].id : 0};
+}
+
 static uint64_t place_in(const struct making *m, uint64_t address) {
     for (size_t i = m->module_count; i-- > 0;) {
         const struct dump_module *module = &m->modules[i];
@@ -107,6 +112,7 @@ static bool is_shared(const char *path) {
 struct whose whose_is(struct making *m, uint64_t from) {
     struct whose w = {0};
     if (from & FROM_REGISTERS) return of_register(m->core, from);
+    if (from & FROM_SIGNALS) return of_signals(m->core, from);
     if (is_emergency(m->places, from)) return (struct whose){.kind = ROOT_EMERGENCY};
     for (size_t i = 0; i < m->core->thread_count; i++)
         if (is_of_thread(m, &m->core->threads[i], from, &w)) return w;

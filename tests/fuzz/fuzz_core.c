@@ -223,6 +223,7 @@ static uint64_t put_search(void) {
                                    .in_start = 8,
                                    .in_size = 16,
                                    .set = 2};
+    struct core_storage storage[2] = {{48, LIBRARY + 64}, {512, STACK}};
     struct core_search of = {.at_reserved = put(&reserved, sizeof reserved),
                              .at_pages = put(&pages, sizeof pages),
                              .at_ignored = put(&ignored, sizeof ignored),
@@ -230,6 +231,11 @@ static uint64_t put_search(void) {
                              .own_end = LIBRARY + 4096,
                              .at_unaligned = put_word(random_below(4) == 0),
                              .at_tags = put_word(random_below(4) ? 0 : 7),
+                             .at_storage = put(storage, sizeof storage),
+                             .at_storage_count = put_word(random_below(4)),
+                             .at_stacks_below = put_word(64),
+                             .stacks = 4,
+                             .at_undumped = put_word(random_below(2)),
                              .at_kernel_keeps = put_word(random_below(8) == 0)};
     return put(&of, sizeof of);
 }
@@ -334,6 +340,8 @@ static void make_memory(void) {
         uint64_t word = i % 3 == 0 ? ARENA + SLICE + (uint64_t)i : i % 3 == 1 ? LIBRARY + (uint64_t)i : STACK + i * 8ul;
         memcpy(parts[4].bytes + i * sizeof word, &word, sizeof word);
     }
+    uint64_t stacks[4] = {~(ARENA + SLICE + 64), ~(ARENA + SLICE + 192), 0, ~ARENA}; /* below the control block */
+    memcpy(parts[4].bytes + 3000 - 64, stacks, sizeof stacks);
 }
 
 /* --- notes --- */

@@ -185,10 +185,11 @@ static COLD void tell_path(const struct block *block, size_t word, enum blocks_p
 /* --- looking --- */
 
 /* `first`: bytes from the start of what is looked into to these; of what is longer than a path can tell, so much. */
-static void look(const char *bytes, size_t size, size_t first, enum blocks_plane plane, const char *origin) {
+ALWAYS_INLINE void look_by(size_t by, const char *bytes, size_t size, size_t first, enum blocks_plane plane,
+                           const char *origin) {
     struct block block;
     char *past;
-    for (size_t at = 0; at + sizeof(uint64_t) <= size; at += step) {
+    for (size_t at = 0; at + sizeof(uint64_t) <= size; at += by) {
         uintptr_t word = *(const loose_word *)(bytes + at) & address_bits;
         if (word - arena.base >= arena.slices << SLICE_SHIFT) {
             if (unlikely(word - parts_outside.from < outside_size)) parts_put(word, plane);
@@ -208,6 +209,10 @@ static void look(const char *bytes, size_t size, size_t first, enum blocks_plane
         if (unlikely(paths_are_wanted(plane, &block))) tell_path(&block, (first + at) / 8, plane);
         push(&block, (first + at) / 8);
     }
+}
+
+static void look(const char *bytes, size_t size, size_t first, enum blocks_plane plane, const char *origin) {
+    look_by(step, bytes, size, first, plane, origin);
 }
 
 /* Of a block: what cannot be read, and what is a part of it that is looked at by itself. */
@@ -285,6 +290,12 @@ static void look_at_all(enum blocks_plane plane, const char *origin) {
 void mark_words(const uint64_t *words, size_t count, struct root root) {
     root_now = root;
     look((const char *)words, count * sizeof *words, 0, BLOCKS_REACHED, NULL);
+    look_at_all(BLOCKS_REACHED, NULL);
+}
+
+void mark_code(const char *bytes, size_t size, struct root root) {
+    root_now = root;
+    look_by(1, bytes, size, 0, BLOCKS_REACHED, NULL);
     look_at_all(BLOCKS_REACHED, NULL);
 }
 

@@ -22,6 +22,9 @@ bool mark_may_read(uintptr_t from, uintptr_t end);
  * or possible, is never put in a later plane. */
 void mark_words(const uint64_t *words, size_t count, struct root root);
 
+/* The same of code, whose instructions have words at any byte. */
+void mark_code(const char *bytes, size_t size, struct root root);
+
 /* As if a word led to it; itself it is put in no plane. */
 void mark_from(const struct block *block, enum blocks_plane plane);
 

@@ -44,16 +44,21 @@ static size_t read_memory(void *to, uintptr_t from, size_t n, bool forced) {
     return r > 0 ? (size_t)r : 0;
 }
 
+static bool is_code; /* that the program has made itself */
+
 /* What cannot be read is left out by the page. */
 static void mark_whole(uintptr_t from, size_t n, bool forced) {
     while (n > 0) {
         size_t got = read_memory(words, from, min_size(n, CHUNK), forced);
-        mark_words(words, got / 8, (struct root){ROOT_MEMORY, from});
+        if (is_code)
+            mark_code((const char *)words, got, (struct root){ROOT_MEMORY, from});
+        else
+            mark_words(words, got / 8, (struct root){ROOT_MEMORY, from});
         bytes_read += got;
         size_t done = got >= min_size(n, CHUNK) ? got : round_down(from + got, PAGE) + PAGE - from;
         if (done >= n) return;
         /* A pointer may lie across the two. */
-        if (options.scan.unaligned && done == got) done -= sizeof words[0];
+        if ((options.scan.unaligned || is_code) && done == got) done -= sizeof words[0];
         from += done;
         n -= done;
     }
@@ -188,11 +193,13 @@ static void mark_mapping(const struct mapping *m, const char *name) {
     if (look == LOOK_NOWHERE) return;
     if (look == LOOK_RESIDENT && swaps) whole = false;
     whose_mapping(m, name);
+    is_code = m->executable && (!m->of_file || m->shared);
     for (uintptr_t at = stacks_lowest(m, name), end; at < m->end; at = end) {
         bool weirs;
         end = part_of(at, m->end, &weirs);
         if (!weirs) mark_part(m, name, at, end, look);
     }
+    is_code = false;
 }
 
 static bool each_mapping(void (*see)(const struct mapping *m, const char *name)) {

@@ -159,6 +159,11 @@ same((by(940), way(940)["past_the_end"], root(940)["kind"]), ([(2048, 24), (940,
 END
     has text "-> ... 299,985 blocks in between" "register r12 of thread " ", in on_stack "
 }
+@test "code_that_the_program_made_has_pointers_at_any_byte" {
+    core_at_exit "$SHIM_TOOLS/leaked" code
+    same "$(sizes core leaked)" 1001
+    same "$(sizes core in_use)" "950 951 952"
+}
 @test "a_core_that_is_cut_short_calls_nothing_leaked" {
     waits paranoid
     takes_core

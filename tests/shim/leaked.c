@@ -88,6 +88,23 @@ static APART void kernels(void) {
     memset(&event, 0, sizeof event);
 }
 
+/* Code that the program has made has pointers at any byte, across pages too; one of them in memory that is mapped twice. */
+static APART void code(void) {
+    const int all = PROT_READ | PROT_WRITE | PROT_EXEC;
+    char *own = mmap(NULL, 8192, all, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int fd = memfd_create("code", 0);
+    if (own == MAP_FAILED || fd < 0 || ftruncate(fd, 4096) != 0) abort();
+    char *written = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    char *run = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    if (written == MAP_FAILED || run == MAP_FAILED) abort();
+    void *blocks[3] = {make(950), make(951), make(952)};
+    memcpy(own + 3, &blocks[0], sizeof blocks[0]);
+    memcpy(own + 4093, &blocks[1], sizeof blocks[1]);
+    memcpy(written + 101, &blocks[2], sizeof blocks[2]);
+    memset(blocks, 0, sizeof blocks);
+    lose(1001);
+}
+
 static pthread_barrier_t ready;
 
 static void *waiting(void *how) {
@@ -341,7 +358,7 @@ int main(int argc, char **argv) {
     } cases[] = {{"plain", plain},         {"cycles", cycles},     {"past", past},       {"globals", globals},
                  {"kernels", kernels},     {"threads", threads},   {"guarded", guarded}, {"coroutines", coroutines},
                  {"blocked", blocked},     {"forked", forked},     {"many", many},       {"worlds", worlds},
-                 {"on_static", on_static}, {"on_local", on_local}, {"ways", ways}};
+                 {"on_static", on_static}, {"on_local", on_local}, {"ways", ways},       {"code", code}};
     for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++) {
         if (strcmp(argv[1], cases[i].name) != 0) continue;
         cases[i].run();

@@ -24,6 +24,10 @@ fates_of() {
 @test "what_the_kernel_keeps_is_a_root" { fates kernels "leaked: leaked*: possible:"; }
 @test "stacks_and_registers_of_threads_are_roots" { fates threads "leaked:1006 leaked*: possible:"; }
 @test "coroutines_stacks_are_roots" { fates coroutines "leaked:1007 leaked*: possible:"; }
+@test "code_that_the_program_makes_has_pointers_at_any_byte" {
+    fates code "leaked:1001 leaked*: possible:"
+    same "$(json 'sorted(s["smallest"] for s in d["sites"] if s["verdict"] == "in_use" and 950 <= s["smallest"] < 960)' "$(the_dump leaked)")" "[950, 951, 952]"
+}
 @test "pages_that_cannot_be_read_are_left_out" { fates guarded "leaked:1008 leaked*: possible:"; }
 @test "what_the_world_hides_is_found_and_holes_are_not_filled" {
     fates worlds "leaked:1001 leaked*: possible:"

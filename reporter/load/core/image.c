@@ -144,6 +144,13 @@ size_t core_text(struct core *core, uint64_t address, char *to, size_t most) {
     return length;
 }
 
+bool core_is_shared(const struct core_file *file) {
+    static const char *const begins[] = {"/dev/zero", "/dev/shm/", "/SYSV", "/memfd:"};
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+        if (strncmp(file->path, begins[i], strlen(begins[i])) == 0) return true;
+    return false;
+}
+
 const struct core_file *core_file_at(const struct core *core, uint64_t address) {
     size_t low = search_upto(core->files, core->file_count, sizeof *core->files, address);
     return low && address < core->files[low - 1].end ? &core->files[low - 1] : NULL;

@@ -104,6 +104,9 @@ size_t core_text(struct core *core, uint64_t address, char *to, size_t most);
 /* The mapped file that the address lies in; NULL: none. */
 const struct core_file *core_file_at(const struct core *core, uint64_t address);
 
+/* It is no file on a disk, but memory that is mapped shared. */
+bool core_is_shared(const struct core_file *file);
+
 /* The last segment that begins at the address or before; NULL: none does. */
 const struct core_segment *core_segment_before(const struct core *core, uint64_t address);
 

@@ -163,10 +163,13 @@ void mark_root(void *context, const char *bytes, uint64_t n, uint64_t address) {
     struct mark *mark = context;
     mark->plane = PLACE_REACHED;
     mark->places->sums->root_bytes += n;
+    size_t step = mark->step;
+    if (mark->is_code) mark->step = 1;
     for (uint64_t at = address, end = address + n, next; at < end; at = next) {
         uint64_t stop = mark->with_parts ? (next = end) : up_to_part(mark, at, end, &next);
         if (stop > at) see_words(mark, bytes + (at - address), stop - at, at);
     }
+    mark->step = step;
     look_at_all(mark);
 }
 

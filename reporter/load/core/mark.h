@@ -19,6 +19,7 @@ struct mark {
     uint32_t *part_waiting; /* parts that are to be looked into */
     size_t part_count;
     bool with_parts; /* parts are no holes in roots */
+    bool is_code;    /* roots are, whose instructions have words at any byte */
 };
 
 /* False: there is no memory. */

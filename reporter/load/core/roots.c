@@ -101,10 +101,14 @@ static uint64_t lowest_in_use(struct roots *r, const struct core_segment *s) {
 
 /* --- segments --- */
 
+static bool has_file(const struct core *core, const struct core_segment *s) {
+    const struct core_file *file = core_file_at(core, s->address);
+    return (file && !core_is_shared(file)) || s->address == core->vdso;
+}
+
 /* Code that nobody has written to. */
 static bool is_code(const struct core *core, const struct core_segment *s) {
-    bool mapped = core_file_at(core, s->address) || s->address == core->vdso;
-    return mapped && (s->flags & (PF_W | PF_X)) == PF_X;
+    return has_file(core, s) && (s->flags & (PF_W | PF_X)) == PF_X;
 }
 
 /* Of anonymous memory the kernel leaves out what nobody has ever written to, where it writes such memory at all: it has
@@ -119,10 +123,12 @@ static void mark_segment(struct roots *r, const struct core_segment *s) {
     uint64_t there = s->address + s->length, end = s->address + s->size;
     bool weirs;
     if (end < there) end = there; /* impossible */
+    r->mark->is_code = (s->flags & PF_X) && !has_file(r->core, s); /* that the program has made itself */
     for (uint64_t at = is_code(r->core, s) ? there : lowest_in_use(r, s), next; at < there; at = next) {
         next = own_part(&r->own, at, there, &weirs);
         if (!weirs) (void)mapped_each(&r->mark->memory, at, next, mark_root, r->mark);
     }
+    r->mark->is_code = false;
     if (is_untouched(r, s)) return;
     for (uint64_t at = there, next; (s->flags & PF_W) && at < end; at = next) {
         next = own_part(&r->own, at, end, &weirs);

@@ -101,14 +101,6 @@ static bool is_emergency(const struct places *p, uint64_t at) {
     return false;
 }
 
-/* Memory that is not private has such a name. */
-static bool is_shared(const char *path) {
-    static const char *const begins[] = {"/dev/zero", "/dev/shm/", "/SYSV", "/memfd:"};
-    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
-        if (strncmp(path, begins[i], strlen(begins[i])) == 0) return true;
-    return false;
-}
-
 struct whose whose_is(struct making *m, uint64_t from) {
     struct whose w = {0};
     if (from & FROM_REGISTERS) return of_register(m->core, from);
@@ -127,6 +119,6 @@ struct whose whose_is(struct making *m, uint64_t from) {
             place = frame;
     }
     if (place != DUMP_PLACE_UNKNOWN) return (struct whose){.kind = ROOT_MODULE, .place = place};
-    bool shared = file && is_shared(file->path);
+    bool shared = file && core_is_shared(file);
     return (struct whose){.kind = shared ? ROOT_SHARED : ROOT_PRIVATE, .name = file ? file->path : NULL};
 }

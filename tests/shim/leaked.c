@@ -88,7 +88,8 @@ static APART void kernels(void) {
     memset(&event, 0, sizeof event);
 }
 
-/* Code that the program has made has pointers at any byte, across pages too; one of them in memory that is mapped twice. */
+/* Code that the program has made has pointers at any byte, across pages too; one of them in memory that is mapped
+ * twice. */
 static APART void code(void) {
     const int all = PROT_READ | PROT_WRITE | PROT_EXEC;
     char *own = mmap(NULL, 8192, all, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -122,7 +122,7 @@ static bool is_untouched(struct roots *r, const struct core_segment *s) {
 static void mark_segment(struct roots *r, const struct core_segment *s) {
     uint64_t there = s->address + s->length, end = s->address + s->size;
     bool weirs;
-    if (end < there) end = there; /* impossible */
+    if (end < there) end = there;                                  /* impossible */
     r->mark->is_code = (s->flags & PF_X) && !has_file(r->core, s); /* that the program has made itself */
     for (uint64_t at = is_code(r->core, s) ? there : lowest_in_use(r, s), next; at < there; at = next) {
         next = own_part(&r->own, at, there, &weirs);

@@ -58,7 +58,9 @@ void run_sum_up(struct run *run);
 
 /* --- run_left.c --- */
 
-size_t run_count_alive(const struct run *run); /* processes of the run that have not ended */
+/* Processes of the run that have not ended; those that only write a dump into the folder are waited for, 5 s at most.
+ * `folder` NULL: it is not known where dumps go. */
+size_t run_count_alive(const struct run *run, const char *folder);
 
 /* Removes a dump that its writer was ended before, by the ".part" of its name. */
 void run_remove_torn(const char *folder, const char *name);

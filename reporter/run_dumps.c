@@ -170,9 +170,9 @@ static void tell_of_alive(const struct run *run) {
 
 void run_sum_up(struct run *run) {
     struct found found = {0};
-    run->alive = run_count_alive(run);
     char *output = run_output(run);
     char *folder = run->folder ? memory_text(run->folder, strlen(run->folder)) : template_folder(output);
+    run->alive = run_count_alive(run, folder);
     if (folder) run_collect_boxes(run, folder);
     if (folder) search(&found, run, folder);
     char *why = found.count ? NULL : why_none(run, folder); /* asked before the folder goes */

@@ -342,6 +342,17 @@ teardown() { [ ! -e cgroup ] || { sleep 0.2; rmdir "$(cat cgroup)"; }; }
     has err "was killed by SIGKILL, maybe by the kernel for memory" "  1 "
     same "$(sed -nE 's/^  1 .* //p' err)" grows
 }
+@test "a_dump_that_is_being_written_when_its_process_is_killed_is_waited_for" {
+    for i in 1 2 3 4 5 6; do # written by a copy of the process, at the ceiling
+        status=0
+        "$WEIR" run --level paranoid --box-dir "$PWD/boxes" --max-direct 64M -- "$SHIM_TOOLS/boxed" refused >out 2>err || status=$?
+        same "$status" $KILLED
+        lacks err "goes on"
+        has err "was killed by SIGKILL" "malloc of 64 MiB refused"
+        same "$(boxes)" ""
+        rm -rf weir.boxed.*
+    done
+}
 @test "weir_run_keeps_what_was_killed" {
     status=0
     "$WEIR" run --level paranoid --box-dir "$PWD/boxes" -- "$SHIM_TOOLS/boxed" forks >out 2>err || status=$?

@@ -114,7 +114,7 @@ is_whole() {
                 report_on dropping
                 is_whole "$compiler $linker $flags"
                 echo "$linker" >>tried
-                [ "$LONG" ] || [ "$linker" = bfd ] || break
+                [ "$LONG" ] || [ "$linker $compiler" = "bfd g++" ] || break
             done
         done
     done

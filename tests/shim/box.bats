@@ -176,17 +176,17 @@ print(sum(s["blocks"] for s in json.load(sys.stdin)["sites"] if s["bytes"] == s[
     boxed $KILLED paranoid WEIR_BOX=blocks kill
     for area in strings modules segments totals frames; do
         /usr/bin/python3 -S - "$(boxes)" $area.box $area <<'END'
-import struct, sys
+import os, struct, sys
 at = {"strings": (16 << 10, 1 << 20), "modules": (1 << 20, 3 << 19), "segments": (3 << 19, 2 << 20), "totals": (2 << 20, 20 << 20), "frames": (20 << 20, 84 << 20)}
 begin, end = at[sys.argv[3]]
 with open(sys.argv[1], "rb") as box, open(sys.argv[2], "wb") as to:
-    box.seek(0, 2)
-    size = box.tell()
+    size, offset = os.fstat(box.fileno()).st_size, 0
     to.truncate(size)
-    for offset in range(0, size, 16 << 10):
-        box.seek(offset)
-        piece = box.read(16 << 10)
-        if any(piece) and not begin <= offset < end: to.seek(offset); to.write(piece)
+    while offset < size:
+        try: offset = os.lseek(box.fileno(), offset, os.SEEK_DATA)
+        except OSError: break # holes from here on
+        if not begin <= offset < end: os.pwrite(to.fileno(), os.pread(box.fileno(), 4096, offset), offset)
+        offset += 4096
     to.seek(152)  # header.lost
     to.write(struct.pack("<Q", 1))
 END

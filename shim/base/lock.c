@@ -105,14 +105,6 @@ void lock_give_word(_Atomic uint32_t *word) {
     atomic_store_explicit(word, 0, memory_order_release);
 }
 
-bool lock_take_within(enum lock_name name, unsigned ms) {
-    for (unsigned i = 0; !lock_try(name); i++) {
-        if (i == ms) return false;
-        sys_pause(1000000);
-    }
-    return true;
-}
-
 void lock_give(enum lock_name name) {
     _Atomic uint32_t *word = &lock_page.word[name][0];
     ends(name);

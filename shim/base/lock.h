@@ -46,6 +46,7 @@ struct lock_page {
     _Atomic uint32_t owner;           /* process id */
     _Atomic uint32_t purging;         /* threads that give free memory back just now (arena/slices.c) */
     _Atomic uint32_t live_tried;      /* this process has made its box, or cannot (box/live.h) */
+    _Atomic uint32_t ending;          /* a thread waits to write the dump at the end, before all others (box/dump.h) */
     _Atomic uint64_t *_Atomic live;   /* where its counters are to be told, by enum live_number; NULL: nowhere */
 } ALIGNED(4096);
 extern struct lock_page lock_page HIDDEN;
@@ -53,9 +54,6 @@ extern struct lock_page lock_page HIDDEN;
 void lock_take(enum lock_name name);
 bool lock_try(enum lock_name name);
 void lock_give(enum lock_name name);
-
-/* Waits for so many milliseconds at most. */
-bool lock_take_within(enum lock_name name, unsigned ms);
 
 /* True when this thread holds it: only a signal handler that interrupted weir can see that. */
 bool lock_held_here(enum lock_name name);

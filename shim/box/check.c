@@ -158,7 +158,7 @@ static enum check check(uintptr_t stack, const struct mark *mark, uint64_t *bloc
     static struct looking l; /* under LOCK_DUMP */
     uint64_t before;
     *blocks = 0;
-    if (!dump_verdicts || dump_is_mine() || !dump_begin()) {
+    if (!dump_verdicts || dump_is_mine() || !dump_begin(false)) {
         say("leaks were not looked for: a dump is being written");
         return CHECK_UNSURE;
     }

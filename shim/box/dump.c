@@ -410,8 +410,15 @@ bool dump_is_permitted(void) {
 
 #define WAIT 5000 /* ms that another thread's exit or exec waits */
 
-bool dump_begin(void) {
-    return lock_take_within(LOCK_DUMP, WAIT);
+/* The lock goes to whoever looks first: threads that dump again and again would leave the end none. */
+bool dump_begin(bool last) {
+    if (last) atomic_store_explicit(&lock_page.ending, 1, memory_order_relaxed);
+    for (unsigned i = 0; i < WAIT; i++) {
+        if ((last || !atomic_load_explicit(&lock_page.ending, memory_order_relaxed)) && lock_try(LOCK_DUMP))
+            return true;
+        sys_pause(1000000);
+    }
+    return false;
 }
 
 void dump_end(void) {

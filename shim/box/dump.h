@@ -22,8 +22,9 @@ bool dump_is_permitted(void);
 
 /* Around the rest, of all reasons: a process writes one dump at a time, since paths and buffers are there once. Held on
  * over an exec, so that no other thread begins one that the exec would cut off. False: another thread is at it for
- * longer than anybody should wait. A copy of the process begins anew. */
-bool dump_begin(void);
+ * longer than anybody should wait. A copy of the process begins anew. `last`: of the process's end, which goes before.
+ */
+bool dump_begin(bool last);
 void dump_end(void);
 bool dump_is_mine(void); /* between the two, on this thread */
 

@@ -139,7 +139,7 @@ static void write_in_copy(void *argument) {
 
 /* Unless this thread's own exec has just left one. */
 static void write_here(const struct order *o) {
-    if (dump_is_mine() || !dump_begin()) return;
+    if (dump_is_mine() || !dump_begin(false)) return;
     write_now(o);
     dump_end();
 }

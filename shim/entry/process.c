@@ -45,8 +45,8 @@ static void wait_for_copies(void) {
 
 /* False: another thread's takes long, this thread's exec has one already, or the one at exit is written: after it none
  * begins, which the end would cut off. */
-static bool begin_dump(void) {
-    if (!(options.dump_at & DUMP_ON_EXIT) || !owns_memory() || dump_is_mine() || !dump_begin()) return false;
+static bool begin_dump(bool last) {
+    if (!(options.dump_at & DUMP_ON_EXIT) || !owns_memory() || dump_is_mine() || !dump_begin(last)) return false;
     if (!atomic_load_explicit(&ended, memory_order_relaxed)) return true;
     dump_end();
     return false;
@@ -56,7 +56,7 @@ static void dump_at_end(enum dump_reason reason, int status) {
     int before = errno;
     arena_within();
     wait_for_copies();
-    if (begin_dump()) {
+    if (begin_dump(true)) {
         copy_end(); /* also where there was none: a signal may still come */
         dump_count();
         long error = dump_write(reason, status < 0 ? DUMP_STATUS_UNKNOWN : (uint32_t)status & 0xff, this_process());
@@ -124,7 +124,7 @@ static struct exec_dump before_exec(void) {
     if (!next.execve) find_exec();
     arena_within();
     wait_for_copies();
-    d.begun = begin_dump();
+    d.begun = begin_dump(false);
     if (d.begun) {
         dump_count();
         d.written = dump_write(DUMP_AT_EXEC, DUMP_STATUS_UNKNOWN, this_process()) == 0;

@@ -222,6 +222,7 @@ all_are_whole() {
             expect 3 "$level" WEIR_OUTPUT="$PWD/dumps/x.%n.dump" "$SHIM_TOOLS/ends" dumps_at_once
             all_are_whole >reasons || { cat reasons; false; }
             same "$(grep -c exit reasons)" 1
+            [ "$(wc -l <reasons)" -lt 150 ] || { wc -l reasons; false; } # the end did not wait for all the others
             has reasons signal
             lacks reasons exec # each of them failed
         done

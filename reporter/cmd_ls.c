@@ -167,7 +167,7 @@ int cmd_clean(int count, char **arguments) {
         const struct found_box *box = &boxes.found[i];
         if (!is_left(box)) continue;
         char *path = escape_string(box->path);
-        if (!dry && unlink(box->path) != 0) {
+        if (!dry && unlink(box->path) != 0 && errno != ENOENT) {
             view_message("%s: cannot be removed: %s", box->path, strerror(errno));
             fine = false;
         } else {

@@ -270,6 +270,8 @@ int box_to_dump(int fd, uint64_t *size, uint64_t now, const char **why) {
     struct box box = {.fd = fd, .size = *size};
     *why = box_header(fd, *size, &box.header);
     if (*why) return -1;
+    /* Somebody has cut it: a box has its whole length from the start. */
+    if (*size < (box.header.blocks ? BOX_SIZE_BLOCKS : BOX_SIZE)) box.header.lost++;
     read_box(&box);
     settle_process(&box, now);
     stack_list_start(&box.stacks, box.frame_count, STACK_DEPTH_MOST);

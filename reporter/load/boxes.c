@@ -72,6 +72,10 @@ void boxes_add(struct boxes *boxes, char *path) {
     const char *why = NULL;
     struct found_box box = {.path = path};
     int fd = file_open(path, &size, &why);
+    if (fd < 0 && access(path, F_OK) != 0) { /* its process has just ended in order */
+        free(path);
+        return;
+    }
     box.problem = fd < 0 ? why : box_header(fd, size, &box.header);
     if (fd >= 0 && fstat(fd, &status) == 0) {
         box.inode = status.st_ino;
@@ -104,7 +108,7 @@ static bool is_users(const char *name) {
 }
 
 static void find_below(struct boxes *boxes, const char *folder) {
-    DIR *open = folder && *folder == '/' ? opendir(folder) : NULL;
+    DIR *open = opendir(folder);
     for (struct dirent *entry = open ? readdir(open) : NULL; entry; entry = readdir(open)) {
         if (!is_users(entry->d_name)) continue;
         char *users = memory_format("%s/%s", folder, entry->d_name);
@@ -129,7 +133,7 @@ void boxes_find(struct boxes *boxes, const char *folder) {
     for (size_t i = 0; !folder && i < sizeof places / sizeof *places; i++) {
         bool before = false;
         for (size_t j = 0; j < i; j++) before = before || (places[i] && places[j] && !strcmp(places[i], places[j]));
-        if (!before) find_below(boxes, places[i]);
+        if (!before && places[i] && *places[i] == '/') find_below(boxes, places[i]);
     }
     if (boxes->count) qsort(boxes->found, boxes->count, sizeof *boxes->found, compare);
 }

@@ -144,14 +144,16 @@ static bool map(long fd, char *at, size_t size) {
     return mapped;
 }
 
-static void complain(const char *dir, long error) {
+/* `elsewhere`: it lies in another folder. */
+static void complain(const char *dir, long error, bool elsewhere) {
     struct text t = {0};
     if (atomic_exchange_explicit(&said, true, memory_order_relaxed)) return;
     text_add(&t, "weir: no box can be made in ");
     text_add_bytes(&t, dir, min_size(str_length(dir), 600));
     text_add(&t, ": ");
     dump_add_error(&t, error);
-    text_add(&t, "; after a kill nothing will be known");
+    text_add(&t, elsewhere ? "; it is " : "; after a kill nothing will be known");
+    if (elsewhere) text_add_bytes(&t, live_file_path, min_size(str_length(live_file_path), 600));
     message_send(&t);
 }
 
@@ -160,14 +162,15 @@ static long make_somewhere(size_t size, uint32_t pid) {
     const char *own = start_variable("XDG_RUNTIME_DIR");
     const char *folders[] = {options.box_dir, own && *own == '/' ? own : NULL, "/dev/shm",
                              output_folder(dumps, sizeof dumps) ? dumps : NULL};
-    long fd = -ENOSPC_;
+    long fd = -ENOSPC_, first = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(folders); i++) {
         if (!folders[i]) continue;
         tidy = i == ARRAY_LENGTH(folders) - 1;
         fd = make_in(folders[i], size, pid);
-        if (!sys_failed(fd)) return fd;
-        if (i == 0) complain(options.box_dir, fd);
+        if (i == 0) first = fd;
+        if (!sys_failed(fd)) break;
     }
+    if (sys_failed(first)) complain(options.box_dir, first, !sys_failed(fd));
     return fd;
 }
 

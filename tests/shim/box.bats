@@ -36,7 +36,7 @@ partial() {
     local status=0
     "$WEIR" report "$1" >report 2>problems || status=$?
     same "$status" 3
-    grep -qE "^partial: .*[0-9] parts? found no room \(WEIR_BOX_MAX, WEIR_MAX_DIRECT\): sites may be missing$" report || { cat report; false; }
+    grep -qE "^partial: .*[0-9] parts? found no room \(WEIR_BOX_MAX, WEIR_MAX_DIRECT\), or were cut off: sites may be missing$" report || { cat report; false; }
     lacks report "every tracked block was freed"
     lacks report "out of range"
     lacks report "damaged"
@@ -49,6 +49,8 @@ partial() {
     "$WEIR" report "$(boxes)" >report
     has report "it left no dump" "boxed[$(pid_of own)]  level paranoid" "7 blocks of 1000 B"
     silent
+    "$WEIR" ls boxes >list # also by a relative name
+    has list " boxed " " gone "
     "$WEIR" ls "$PWD/boxes" >list
     has list " boxed " " gone "
     "$WEIR" clean "$PWD/boxes" >list
@@ -170,6 +172,17 @@ partial() {
 print(sum(s["blocks"] for s in json.load(sys.stdin)["sites"] if s["bytes"] == s["blocks"] * 1000))')" "$(sed -n 's/^made //p' out)"
             rm -r boxes/*
         done
+    done
+}
+@test "a_box_that_was_cut_is_not_whole" {
+    for box in sites blocks; do
+        boxed $KILLED paranoid WEIR_BOX=$box wide 3000
+        for size in 32768 65536 1000000 4000000; do
+            cp --sparse=always "$(boxes)" cut.box
+            truncate -s $size cut.box
+            partial cut.box
+        done
+        rm -r boxes/*
     done
 }
 @test "what_a_box_lacks_is_no_damage" {

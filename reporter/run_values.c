@@ -173,7 +173,7 @@ static bool is_box(const char *value) {
 
 static bool is_box_size(const char *value) {
     struct run_size size;
-    return run_size(value, &size) && !size.percent;
+    return run_size(value, &size) && !size.percent && size.number >= 128u << 10;
 }
 
 static bool is_folder(const char *value) {
@@ -203,7 +203,7 @@ const struct run_option run_options[] = {
     {"signal", "WEIR_SIGNAL", is_signal, "a signal that may be used (try SIGRTMAX-1)"},
     {"box-dir", "WEIR_BOX_DIR", is_folder, "the absolute path of a folder"},
     {"box", "WEIR_BOX", is_box, "sites or off"},
-    {"box-max", "WEIR_BOX_MAX", is_box_size, "a size (try 64M)"},
+    {"box-max", "WEIR_BOX_MAX", is_box_size, "a size of 128K or more (try 64M)"},
     {"on-error", "WEIR_ON_ERROR", is_action, "abort or report"},
     {"on-crash", "WEIR_ON_CRASH", is_crash_action, "none or dump"},
     {"on-mismatch", "WEIR_ON_MISMATCH", is_mismatch_action, "report, abort or off"},
@@ -236,6 +236,34 @@ bool run_set(const struct run_option *option, const char *value) {
     return setenv(option->variable, value, 1) == 0;
 }
 
+/* What the variable says; a percentage is of `max`, where that is known, and of 100 else. False: it says nothing that
+ * can be compared with such. */
+static bool limit_of(const char *variable, const char *otherwise, uint64_t max, uint64_t *limit) {
+    const char *value = getenv(variable);
+    struct run_size size;
+    if (!run_size(value ? value : otherwise, &size) || (!size.percent && !max)) return false;
+    *limit = size.percent ? (max ? max / 100 * size.number : size.number) : size.number;
+    return true;
+}
+
+/* What only makes sense together, as the library has it, which would use its own numbers. */
+static bool limits_fit(void) {
+    const char *ceiling = getenv("WEIR_MAX_DIRECT");
+    struct run_size size = {0};
+    uint64_t high, low, reserve;
+    if (!ceiling || !run_size(ceiling, &size)) return true;
+    uint64_t max = size.percent ? 0 : size.number;
+    if (max && limit_of("WEIR_RESERVE", "0", max, &reserve) && reserve >= max) {
+        view_message("the reserve is not below the ceiling (WEIR_RESERVE, WEIR_MAX_DIRECT)");
+        return false;
+    }
+    bool known = limit_of("WEIR_HIGH_WATERMARK", "90%", max, &high) && limit_of("WEIR_LOW_WATERMARK", "75%", max, &low);
+    if (!known || (low < high && high <= (max ? max : 100))) return true;
+    view_message("the low watermark is not below the high one, or that above the ceiling (WEIR_LOW_WATERMARK, "
+                 "WEIR_HIGH_WATERMARK)");
+    return false;
+}
+
 bool run_check_environment(void) {
     for (size_t i = 0; i < run_option_count; i++) {
         const char *value = getenv(run_options[i].variable);
@@ -243,5 +271,5 @@ bool run_check_environment(void) {
         view_message("%s=%.80s: not %s", run_options[i].variable, value, run_options[i].expected);
         return false;
     }
-    return true;
+    return limits_fit();
 }

@@ -36,7 +36,7 @@ setup() { plain; }
 @test "a_bad_value_stops_the_run_before_the_program_starts" {
     for option in --level=loud --level=4 --max-direct=12Q --max-direct=0 --max-direct=101% --max-direct=99999999999T --window=0 --window=x --depth=0 --depth=129 --target-records=1001 --target-records=x \
         --output=%x "--output=" --dump-at=never --dump-at=exit, --signal=KILL --signal=99 --box-dir=relative --box-dir=/no/such \
-        --on-error=cry --on-mismatch=cry --pattern=2 --free-stacks=2 --zero-on-free=yes --guard=2 --harden=2 --deepbind=2; do
+        --on-error=cry --on-mismatch=cry --pattern=2 --free-stacks=2 --zero-on-free=yes --guard=2 --harden=2 --deepbind=2 --box-max=1 --box-max=127K; do
         expect 125 "$STUB" run "$option" touch started
         one_line
         has "$err" "weir: ${option%%=*}=${option#*=}: not "
@@ -47,6 +47,18 @@ setup() { plain; }
     WEIR_MAX_DIRECT=12Q expect 125 "$STUB" run touch started
     has "$err" "weir: WEIR_MAX_DIRECT=12Q: not a size (try 512M)"
     [ ! -e started ]
+}
+
+@test "limits_that_contradict_each_other_stop_the_run" {
+    for options in "--high-watermark=50% --low-watermark=60%" "--high-watermark=200M" "--low-watermark=95%" "--reserve=100M"; do
+        expect 125 "$STUB" run --max-direct=100M $options touch started # several words
+        one_line
+        has "$err" "WEIR_"
+        [ ! -e started ]
+    done
+    for options in "--max-direct=100M --reserve=99M" "--max-direct=50% --high-watermark=80% --low-watermark=70%" "--max-direct=100M --high-watermark=80M"; do
+        expect 0 "$STUB" run --quiet --dump-at=none $options true
+    done
 }
 
 @test "a_flag_beats_the_environment_and_both_forms_are_taken" {

@@ -186,7 +186,8 @@ static void check_malloc(struct dump *dump) {
 static void check_box(struct dump *dump) {
     uint64_t parts = 0;
     if (dump_stat(dump, STAT_BOX_LOST, &parts) && parts)
-        dump_problem(dump, "%llu %s found no room (WEIR_BOX_MAX, WEIR_MAX_DIRECT), or were cut off: sites may be missing",
+        dump_problem(dump,
+                     "%llu %s found no room (WEIR_BOX_MAX, WEIR_MAX_DIRECT), or were cut off: sites may be missing",
                      (unsigned long long)parts, parts == 1 ? "part" : "parts");
 }
 

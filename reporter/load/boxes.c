@@ -72,10 +72,6 @@ void boxes_add(struct boxes *boxes, char *path) {
     const char *why = NULL;
     struct found_box box = {.path = path};
     int fd = file_open(path, &size, &why);
-    if (fd < 0 && access(path, F_OK) != 0) { /* its process has just ended in order */
-        free(path);
-        return;
-    }
     box.problem = fd < 0 ? why : box_header(fd, size, &box.header);
     if (fd >= 0 && fstat(fd, &status) == 0) {
         box.inode = status.st_ino;
@@ -91,10 +87,18 @@ static bool is_box_name(const char *name) {
     return length > 9 && strncmp(name, "weir.", 5) == 0 && strcmp(name + length - 4, ".box") == 0;
 }
 
+/* Its process may have ended in order since it was listed. */
+static void add_if_there(struct boxes *boxes, char *path) {
+    boxes_add(boxes, path);
+    if (!boxes->found[boxes->count - 1].problem || access(path, F_OK) == 0) return;
+    boxes->count--;
+    free(path);
+}
+
 static void find_in(struct boxes *boxes, const char *folder) {
     DIR *open = opendir(folder);
     for (struct dirent *entry = open ? readdir(open) : NULL; entry; entry = readdir(open))
-        if (is_box_name(entry->d_name)) boxes_add(boxes, memory_format("%s/%s", folder, entry->d_name));
+        if (is_box_name(entry->d_name)) add_if_there(boxes, memory_format("%s/%s", folder, entry->d_name));
     if (open) (void)closedir(open);
 }
 

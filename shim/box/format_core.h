@@ -208,6 +208,7 @@ struct core_search {
 struct core_storage {
     uint64_t below, module;
 };
+#define CORE_STORAGE_MOST 128u
 
 /* Address space of weir's own: start and end of each range, 8 bytes each; `most` can be noted, [4] were. */
 struct core_reserved {

@@ -6,9 +6,7 @@
 #include "shim/base/base.h"
 #include "shim/box/format_core.h"
 
-#define STORAGE_MAX 128 /* modules that have some */
-
-extern struct core_storage storage[STORAGE_MAX] HIDDEN;
+extern struct core_storage storage[CORE_STORAGE_MOST] HIDDEN; /* of modules that have some */
 extern size_t storage_count HIDDEN;
 extern size_t storage_stacks_below HIDDEN; /* where tls.signals_stacks lies */
 

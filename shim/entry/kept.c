@@ -49,11 +49,11 @@ static void note_stack(void) {
     if (sys2(SYS_sigaltstack, 0, (long)&now) != 0) return;
     stacks[0] = now.ss_flags & SS_DISABLE ? 0 : ~(uintptr_t)now.ss_sp;
     if (was == 0 || was == stacks[0] || !is_block((const void *)~was)) return;
-    for (size_t i = 1; i < TLS_SIGNALS_STACKS; i++) {
+    for (size_t i = 1; i < TLS_SIGNALS_STACKS; i++) { /* it comes first, and the others move up to where it was */
         uintptr_t older = stacks[i];
         stacks[i] = was;
-        was = older;
         if (older == stacks[1]) break;
+        was = older;
     }
 }
 

@@ -122,11 +122,10 @@ static const struct core_file *first_of(struct core *core, const struct core_fil
     return first;
 }
 
-/* The newest module that begins there, or where that is not known lies there. */
-static size_t module_at(const struct making *m, uint64_t code, uint64_t base) {
+size_t making_module_at(const struct making *m, uint64_t address, uint64_t base) {
     for (size_t i = m->module_count; i-- > 0;) {
         const struct dump_module *module = &m->modules[i];
-        if (code >= module->start && code < module->end && (!base || module->start == base)) return i;
+        if (address >= module->start && address < module->end && (!base || module->start == base)) return i;
     }
     return SIZE_MAX;
 }
@@ -136,8 +135,8 @@ uint64_t making_frame(struct making *m, uint64_t code) {
     const struct core_file *first = file ? first_of(m->core, file) : NULL;
     uint64_t base = first ? first->start : 0, vdso = m->core->vdso;
     bool in_vdso = !file && vdso && code >= vdso && code - vdso < 4 * (uint64_t)CORE_PAGE;
-    size_t module = in_vdso ? module_at(m, code, vdso) : SIZE_MAX;
-    if (file || !m->core->file_count) module = module_at(m, code, base);
+    size_t module = in_vdso ? making_module_at(m, code, vdso) : SIZE_MAX;
+    if (file || !m->core->file_count) module = making_module_at(m, code, base);
     if (module == SIZE_MAX && m->module_count < DUMP_NO_MODULE) {
         if (file)
             module = add_image(m, base, making_last_of(m->core, first)->end, file->path, 0);

@@ -96,6 +96,9 @@ bool making_image(struct core *core, uint64_t base, uint64_t *bias, struct dump_
 /* The last mapping of the image of a file whose first one this is. */
 const struct core_file *making_last_of(struct core *core, const struct core_file *first);
 
+/* The newest module that the address lies in; with `base`, of those that begin there. SIZE_MAX: none. */
+size_t making_module_at(const struct making *m, uint64_t address, uint64_t base);
+
 /* Modules of code that weir has not met. The frame of a code address, as in DUMP_FRAMES. */
 uint64_t making_frame(struct making *m, uint64_t code);
 

@@ -61,7 +61,7 @@ static uint64_t size_of(struct mark *mark, const struct places_span *s, uint64_t
     const char *bytes = s->entries ? mapped_at(&mark->entries, at, &there) : NULL;
     if (!bytes || there < sizeof entry) return s->size;
     memcpy(&entry, bytes, sizeof entry);
-    return CORE_SIZE(&entry) < s->size ? CORE_SIZE(&entry) : s->size;
+    return places_size(s, &entry);
 }
 
 /* --- looking --- */

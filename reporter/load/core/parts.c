@@ -18,7 +18,7 @@ static bool holds(struct making *m, const struct places *p, const struct core_pa
     if (outside) return true;
     const struct places_span *s = places_entry(m->core, p, n->start, &side);
     if (!s || !CORE_LIVE(&side) || !(side.state & CORE_POOLED)) return false;
-    uint64_t offset = (n->start - s->start) % s->size, all = CORE_SIZE(&side) < s->size ? CORE_SIZE(&side) : s->size;
+    uint64_t offset = (n->start - s->start) % s->size, all = places_size(s, &side);
     return offset < all && size <= all - offset;
 }
 

@@ -31,13 +31,15 @@ struct places_sums {
     uint64_t blocks[DUMP_IN_USE + 1], bytes[DUMP_IN_USE + 1]; /* live ones by verdict */
 };
 
-/* Where a word lies that is a register's: in the note of that number, so many bytes in. */
+/* Where a word lies that is not in memory: a register's in a note, so many bytes in, or what a thread handles signals
+ * on; of which note or thread, by number. */
 #define FROM_REGISTERS    ((uint64_t)1 << 63)
-#define FROM_NOTE_SHIFT   20
-#define FROM_NOTE(from)   (((from) & ~FROM_REGISTERS) >> FROM_NOTE_SHIFT)
-#define FROM_SIGNALS      ((uint64_t)1 << 62) /* of the thread of that number: what it handles signals on */
+#define FROM_SIGNALS      ((uint64_t)1 << 62)
 #define FROM_NO_MEMORY    (FROM_REGISTERS | FROM_SIGNALS)
-#define FROM_OFFSET(from) ((from) & (((uint64_t)1 << FROM_NOTE_SHIFT) - 1))
+#define FROM_SHIFT        20
+#define FROM_OF(kind, i)  ((kind) | (uint64_t)(i) << FROM_SHIFT)
+#define FROM_NUMBER(from) (((from) & ~FROM_NO_MEMORY) >> FROM_SHIFT)
+#define FROM_OFFSET(from) ((from) & (((uint64_t)1 << FROM_SHIFT) - 1))
 
 struct places {
     struct window window;
@@ -78,6 +80,11 @@ const struct places_span *places_span_of(const struct places *p, uint64_t number
 /* The place that the address lies in, and its entry. NULL: there is none that has one. */
 const struct places_span *places_entry(struct core *core, const struct places *p, uint64_t address,
                                        struct core_side *side);
+
+/* Bytes of a tracked block that may hold something: asked for, and not more than its place has. */
+static inline uint64_t places_size(const struct places_span *s, const struct core_side *side) {
+    return CORE_SIZE(side) < s->size ? CORE_SIZE(side) : s->size;
+}
 
 /* The number of the place with a live block that the address lies in; PLACE_NONE: it lies in none. */
 uint64_t places_block(const struct places *p, uint64_t address);

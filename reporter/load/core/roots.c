@@ -114,9 +114,9 @@ static bool is_code(const struct core *core, const struct core_segment *s) {
 /* Of anonymous memory the kernel leaves out what nobody has ever written to, where it writes such memory at all: it has
  * written the stack. */
 static bool is_untouched(struct roots *r, const struct core_segment *s) {
+    if (s->length > 0 || core_file_at(r->core, s->address)) return false;
     const struct core_segment *stack = segment_at(r->core, r->core->stack);
-    return s->length == 0 && !core_file_at(r->core, s->address) && !core_byte(r->core, r->m->t.search.at_undumped) &&
-           stack && stack->length == stack->size && !r->core->cut;
+    return stack && stack->length == stack->size && !r->core->cut && !core_byte(r->core, r->m->t.search.at_undumped);
 }
 
 static void mark_segment(struct roots *r, const struct core_segment *s) {
@@ -158,7 +158,7 @@ static void mark_signals_stacks(struct roots *r, size_t thread) {
         uint64_t word = ~core_word(r->core, first + i * sizeof word), number;
         if (word == UINT64_MAX) continue;
         if (i == 0)
-            mark_root(r->mark, (const char *)&word, sizeof word, FROM_SIGNALS | (uint64_t)thread << 3);
+            mark_root(r->mark, (const char *)&word, sizeof word, FROM_OF(FROM_SIGNALS, thread));
         else if ((number = places_block(p, word)) != PLACE_NONE)
             p->bytes[number] |= PLACE_PAST;
     }
@@ -172,7 +172,7 @@ static void mark_registers(struct roots *r) {
         uint64_t there = note->offset < core->size ? core->size - note->offset : 0;
         if (there < note->length) lacks(r, SCAN_LACKS_REGISTERS);
         mark_root(r->mark, r->mark->memory.file + note->offset, there < note->length ? there : note->length,
-                  FROM_REGISTERS | (uint64_t)i << FROM_NOTE_SHIFT);
+                  FROM_OF(FROM_REGISTERS, i));
     }
     for (size_t i = 0; i < core->thread_count; i++) mark_signals_stacks(r, i);
     if (core_byte(r->core, r->m->t.search.at_kernel_keeps)) lacks(r, SCAN_LACKS_KERNEL);

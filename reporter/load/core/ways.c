@@ -6,7 +6,6 @@
 #include "reporter/load/core/places.h"
 #include "reporter/load/core/whose.h"
 #include "reporter/load/memory.h"
-#include "reporter/load/search.h"
 
 #define HALF      (DUMP_STEPS_MOST / 2)
 #define HOPS_MOST ((uint64_t)1 << 26) /* from block to block, of all ways together */
@@ -52,7 +51,7 @@ static void add(struct way *way, uint64_t block, uint64_t word) {
 }
 
 static uint64_t word_at(struct making *m, uint64_t from) {
-    uint64_t word = 0, note = FROM_NOTE(from);
+    uint64_t word = 0, note = FROM_NUMBER(from);
     if (!(from & FROM_NO_MEMORY)) return core_word(m->core, from);
     if ((from & FROM_REGISTERS) && note < m->core->register_count)
         (void)core_read_file(m->core, &word, sizeof word, m->core->registers[note].offset + FROM_OFFSET(from));
@@ -67,11 +66,6 @@ static bool is_past(struct making *m, uint64_t number, uint64_t start, uint64_t 
     return word - start >= size;
 }
 
-static bool is_in_part(const struct parts *parts, uint64_t address) {
-    size_t i = parts->count ? search_upto(parts->all, parts->count, sizeof *parts->all, address) : 0;
-    return i > 0 && address < parts->all[i - 1].end;
-}
-
 /* False: there were too many hops before. */
 static bool follow(struct making *m, uint64_t block, uint64_t *hops, struct way *way) {
     const struct places *p = m->places;
@@ -81,7 +75,7 @@ static bool follow(struct making *m, uint64_t block, uint64_t *hops, struct way 
     way->past = is_past(m, number, block, s->size);
     add(way, block, 0);
     while (way->from && !(way->from & FROM_NO_MEMORY)) {
-        if ((way->in_part = is_in_part(&p->parts, way->from))) break;
+        if ((way->in_part = parts_first(&p->parts, way->from, way->from + 1) != NULL)) break;
         number = places_block(p, way->from);
         if (number == PLACE_NONE) break;
         if (++*hops > HOPS_MOST) return false;
@@ -108,8 +102,7 @@ static void add_step(struct making *m, struct ways *w, const uint64_t block[2], 
     const struct places_span *s = places_entry(m->core, m->places, block[0], &side);
     struct dump_step step = {.address = block[0], .stack = DUMP_STEP_UNTRACKED};
     uint64_t number = places_number(m->places, block[0]), offset = block[1] ? block[1] - block[0] : 0;
-    step.size = places_span_of(m->places, number)->size;
-    if (s && CORE_SIZE(&side) < step.size) step.size = CORE_SIZE(&side);
+    step.size = s ? places_size(s, &side) : places_span_of(m->places, number)->size;
     if (s) step.stack = making_stack(m, side.stack);
     step.offset = unknown || offset >= (uint64_t)1 << 31 ? DUMP_STEP_FAR : (uint32_t)offset;
     w->steps = memory_more(w->steps, &w->step_capacity, w->step_count + 1, sizeof step);

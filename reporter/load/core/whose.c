@@ -3,25 +3,21 @@
 
 #include <stddef.h>
 #include <sys/procfs.h>
-#include <sys/user.h>
 
 #include "reporter/load/core/places.h"
 
 #define CONTROL_BLOCK 2304u /* bytes of libc's struct pthread, as shim/scan/whose.c has it */
-#define STORAGE_MOST  128u
 
 /* Numbers as ucontext_t has them, of a struct user_regs_struct's fields. */
 static uint64_t register_number(uint64_t field) {
-    static const uint8_t numbers[] = {7, 6, 5, 4, 10, 11, 3, 2, 1, 0, 13, 14, 12, 9, 8, UINT8_MAX, 16, 0, 0, 15};
-    bool known = field < sizeof numbers && numbers[field] != UINT8_MAX &&
-                 field != offsetof(struct user_regs_struct, cs) / 8 &&
-                 field != offsetof(struct user_regs_struct, eflags) / 8;
-    return known ? numbers[field] : DUMP_PLACE_UNKNOWN;
+    enum { NONE = UINT8_MAX }; /* orig_rax, cs, eflags */
+    static const uint8_t numbers[] = {7, 6, 5, 4, 10, 11, 3, 2, 1, 0, 13, 14, 12, 9, 8, NONE, 16, NONE, NONE, 15};
+    return field < sizeof numbers && numbers[field] != NONE ? numbers[field] : DUMP_PLACE_UNKNOWN;
 }
 
 static struct whose of_register(const struct core *core, uint64_t from) {
     struct whose w = {.kind = ROOT_REGISTERS, .place = DUMP_PLACE_UNKNOWN};
-    uint64_t note = FROM_NOTE(from), offset = FROM_OFFSET(from), first = offsetof(struct elf_prstatus, pr_reg);
+    uint64_t note = FROM_NUMBER(from), offset = FROM_OFFSET(from), first = offsetof(struct elf_prstatus, pr_reg);
     if (note >= core->register_count) return w;
     w.thread = core->registers[note].thread;
     if (core->registers[note].general && offset >= first) w.place = register_number((offset - first) / 8);
@@ -29,24 +25,20 @@ static struct whose of_register(const struct core *core, uint64_t from) {
 }
 
 static struct whose of_signals(const struct core *core, uint64_t from) {
-    uint64_t thread = (from & ~FROM_SIGNALS) >> 3;
+    uint64_t thread = FROM_NUMBER(from);
     return (struct whose){.kind = ROOT_SIGNALS, .thread = thread < core->thread_count ? core->threads[thread].id : 0};
 }
 
 static uint64_t place_in(const struct making *m, uint64_t address) {
-    for (size_t i = m->module_count; i-- > 0;) {
-        const struct dump_module *module = &m->modules[i];
-        if (address >= module->start && address < module->end)
-            return (uint64_t)i << 48 | DUMP_FRAME_OFFSET(address - module->bias);
-    }
-    return DUMP_PLACE_UNKNOWN;
+    size_t i = making_module_at(m, address, 0);
+    return i == SIZE_MAX ? DUMP_PLACE_UNKNOWN : (uint64_t)i << 48 | DUMP_FRAME_OFFSET(address - m->modules[i].bias);
 }
 
 /* Its storage begins nearest below. */
 static bool is_thread_local(struct making *m, const struct core_thread *t, uint64_t at, struct whose *w) {
     uint64_t below = t->block - at, nearest = UINT64_MAX, module = 0;
     uint64_t count = core_word(m->core, m->t.search.at_storage_count);
-    for (uint64_t i = 0; i < count && i < STORAGE_MOST; i++) {
+    for (uint64_t i = 0; i < count && i < CORE_STORAGE_MOST; i++) {
         struct core_storage s;
         if (!core_read(m->core, &s, sizeof s, m->t.search.at_storage + i * sizeof s)) break;
         if (s.below < below || s.below >= nearest) continue;

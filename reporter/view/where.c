@@ -56,6 +56,19 @@ bool view_sum_memory(const struct merged *merged, struct memory_sum *sum) {
     return any;
 }
 
+/* Of a process that left only a box, nothing is known of where its memory was. */
+static bool is_box(const struct part *part) {
+    return !part->older && part->dump->process.reason == DUMP_LEFT;
+}
+
+static void tell_of_boxes(const struct view *view) {
+    size_t boxes = 0;
+    for (size_t i = 0; i < view->merged->part_count; i++) boxes += is_box(&view->merged->parts[i]);
+    if (boxes == 0) return;
+    (void)fprintf(view->out, "not in it: %zu %s, of which only a box is there: how much was used, and sites\n", boxes,
+                  boxes == 1 ? "process" : "processes");
+}
+
 /* Where the sum is off: by how much. */
 static void print_difference(const struct view *view, const char *what, bool known, uint64_t sum, uint64_t truth) {
     if (!known || sum == truth) return;
@@ -79,7 +92,10 @@ static void print_rows(const struct view *view, const struct memory_sum *sum) {
     (void)fputc('\n', view->out);
     print_difference(view, "the kernel's", sum->has_kernel, sum->all.resident, sum->kernel);
     print_difference(view, "the counter's", sum->has_used, sum->all.charged, sum->used);
-    if (!sum->has_kernel) (void)fprintf(view->out, "what is resident could not be found out (/proc/PID/pagemap)\n");
+    bool is_core = view_first(view->merged)->dump->process.reason == DUMP_AT_CORE;
+    if (!sum->has_kernel)
+        (void)fprintf(view->out, "what is resident %s\n",
+                      is_core ? "no core tells" : "could not be found out (/proc/PID/pagemap)");
     if (view->merged->counted > 1)
         (void)fprintf(view->out, "of %zu processes together; what they share counts once for each\n",
                       view->merged->counted);
@@ -119,10 +135,14 @@ static void print_pinning(const struct view *view) {
 void view_memory(const struct view *view) {
     struct memory_sum sum;
     if (!view_sum_memory(view->merged, &sum)) {
-        (void)fprintf(view->out, "\nwhere the memory is was not written: the dump is of an older version\n");
+        if (is_box(view_first(view->merged)))
+            (void)fprintf(view->out, "\nwhere the memory is, a box does not tell: how much is used, and sites\n");
+        else
+            (void)fprintf(view->out, "\nwhere the memory is was not written: the dump is of an older version\n");
         return;
     }
     print_rows(view, &sum);
+    tell_of_boxes(view);
     print_unaccounted(view);
     print_pinning(view);
 }
@@ -185,6 +205,11 @@ static void print_class(const struct view *view, const struct dump_class *class)
 void view_arena(const struct view *view) {
     struct class_sum sum = sum_classes(view->merged);
     struct dump_class all = {.size = 1};
+    if (sum.count == 0 && is_box(view_first(view->merged))) {
+        (void)fprintf(view->out, "\nof which class blocks are, a box does not tell: how much is used, and sites\n");
+        free(sum.classes);
+        return;
+    }
     (void)fprintf(view->out, "\n%80s\n", "SLABS BY PLACES IN USE, %");
     (void)fprintf(view->out, "%7s %9s %9s %6s %7s %7s    0  -25  -50  -75  -99  100\n", "CLASS", "USED", "FREE",
                   "SLABS", "WASTE", "MEMORY");
@@ -201,5 +226,6 @@ void view_arena(const struct view *view) {
     if (merged_stat(view->merged, STAT_ALLOCATIONS, &made, &highest) &&
         merged_stat(view->merged, STAT_FREES, &given, &highest))
         (void)fprintf(view->out, "%s blocks ever made, %s given back\n", units_count(made), units_count(given));
+    tell_of_boxes(view);
     free(sum.classes);
 }

@@ -230,7 +230,8 @@ void arena_forked(void);
 
 struct arena_stats {
     uint64_t blocks, bytes;      /* live, as places */
-    uint64_t older, older_bytes; /* of those, tracked ones of earlier epochs that were counted, not looked at */
+    uint64_t told_bytes;         /* of those, tracked ones that were looked at */
+    uint64_t older, older_bytes; /* and tracked ones of earlier epochs that were counted, not looked at */
     uint64_t slabs, runs;
     uint64_t heaps, parked;
     uint64_t purged;   /* bytes ever given back */

@@ -67,6 +67,7 @@ static void walk_slab(const struct walk *w, struct slab *s) {
     if (looked) {
         uint64_t idle = committed - min_size(committed, live * s->size);
         live = walk_sides(w, s, capacity, live > 0 ? idle / live : 0);
+        w->stats->told_bytes += live * s->size;
     } else if (tracked) {
         w->stats->older += live;
         w->stats->older_bytes += live * s->size;
@@ -94,6 +95,7 @@ static void walk_run(const struct walk *w, struct slab *s) {
     if (s->run.tracked && w->look->tracked &&
         SIDE_IS_LIVE(atomic_load_explicit(&s->run.side.state, memory_order_acquire))) {
         w->look->tracked(w->look->context, slab_start(s), &s->run.side, 0);
+        w->stats->told_bytes += s->run.bytes;
     }
     tell_span(w, s, s->run.slices, s->run.bytes);
 }

@@ -2,6 +2,7 @@
  * done here while the program runs. */
 #include "shim/box/beacon.h"
 #include "shim/arena/arena.h"
+#include "shim/arena/counts.h"
 #include "shim/arena/zones.h"
 #include "shim/base/options.h"
 #include "shim/base/reserve.h"
@@ -57,6 +58,7 @@ static const struct core_arena core_arena = {
     .in_reserved = IN(reserved),
     .in_capacity = IN(capacity),
     .in_committed = IN(slice.committed),
+    .in_side_pages = IN(slice.side_pages),
     .in_kind = IN(kind),
     .in_class = IN(class),
     .in_slices = IN(slices),
@@ -74,6 +76,10 @@ static const struct core_arena core_arena = {
     .kind_emergency = KIND_EMERGENCY,
     .classes = CLASSES,
     .certain = SAMPLE_CERTAIN,
+    .at_counts = CORE_ADDRESS(counts.base),
+    .at_counts_committed = CORE_ADDRESS(counts.committed),
+    .counts_a_row = COUNTS_ROW,
+    .at_counts_apart = CORE_ADDRESS(counts_apart),
 };
 
 #define OF(field) offsetof(struct ceiling_refusal, field)
@@ -90,6 +96,7 @@ static const struct core_ceiling core_ceiling = {
     .in_thread = OF(thread),
     .in_operation = OF(operation),
     .in_stack = OF(stack),
+    .at_tables = CORE_ADDRESS(region_total),
 };
 
 static const struct core_search core_search = {

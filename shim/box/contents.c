@@ -193,8 +193,7 @@ static void add_block(void *context, const void *p, const struct side *side, uin
 
 /* Tracked blocks count with what was asked for; of the others only the place's size is known. */
 static void add_up_capacity(struct contents *c) {
-    uint64_t places = c->stats.blocks;
-    if (places > c->tracked) c->capacity += c->stats.bytes / places * (places - c->tracked);
+    c->capacity += c->stats.bytes - min_size(c->stats.bytes, c->stats.told_bytes);
 }
 
 static void write_sites(struct contents *c) {
@@ -219,7 +218,6 @@ static void count_older(struct contents *c) {
     c->tracked += c->stats.older;
     c->inherited += c->stats.older;
     c->inherited_bytes += c->stats.older_bytes;
-    c->capacity += c->stats.older_bytes;
 }
 
 static void add_mapping(void *context, const struct owner *o) {

@@ -20,7 +20,7 @@
 #include "shim/box/format_box.h"
 
 #define CORE_MAGIC   "\177weir's beacon\n\1" /* 16 bytes, no terminator */
-#define CORE_VERSION 4u                      /* changed with any structure below, and with what the tables mean */
+#define CORE_VERSION 5u                      /* changed with any structure below, and with what the tables mean */
 
 struct core_beacon {
     char magic[16];
@@ -46,13 +46,19 @@ struct core_arena {
     /* of a descriptor; bytes in brackets */
     uint64_t in_free, in_local_free, in_used, in_asleep;                /* [8] [8] [4] [4] */
     uint64_t in_owner, in_remote, in_size, in_reserved, in_capacity;    /* [8] [8] [4] [4] [4] */
-    uint64_t in_committed;                                              /* [4] bytes of the slice that are charged */
+    uint64_t in_committed, in_side_pages;                               /* [4] [1] charged: bytes of the slice, and
+                                                                           pages of its entries */
     uint64_t in_kind, in_class, in_slices, in_head;                     /* [1] [1] [1] [4] */
     uint64_t in_run_side, in_run_bytes, in_run_slices, in_run_tracked;  /* [32] [8] [4] [1] */
     uint64_t owner_tracked, link_mark;                                  /* bits */
     uint64_t kind_slab, kind_run, kind_tail, kind_kept, kind_emergency; /* values */
     uint64_t classes, certain;                                          /* their number; what stands for none */
+    /* What was ever handed out: rows of so many numbers of 8 bytes, of which [class] is a class's, and [classes] that
+     * of runs; the address of the first, bytes that there are. Runs that are in none of the rows. */
+    uint64_t at_counts, at_counts_committed, counts_a_row, at_counts_apart;
 };
+
+#define CORE_CLASSES_MOST 256u
 
 /* The entry of a tracked block: 32 bytes. */
 struct core_side {
@@ -111,7 +117,7 @@ struct core_state {
     uint64_t at_pid, at_forked_from, at_epoch;    /* [4] each */
     uint64_t at_owner;                            /* [4] 0: a child of at_pid's, which has not come to weir since */
     uint64_t at_tracking, at_checked, at_sampled; /* [1] each */
-    uint64_t at_fork_time, at_foreign_frees, at_bad_frees, at_mismatches;
+    uint64_t at_fork_time, at_foreign_frees, at_bad_frees, at_mismatches, at_jumps, at_collected, at_collected_bytes;
 };
 
 struct core_process {
@@ -128,6 +134,7 @@ struct core_process {
 /* Of the ceiling's counters. Refusal n lies at n modulo `refusals` of the ring; at_refused counts them. */
 struct core_counters {
     uint64_t at_used, at_peak, at_peak_time, at_max, at_refused, at_refused_bytes, at_low_crossings, at_high_crossings;
+    uint64_t at_loader; /* bytes, of those used, that are kept for ld.so */
     uint64_t ring;
 };
 struct core_ceiling {
@@ -135,6 +142,7 @@ struct core_ceiling {
     uint64_t refusals, stride;
     uint64_t in_time, in_requested, in_used, in_max, in_committed, in_frame; /* [8] each */
     uint64_t in_thread, in_operation, in_stack;                              /* [4] each */
+    uint64_t at_tables; /* bytes charged for weir's own tables, but not for entries */
 };
 
 /* Access records (shim/box/records.h): heads of chains, nodes by number, of which the first is nobody's. */
@@ -218,6 +226,7 @@ struct core_reserved {
 /* What the program has mapped itself by libc, a bit a page and plane; shim/ceiling/pages.c has what entries mean. */
 struct core_pages {
     uint64_t nodes, node_count, at_tables, node_shift, piece_shift;
+    uint64_t totals, peaks; /* bytes by plane, 8 bytes each */
 };
 enum core_pages_plane { CORE_PAGES_OURS, CORE_PAGES_CHARGED, CORE_PAGES_MAPPED };
 

@@ -22,7 +22,10 @@ const struct core_state core_state = {.at_pid = CORE_ADDRESS(process),
                                       .at_fork_time = CORE_ADDRESS(fork_time),
                                       .at_foreign_frees = CORE_ADDRESS(foreign_frees),
                                       .at_bad_frees = CORE_ADDRESS(bad_frees),
-                                      .at_mismatches = CORE_ADDRESS(mismatches)};
+                                      .at_mismatches = CORE_ADDRESS(mismatches),
+                                      .at_jumps = CORE_ADDRESS(jumps),
+                                      .at_collected = CORE_ADDRESS(collected),
+                                      .at_collected_bytes = CORE_ADDRESS(collected_bytes)};
 
 void state_start(void) {
     atomic_store_explicit(&process, sys_getpid(), memory_order_relaxed);

@@ -41,16 +41,16 @@ _Atomic uint32_t ceiling_crossed;
 
 static struct ceiling_refusal ring[CEILING_REFUSALS];
 
-const struct ceiling_places ceiling_places = {&counter.used,         &counter.peak,         &counter.peak_time,
-                                              &counter.max,          &counter.refused,      &counter.refused_bytes,
-                                              &counter.crossings[0], &counter.crossings[1], ring};
-
 /* One part in 256 of the ceiling, at most 256 KiB: a library's thread storage is a few KiB. */
 static uint64_t reserve_for(uint64_t max) {
     return round_down(min_size(max / 256, 256 * KIB), PAGE);
 }
 
 static _Atomic uint64_t reserve_left;
+
+const struct ceiling_places ceiling_places = {
+    &counter.used,          &counter.peak,         &counter.peak_time,    &counter.max,  &counter.refused,
+    &counter.refused_bytes, &counter.crossings[0], &counter.crossings[1], &reserve_left, ring};
 
 static uint64_t relaxed(const _Atomic uint64_t *n) {
     return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)n, memory_order_relaxed);

@@ -99,6 +99,7 @@ size_t ceiling_refusals(struct ceiling_refusal *out, size_t max);
 /* Where all that lies, for who finds it in a core (box/format_core.h). */
 extern const struct ceiling_places {
     const _Atomic uint64_t *used, *peak, *peak_time, *max, *refused, *refused_bytes, *low_crossings, *high_crossings;
+    const _Atomic uint64_t *loader;
     const struct ceiling_refusal *ring;
 } ceiling_places;
 

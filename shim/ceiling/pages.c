@@ -38,7 +38,8 @@ static _Atomic size_t used; /* pages of `tables`; the first is nobody's */
 static _Atomic(word *) nodes[NODES];
 static _Atomic size_t totals[PAGES_PLANES], peaks[PAGES_PLANES];
 
-const struct pages_places pages_places = {(uintptr_t)nodes, NODES, (uintptr_t)&tables.base, NODE_SHIFT, PIECE_SHIFT};
+const struct pages_places pages_places = {
+    (uintptr_t)nodes, NODES, (uintptr_t)&tables.base, NODE_SHIFT, PIECE_SHIFT, (uintptr_t)totals, (uintptr_t)peaks};
 
 static bool has_owners;
 

@@ -47,6 +47,7 @@ size_t pages_peak(enum pages_plane plane);
  * and the shifts of what a node covers and a piece. pages.c has what an entry of a node means. */
 struct pages_places {
     uint64_t nodes, node_count, at_tables, node_shift, piece_shift;
+    uint64_t totals, peaks;
 };
 extern const struct pages_places pages_places HIDDEN;
 

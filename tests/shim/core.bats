@@ -36,6 +36,30 @@ for line in sorted("{allocations} {bytes} {frees} {temporary} {peak_blocks} {lif
         done
     done
 }
+# arena_of FILE: its counters, the arena by class and where memory is charged, a line each.
+arena_of() {
+    "$WEIR" report --json "$1" | /usr/bin/python3 -S -c 'import json, sys
+def lines(at, of):
+    for name, value in of.items() if isinstance(of, dict) else enumerate(of):
+        if isinstance(value, (dict, list)): lines(f"{at}.{name}", value)
+        elif name != "peak_age_seconds": print(f"{at}.{name} {value}")
+report = json.load(sys.stdin)
+lines("", {part: report[part] for part in ("direct", "mapped")})
+lines(".classes", report["parts"][0]["classes"])
+lines(".memory", {row["kind"]: row["charged"] for row in report["memory"]["rows"]})'
+}
+@test "the_arena_by_class_and_where_memory_is_are_what_a_dump_of_the_same_crash_has" {
+    for level in disabled simple paranoid; do
+        cored $SEGV $level WEIR_BOX=off WEIR_ON_CRASH=dump WEIR_SAMPLE_BYTES=2000 uses_freed
+        arena_of core >from_core
+        arena_of "$(the_dump cored)" >from_dump
+        [ "$(grep -cE '^.classes.[0-9]+.live [1-9]' from_core)" -gt 3 ] || { cat from_core; false; }
+        cmp from_core from_dump || { diff from_core from_dump; false; }
+        "$WEIR" report --memory core >report
+        has report "cached: free and retained" "what is resident no core tells"
+        lacks report "of an older version" "the counter's is"
+    done
+}
 @test "what_was_ever_made_is_there_with_the_core_or_with_the_box" {
     for level in simple paranoid; do
         # Without a file the rows are in the core.

@@ -50,8 +50,8 @@ void making_write_sites(struct making *m) {
 
 /* --- blocks --- */
 
-/* Sizes of classes; they go on as they begin, see shim/arena/layout.h. */
-static uint64_t class_size(uint32_t c) {
+/* They go on as they begin, see shim/arena/layout.h. */
+uint64_t making_class_size(uint32_t c) {
     if (c < 16) return ((uint64_t)c + 1) << 4;
     uint32_t exponent = 8 + (c - 16) / 8, step = (c - 16) % 8 + 1;
     return ((uint64_t)1 << exponent) + ((uint64_t)step << (exponent - 3));
@@ -62,7 +62,7 @@ static double probability(const struct making *m, const struct core_side *side) 
     uint32_t drawn = CORE_DRAWN(side);
     if (!m->sample_bytes || drawn >= m->t.arena.certain) return 1;
     uint64_t extra = m->sample_bytes / m->sample_blocks, scale = (1ull << 48) / m->sample_bytes;
-    double x = ldexp((double)(class_size(drawn) + extra) * (double)scale, -48 - (int)CORE_THINNED(side));
+    double x = ldexp((double)(making_class_size(drawn) + extra) * (double)scale, -48 - (int)CORE_THINNED(side));
     return -expm1(-x);
 }
 
@@ -91,7 +91,7 @@ static void add_block(struct making *m, const struct core_side *side, uint64_t a
     }
     double p = probability(m, side);
     uint64_t time = CORE_TIME(side),
-             size = CORE_DRAWN(side) < m->t.arena.classes ? class_size(CORE_DRAWN(side)) : place;
+             size = CORE_DRAWN(side) < m->t.arena.classes ? making_class_size(CORE_DRAWN(side)) : place;
     if (time < m->process.fork_time) time = m->process.fork_time;
     struct dump_block b = {.address = address,
                            .size = CORE_SIZE(side),
@@ -134,6 +134,7 @@ static void walk_slab(struct making *m, const struct span *s) {
     if (s->tracked && m->process.level != DUMP_DISABLED) {
         if (!core_read(m->core, entries, s->places * sizeof *entries, s->entries)) {
             m->lost += s->places > 0;
+            making_add_span(m, s, 0);
             return;
         }
         damage_look_at_slab(m, s, entries);
@@ -149,6 +150,7 @@ static void walk_slab(struct making *m, const struct span *s) {
     m->slabs++;
     m->blocks += live;
     m->bytes += live * s->size;
+    making_add_span(m, s, live);
 }
 
 static void walk_run(struct making *m, const struct span *s) {
@@ -161,11 +163,16 @@ static void walk_run(struct making *m, const struct span *s) {
         add_block(m, &side, s->start, s->size, 0);
     else
         m->capacity += s->size;
+    making_add_span(m, s, 1);
 }
 
 static void see_span(void *context, const struct span *s) {
-    if (s->kind == SPAN_SLAB) walk_slab(context, s);
-    if (s->kind == SPAN_RUN) walk_run(context, s);
+    if (s->kind == SPAN_SLAB)
+        walk_slab(context, s);
+    else if (s->kind == SPAN_RUN)
+        walk_run(context, s);
+    else
+        making_add_span(context, s, 0);
 }
 
 void making_write_blocks(struct making *m) {

@@ -146,7 +146,7 @@ static void write_stats(struct making *m) {
     const struct core_state *s = &m->t.state;
     struct core *core = m->core;
     uint64_t places = m->sampled_places < 1e18 ? (uint64_t)m->sampled_places : 0;
-    struct dump_stat stats[STATS_MOST + MAKING_VERDICTS];
+    struct dump_stat stats[STATS_MOST + MAKING_VERDICTS + MAKING_ARENA];
     const struct dump_stat own[] = {
         {STAT_DIRECT_COUNT, 0, m->blocks},
         {STAT_DIRECT_CAPACITY, 0, m->capacity},
@@ -167,6 +167,9 @@ static void write_stats(struct making *m) {
         {STAT_FOREIGN_FREES, 0, core_word(core, s->at_foreign_frees)},
         {STAT_BAD_FREES, 0, core_word(core, s->at_bad_frees)},
         {STAT_MISMATCHES, 0, core_word(core, s->at_mismatches)},
+        {STAT_JUMPS, 0, core_word(core, s->at_jumps)},
+        {STAT_COLLECTED, 0, core_word(core, s->at_collected)},
+        {STAT_COLLECTED_BYTES, 0, core_word(core, s->at_collected_bytes)},
         {STAT_MODULES_LOST, 0, core_word(core, m->t.modules.at_lost)},
         {STAT_INHERITED, 0, m->inherited},
         {STAT_INHERITED_BYTES, 0, m->inherited_bytes},
@@ -182,6 +185,7 @@ static void write_stats(struct making *m) {
     static_assert(sizeof own / sizeof *own <= STATS_MOST, "there is room for all");
     memcpy(stats, own, count * sizeof *own);
     count += making_add_verdicts(m, stats + count);
+    count += making_add_arena(m, stats + count);
     dump_writer_section(&m->w, DUMP_STATS, sizeof *stats, stats, count);
 }
 
@@ -222,6 +226,7 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     making_find_near(m);
     making_write_blocks(m);
     making_write_sites(m);
+    making_write_arena(m);
     making_write_totals(m);
     making_write_records(m);
     making_write_pools(m);

@@ -33,6 +33,12 @@ struct stack_frame {
     uint64_t frame;   /* as in DUMP_FRAMES */
 };
 
+/* The arena by class, and what of it is charged. */
+struct arena_sum {
+    struct dump_class classes[CORE_CLASSES_MOST + 1]; /* runs behind the classes */
+    uint64_t live, pinned, cached, sides;             /* bytes charged */
+};
+
 struct making {
     struct core *core;
     struct core_tables t;
@@ -75,6 +81,7 @@ struct making {
     uint32_t epoch;                   /* forks so far, as entries have it */
     uint64_t blocks, bytes, capacity; /* live ones; of their places; asked for where that is known */
     uint64_t tracked, inherited, inherited_bytes, slabs, runs;
+    struct arena_sum arena;
     double sampled_places; /* bytes that tracked ones stand for */
     uint64_t sample_bytes; /* 0: nothing was drawn */
     uint64_t sample_blocks;
@@ -105,6 +112,15 @@ uint64_t making_frame(struct making *m, uint64_t code);
 /* blocks.c: writes the section as it goes. */
 void making_write_blocks(struct making *m);
 void making_write_sites(struct making *m);
+uint64_t making_class_size(uint32_t class); /* bytes of a place */
+
+/* arena.c: a span that has so many blocks. When all were seen: what is written of them; the counters that come of it.
+ */
+struct span;
+void making_add_span(struct making *m, const struct span *span, uint64_t live);
+void making_write_arena(struct making *m);
+#define MAKING_ARENA 16u
+size_t making_add_arena(const struct making *m, struct dump_stat *stats); /* how many: fewer */
 
 /* totals.c: what was ever made, when it is known what is live. */
 void making_write_totals(struct making *m);

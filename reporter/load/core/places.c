@@ -38,7 +38,7 @@ static void see_span(void *context, const struct span *span) {
         if (p->emergencies < sizeof p->emergency / sizeof *p->emergency) p->emergency[p->emergencies++] = span->start;
         return;
     }
-    if (!span->places || !span->size || p->count == UINT32_MAX) return;
+    if (span->kind == SPAN_IDLE || !span->places || !span->size || p->count == UINT32_MAX) return;
     struct places_span own = {
         .start = span->start, .end = span->start + span->places * span->size, .size = span->size, .first = p->all};
     if (span->tracked && span->kind == SPAN_SLAB) own.entries = span->entries;

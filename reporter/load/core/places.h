@@ -28,6 +28,7 @@ struct places_sums {
     uint32_t done;  /* 1: the search has come to its end */
     uint32_t lacks; /* SCAN_LACKS_… */
     uint64_t root_bytes, block_bytes;
+    uint64_t charged_spans, mapped_spans;                     /* of pages that the program has mapped */
     uint64_t blocks[DUMP_IN_USE + 1], bytes[DUMP_IN_USE + 1]; /* live ones by verdict */
 };
 

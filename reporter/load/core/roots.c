@@ -137,14 +137,25 @@ static void mark_segment(struct roots *r, const struct core_segment *s) {
 }
 
 /* gdb does not name what it leaves out: of shared memory, and of what is not to be dumped. */
-static void see_pages(void *context, uint64_t from, uint64_t end) {
-    struct roots *r = context;
+static void look_at_pages(struct roots *r, uint64_t from, uint64_t end) {
     for (uint64_t at = from; at < end;) {
         const struct core_segment *s = segment_at(r->core, at);
         if (!s) lacks(r, SCAN_LACKS_MEMORY);
         if (!s) return;
         at = s->address + s->size;
     }
+}
+
+static void see_charged(void *context, uint64_t from, uint64_t end) {
+    struct roots *r = context;
+    r->m->places->sums->charged_spans++;
+    look_at_pages(r, from, end);
+}
+
+static void see_mapped(void *context, uint64_t from, uint64_t end) {
+    struct roots *r = context;
+    r->m->places->sums->mapped_spans++;
+    look_at_pages(r, from, end);
 }
 
 /* --- the rest --- */
@@ -223,8 +234,8 @@ void roots_mark(struct making *m, struct mark *mark) {
     find_outside(&r);
     if (m->core->cut || m->core->spent || m->core->overlaps) lacks(&r, SCAN_LACKS_MEMORY);
     for (size_t i = 0; i < m->core->segment_count; i++) mark_segment(&r, &m->core->segments[i]);
-    own_pages(&r.own, &mark->memory, CORE_PAGES_CHARGED, see_pages, &r);
-    own_pages(&r.own, &mark->memory, CORE_PAGES_MAPPED, see_pages, &r);
+    own_pages(&r.own, &mark->memory, CORE_PAGES_CHARGED, see_charged, &r);
+    own_pages(&r.own, &mark->memory, CORE_PAGES_MAPPED, see_mapped, &r);
     mark_registers(&r);
     mark_regions(&r);
     mark_emergency(&r);

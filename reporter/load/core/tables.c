@@ -65,12 +65,12 @@ static bool arena_is_sound(const struct core_arena *a) {
     const uint64_t words[] = {a->in_free, a->in_local_free, a->in_owner, a->in_remote, a->in_run_bytes},
                    halves[] = {a->in_used,     a->in_asleep, a->in_size,       a->in_reserved,
                                a->in_capacity, a->in_head,   a->in_run_slices, a->in_committed},
-                   bytes[] = {a->in_kind, a->in_class, a->in_slices, a->in_run_tracked};
+                   bytes[] = {a->in_kind, a->in_class, a->in_slices, a->in_run_tracked, a->in_side_pages};
     bool sound = a->stride > 0 && a->stride <= STRIDE_MOST && a->zone_stride <= STRIDE_ZONES &&
                  fits(a->in_first, 8, a->zone_stride) && fits(a->in_writable, 8, a->zone_stride) &&
                  fits(a->in_run_side, sizeof(struct core_side), a->stride) && a->slice >= CORE_PAGE &&
-                 a->slice <= (1u << 24) && a->classes <= 256 && a->side_a_slice >= SIDES_LEAST &&
-                 a->side_a_slice <= (1u << 24);
+                 a->slice <= (1u << 24) && a->classes <= CORE_CLASSES_MOST && a->counts_a_row > a->classes &&
+                 a->counts_a_row <= STRIDE_MOST && a->side_a_slice >= SIDES_LEAST && a->side_a_slice <= (1u << 24);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) sound = sound && fits(words[i], 8, a->stride);
     for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) sound = sound && fits(halves[i], 4, a->stride);
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) sound = sound && fits(bytes[i], 1, a->stride);

@@ -40,11 +40,12 @@ void walk_list(struct making *m, const struct span *slab, uint64_t first, void (
 
 /* --- a span --- */
 
-static uint64_t charged(const struct walk *w, uint64_t slice, uint64_t slices) {
-    uint64_t sum = 0;
-    for (uint64_t i = slice; i < slice + slices && i - w->first < w->count; i++)
-        sum += half_of(w->piece + (i - w->first) * w->t->stride, w->t->in_committed);
-    return sum;
+static void add_charged(const struct walk *w, struct span *span) {
+    for (uint64_t i = span->slice; i < span->slice + span->slices && i - w->first < w->count; i++) {
+        const char *d = w->piece + (i - w->first) * w->t->stride;
+        span->committed += half_of(d, w->t->in_committed);
+        span->sides += byte_of(d, w->t->in_side_pages) * (uint64_t)CORE_PAGE;
+    }
 }
 
 static bool is_slab(const struct walk *w, const char *d, struct span *span) {
@@ -74,14 +75,15 @@ static uint64_t see_span(struct walk *w, const char *d, uint64_t slice, uint64_t
     uint64_t slices = slab ? byte_of(d, w->t->in_slices) : run || kept ? half_of(d, w->t->in_run_slices) : 1;
     if (slices > end - slice) slices = end - slice;
     if (slices == 0) slices = 1;
-    struct span span = {.kind = SPAN_EMERGENCY,
+    struct span span = {.kind = kind == w->t->kind_emergency ? SPAN_EMERGENCY : SPAN_IDLE,
                         .d = d,
                         .start = w->window.start + slice * w->t->slice,
                         .slice = slice,
-                        .slices = slices,
-                        .committed = charged(w, slice, slices)};
-    bool seen = slab ? is_slab(w, d, &span) : run ? is_run(w, d, &span) : kind == w->t->kind_emergency;
-    if (seen) w->see(w->context, &span);
+                        .slices = slices};
+    add_charged(w, &span);
+    bool made = slab ? is_slab(w, d, &span) : run ? is_run(w, d, &span) : true;
+    if (!made) span.kind = SPAN_IDLE;
+    w->see(w->context, &span);
     return slices;
 }
 

@@ -10,7 +10,8 @@
 enum span_kind {
     SPAN_SLAB,
     SPAN_RUN,
-    SPAN_EMERGENCY /* what is set aside for signal handlers: two slices, of which this is the first */
+    SPAN_EMERGENCY, /* what is set aside for signal handlers: two slices, of which this is the first */
+    SPAN_IDLE       /* nothing is there; some of it may be charged */
 };
 
 /* All of its places lie in its slices. */
@@ -22,6 +23,7 @@ struct span {
     uint64_t slice;     /* its number in the arena */
     uint64_t slices;    /* of its own, 1 at least */
     uint64_t committed; /* bytes that are charged for them */
+    uint64_t sides;     /* and for their entries */
     uint64_t size;      /* bytes of a place */
     uint32_t places;    /* that exist so far; a run is one */
     uint64_t entries;   /* of a slab: address of the first place's, the others' follow */

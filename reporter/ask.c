@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "reporter/load/clock.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/signals.h"
 #include "reporter/reply.h"
@@ -60,9 +61,7 @@ static bool send_signal(const struct asked *asked, uint32_t question) {
 }
 
 static double seconds(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    return (double)clock_monotonic() / CLOCK_SECOND;
 }
 
 /* The answer, or REPLY_NONE with why. An answer that came just before the end still counts. */

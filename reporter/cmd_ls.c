@@ -11,6 +11,7 @@
 #include "reporter/commands.h"
 #include "reporter/load/box.h"
 #include "reporter/load/boxes.h"
+#include "reporter/load/clock.h"
 #include "reporter/load/dump.h"
 #include "reporter/load/memory.h"
 #include "reporter/view/escape.h"
@@ -50,10 +51,7 @@ static const char *state_of(const struct found_box *box) {
 
 /* ns since it last changed anything, of one that runs since it was started. */
 static uint64_t age_of(const struct found_box *box) {
-    struct timespec now;
-    uint64_t start = box->header.process.start_time, seen = box->header.number[BOX_SEEN];
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    uint64_t start = box->header.process.start_time, seen = box->header.number[BOX_SEEN], time = clock_monotonic();
     uint64_t from = box->owner ? start : seen;
     return time > from ? time - from : 0;
 }

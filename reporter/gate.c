@@ -71,6 +71,7 @@ static bool has_successor(const struct merged *merged, const struct dump_process
 /* Why a process says nothing about leaks, or NULL. */
 static const char *why_unseen(const struct merged *merged, const struct dump *dump) {
     const struct dump_process *p = &dump->process;
+    if (p->reason == DUMP_LEFT && p->killed_by) return "left no dump: a signal killed it";
     if (p->reason == DUMP_LEFT) return "left no dump: it was killed, or ended past its exit hooks";
     if (p->reason == DUMP_AT_EXEC)
         return has_successor(merged, p) ? NULL

@@ -46,6 +46,7 @@ struct run {
     char *folder;    /* made for this run; NULL: the user named an output */
     char *kept;      /* weir.NAME.PID.dump, where a single dump ends up */
     struct timespec started;
+    uint64_t ended; /* CLOCK_MONOTONIC, ns */
     pid_t pid;
     int wait_status;
     size_t alive;       /* processes that it left running */

@@ -64,11 +64,24 @@ static bool copy(int from, uint64_t size, int to) {
     return true;
 }
 
+/* Of the process that was waited for all is known, of others nothing. */
+static struct box_process what_is_known(const struct run *run, uint32_t pid) {
+    struct box_process known = {.exit_status = DUMP_STATUS_UNKNOWN};
+    if ((pid_t)pid != run->pid) return known;
+    known.time = run->ended;
+    if (WIFSIGNALED(run->wait_status))
+        known.killed_by = (uint32_t)WTERMSIG(run->wait_status);
+    else
+        known.exit_status = (uint32_t)WEXITSTATUS(run->wait_status);
+    return known;
+}
+
 /* Never over what is there. */
 static char *save(const struct run *run, const char *box, const char *folder, const char *name, uint32_t pid) {
     uint64_t size = 0;
     const char *why = NULL;
-    int from = file_open(box, &size, &why), dump = from < 0 ? -1 : box_to_dump(from, &size, 0, &why);
+    const struct box_process known = what_is_known(run, pid);
+    int from = file_open(box, &size, &why), dump = from < 0 ? -1 : box_to_dump(from, &size, &known, &why);
     char *path = memory_format("%s/weir.%s.%u.left.dump", folder, name, pid);
     int to = dump < 0 ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (dump >= 0 && to < 0) why = strerror(errno);

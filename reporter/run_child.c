@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "reporter/commands.h"
+#include "reporter/load/clock.h"
 #include "reporter/load/memory.h"
 #include "reporter/run.h"
 #include "reporter/view/view.h"
@@ -139,6 +140,7 @@ int run_child(struct run *run) {
     }
     int status = release(run, &start);
     if (status == EXIT_FINE) wait_for(run, &set);
+    run->ended = clock_monotonic();
     (void)sigprocmask(SIG_SETMASK, &start.mask, NULL);
     return status;
 }

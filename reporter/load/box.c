@@ -257,23 +257,24 @@ static void settle_refusals(struct box *box) {
     if (box->refusal_count) qsort(box->refusals, box->refusal_count, sizeof *box->refusals, compare_refusals);
 }
 
-static void settle_process(struct box *box, uint64_t now) {
+static void settle_process(struct box *box, const struct box_process *known) {
     struct dump_process *process = &box->header.process;
     process->reason = DUMP_LEFT;
-    process->exit_status = DUMP_STATUS_UNKNOWN;
-    process->dump_time = now ? now : box->header.number[BOX_SEEN];
+    process->exit_status = known->exit_status;
+    process->killed_by = known->killed_by;
+    process->dump_time = known->time ? known->time : box->header.number[BOX_SEEN];
     if (process->dump_time < process->start_time) process->dump_time = process->start_time;
     process->number = UINT32_MAX; /* it knows more than any dump of before */
 }
 
-int box_to_dump(int fd, uint64_t *size, uint64_t now, const char **why) {
+int box_to_dump(int fd, uint64_t *size, const struct box_process *known, const char **why) {
     struct box box = {.fd = fd, .size = *size};
     *why = box_header(fd, *size, &box.header);
     if (*why) return -1;
     /* Somebody has cut it: a box has its whole length from the start. */
     if (*size < (box.header.blocks ? BOX_SIZE_BLOCKS : BOX_SIZE)) box.header.lost++;
     read_box(&box);
-    settle_process(&box, now);
+    settle_process(&box, known);
     stack_list_start(&box.stacks, box.frame_count, STACK_DEPTH_MOST);
     sum_up(&box);
     settle_refusals(&box);

@@ -17,8 +17,15 @@ const char *box_header(int fd, uint64_t size, struct box_header *header);
  * now. */
 uint32_t box_rows(struct dump_total *rows, uint32_t count);
 
-/* A dump of it in a file that only the descriptor leads to, its size in *size; -1, and why. `now`: the dump's time,
- * CLOCK_MONOTONIC ns; 0: as late as the box knows of. The box may change meanwhile; it is read once. */
-int box_to_dump(int fd, uint64_t *size, uint64_t now, const char **why);
+/* What is known of its process from elsewhere. */
+struct box_process {
+    uint64_t time;        /* of now, or of its end, CLOCK_MONOTONIC ns; 0: as late as the box knows of */
+    uint32_t exit_status; /* DUMP_STATUS_UNKNOWN: it runs, a signal has ended it, or nobody knows */
+    uint32_t killed_by;   /* the number of that signal; 0: none, or nobody knows */
+};
+
+/* A dump of it in a file that only the descriptor leads to, its size in *size; -1, and why. The box may change
+ * meanwhile; it is read once. */
+int box_to_dump(int fd, uint64_t *size, const struct box_process *known, const char **why);
 
 #endif

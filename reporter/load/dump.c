@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "reporter/load/box.h"
 #include "reporter/load/boxes.h"
+#include "reporter/load/clock.h"
 #include "reporter/load/core/core.h"
 #include "reporter/load/core/unpack.h"
 #include "reporter/load/crc32c.h"
@@ -254,13 +254,13 @@ struct dump *dump_open_fd(int fd, uint64_t size, const char *name) {
 /* What the process left, or has just now, as a dump. */
 static int open_box(const char *path, int box, uint64_t *size, pid_t *owner, const char **why) {
     struct boxes boxes = {0};
-    struct timespec now = {0};
+    struct box_process known = {.exit_status = DUMP_STATUS_UNKNOWN};
     boxes_add(&boxes, memory_format("%s", path));
     boxes_find_owners(&boxes);
     *owner = boxes.found[0].owner;
     boxes_free(&boxes);
-    if (*owner) (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    int fd = box_to_dump(box, size, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, why);
+    if (*owner) known.time = clock_monotonic();
+    int fd = box_to_dump(box, size, &known, why);
     (void)close(box);
     return fd;
 }

@@ -3,20 +3,15 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "reporter/load/clock.h"
 
 static uint64_t first, last;
 static bool shown;
 
-static uint64_t milliseconds(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void progress_show(const char *what, uint64_t done, uint64_t total) {
-    uint64_t now = milliseconds();
+    uint64_t now = clock_monotonic() / (CLOCK_SECOND / 1000);
     if (!first) first = now;
     if (now - first < 500 || now - last < 100 || !isatty(STDERR_FILENO)) return;
     last = now;

@@ -2,6 +2,7 @@
  * where the memory is, the arena. */
 #include <stdlib.h>
 
+#include "reporter/load/signals.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/units.h"
 #include "reporter/view/view.h"
@@ -79,6 +80,7 @@ static void print_process(const struct view *view, const struct dump *dump) {
     (void)fprintf(view->out, "  %-32s %s, number %u\n", "dumped at", view_reason(process->reason), process->number);
     if (process->exit_status != DUMP_STATUS_UNKNOWN)
         (void)fprintf(view->out, "  %-32s %u\n", "exit status", process->exit_status);
+    if (process->killed_by) (void)fprintf(view->out, "  %-32s %s\n", "killed by", signal_name((int)process->killed_by));
     for (uint64_t i = 0; i < dump_count(dump, DUMP_OPTIONS); i++) {
         char *name = escape_text(dump_text(dump, dump_options(dump)[i].name));
         print_text(view, name, dump_text(dump, dump_options(dump)[i].value));

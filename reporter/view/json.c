@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "reporter/load/memory.h"
+#include "reporter/load/signals.h"
 #include "reporter/view/ends.h"
 #include "reporter/view/frames.h"
 #include "reporter/view/growth.h"
@@ -31,6 +32,7 @@ static void put_process(struct json *json, const struct dump *dump) {
     json_word(json, "level", view_level(process->level));
     json_seconds(json, "uptime_seconds", view_uptime(dump));
     json_known(json, "exit_status", process->exit_status != DUMP_STATUS_UNKNOWN, process->exit_status);
+    json_word(json, "killed_by", process->killed_by ? signal_name((int)process->killed_by) : NULL);
     json_number(json, "parent_pid", process->parent_pid);
     json_known(json, "forked_from", process->forked_from != 0, process->forked_from);
     json_word(json, "dumped_at", view_reason(process->reason));

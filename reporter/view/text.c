@@ -89,12 +89,15 @@ static char *result_of(const struct merged *merged) {
 static void print_title(const struct view *view) {
     const struct merged *merged = view->merged;
     uint64_t up = 0;
+    bool least = false; /* of the one that was up longest */
     for (size_t i = 0; i < merged->part_count; i++) {
-        uint64_t uptime = view_uptime(merged->parts[i].dump);
-        if (!merged->parts[i].older && uptime > up) up = uptime;
+        const struct dump *dump = merged->parts[i].dump;
+        if (merged->parts[i].older || (view_uptime(dump) <= up && i)) continue;
+        up = view_uptime(dump);
+        least = view_uptime_is_least(dump);
     }
     char *result = result_of(merged);
-    char *level = memory_format("  level %s, up %s", levels(merged), units_age(up));
+    char *level = memory_format("  level %s, up %s%s", levels(merged), least ? "at least " : "", units_age(up));
     size_t others = strlen(level) + strlen(result) + 2 + 15; /* a number behind or words before the name */
     char *name = title(merged, others < 80 - 8 ? 80 - others : 8);
     int used = fprintf(view->out, "%s%s", name, level);
@@ -167,8 +170,7 @@ static void print_left(const struct view *view) {
         (void)fprintf(view->out, "it runs: what its box says%s verdicts by weir dump\n",
                       blocks ? ";" : ", by site; blocks and");
     else
-        (void)fprintf(view->out, "it left no dump: killed, crashed, or ended past its exit hooks; %sno verdicts\n",
-                      blocks ? "" : "by site, ");
+        (void)fprintf(view->out, "it left no dump: %s; %sno verdicts\n", view_end(dump), blocks ? "" : "by site, ");
 }
 
 static void print_inherited(const struct view *view) {

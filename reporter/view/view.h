@@ -90,6 +90,8 @@ char *view_what(const struct dump_record *record);          /* write(fd 12); a n
 const struct part *view_first(const struct merged *merged); /* the first part that counts; of none an empty one */
 char *view_process_name(const struct dump *dump);           /* harmless; "?" where it is not known; a new string */
 uint64_t view_uptime(const struct dump *dump);              /* nanoseconds */
+bool view_uptime_is_least(const struct dump *dump);         /* nobody knows when it ended */
+const char *view_end(const struct dump *dump);              /* how, of one that left no dump; until the next call */
 
 void view_message(const char *format, ...) __attribute__((format(printf, 1, 2))); /* one harmless line on stderr */
 

@@ -5,6 +5,7 @@
 #include "reporter/load/frame_set.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/progress.h"
+#include "reporter/load/signals.h"
 #include "reporter/view/escape.h"
 #include "reporter/view/view.h"
 
@@ -67,6 +68,24 @@ char *view_process_name(const struct dump *dump) {
 uint64_t view_uptime(const struct dump *dump) {
     const struct dump_process *process = &dump->process;
     return process->dump_time > process->start_time ? process->dump_time - process->start_time : 0;
+}
+
+bool view_uptime_is_least(const struct dump *dump) {
+    const struct dump_process *process = &dump->process;
+    return process->reason == DUMP_LEFT && !dump->owner && !process->killed_by &&
+           process->exit_status == DUMP_STATUS_UNKNOWN;
+}
+
+const char *view_end(const struct dump *dump) {
+    static char words[64];
+    const struct dump_process *process = &dump->process;
+    if (process->killed_by)
+        (void)snprintf(words, sizeof words, "killed by %s", signal_name((int)process->killed_by));
+    else if (process->exit_status != DUMP_STATUS_UNKNOWN)
+        (void)snprintf(words, sizeof words, "ended with %u past its exit hooks", process->exit_status);
+    else
+        (void)snprintf(words, sizeof words, "killed, crashed, or ended past its exit hooks");
+    return words;
 }
 
 void view_resolve(const struct view *view, size_t sites) {

@@ -374,3 +374,25 @@ teardown() { [ ! -e cgroup ] || { sleep 0.2; rmdir "$(cat cgroup)"; }; }
     same "$(boxes)" ""
     same "$(live "$(find . -name "weir.boxed.$(pid_of child).left.dump")" childs)" "10 5000"
 }
+@test "what_weir_run_knows_of_the_end_is_in_what_it_keeps" {
+    local program='use strict; my @kept = map { "x" x 500 } 1 .. 500; select undef, undef, undef, 1.2;' status=0
+    told() { json '(d["process"]["killed_by"], d["process"]["exit_status"], 1 <= d["process"]["uptime_seconds"] < 60)' weir.perl.*.dump; }
+    "$WEIR" run --level paranoid --box-dir "$PWD/boxes" -- perl -e "$program kill 9, \$\$" >out 2>err || status=$?
+    same "$status" $KILLED
+    same "$(told)" "('SIGKILL', None, True)"
+    "$WEIR" report weir.perl.*.dump >out
+    has out "it left no dump: killed by SIGKILL; by site, no verdicts"
+    lacks out "at least"
+    rm weir.perl.*.dump
+    # 231 is exit_group.
+    "$WEIR" run --level paranoid --box-dir "$PWD/boxes" -- perl -e "$program syscall 231, 3" >out 2>err || status=$?
+    same "$status" 3
+    same "$(told)" "(None, 3, True)"
+    "$WEIR" report weir.perl.*.dump >out
+    has out "it left no dump: ended with 3 past its exit hooks"
+    rm weir.perl.*.dump
+    # Of others nobody knows.
+    "$WEIR" run --level paranoid --box-dir "$PWD/boxes" -- sh -c 'perl -e "$1 kill 9, \$\$"; exit 0' sh "$program" >out 2>err
+    "$WEIR" report weir.*.d/weir.perl.*.left.dump >out
+    has out "up at least" "it left no dump: killed, crashed, or ended past its exit hooks"
+}

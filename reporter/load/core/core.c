@@ -3,6 +3,7 @@
 #include "reporter/load/core/core.h"
 
 #include <elf.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +98,12 @@ static void settle_time(struct making *m, uint64_t written) {
     if (written < p->start_realtime) return;
     uint64_t up = written - p->start_realtime;
     if (up <= UINT64_MAX - p->start_time && p->start_time + up > p->dump_time) p->dump_time = p->start_time + up;
+}
+
+/* A core that was taken of a process that goes on has no signal that ends it. */
+static void settle_end(struct making *m) {
+    const struct dump_doing *first = m->doing_count ? m->doings : NULL;
+    if (first && first->signal != SIGSTOP && first->signal != SIGTRAP) m->process.killed_by = first->signal;
 }
 
 static void read_options(struct making *m) {
@@ -234,6 +241,7 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     making_unwind(m);
     making_write_ways(m);
     settle_time(m, written);
+    settle_end(m);
     write_stats(m);
     write_rest(m);
     *missing = what_is_missing(m);

@@ -7,17 +7,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "reporter/load/clock.h"
 #include "reporter/load/core/roots.h"
 #include "reporter/load/memory.h"
-
-static uint64_t now(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static _Noreturn void search(struct making *m) {
     struct rlimit no_core = {0, 0};
@@ -33,7 +27,7 @@ static _Noreturn void search(struct making *m) {
 }
 
 void making_judge(struct making *m) {
-    uint64_t begin = now();
+    uint64_t begin = clock_monotonic();
     m->places = memory_get(1, sizeof *m->places);
     places_read(m, m->places);
     if (!m->places->sums) return;
@@ -41,7 +35,7 @@ void making_judge(struct making *m) {
     if (pid == 0) search(m);
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
     }
-    m->search_time = now() - begin;
+    m->search_time = clock_monotonic() - begin;
 }
 
 enum dump_verdict making_verdict(const struct making *m, uint64_t address) {

@@ -1,5 +1,6 @@
 /* Reading symbol tables; see symtab.h. A symbol names an address only inside its own size: the nearest symbol before
- * it, however far, would be a guess. */
+ * it, however far, would be a guess. What is written in assembly often has none: then as far as the next one, and that
+ * is near. */
 #include "reporter/symbols/symtab.h"
 
 #include <stdlib.h>
@@ -8,12 +9,25 @@
 #include "reporter/load/memory.h"
 #include "reporter/symbols/demangle.h"
 
-#define LOOK_BACK 64 /* symbols before an address that may cover it although others begin in between */
+#define LOOK_BACK 64   /* symbols before an address that may cover it although others begin in between */
+#define OPEN_MOST 4096 /* bytes of a function that does not say how many it has */
 
 static bool is_wanted(const struct symtab *symtab, int type) {
     if (symtab->kind == SYMTAB_VARIABLES) return type == STT_OBJECT || type == STT_COMMON;
     if (symtab->kind == SYMTAB_THREAD_LOCAL) return type == STT_TLS;
-    return type == STT_FUNC || type == STT_GNU_IFUNC;
+    return type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE;
+}
+
+/* Of a function without a size: the end of its section, if that is code. Labels inside of functions are local ones, and
+ * what is only exported has others in between that nobody knows of. */
+static uint64_t open_size(const struct symtab *symtab, Elf *elf, const GElf_Shdr *table, const GElf_Sym *symbol) {
+    GElf_Shdr header;
+    bool local = GELF_ST_BIND(symbol->st_info) == STB_LOCAL && GELF_ST_TYPE(symbol->st_info) == STT_NOTYPE;
+    if (symtab->kind != SYMTAB_FUNCTIONS || symbol->st_size || local || table->sh_type != SHT_SYMTAB) return 0;
+    Elf_Scn *section = symbol->st_shndx < SHN_LORESERVE ? elf_getscn(elf, symbol->st_shndx) : NULL;
+    if (!section || !gelf_getshdr(section, &header) || !(header.sh_flags & SHF_EXECINSTR)) return 0;
+    uint64_t left = header.sh_addr + header.sh_size - symbol->st_value;
+    return symbol->st_value - header.sh_addr >= header.sh_size ? 0 : left < OPEN_MOST ? left : OPEN_MOST;
 }
 
 static void read_section(struct symtab *symtab, Elf *elf, Elf_Scn *section, const GElf_Shdr *header) {
@@ -27,8 +41,10 @@ static void read_section(struct symtab *symtab, Elf *elf, Elf_Scn *section, cons
         const char *name = elf_strptr(elf, header->sh_link, symbol.st_name);
         if (!name || !*name) continue;
         symtab->entries = memory_more(symtab->entries, &symtab->capacity, symtab->count + 1, sizeof *symtab->entries);
-        symtab->entries[symtab->count++] =
-            (struct symtab_entry){.address = symbol.st_value, .size = symbol.st_size, .mangled = name};
+        uint64_t open = open_size(symtab, elf, header, &symbol);
+        if (!open && GELF_ST_TYPE(symbol.st_info) == STT_NOTYPE) continue;
+        symtab->entries[symtab->count++] = (struct symtab_entry){
+            .address = symbol.st_value, .size = open ? open : symbol.st_size, .open = open != 0, .mangled = name};
     }
 }
 
@@ -45,6 +61,15 @@ static void read_type(struct symtab *symtab, Elf *elf, GElf_Word type) {
     }
 }
 
+static void end_open(struct symtab *symtab) {
+    uint64_t next = UINT64_MAX;
+    for (size_t i = symtab->count; i-- > 0;) {
+        struct symtab_entry *entry = &symtab->entries[i];
+        if (i + 1 < symtab->count && entry->address != entry[1].address) next = entry[1].address;
+        if (entry->open && entry->size > next - entry->address) entry->size = next - entry->address;
+    }
+}
+
 void symtab_read(struct symtab *symtab, const struct object *object) {
     size_t before = symtab->count;
     if (!object->elf) return;
@@ -54,6 +79,7 @@ void symtab_read(struct symtab *symtab, const struct object *object) {
     else
         read_type(symtab, object->elf, SHT_DYNSYM);
     if (symtab->count) qsort(symtab->entries, symtab->count, sizeof *symtab->entries, compare);
+    end_open(symtab);
 }
 
 /* Parts and copies that a compiler makes of a function have its name, as they have in debug information. */
@@ -72,16 +98,16 @@ struct symtab_entry *symtab_at(struct symtab *symtab, uint64_t address) {
         else
             high = middle;
     }
-    for (size_t tries = 0; low > 0 && tries < LOOK_BACK; tries++) {
+    struct symtab_entry *found = NULL;
+    for (size_t tries = 0; low > 0 && tries < LOOK_BACK && (!found || found->open); tries++) {
         struct symtab_entry *entry = &symtab->entries[--low];
-        if (address - entry->address >= entry->size) continue;
-        if (!entry->function) {
-            entry->function = without_clone(demangle(entry->mangled, false));
-            entry->brief = without_clone(demangle(entry->mangled, true));
-        }
-        return entry;
+        if (address - entry->address < entry->size && (!found || !entry->open)) found = entry;
     }
-    return NULL;
+    if (found && !found->function) {
+        found->function = without_clone(demangle(found->mangled, false));
+        found->brief = without_clone(demangle(found->mangled, true));
+    }
+    return found;
 }
 
 void symtab_free(struct symtab *symtab) {

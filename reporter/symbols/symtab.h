@@ -6,6 +6,7 @@
 
 struct symtab_entry {
     uint64_t address, size;
+    bool open;              /* it has no size of its own: it ends where the next one begins */
     const char *mangled;    /* belongs to the Elf */
     char *function, *brief; /* demangled on first use */
 };

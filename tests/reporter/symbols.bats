@@ -188,6 +188,42 @@ C
     has "$out" "NOT FREED: only_me plain+0x" "(no debug file)"
 }
 
+@test "functions_that_do_not_tell_their_size_are_named_as_far_as_the_next_one" {
+    cat >open.S <<'S'
+    .text
+    .globl before, within, after
+    .type before, @function
+before: .skip 32, 0x90
+    .size before, 32
+    ret
+    .globl bare
+bare: .skip 16, 0x90
+label: .skip 16, 0x90
+    .type after, @function
+after: .skip 16, 0x90
+    .size after, 16
+    .type whole, @function
+whole: .skip 16, 0x90
+within: .skip 16, 0x90
+    .size whole, 32
+    .globl last
+last: .skip 5000, 0x90
+    .section .note.GNU-stack, "", @progbits
+S
+    gcc -o open -xc - -x assembler-with-cpp open.S <<<'int main(void) { return 0; }'
+    at() { printf '0:0x%x!' $((0x$(nm open | awk -v n="$1" '$3 == n { print $1; exit }') + $2)); }
+    mkdump --module "$PWD/open" --stack "$(at before 8),$(at before 32),$(at bare 0),$(at label 15),$(at after 2),$(at within 3),$(at last 4095),$(at last 4096)" a.dump
+    expect 0 "$WEIR" report --json a.dump
+    [ "$(json '[f["function"] for f in d["sites"][0]["frames"]]' .out)" = "['before', None, 'bare', 'bare', 'after', 'whole', 'last', None]" ] || { cat .out; false; }
+    # Where only what is exported is known, nothing is.
+    gcc -shared -o open.so -x assembler-with-cpp open.S
+    strip open.so
+    at() { printf '0:0x%x!' $((0x$(nm -D open.so | awk -v n="$1" '$3 == n { print $1; exit }') + $2)); }
+    mkdump --module "$PWD/open.so" --stack "$(at after 2),$(at bare 0)" a.dump
+    expect 0 "$WEIR" report --json a.dump
+    [ "$(json '[f["function"] for f in d["sites"][0]["frames"]]' .out)" = "['after', None]" ] || { cat .out; false; }
+}
+
 @test "a_frame_with_a_function_but_no_line_says_so" {
     gcc -O1 -g -o lines -xc - <<<'__attribute__((noinline)) int lined(int n) { return n * 7; } int main(int c, char **v) { (void)v; return lined(c); }'
     at() { nm lines | awk -v n="$1" '$3 == n { print "0:0x" $1 "!"; exit }'; }

@@ -43,8 +43,11 @@ ALWAYS_INLINE void ceiling_served(bool before) {
  * comes here next, outside of any slow path. */
 extern _Atomic uint32_t ceiling_crossed HIDDEN;
 COLD void ceiling_tell_crossings(void);
+ALWAYS_INLINE bool ceiling_is_crossed(void) {
+    return atomic_load_explicit(&ceiling_crossed, memory_order_relaxed) != 0;
+}
 ALWAYS_INLINE void ceiling_look(void) {
-    if (unlikely(atomic_load_explicit(&ceiling_crossed, memory_order_relaxed) != 0)) ceiling_tell_crossings();
+    if (unlikely(ceiling_is_crossed())) ceiling_tell_crossings();
 }
 
 /* Moves the counter by compare-and-swap before the bytes are committed; false: it would pass the limit, nothing was

@@ -84,7 +84,6 @@ static bool take(size_t n, struct range r, size_t asked, const void *frame) {
     }
     ceiling_served(before);
     tls.refused = interrupted;
-    ceiling_look();
     return taken;
 }
 

@@ -3,6 +3,7 @@
 #include "shim/arena/held.h"
 #include "shim/entry/hooks.h"
 #include "shim/entry/start.h"
+#include "shim/ceiling/ceiling.h"
 #include "shim/ceiling/mappings.h"
 #include "shim/track/track.h"
 
@@ -13,12 +14,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* What a watermark's crossing asks for, see ceiling.h; the call's errno stays. */
+static COLD void tell(void) {
+    int error = errno;
+    ceiling_tell_crossings();
+    errno = error;
+}
+
 /* A cancellation waits: it would leave what is charged without a mapping. */
 #define WITHIN(call)                                                                                                   \
     ({                                                                                                                 \
         start_check();                                                                                                 \
         arena_within();                                                                                                \
         __typeof__(call) result = (call);                                                                              \
+        if (unlikely(ceiling_is_crossed())) tell();                                                                    \
         arena_not_within();                                                                                            \
         result;                                                                                                        \
     })

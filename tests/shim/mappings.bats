@@ -62,6 +62,13 @@ MIB=1048576
         silent
         wait_for 10 the_dump mappings >/dev/null
     done
+    # By the very call that crosses it, and with what is in use then.
+    for level in $LEVELS; do
+        expect 0 "$level" WEIR_MAX_DIRECT=64M WEIR_DUMP_AT=none "$SHIM_TOOLS/mappings" falls
+        same "$(sed -nE 's/^weir: direct memory is (above|below) .*used: ([0-9]+), .*/\1 \2/p' err |
+            awk '{ print $1, ($1 == "above" ? ($2 > 60 * 1048576) : ($2 < 8 * 1048576)) }')" "above 1
+below 1"
+    done
     expect 0 disabled "$SHIM_TOOLS/mappings" cross # no ceiling, no watermarks
     silent
 }

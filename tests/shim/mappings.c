@@ -4,6 +4,7 @@
  *   mappings keep       the above
  *   mappings fill       and then 1 MiB each until it is refused; prints how many, errno, and whether malloc goes on
  *   mappings cross      goes three times up to 60 MiB and back to none, by 1 MiB, each with a step back and forth
+ *   mappings falls      maps 60 MiB, gives them back, and ends by _exit
  *   mappings reserve    takes MiBs by malloc and mmap until both are refused, then small blocks: prints MiB of each
  *   mappings info       ends well where mallinfo2 does not count a mapping
  *   mappings survive N  4 threads are refused N times by mmap, malloc and mprotect, give all back; prints "survived"
@@ -97,6 +98,12 @@ static int cross(void) {
     return 0;
 }
 
+static int falls(void) {
+    char *held = map(60 * MIB, PROT_READ | PROT_WRITE);
+    if (!held || munmap(held, 60 * MIB) != 0) return 9;
+    _exit(0);
+}
+
 /* malloc's statistics are of malloc, and of weir's tables: a tracked mapping has a megabyte of those at first. */
 static int info(void) {
     struct mallinfo2 before = mallinfo2();
@@ -119,6 +126,7 @@ int main(int argc, char **argv) {
     const char *how = argc > 1 ? argv[1] : "keep";
     if (!strcmp(how, "survive")) return survive(argc > 2 ? atol(argv[2]) : 1000);
     if (!strcmp(how, "cross")) return cross();
+    if (!strcmp(how, "falls")) return falls();
     if (!strcmp(how, "reserve")) return reserve();
     if (!strcmp(how, "info")) return info();
     int failed = keep();

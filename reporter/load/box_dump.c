@@ -22,6 +22,7 @@ static void stats(struct dump_writer *w, const struct box *box) {
         {STAT_HIGH_CROSSINGS, 0, number[BOX_HIGH_CROSSINGS]},
         {STAT_LOW_CROSSINGS, 0, number[BOX_LOW_CROSSINGS]},
         {STAT_TRACKED_LIVE, 0, live},
+        {STAT_INHERITED_BYTES, 0, number[BOX_INHERITED]},
         {STAT_BOX_LOST, 0, header->lost},
         {STAT_BOX_BLOCKS, 0,
          !header->blocks ? 0

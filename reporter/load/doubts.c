@@ -67,7 +67,6 @@ void merged_find_doubts(struct merged *merged) {
     if (merged_stat(merged, STAT_BOX_BLOCKS, &steps, &highest) && highest == 2)
         say(merged, memory_format(
                         "box: not all blocks found room (WEIR_BOX_MAX, WEIR_MAX_DIRECT): of some ages are not known"));
-    if (merged->inherited_unknown) say(merged, memory_format("fork: what a child has inherited is not in its box"));
     uint64_t parts = 0;
     (void)merged_stat(merged, STAT_POOL_LOST, &parts, &highest);
     if (parts)

@@ -264,8 +264,8 @@ static void add_inherited(struct merged *merged, const struct dump *dump) {
     bool known = dump_stat(dump, STAT_INHERITED, &blocks) || dump->process.reason != DUMP_LEFT;
     if (!known && dump->process.fork_time) merged->inherited_unknown = true;
     (void)dump_stat(dump, STAT_INHERITED_BYTES, &bytes);
-    if (!blocks) return;
-    merged->forked_from = merged->inherited_blocks == 0 || merged->forked_from == dump->process.forked_from
+    if (!bytes) return;
+    merged->forked_from = merged->inherited_bytes == 0 || merged->forked_from == dump->process.forked_from
                               ? dump->process.forked_from
                               : 0;
     add_to(&merged->inherited_blocks, blocks);

@@ -160,7 +160,7 @@ struct merged {
     struct merged_site *site_table;
     struct jit_name *jit_names; /* code of no module that has a name; see jit.h */
     uint64_t blocks, bytes, inherited_blocks, inherited_bytes;
-    bool inherited_unknown; /* a box of a forked process is among them */
+    bool inherited_unknown; /* how many blocks: a box of a forked process is among them */
     struct samples block_samples, byte_samples;
     struct estimate all_blocks, all_bytes;
     bool judged; /* some part is; then these are sums over what is leaked, directly or not, and over what may be */

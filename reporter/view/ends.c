@@ -1,4 +1,5 @@
-/* How a process ended that left a core: the signal, the blocks that it was about, what each thread was doing. */
+/* How a process ended that left a core, or a box alone: the signal, the blocks that it was about, what each thread was
+ * doing. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,4 +238,16 @@ void ends_json(struct json *json, const struct view *view) {
         put_end(json, view, &merged->doings[i], count);
     }
     json_close(json, ']');
+}
+
+void view_left(const struct view *view) {
+    const struct merged *merged = view->merged;
+    const struct dump *dump = view_first(merged)->dump;
+    if (merged->counted != 1 || dump->process.reason != DUMP_LEFT) return;
+    bool blocks = !dump_has(dump, DUMP_SITES); /* then they are the sites */
+    if (dump->owner)
+        (void)fprintf(view->out, "it runs: what its box says%s verdicts by weir dump\n",
+                      blocks ? ";" : ", by site; blocks and");
+    else
+        (void)fprintf(view->out, "it left no dump: %s; %sno verdicts\n", view_end(dump), blocks ? "" : "by site, ");
 }

@@ -375,7 +375,7 @@ static void put_totals(struct json *json, const struct merged *merged) {
     put_amounts(json, merged, &merged->all_bytes, &merged->all_blocks, merged->blocks);
     put_sum(json, merged, "untracked_blocks", STAT_UNTRACKED_LIVE);
     json_known(json, "inherited_blocks", !merged->inherited_unknown, merged->inherited_blocks);
-    json_known(json, "inherited_bytes", !merged->inherited_unknown, merged->inherited_bytes);
+    json_number(json, "inherited_bytes", merged->inherited_bytes);
     json_close(json, '}');
 }
 

@@ -160,23 +160,14 @@ static void print_limit(const struct view *view) {
     free(name);
 }
 
-/* What is known of a process that left no dump. */
-static void print_left(const struct view *view) {
-    const struct merged *merged = view->merged;
-    const struct dump *dump = view_first(merged)->dump;
-    if (merged->counted != 1 || dump->process.reason != DUMP_LEFT) return;
-    bool blocks = !dump_has(dump, DUMP_SITES); /* then they are the sites */
-    if (dump->owner)
-        (void)fprintf(view->out, "it runs: what its box says%s verdicts by weir dump\n",
-                      blocks ? ";" : ", by site; blocks and");
-    else
-        (void)fprintf(view->out, "it left no dump: %s; %sno verdicts\n", view_end(dump), blocks ? "" : "by site, ");
-}
-
 static void print_inherited(const struct view *view) {
     const struct merged *merged = view->merged;
     bool one = merged->inherited_blocks == 1;
-    (void)fprintf(view->out, "%s %s inherited from ", units_count(merged->inherited_blocks), one ? "block" : "blocks");
+    if (merged->inherited_unknown)
+        (void)fprintf(view->out, "blocks inherited from ");
+    else
+        (void)fprintf(view->out, "%s %s inherited from ", units_count(merged->inherited_blocks),
+                      one ? "block" : "blocks");
     if (merged->forked_from)
         (void)fprintf(view->out, "process %u", merged->forked_from);
     else
@@ -291,7 +282,7 @@ static void print_coverage(const struct view *view) {
         print_explained(view);
         print_unseen(view);
     }
-    if (merged->inherited_blocks) print_inherited(view);
+    if (merged->inherited_bytes) print_inherited(view);
     print_verdicts(view);
 }
 
@@ -447,7 +438,7 @@ static void print_head(const struct view *view) {
     print_title(view);
     print_direct(view);
     print_limit(view);
-    print_left(view);
+    view_left(view);
     print_coverage(view);
     growth_marks(view);
     print_partial(view);

@@ -69,7 +69,8 @@ enum box_number {
     BOX_REFUSED_BYTES,
     BOX_HIGH_CROSSINGS, /* of the watermarks */
     BOX_LOW_CROSSINGS,
-    BOX_SEEN, /* CLOCK_MONOTONIC, coarse, ns: when the last of these changed */
+    BOX_SEEN,      /* CLOCK_MONOTONIC, coarse, ns: when the last of these changed */
+    BOX_INHERITED, /* bytes of blocks of before a fork, as that found them: asked for, of sampled ones an estimate */
     BOX_NUMBERS = 16
 };
 

@@ -39,7 +39,7 @@ enum dump_stat_id {
     STAT_HIGH_CROSSINGS = 33,     /* STAT_DIRECT_USED passed the high watermark, first or after the low one */
     STAT_LOW_CROSSINGS = 34,      /* and fell below the low one after that */
     STAT_INHERITED = 35,          /* live blocks made before this process was forked, not those of DUMP_SITES */
-    STAT_INHERITED_BYTES = 36,    /* of their places */
+    STAT_INHERITED_BYTES = 36,    /* of their places; of a box, asked for, as the fork found them */
     STAT_RSS_ANON = 37,           /* what the kernel says is resident, RssAnon, RssFile and RssShmem of */
     STAT_RSS_FILE = 38,           /* /proc/PID/status, in bytes; all 0: it does not say */
     STAT_RSS_SHMEM = 39,

@@ -31,6 +31,7 @@ static uint64_t missed[STEPS / 64];          /* that is not in the file; under L
 static _Atomic size_t charged;               /* bytes of these */
 static size_t in_file;                       /* bytes that lie in the file */
 static uint32_t strings_used, segments_used;
+static uint64_t inherited;                    /* BOX_INHERITED */
 static uint64_t noted[BOX_MODULES_MOST / 64]; /* modules that are in the box */
 
 _Static_assert(BOX_ROOTS == STACK_ROOTS && STACK_EXACT == 1, "ids of frames begin where the format says");
@@ -237,6 +238,7 @@ static void begin(uint32_t pid) {
     h->inode = live_file_inode();
     h->namespace = namespace_of_processes();
     h->blocks = live_blocks_on;
+    h->number[BOX_INHERITED] = inherited;
     ceiling_tell();
     __atomic_thread_fence(__ATOMIC_RELEASE);
     mem_copy(h->magic, BOX_MAGIC, sizeof h->magic);
@@ -310,7 +312,8 @@ void live_need(void) {
 
 /* What a thread that was interrupted in its parent still writes goes to memory that is there. Where the kernel refuses
  * (RLIMIT_AS, too many mappings, a filter), what lies there is the parent's, and is left alone from here on. */
-bool live_forked(void) {
+bool live_forked(uint64_t bytes) {
+    inherited = bytes;
     if (!live_base || atomic_load_explicit(&charged, memory_order_relaxed) == 0) return true;
     char *at = live_base + begin_at;
     bool there = sys_mmap(at, end_at - begin_at, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_NORESERVE) != NULL;

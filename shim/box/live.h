@@ -42,9 +42,9 @@ void live_seen(void);
 /* The frames of a stack, and their modules, are in the box from here on, as far as there is room. */
 void live_note_stack(uint32_t id);
 
-/* In a child of fork: the box that it has inherited is its parent's, and what lies in its place is empty. False:
- * nothing can be, and there is none any more. */
-bool live_forked(void);
+/* In a child of fork, which has inherited so many bytes of blocks: the box is its parent's, and what lies in its place
+ * is empty. False: nothing can be, and there is none any more. */
+bool live_forked(uint64_t inherited);
 
 /* The end in order: nobody needs the file. Before an exec it is marked as if it had ended, and again as one of a
  * program that runs if that has failed. */

@@ -249,9 +249,19 @@ static struct tally *tally_at(size_t i) {
     return (struct tally *)(void *)tallies.base + i;
 }
 
+/* Bytes by 2^DUMP_TOTAL_SHIFT. */
+static int64_t sum_of_live(void) {
+    int64_t sum = atomic_load_explicit(&live, memory_order_relaxed);
+    for (size_t i = 0, n = min_size(tally_count(), heap_count()); i < n; i++)
+        sum += __atomic_load_n(&tally_at(i)->live, __ATOMIC_RELAXED);
+    return sum;
+}
+
 void totals_forked(void) {
+    static int64_t inherited; /* what children free of it stays in it */
+    inherited += sum_of_live();
     epoch = state_epoch();
-    if (!live_forked()) {
+    if (!live_forked(inherited > 0 ? (uint64_t)inherited >> DUMP_TOTAL_SHIFT : 0)) {
         on = false;
         atomic_store_explicit(&rows_used, 0, memory_order_relaxed);
     }
@@ -269,9 +279,7 @@ void totals_forked(void) {
 bool totals_are_at_peak(void) {
     int64_t known = atomic_load_explicit(&noted, memory_order_relaxed);
     int64_t highest = atomic_load_explicit(&peak, memory_order_relaxed);
-    int64_t now = atomic_load_explicit(&live, memory_order_relaxed);
-    for (size_t i = 0, n = min_size(tally_count(), heap_count()); i < n; i++)
-        now += __atomic_load_n(&tally_at(i)->live, __ATOMIC_RELAXED);
+    int64_t now = sum_of_live();
     if (now > highest) highest = now;
     return highest > known + known / SLACK;
 }

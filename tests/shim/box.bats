@@ -91,7 +91,9 @@ partial() {
             same "$(live "$(box_of "$(pid_of own)")" childs)" "0 0"
             same "$(live "$(box_of "$(pid_of child)")" childs)" "10 5000"
             same "$(live "$(box_of "$(pid_of child)")" mine)" "0 0"
-            same "$(inherited "$(box_of "$(pid_of own)")") $(inherited "$(box_of "$(pid_of child)")")" "0 0 None None"
+            same "$(inherited "$(box_of "$(pid_of own)")")" "0 0"
+            same "$(inherited "$(box_of "$(pid_of child)")")" "None 100000"
+            [ "$what" = clones ] || "$WEIR" report "$(box_of "$(pid_of child)")" | grep -qx "blocks inherited from process $(pid_of own) are not listed (98 KiB)"
         done
     done
 }

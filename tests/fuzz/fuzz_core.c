@@ -49,8 +49,8 @@ struct slice {
     uint64_t free, local_free, owner, remote, run_bytes;
     uint32_t used, asleep, size, reserved, capacity, head, run_slices, committed;
     struct core_side run;
-    uint8_t kind, class, slices, run_tracked;
-    uint8_t rest[4];
+    uint8_t kind, class, slices, run_tracked, side_pages;
+    uint8_t rest[3];
 };
 #define IN(field) offsetof(struct slice, field)
 
@@ -67,6 +67,10 @@ static uint64_t put_arena(void) {
     slices[1].remote = ARENA + SLICE + 8 * 64ul + 1;
     slices[1].kind = slices[2].kind = 1;
     slices[1].slices = slices[2].slices = 1;
+    slices[1].side_pages = 2;
+    slices[7].committed = (uint32_t)random_below(3) * 4096;
+    for (size_t i = 1; i < 7; i++) slices[i].committed = 4096;
+    uint64_t counts[2][88] = {{[3] = 40, [80] = 1}, {[3] = random_below(20), [5] = 7}};
     slices[2].free = ARENA + 2 * SLICE;
     slices[2].local_free = slices[2].remote = ARENA + 2 * SLICE + 128;
     slices[3].kind = 2;
@@ -92,6 +96,7 @@ static uint64_t put_arena(void) {
                                .in_reserved = IN(reserved),
                                .in_capacity = IN(capacity),
                                .in_committed = IN(committed),
+                               .in_side_pages = IN(side_pages),
                                .in_kind = IN(kind),
                                .in_class = IN(class),
                                .in_slices = IN(slices),
@@ -108,7 +113,11 @@ static uint64_t put_arena(void) {
                                .kind_kept = 5,
                                .kind_emergency = 4,
                                .classes = 80,
-                               .certain = 255};
+                               .certain = 255,
+                               .at_counts = put_word(put(counts, sizeof counts)),
+                               .at_counts_committed = put_word(sizeof counts),
+                               .counts_a_row = 88,
+                               .at_counts_apart = put_word(1)};
     return put(&arena, sizeof arena);
 }
 
@@ -159,8 +168,16 @@ static uint64_t put_modules(void) {
 
 static uint64_t put_ceiling(void) {
     struct dump_refusal ring[4] = {{.time = 5, .requested = 100, .operation = OP_MALLOC, .stack = 12}};
-    struct core_counters counters = {put_word(4096), put_word(8192), put_word(9), put_word(UINT64_MAX),  put_word(1),
-                                     put_word(100),  put_word(0),    put_word(0), put(ring, sizeof ring)};
+    struct core_counters counters = {.at_used = put_word(4096),
+                                     .at_peak = put_word(8192),
+                                     .at_peak_time = put_word(9),
+                                     .at_max = put_word(UINT64_MAX),
+                                     .at_refused = put_word(1),
+                                     .at_refused_bytes = put_word(100),
+                                     .at_low_crossings = put_word(0),
+                                     .at_high_crossings = put_word(0),
+                                     .at_loader = put_word(4096),
+                                     .ring = put(ring, sizeof ring)};
     struct core_ceiling ceiling = {.at_counters = put(&counters, sizeof counters),
                                    .refusals = 4,
                                    .stride = sizeof *ring,
@@ -172,14 +189,26 @@ static uint64_t put_ceiling(void) {
                                    .in_frame = offsetof(struct dump_refusal, frame),
                                    .in_thread = offsetof(struct dump_refusal, thread),
                                    .in_operation = offsetof(struct dump_refusal, operation),
-                                   .in_stack = offsetof(struct dump_refusal, stack)};
+                                   .in_stack = offsetof(struct dump_refusal, stack),
+                                   .at_tables = put_word(65536)};
     return put(&ceiling, sizeof ceiling);
 }
 
 static uint64_t put_state(void) {
-    struct core_state of = {
-        put_word(77), put_word(0), put_word(0), put_word(77), put_word(1), put_word(random_below(2)),
-        put_word(1),  put_word(0), put_word(0), put_word(0),  put_word(0)};
+    struct core_state of = {.at_pid = put_word(77),
+                            .at_forked_from = put_word(0),
+                            .at_epoch = put_word(0),
+                            .at_owner = put_word(77),
+                            .at_tracking = put_word(1),
+                            .at_checked = put_word(random_below(2)),
+                            .at_sampled = put_word(1),
+                            .at_fork_time = put_word(0),
+                            .at_foreign_frees = put_word(0),
+                            .at_bad_frees = put_word(0),
+                            .at_mismatches = put_word(0),
+                            .at_jumps = put_word(0),
+                            .at_collected = put_word(3),
+                            .at_collected_bytes = put_word(300)};
     return put(&of, sizeof of);
 }
 
@@ -207,7 +236,10 @@ static uint64_t put_process(void) {
 static uint64_t put_search(void) {
     uint64_t node[4] = {0, 7, 2ull << 32 | 1, 2ull << 32 | 2}, nodes[4] = {0};
     if (random_below(4) == 0) nodes[random_below(4)] = put(node, sizeof node);
-    struct core_pages pages = {put(nodes, sizeof nodes), 4, put_word(LIBRARY), 30, 28};
+    uint64_t totals[2][3] = {{8192, 4096, 4096}, {8192, 4096, 65536}};
+    struct core_pages pages = {
+        put(nodes, sizeof nodes),      4, put_word(LIBRARY), 30, 28, put(totals[0], sizeof *totals),
+        put(totals[1], sizeof *totals)};
     uint64_t ranges[2][2] = {{ARENA, ARENA + 8 * SLICE}, {SIDES, SIDES + 8ul * SIDE}};
     struct core_reserved reserved = {put(ranges, sizeof ranges), 2, put_word(2)};
     uint64_t places[4] = {0, ARENA + 2 * SLICE + 64, ARENA + SLICE, 1};
@@ -278,8 +310,9 @@ static uint64_t put_pools(void) {
 
 /* Of what is live, now and then as much as there is. */
 static uint64_t put_totals(void) {
-    struct dump_total rows[4] = {[1] = {9, 7, 2, random_below(40), 20480, 1u << 20, 1024, 64 << 10, 0, 3072, 9000, {1}},
-                                 [2] = {10, 8, 0, random_below(9), 2048, 1u << 16, 0, 0, 0, 0, 0, {0}}};
+    struct dump_total rows[4] = {
+        [1] = {9, 7, 2, (uint32_t)random_below(40), 20480, 1u << 20, 1024, 64 << 10, 0, 3072, 9000, {1}},
+        [2] = {10, 8, 0, (uint32_t)random_below(9), 2048, 1u << 16, 0, 0, 0, 0, 0, {0}}};
     static const char path[] = "/nowhere/weir.0/weir.7.box";
     struct core_totals of = {put_word(put(rows, sizeof rows) - BOX_AT_TOTALS), put_word(random_below(6)),
                              put(path, sizeof path)};

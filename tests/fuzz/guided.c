@@ -2,7 +2,8 @@
  * byte says what the rest is: D a dump as it is, or d one whose checksums are set right first, so that what lies behind
  * them is reached; C a core; B a box, in pieces, since it is mostly holes: where one lies, in 16 bytes (4 bytes), its
  * length (2 bytes), its bytes. tests/fuzz/corpus has inputs to begin with. Files are read, checked, merged and judged;
- * what shows them is other fuzzers' (fuzzing.h), since it reads symbols in a process of its own. */
+ * what shows them is other fuzzers' (fuzzing.h), since it reads symbols in a process of its own. With ALL_READ=1 what
+ * cannot be read is a fault: the inputs to begin with have to be of this version. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t length) {
                                    : put(fd, bytes + 1, length - 1, 0);
     char *path = memory_format("/proc/self/fd/%d", fd);
     if (there) merged_add(&merged, dump_open(path));
+    if (getenv("ALL_READ") && !merged.part_count) abort();
     if (merged.part_count > 0) {
         merged_build(&merged);
         merged_sort(&merged, BY_BYTES);

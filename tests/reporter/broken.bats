@@ -170,6 +170,9 @@ small_program() {
     checked 120 "$TOOLS/fuzz_core" 6 "${CORES:-150}" "$PWD"
     grep -q "cores were read" out
 }
+@test "the_inputs_that_libfuzzer_begins_with_are_of_this_version" {
+    ALL_READ=1 checked 60 "$TOOLS/guided" "$BATS_TEST_DIRNAME"/../fuzz/corpus/*
+}
 @test "what_libfuzzer_makes_of_dumps_boxes_and_cores_is_read_or_refused" {
     mkdir corpus
     checked 300 "$TOOLS/guided" -seed=1 -runs="${INPUTS:-2500}" -max_len=40000 -rss_limit_mb=3000 -timeout=30 corpus \

@@ -5,8 +5,6 @@
 #include "reporter/load/core/places.h"
 #include "reporter/load/memory.h"
 
-#define HEAPS_MOST (1u << 20)
-
 /* --- a span --- */
 
 static void count_one(void *context, uint64_t place) {
@@ -56,8 +54,7 @@ static void add_counts(struct making *m) {
     size_t bytes = (size_t)t->counts_a_row * sizeof(uint64_t);
     uint64_t at = core_word(m->core, t->at_counts), rows = core_word(m->core, t->at_counts_committed) / bytes;
     char *row = memory_get(bytes, 1);
-    for (uint64_t i = 0; i < rows && i < HEAPS_MOST; i++)
-        if (core_read(m->core, row, bytes, at + i * bytes)) add_row(m, row);
+    for (uint64_t i = 0; i < rows && core_read(m->core, row, bytes, at + i * bytes); i++) add_row(m, row);
     free(row);
     m->arena.classes[t->classes].made += core_word(m->core, t->at_counts_apart);
 }

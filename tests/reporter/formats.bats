@@ -116,6 +116,7 @@ is_whole() {
                 echo "$linker" >>tried
                 [ "$LONG" ] || [ "$linker $compiler" = "bfd g++" ] || break
             done
+            [ "$LONG" ] || [ $linker = bfd ] || break
         done
     done
     grep -q bfd tried # the others may not be installed

@@ -85,7 +85,7 @@ sizes() { json '{v: sorted((s["smallest"], s["blocks"]) for s in d["sites"] if s
 # The only pointers to some blocks are moved between registers, memory and vector registers all the time.
 @test "a_pointer_that_moves_is_never_missed" {
     live moves
-    for ((i = 0; i < $(few 100); i++)); do
+    for ((i = 0; i < $(few 50); i++)); do
         leaks --apart 0.2 >path
         same "$(sizes "$(cat path)")" "{'leaked': [], 'possible': []}"
         rm -f "$(cat path)"

@@ -32,7 +32,7 @@ survives() { # survives KIND ROUNDS
 interrupted() {
     local level
     for level in $LEVELS; do
-        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/everywhere" "$1" "$(few 30000)"
+        LIMIT=60 expect 0 "$level" WEIR_DUMP_AT=none "$SHIM_TOOLS/everywhere" "$1" "$(few 15000)"
         grep -qxE '[0-9]{3,} instructions, [0-9]+ signals' out || { seen; return 1; }
         silent
         echo "$level: $(cat out)"

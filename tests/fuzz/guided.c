@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "reporter/load/box.h"
+#include "reporter/load/dump.h"
 #include "reporter/load/memory.h"
 #include "reporter/load/merge.h"
 #include "shim/box/format_box.h"
@@ -45,6 +48,19 @@ static bool put_box(int fd, const unsigned char *bytes, size_t length) {
     return true;
 }
 
+/* Whose processes a box is of is not asked, which takes a look at all there are. */
+static struct dump *open_input(int fd, unsigned char kind) {
+    const struct box_process known = {.exit_status = DUMP_STATUS_UNKNOWN};
+    const char *why = NULL;
+    struct stat status;
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (kind != 'B' || fstat(fd, &status) != 0) return dump_open(path);
+    uint64_t size = (uint64_t)status.st_size;
+    int box = box_is_one(fd, size) ? box_to_dump(fd, &size, &known, &why) : -1;
+    return box < 0 ? dump_open(path) : dump_open_fd(box, size, "box");
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t length) {
     struct merged merged = {0};
     int fd = length ? memfd_create("fuzzed", MFD_CLOEXEC) : -1;
@@ -52,15 +68,13 @@ int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t length) {
     bool there = bytes[0] == 'B'   ? put_box(fd, bytes + 1, length - 1)
                  : bytes[0] == 'd' ? put_dump(fd, bytes + 1, length - 1)
                                    : put(fd, bytes + 1, length - 1, 0);
-    char *path = memory_format("/proc/self/fd/%d", fd);
-    if (there) merged_add(&merged, dump_open(path));
+    if (there) merged_add(&merged, open_input(fd, bytes[0]));
     if (getenv("ALL_READ") && !merged.part_count) abort();
     if (merged.part_count > 0) {
         merged_build(&merged);
         merged_sort(&merged, BY_BYTES);
     }
     merged_free(&merged);
-    free(path);
     (void)close(fd);
     return 0;
 }

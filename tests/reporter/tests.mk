@@ -60,8 +60,13 @@ $(OUT)/fuzz_box: $(OUT)/checked/tests/fuzz/fuzz_box.o $(CHECKED)
 $(OUT)/fuzz_core: $(OUT)/checked/tests/fuzz/fuzz_core.o $(CHECKED)
 	$(CHECKER) $(FLAGS) $(CHECKS) -o $@ $^ $(LIBS)
 
-$(OUT)/guided: $(OUT)/checked/tests/fuzz/guided.o $(CHECKED)
+# See tests/fuzz/in_process.h.
+ALONE := $(OUT)/checked/reporter/load/core/verdicts.o $(OUT)/checked/reporter/load/core/follow.o
+$(OUT)/guided: $(OUT)/checked/tests/fuzz/guided.o $(ALONE:%.o=%.in_process.o) $(filter-out $(ALONE),$(CHECKED))
 	$(CHECKER) $(FLAGS) $(CHECKS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+$(OUT)/checked/%.in_process.o: %.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CHECKER) $(FLAGS) $(CHECKS) $(if $(findstring follow,$@),-DNO_PROCESS) -include tests/fuzz/in_process.h -c -o $@ $<
 
 $(OUT)/checked/%.o: %.c $(HEADERS)
 	@mkdir -p $(@D)

@@ -14,6 +14,10 @@ bool mapped_open(struct mapped *m, const struct core *core) {
     return file != MAP_FAILED;
 }
 
+void mapped_close(struct mapped *m) {
+    (void)munmap((void *)(uintptr_t)m->file, (size_t)m->core->size);
+}
+
 static bool is_in(const struct core_segment *s, uint64_t address) {
     return address >= s->address && address - s->address < s->length;
 }

@@ -11,8 +11,9 @@ struct mapped {
     const struct core_segment *last; /* that was asked for */
 };
 
-/* False: there is no address space for it. It stays mapped until the process ends. */
+/* False: there is no address space for it. */
 bool mapped_open(struct mapped *m, const struct core *core);
+void mapped_close(struct mapped *m);
 
 /* The bytes at the address, *there of them in one piece; NULL: the core has none. */
 const char *mapped_at(struct mapped *m, uint64_t address, uint64_t *there);

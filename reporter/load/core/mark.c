@@ -10,6 +10,11 @@
 
 #define NO_PART SIZE_MAX
 
+static void *list_of(uint64_t most, size_t size) {
+    return mmap(NULL, (size_t)(most + 1) * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                -1, 0);
+}
+
 bool mark_begin(struct mark *mark, struct making *m) {
     uint64_t tags = core_word(m->core, m->t.search.at_tags);
     bool unaligned = core_byte(m->core, m->t.search.at_unaligned) == 1;
@@ -17,11 +22,15 @@ bool mark_begin(struct mark *mark, struct making *m) {
     if (!mapped_open(&mark->memory, m->core)) return false;
     mark->entries = mark->memory;
     mark->part_origin = NO_PART;
-    size_t parts = (m->places->parts.count + 1) * sizeof *mark->part_waiting;
-    mark->part_waiting = mmap(NULL, parts, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    size_t size = (size_t)(m->places->live + 1) * sizeof *mark->waiting;
-    mark->waiting = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    mark->part_waiting = list_of(m->places->parts.count, sizeof *mark->part_waiting);
+    mark->waiting = list_of(m->places->live, sizeof *mark->waiting);
     return mark->waiting != MAP_FAILED && mark->part_waiting != MAP_FAILED;
+}
+
+void mark_end(struct mark *mark) {
+    (void)munmap(mark->part_waiting, (mark->places->parts.count + 1) * sizeof *mark->part_waiting);
+    (void)munmap(mark->waiting, (size_t)(mark->places->live + 1) * sizeof *mark->waiting);
+    mapped_close(&mark->memory);
 }
 
 /* --- a block --- */

@@ -24,6 +24,7 @@ struct mark {
 
 /* False: there is no memory. */
 bool mark_begin(struct mark *mark, struct making *m);
+void mark_end(struct mark *mark);
 
 /* Words of a root: what they lead to is reached, and what that leads to, and so on. A mapped_see. */
 void mark_root(void *context, const char *bytes, uint64_t n, uint64_t address);

@@ -22,6 +22,7 @@ static _Noreturn void search(struct making *m) {
     roots_mark(m, &mark);
     mark_rest(&mark);
     mark_sum(&mark);
+    mark_end(&mark);
     m->places->sums->done = 1;
     _exit(0);
 }

@@ -66,7 +66,8 @@ static bool is_past(struct making *m, uint64_t number, uint64_t start, uint64_t 
     return word - start >= size;
 }
 
-/* False: there were too many hops before. */
+/* False: there were too many hops before, or more than blocks: in a core that nobody's kernel has written spans
+ * overlap, and a way may be a circle. */
 static bool follow(struct making *m, uint64_t block, uint64_t *hops, struct way *way) {
     const struct places *p = m->places;
     uint64_t number = places_number(p, block);
@@ -78,7 +79,7 @@ static bool follow(struct making *m, uint64_t block, uint64_t *hops, struct way 
         if ((way->in_part = parts_first(&p->parts, way->from, way->from + 1) != NULL)) break;
         number = places_block(p, way->from);
         if (number == PLACE_NONE) break;
-        if (++*hops > HOPS_MOST) return false;
+        if (++*hops > HOPS_MOST || way->count >= p->live) return false;
         s = places_span_of(p, number);
         uint64_t start = s->start + (number - s->first) * s->size;
         add(way, start, way->from);

@@ -31,7 +31,7 @@ SHIM_CFLAGS  := $(COMMON) -fPIC -fno-plt -fsemantic-interposition -fvisibility=h
 SHIM_LDFLAGS := -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs -Wl,--hash-style=gnu -Wl,-soname,libweir.so \
                 -Wl,--version-script=shim/entry/exports.map
 REPORTER_CFLAGS := $(COMMON) $(REPORTER_EXTRA)
-REPORTER_LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -ljansson -lm
+REPORTER_LIBS   := -ldw -lelf -liberty -llzma -llz4 -lzstd -lz -ljansson -lm
 
 SHIM_SRC     := $(sort $(wildcard shim/*/*.c))
 REPORTER_SRC := $(sort $(wildcard reporter/*.c reporter/*/*.c reporter/*/*/*.c))

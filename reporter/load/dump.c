@@ -276,25 +276,16 @@ static int open_core(int file, uint64_t *size, const char **why, char **missing)
     return fd;
 }
 
-static int give_up(int fd, const char *reason, const char **why) {
-    (void)close(fd);
-    *why = reason;
-    return -1;
-}
-
 struct dump *dump_open(const char *path) {
     uint64_t size = 0;
     pid_t owner = 0;
     const char *why = "";
     int fd = file_open(path, &size, &why);
-    const char *otherwise;
     char *missing = NULL;
     if (fd >= 0 && box_is_one(fd, size))
         fd = open_box(path, fd, &size, &owner, &why);
     else if (fd >= 0 && (core_is_one(fd, size) || core_is_packed(fd, size)))
         fd = open_core(fd, &size, &why, &missing);
-    else if (fd >= 0 && (otherwise = core_packed_otherwise(fd, size)) != NULL)
-        fd = give_up(fd, otherwise, &why);
     struct dump *dump = dump_open_fd(fd, size, path);
     if (fd < 0) dump_problem(dump, "%s", why);
     if (missing) dump_problem(dump, "%s", missing);

@@ -8,7 +8,7 @@ WARN   := -Wall -Wextra -Wshadow -Wconversion
 FLAGS  := -std=gnu11 -g -I. -D_GNU_SOURCE -DWEIR_VERSION='"test"' $(WARN)
 CHECKS := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer -DCHECKED
 CHECKER ?= clang # whose code tells libFuzzer what an input reaches
-LIBS   := -ldw -lelf -liberty -llzma -lzstd -lz -ljansson -lm
+LIBS   := -ldw -lelf -liberty -llzma -llz4 -lzstd -lz -ljansson -lm
 
 GATE    := $(filter-out reporter/gate/start.c reporter/gate/settings.c,$(wildcard reporter/gate/*.c)) reporter/gate.c reporter/run_values.c
 ROOMS   := $(sort $(wildcard reporter/load/*.c reporter/load/core/*.c reporter/symbols/*.c reporter/view/*.c reporter/forms/*.c) $(GATE)) reporter/report.c reporter/arguments.c

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <lz4frame.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,18 +17,73 @@
 
 #define SIZE_MOST ((uint64_t)1 << 44) /* holes included */
 
-static bool begins_with(int fd, uint64_t size, const char *magic) {
+/* --- what packs --- */
+
+/* Bytes that are there, and room for more; how many of each were used. */
+struct piece {
+    const char *in;
+    char *out;
+    size_t length, room, read, written;
+};
+
+#define DAMAGED SIZE_MAX
+
+/* 0: that was the end, unless more comes; DAMAGED. */
+static size_t zstd_feed(void *state, struct piece *p) {
+    ZSTD_inBuffer from = {p->in, p->length, 0};
+    ZSTD_outBuffer to = {p->out, p->room, 0};
+    size_t left = ZSTD_decompressStream(state, &to, &from);
+    p->read = from.pos;
+    p->written = to.pos;
+    return ZSTD_isError(left) ? DAMAGED : left;
+}
+static void *zstd_begin(void) {
+    return ZSTD_createDStream();
+}
+static void zstd_end(void *state) {
+    (void)ZSTD_freeDStream(state);
+}
+
+static size_t lz4_feed(void *state, struct piece *p) {
+    p->read = p->length;
+    p->written = p->room;
+    size_t left = LZ4F_decompress(state, p->out, &p->written, p->in, &p->read, NULL);
+    return LZ4F_isError(left) ? DAMAGED : left;
+}
+static void *lz4_begin(void) {
+    LZ4F_dctx *state = NULL;
+    return LZ4F_isError(LZ4F_createDecompressionContext(&state, LZ4F_VERSION)) ? NULL : state;
+}
+static void lz4_end(void *state) {
+    (void)LZ4F_freeDecompressionContext(state);
+}
+
+static const struct packing {
+    char magic[5];
+    void *(*begin)(void);
+    size_t (*feed)(void *state, struct piece *p);
+    void (*end)(void *state);
+    const char *damaged, *cut, *other;
+} packings[] = {
+    {"\x28\xb5\x2f\xfd", zstd_begin, zstd_feed, zstd_end, "packed by zstd, and damaged",
+     "packed by zstd, and cut short", "packed by zstd, but no core"},
+    {"\x04\x22\x4d\x18", lz4_begin, lz4_feed, lz4_end, "packed by lz4, and damaged", "packed by lz4, and cut short",
+     "packed by lz4, but no core"},
+};
+
+static const struct packing *packing_of(int fd, uint64_t size) {
     char begin[4];
-    return size > sizeof begin && file_read(fd, begin, sizeof begin, 0) && memcmp(begin, magic, sizeof begin) == 0;
+    if (size <= sizeof begin || !file_read(fd, begin, sizeof begin, 0)) return NULL;
+    for (size_t i = 0; i < sizeof packings / sizeof *packings; i++)
+        if (memcmp(begin, packings[i].magic, sizeof begin) == 0) return &packings[i];
+    return NULL;
 }
 
 bool core_is_packed(int fd, uint64_t size) {
-    return begins_with(fd, size, "\x28\xb5\x2f\xfd");
+    return packing_of(fd, size) != NULL;
 }
 
-const char *core_packed_otherwise(int fd, uint64_t size) {
-    return begins_with(fd, size, "\x04\x22\x4d\x18") ? "packed by lz4; lz4 -d unpacks it" : NULL;
-}
+/* --- what comes out --- */
 
 struct unpacking {
     int from, to;
@@ -76,7 +132,9 @@ static bool may_be_core(struct unpacking *u) {
     return u->written == 0 || u->written > 64ul * CORE_PAGE || core_is_one(u->to, u->written);
 }
 
-static const char *unpack(struct unpacking *u, ZSTD_DStream *stream) {
+static const char no_room[] = "there is no room to unpack it (TMPDIR)";
+
+static const char *unpack(struct unpacking *u, const struct packing *by, void *state) {
     static char in[1 << 17], out[1 << 18];
     size_t left = 1;
     while (u->at < u->size) {
@@ -84,17 +142,19 @@ static const char *unpack(struct unpacking *u, ZSTD_DStream *stream) {
         if (!file_read(u->from, in, n, u->at)) return "cannot be read";
         u->at += n;
         progress_show("unpacking", u->at, u->size);
-        for (ZSTD_inBuffer from = {in, n, 0}; from.pos < from.size;) {
-            ZSTD_outBuffer to = {out, sizeof out, 0};
-            left = ZSTD_decompressStream(stream, &to, &from);
-            if (ZSTD_isError(left)) return "packed by zstd, and damaged";
-            if (!put(u, out, to.pos)) return "there is no room to unpack it (TMPDIR)";
-            if (!may_be_core(u)) return "packed by zstd, but no core";
+        struct piece p = {.in = in, .out = out, .length = n, .room = sizeof out};
+        for (bool full = false; p.length > 0 || full; full = p.written == p.room) {
+            left = by->feed(state, &p);
+            if (left == DAMAGED || (p.read == 0 && p.written == 0 && p.length > 0)) return by->damaged;
+            if (!put(u, out, p.written)) return no_room;
+            if (!may_be_core(u)) return by->other;
+            p.in += p.read;
+            p.length -= p.read;
         }
     }
-    if (!put_page(u) || ftruncate(u->to, (off_t)u->written) != 0) return "there is no room to unpack it (TMPDIR)";
+    if (!put_page(u) || ftruncate(u->to, (off_t)u->written) != 0) return no_room;
     if (core_is_one(u->to, u->written)) return NULL;
-    return left ? "packed by zstd, and cut short" : "packed by zstd, but no core";
+    return left ? by->cut : by->other;
 }
 
 static int open_nameless(void) {
@@ -110,18 +170,19 @@ static int open_nameless(void) {
 
 int core_unpack(int fd, uint64_t *size, const char **why) {
     struct unpacking *u = memory_get(1, sizeof *u);
-    ZSTD_DStream *stream = ZSTD_createDStream();
+    const struct packing *by = packing_of(fd, *size);
+    void *state = by ? by->begin() : NULL;
     u->from = fd;
     u->size = *size;
     u->to = open_nameless();
-    *why = !stream || u->to < 0 ? "there is no room to unpack it (TMPDIR)" : unpack(u, stream);
+    *why = !state || u->to < 0 ? no_room : unpack(u, by, state);
     int to = u->to;
     *size = u->written;
     if (*why && to >= 0) {
         (void)close(to);
         to = -1;
     }
-    (void)ZSTD_freeDStream(stream);
+    if (state) by->end(state);
     free(u);
     return to;
 }

@@ -46,12 +46,12 @@ static void come_anew(int number, const siginfo_t *info) {
 }
 
 /* One dump, of whoever comes first; a fault on the way to it is the end. */
-static void leave_dump(enum dump_reason reason, void *context) {
+static void leave_dump(enum dump_reason reason, int number, void *context) {
     uint32_t none = 0, self = sys_gettid();
     if (lock_process() == PROCESS_BORROWER) return; /* its parent's memory goes on */
     if (atomic_compare_exchange_strong_explicit(&first, &none, self, memory_order_relaxed, memory_order_relaxed)) {
         arena_within();
-        if (snapshot_last(reason, context, reason == DUMP_AT_TERM)) live_end();
+        if (snapshot_last(reason, number, context, reason == DUMP_AT_TERM)) live_end();
         arena_not_within();
         atomic_store_explicit(&first, UINT32_MAX, memory_order_relaxed);
         return;
@@ -63,12 +63,12 @@ static void leave_dump(enum dump_reason reason, void *context) {
 
 static void on_crash(int number, siginfo_t *info, void *context) {
     if (heal_box(info)) return;
-    if (dumps) leave_dump(DUMP_AT_CRASH, context);
+    if (dumps) leave_dump(DUMP_AT_CRASH, number, context);
     come_anew(number, info);
 }
 
 static void on_term(int number, siginfo_t *info, void *context) {
-    leave_dump(DUMP_AT_TERM, context);
+    leave_dump(DUMP_AT_TERM, number, context);
     come_anew(number, info);
 }
 

@@ -127,6 +127,7 @@ static struct dump_string add_string(void *context, const char *bytes, size_t n)
 static void write_process(struct contents *c, enum dump_reason reason, uint32_t exit_status, uint32_t pid) {
     struct dump_process p = dump_describe(reason, exit_status, pid, add_string, c);
     p.dump_time = c->now;
+    p.killed_by = dump_killed_by;
     writer_begin(&c->w, DUMP_PROCESS, sizeof p);
     writer_add(&c->w, &p, sizeof p);
     writer_end(&c->w);
@@ -327,6 +328,7 @@ struct request {
 
 const struct verdicts_by *dump_verdicts;
 bool dump_search_anyway;
+uint32_t dump_killed_by;
 
 static void write_sections(struct contents *c, const struct request *r) {
     if (dump_verdicts && (dump_search_anyway || dump_verdicts->are_wanted(r->reason))) {

@@ -35,6 +35,7 @@ void dump_count(void);
  * (once a process). */
 long dump_write(enum dump_reason reason, uint32_t exit_status, uint32_t pid);
 extern char dump_path[OUTPUT_PATH_MAX];
+extern uint32_t dump_killed_by; /* in a copy: the number of the signal that ends the process that it was made of */
 
 /* Searches for leaks without a dump, for the next one to compare its own search with. */
 void dump_look(uint32_t pid);

@@ -137,8 +137,8 @@ struct dump_process {
     struct dump_string command_line; /* arguments, each ended by a zero byte */
     struct dump_string machine;      /* "x86_64" */
     uint32_t forked_from;            /* the process whose blocks it has inherited; 0: none, or it is not known */
-    uint32_t killed_by; /* the number of the signal that has ended it, where whoever made the dump of its box or core
-                           knows; 0: none, or nobody knows */
+    uint32_t killed_by; /* the number of the signal that ends it: of DUMP_AT_CRASH and DUMP_AT_TERM, and where whoever
+                           made the dump of a box or core knows; 0: none, or nobody knows */
 };
 static_assert(sizeof(struct dump_process) == 112, "dump_process is 112 bytes");
 #define DUMP_PROCESS_LEAST 104 /* bytes of a record without what was appended */

@@ -112,6 +112,7 @@ static void change_settings(uint32_t cookie) {
 struct order {
     enum dump_reason reason;
     uint32_t pid, cookie;
+    int number;           /* of the signal that ends the program */
     bool searches, looks; /* for leaks, whatever WEIR_LEAKS says; for a later dump only */
 };
 
@@ -165,11 +166,12 @@ static void take_snapshot(struct order order, void *context) {
 static void write_last(void *argument) {
     struct order *order = argument;
     dump_search_anyway = order->searches;
+    dump_killed_by = (uint32_t)order->number;
     sys_exit_group(dump_write(order->reason, DUMP_STATUS_UNKNOWN, order->pid) == 0 ? 0 : 1);
 }
 
-bool snapshot_last(enum dump_reason reason, void *context, bool holds) {
-    struct order order = {.reason = reason, .pid = sys_getpid()};
+bool snapshot_last(enum dump_reason reason, int number, void *context, bool holds) {
+    struct order order = {.reason = reason, .pid = sys_getpid(), .number = number};
     filter_look();
     if (lock_process() != PROCESS_OWNER || copies_are_over() || !dump_is_permitted()) return false;
     dump_count();

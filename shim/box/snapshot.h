@@ -19,7 +19,7 @@ bool snapshot_handles(void);
 
 /* The last dump of a program that a signal ends: a copy writes it, and is waited for. False: there is none. `context`:
  * of the signal whose handler this is; `holds`: other threads are held meanwhile, where leaks are looked for. */
-bool snapshot_last(enum dump_reason reason, void *context, bool holds);
+bool snapshot_last(enum dump_reason reason, int number, void *context, bool holds);
 
 /* What `weir set` wants, see format.h: why nothing was changed, NULL: it was. */
 extern const char *(*snapshot_change)(char *settings);

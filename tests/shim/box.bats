@@ -306,7 +306,7 @@ END
                 silent
                 "$WEIR" report --json "$(the_dump boxed)" >json
                 [ "$level" != paranoid ] || same "$(live "$(the_dump boxed)" mine)" "150 150000"
-                has json '"dumped_at":"crash"'
+                has json '"dumped_at":"crash"' "\"killed_by\":\"$([ "${how#*:}" = 134 ] && echo SIGABRT || echo SIGSEGV)\""
                 same "$(boxes)" ""
             done
         done
@@ -321,6 +321,7 @@ END
         silent
         "$WEIR" report "$(the_dump boxed)" >report
         has report "of all blocks  leaked 0"
+        same "$(json 'd["process"]["killed_by"]' "$(the_dump boxed)")" SIGTERM
         same "$(boxes)" ""
         boxed 143 "$level" crash terminate
         [ "$(dumps_of boxed)" = 0 ]

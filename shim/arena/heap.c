@@ -282,9 +282,10 @@ void heap_emptied(struct slab *s) {
     heap_tick();
 }
 
-/* `used` came down to 0, or below where a signal handler freed more before this. */
+/* `used` came down to 0, or below where a signal handler freed more before this. The slab may have gone meanwhile: only
+ * as long as it is this heap's nobody else writes to the rest. */
 static bool is_down(const struct slab *s) {
-    return s->kind == KIND_SLAB && slab_owner(s) == tls.heap && (int32_t)s->used <= 0;
+    return slab_owner(s) == tls.heap && s->kind == KIND_SLAB && (int32_t)s->used <= 0;
 }
 
 void heap_counted_down(struct slab *s) {

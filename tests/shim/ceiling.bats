@@ -214,12 +214,12 @@ refused_before() { awk -v ms="$1" '$1 == "refused" && $2 < ms' out | wc -l; } # 
 }
 
 @test "what_is_lost_is_freed_at_the_ceiling" {
-    LIMIT=60 expect 0 paranoid WEIR_MAX_DIRECT=48M WEIR_ON_LIMIT=collect WEIR_DUMP_AT=exit "$SHIM_TOOLS/collected"
+    LIMIT=60 expect 0 paranoid WEIR_MAX_DIRECT=48M WEIR_ON_LIMIT=collect WEIR_DUMP_AT=exit "$SHIM_TOOLS/collected" 12
     same "$(cat out)" "got 120, refused sometimes, whole"
     grep -qE "^weir: COLLECTED: [0-9]+ blocks, [0-9]+ bytes: nothing led to them for a second or more" err
     grep -A 1 -E "^weir:   3[0-9] blocks, [0-9]+ bytes$" err | grep -q "^weir:   made at collected+0x" || { cat err; false; }
     same "$(json 'd["direct"]["collected"] >= 60, d["direct"]["collected_bytes"] == d["direct"]["collected"] << 20, d["direct"]["peak"] <= 48 << 20' "$(the_dump collected)")" "(True, True, True)"
-    LIMIT=60 expect 0 paranoid WEIR_MAX_DIRECT=48M WEIR_ON_LIMIT=reclaim WEIR_QUIET=1 WEIR_DUMP_AT=exit "$SHIM_TOOLS/collected"
+    LIMIT=60 expect 0 paranoid WEIR_MAX_DIRECT=48M WEIR_ON_LIMIT=reclaim WEIR_QUIET=1 WEIR_DUMP_AT=exit "$SHIM_TOOLS/collected" 3
     grep -qE "^got [0-9]+, refused always, whole" out
 }
 

@@ -1,5 +1,6 @@
-/* collected: loses blocks of 1 MiB under a ceiling that holds a few dozen of them, and keeps eight, also of other
- * families. Prints how many it got and how many requests were refused, and whether what it kept is whole. */
+/* collected N: loses blocks of 1 MiB under a ceiling that holds a few dozen of them until N were refused, and keeps
+ * eight, also of other families. Prints how many it got and how many requests were refused, and whether what it kept is
+ * whole. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,13 +32,13 @@ static __attribute__((noinline)) void wipe(void) {
     for (size_t i = 0; i < sizeof room; i++) room[i] = 0;
 }
 
-int main(void) {
-    int got = 0, refused = 0;
+int main(int argc, char **argv) {
+    int got = 0, refused = 0, most = argc > 1 ? atoi(argv[1]) : 0;
     for (size_t i = 0; i < 8; i++) {
         kept[i] = i % 2 ? malloc(SIZE) : aligned_alloc(64, SIZE);
         memset(kept[i], (int)(i + 1), SIZE);
     }
-    while (got < 120 && refused < 12) {
+    while (got < 120 && refused < most) {
         if (lose()) {
             got++;
             continue;
@@ -46,6 +47,6 @@ int main(void) {
         wipe();
         usleep(1100000);
     }
-    printf("got %d, refused %s, %s\n", got, refused < 12 ? "sometimes" : "always", whole() ? "whole" : "broken");
+    printf("got %d, refused %s, %s\n", got, refused < most ? "sometimes" : "always", whole() ? "whole" : "broken");
     return 0;
 }

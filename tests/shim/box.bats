@@ -378,8 +378,8 @@ teardown() { [ ! -e cgroup ] || { sleep 0.2; rmdir "$(cat cgroup)"; }; }
     same "$(live "$(find . -name "weir.boxed.$(pid_of child).left.dump")" childs)" "10 5000"
 }
 @test "what_weir_run_knows_of_the_end_is_in_what_it_keeps" {
-    local program='use strict; my @kept = map { "x" x 500 } 1 .. 500; select undef, undef, undef, 1.2;' status=0
-    told() { json '(d["process"]["killed_by"], d["process"]["exit_status"], 1 <= d["process"]["uptime_seconds"] < 60)' weir.perl.*.dump; }
+    local program='use strict; my @kept = map { "x" x 500 } 1 .. 500; select undef, undef, undef, 0.4;' status=0
+    told() { json '(d["process"]["killed_by"], d["process"]["exit_status"], 0.4 <= d["process"]["uptime_seconds"] < 60)' weir.perl.*.dump; }
     "$WEIR" run --level paranoid --box-dir "$PWD/boxes" -- perl -e "$program kill 9, \$\$" >out 2>err || status=$?
     same "$status" $KILLED
     same "$(told)" "('SIGKILL', None, True)"

@@ -130,7 +130,11 @@ void arena_walk(const struct arena_look *look, struct arena_stats *stats, struct
     }
     uint64_t made[CLASSES + 1] = {0};
     counts_sum(made);
-    for (unsigned c = 0; c <= CLASSES; c++) classes[c].made += made[c];
+    for (unsigned c = 0; c <= CLASSES; c++) {
+        classes[c].made += made[c];
+        /* Of a list that was just being made the places may be there, and not be counted yet. */
+        if ((int64_t)(classes[c].made - classes[c].live) < 0) classes[c].made = classes[c].live;
+    }
     stats->heaps = heap_count();
     for (size_t i = 0; i < stats->heaps; i++)
         stats->parked += atomic_load_explicit(&heap_at(i)->parked, memory_order_relaxed);

@@ -94,7 +94,8 @@ void making_write_arena(struct making *m) {
     dump_writer_open(&m->w, DUMP_CLASSES, sizeof(struct dump_class));
     for (size_t i = 0; i <= m->t.arena.classes; i++) {
         struct dump_class *class = &m->arena.classes[i];
-        if (class->made < class->live) class->made = class->live; /* of a heap whose row is missing */
+        /* Of a heap whose row is missing, or a list that was just being made and was not counted yet. */
+        if ((int64_t)(class->made - class->live) < 0) class->made = class->live;
         if (i < m->t.arena.classes) class->size = making_class_size((uint32_t)i);
         if (class->made > 0) dump_writer_add(&m->w, class);
     }

@@ -158,16 +158,17 @@ static uint32_t number_of(struct box *box, uint32_t id) {
 
 /* --- sites: what its rows have made less what they have given back --- */
 
-uint32_t box_rows(struct dump_total *rows, uint32_t count) {
+uint32_t box_rows(struct dump_total *rows, uint32_t count, const bool *is_peak) {
     uint32_t there = 0;
     int64_t more = 0; /* bytes that are live, less those of the peak that was noted last */
     for (uint32_t i = 0; i < count; i++) {
         const struct dump_total *row = &rows[i];
-        if ((i > 0 && !row->stack) || (!row->samples && !row->allocations && !row->frees)) continue;
+        bool empty = !row->samples && !row->allocations && !row->frees && !row->bytes && !row->freed_bytes;
+        if ((i > 0 && !row->stack) || empty) continue;
         more = (int64_t)((uint64_t)more + row->bytes - row->freed_bytes - row->peak_bytes);
         rows[there++] = *row;
     }
-    for (uint32_t i = 0; i < there && more > 0; i++) {
+    for (uint32_t i = 0; i < there && (is_peak ? *is_peak : more > 0); i++) {
         rows[i].peak_blocks = rows[i].allocations - rows[i].frees;
         rows[i].peak_bytes = rows[i].bytes - rows[i].freed_bytes;
     }
@@ -204,7 +205,7 @@ static struct dump_site site_of(const struct box *box, uint32_t stack, const str
 static void sum_up(struct box *box) {
     struct sum *sums = NULL;
     size_t capacity = 0;
-    box->rows = box_rows(box->totals, box->total_count);
+    box->rows = box_rows(box->totals, box->total_count, NULL);
     for (uint32_t i = 0; i < box->rows; i++) {
         struct dump_total *row = &box->totals[i];
         row->stack = number_of(box, row->stack);

@@ -14,8 +14,8 @@ bool box_is_one(int fd, uint64_t size);
 const char *box_header(int fd, uint64_t size, struct box_header *header);
 
 /* Of rows as a box has them those that are there, first; how many. What is live is what was at the peak, where that is
- * now. */
-uint32_t box_rows(struct dump_total *rows, uint32_t count);
+ * now: `is_peak` says so, NULL: where more is live than the rows' peaks. */
+uint32_t box_rows(struct dump_total *rows, uint32_t count, const bool *is_peak);
 
 /* What is known of its process from elsewhere. */
 struct box_process {

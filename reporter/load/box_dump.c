@@ -31,8 +31,10 @@ static void stats(struct dump_writer *w, const struct box *box) {
         /* only where blocks were drawn */
         {STAT_SAMPLE_BYTES, 0, header->sample_bytes},
         {STAT_SAMPLE_BLOCKS, 0, header->sample_blocks},
+        {STAT_SAMPLE_THINNED, 0, number[BOX_THINNED]},
+        {STAT_SAMPLE_THINNED_NOW, 0, number[BOX_THINNED_NOW]},
     };
-    size_t count = sizeof all / sizeof *all - (header->sample_bytes ? 0 : 2);
+    size_t count = sizeof all / sizeof *all - (header->sample_bytes ? 0 : 4);
     dump_writer_section(w, DUMP_STATS, sizeof *all, all, count);
 }
 

@@ -20,7 +20,8 @@
 /* --- owners --- */
 
 /* Notes which of the boxes the process has mapped, by their files' numbers and names: the device is another one there
- * than for stat on overlays. False: it cannot be looked at. */
+ * than for stat on overlays. A child of fork has its parent's mapped until it first comes to weir. False: it cannot be
+ * looked at. */
 static bool look_at(struct boxes *boxes, pid_t pid) {
     size_t length = 0;
     char *maps = proc_read(pid, "maps", &length);
@@ -31,7 +32,8 @@ static bool look_at(struct boxes *boxes, pid_t pid) {
         if (end) *end = 0;
         if (strstr(line, ".box") && sscanf(line, "%*x-%*x %*4s %*x %*x:%*x %llu", &number) == 1)
             for (size_t i = 0; i < boxes->count; i++)
-                if (boxes->found[i].inode == number && strstr(line, file_base(boxes->found[i].path)))
+                if (boxes->found[i].inode == number && strstr(line, file_base(boxes->found[i].path)) &&
+                    proc_inner_pid(pid) == boxes->found[i].header.process.pid)
                     boxes->found[i].owner = pid;
         line = end ? end + 1 : NULL;
     }

@@ -80,15 +80,30 @@ static uint64_t blocked_by_all(pid_t pid) {
     return all;
 }
 
-static void look_at_status(struct proc *proc, const char *status) {
-    const char *pids = field(status, "NSpid"), *uids = field(status, "Uid"), *state = field(status, "State");
-    proc->inner_pid = (uint32_t)proc->pid;
+/* The last of the numbers that it has, one a namespace. */
+static uint32_t innermost(pid_t pid, const char *status) {
+    const char *pids = field(status, "NSpid");
+    uint32_t inner = (uint32_t)pid;
     for (char *end = NULL; pids; pids = end) {
-        unsigned long pid = strtoul(pids, &end, 10);
+        unsigned long next = strtoul(pids, &end, 10);
         if (end == pids) break;
-        proc->inner_pid = (uint32_t)pid;
+        inner = (uint32_t)next;
         if (*end == '\n') break;
     }
+    return inner;
+}
+
+uint32_t proc_inner_pid(pid_t pid) {
+    size_t length = 0;
+    char *status = proc_read(pid, "status", &length);
+    uint32_t inner = status ? innermost(pid, status) : 0;
+    free(status);
+    return inner;
+}
+
+static void look_at_status(struct proc *proc, const char *status) {
+    const char *uids = field(status, "Uid"), *state = field(status, "State");
+    proc->inner_pid = innermost(proc->pid, status);
     char *end = NULL;
     if (uids) (void)strtoul(uids, &end, 10);
     proc->uid = end ? (uid_t)strtoul(end, NULL, 10) : (uid_t)-1;

@@ -31,6 +31,9 @@ const char *proc_variable(const struct proc *proc, const char *name); /* NULL: n
 /* A folder as the process sees it, of which no link leads out of its root. Below 0: errno. */
 int proc_open_folder(pid_t pid, const char *folder);
 
+/* As the process sees itself; 0: it is gone. */
+uint32_t proc_inner_pid(pid_t pid);
+
 /* When it was started, in ns of the real time, to a hundredth of a second; 0: not known. */
 uint64_t proc_started(pid_t pid);
 

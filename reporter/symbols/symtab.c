@@ -18,16 +18,25 @@ static bool is_wanted(const struct symtab *symtab, int type) {
     return type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE;
 }
 
-/* Of a function without a size: the end of its section, if that is code. Labels inside of functions are local ones, and
- * what is only exported has others in between that nobody knows of. */
-static uint64_t open_size(const struct symtab *symtab, Elf *elf, const GElf_Shdr *table, const GElf_Sym *symbol) {
-    GElf_Shdr header;
-    bool local = GELF_ST_BIND(symbol->st_info) == STB_LOCAL && GELF_ST_TYPE(symbol->st_info) == STT_NOTYPE;
-    if (symtab->kind != SYMTAB_FUNCTIONS || symbol->st_size || local || table->sh_type != SHT_SYMTAB) return 0;
+static bool is_of_code(Elf *elf, const GElf_Sym *symbol, GElf_Shdr *header) {
     Elf_Scn *section = symbol->st_shndx < SHN_LORESERVE ? elf_getscn(elf, symbol->st_shndx) : NULL;
-    if (!section || !gelf_getshdr(section, &header) || !(header.sh_flags & SHF_EXECINSTR)) return 0;
-    uint64_t left = header.sh_addr + header.sh_size - symbol->st_value;
-    return symbol->st_value - header.sh_addr >= header.sh_size ? 0 : left < OPEN_MOST ? left : OPEN_MOST;
+    return section && gelf_getshdr(section, header) && (header->sh_flags & SHF_EXECINSTR) &&
+           symbol->st_value - header->sh_addr < header->sh_size;
+}
+
+/* Of what has no size: up to the end of its section. Of what is only exported others may lie behind it that nobody
+ * knows of, and a label that is local is mostly one inside of a function. */
+static uint64_t open_size(const GElf_Shdr *table, const GElf_Sym *symbol, const GElf_Shdr *section) {
+    bool local = GELF_ST_BIND(symbol->st_info) == STB_LOCAL && GELF_ST_TYPE(symbol->st_info) == STT_NOTYPE;
+    uint64_t left = section->sh_addr + section->sh_size - symbol->st_value;
+    if (symbol->st_size || local || table->sh_type != SHT_SYMTAB) return 0;
+    return left < OPEN_MOST ? left : OPEN_MOST;
+}
+
+/* Tables without local functions have had them taken out (ld -x): those would end what has no size. */
+static bool tells_of_locals(const GElf_Sym *symbol) {
+    int type = GELF_ST_TYPE(symbol->st_info);
+    return GELF_ST_BIND(symbol->st_info) == STB_LOCAL && (type == STT_FUNC || type == STT_FILE);
 }
 
 static void read_section(struct symtab *symtab, Elf *elf, Elf_Scn *section, const GElf_Shdr *header) {
@@ -37,12 +46,15 @@ static void read_section(struct symtab *symtab, Elf *elf, Elf_Scn *section, cons
     for (size_t i = 0; i < count; i++) {
         GElf_Sym symbol;
         if (!gelf_getsym(data, (int)i, &symbol) || symbol.st_shndx == SHN_UNDEF) continue;
+        symtab->has_locals |= tells_of_locals(&symbol);
         if (!is_wanted(symtab, GELF_ST_TYPE(symbol.st_info))) continue;
         const char *name = elf_strptr(elf, header->sh_link, symbol.st_name);
         if (!name || !*name) continue;
+        GElf_Shdr code;
+        bool is_code = symtab->kind == SYMTAB_FUNCTIONS && is_of_code(elf, &symbol, &code);
+        if (!is_code && GELF_ST_TYPE(symbol.st_info) == STT_NOTYPE) continue;
+        uint64_t open = is_code ? open_size(header, &symbol, &code) : 0;
         symtab->entries = memory_more(symtab->entries, &symtab->capacity, symtab->count + 1, sizeof *symtab->entries);
-        uint64_t open = open_size(symtab, elf, header, &symbol);
-        if (!open && GELF_ST_TYPE(symbol.st_info) == STT_NOTYPE) continue;
         symtab->entries[symtab->count++] = (struct symtab_entry){
             .address = symbol.st_value, .size = open ? open : symbol.st_size, .open = open != 0, .mangled = name};
     }
@@ -67,6 +79,7 @@ static void end_open(struct symtab *symtab) {
         struct symtab_entry *entry = &symtab->entries[i];
         if (i + 1 < symtab->count && entry->address != entry[1].address) next = entry[1].address;
         if (entry->open && entry->size > next - entry->address) entry->size = next - entry->address;
+        if (entry->open && !symtab->has_locals) entry->size = 0;
     }
 }
 

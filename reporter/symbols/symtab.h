@@ -17,7 +17,8 @@ struct symtab {
     enum symtab_kind kind;
     struct symtab_entry *entries;
     size_t count, capacity;
-    bool full; /* from .symtab, not only what is exported */
+    bool full;       /* from .symtab, not only what is exported */
+    bool has_locals; /* of functions or files */
 };
 
 /* Adds the file's functions, or what the kind says: those of .symtab, else the exported ones. */

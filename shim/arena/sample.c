@@ -39,8 +39,8 @@ union packed {
     struct window is;
 };
 static _Atomic uint64_t window; /* a union packed */
-static _Atomic uint64_t taken, lost;
-static _Atomic uint32_t most_thinned;
+_Atomic uint64_t sample_taken, sample_lost;
+_Atomic uint32_t sample_most_thinned;
 
 /* --- how much is drawn --- */
 
@@ -74,8 +74,8 @@ static uint32_t look(uint32_t more) {
                                                     memory_order_relaxed));
     uint32_t thinned = thinned_of(next.is);
     atomic_store_explicit(&sample_thinned, thinned, memory_order_relaxed);
-    if (unlikely(thinned > atomic_load_explicit(&most_thinned, memory_order_relaxed)))
-        atomic_store_explicit(&most_thinned, thinned, memory_order_relaxed);
+    if (unlikely(thinned > atomic_load_explicit(&sample_most_thinned, memory_order_relaxed)))
+        atomic_store_explicit(&sample_most_thinned, thinned, memory_order_relaxed);
     return thinned;
 }
 
@@ -92,12 +92,12 @@ void sample_count(void) {
 }
 
 void sample_count_taken(void) {
-    atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&sample_taken, 1, memory_order_relaxed);
     sample_count();
 }
 
 void sample_count_lost(void) {
-    atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&sample_lost, 1, memory_order_relaxed);
 }
 
 bool sample_is_spent(void) {
@@ -108,9 +108,9 @@ bool sample_is_spent(void) {
 }
 
 struct sample_numbers sample_numbers(void) {
-    return (struct sample_numbers){atomic_load_explicit(&taken, memory_order_relaxed),
-                                   atomic_load_explicit(&lost, memory_order_relaxed), thinned_now(),
-                                   atomic_load_explicit(&most_thinned, memory_order_relaxed)};
+    return (struct sample_numbers){atomic_load_explicit(&sample_taken, memory_order_relaxed),
+                                   atomic_load_explicit(&sample_lost, memory_order_relaxed), thinned_now(),
+                                   atomic_load_explicit(&sample_most_thinned, memory_order_relaxed)};
 }
 
 /* --- probabilities --- */
@@ -260,6 +260,6 @@ void sample_forked(void) {
     if (!sample_on) return;
     sample_change();
     for (size_t i = 0; i < ARRAY_LENGTH(tls.direct); i++) tls.direct[i] = &slab_empty; /* by the near path once */
-    atomic_store_explicit(&taken, 0, memory_order_relaxed);
-    atomic_store_explicit(&lost, 0, memory_order_relaxed);
+    atomic_store_explicit(&sample_taken, 0, memory_order_relaxed);
+    atomic_store_explicit(&sample_lost, 0, memory_order_relaxed);
 }

@@ -35,6 +35,10 @@
 extern bool sample_on HIDDEN;   /* lists are drawn */
 extern bool sample_none HIDDEN; /* so that nothing is, from here on */
 
+/* The parts of sample_numbers; `thinned` as it was when somebody looked last. */
+extern _Atomic uint32_t sample_thinned HIDDEN, sample_most_thinned HIDDEN;
+extern _Atomic uint64_t sample_taken HIDDEN, sample_lost HIDDEN;
+
 /* Draws of before are not to be relied upon: every list is drawn again. */
 void sample_change(void);
 void sample_set_rate(uint64_t samples);
@@ -69,7 +73,6 @@ bool sample_take(struct slab *s, struct draw *draw);
 
 /* What `thinned` was when somebody looked last; each LOOK_EVERYth time of a thread as of now. */
 #define SAMPLE_LOOK_EVERY 64
-extern _Atomic uint32_t sample_thinned HIDDEN;
 void sample_look(void);
 ALWAYS_INLINE uint32_t sample_thinned_lately(void) {
     uint32_t thinned = atomic_load_explicit(&sample_thinned, memory_order_relaxed);

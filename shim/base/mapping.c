@@ -60,7 +60,7 @@ bool mapping_next(struct mapping_reader *r, struct mapping *m, char *path, size_
     m->executable = next_byte(r) == 'x';
     m->shared = next_byte(r) == 's';
     (void)next_byte(r);
-    skip_field(r);
+    m->offset = next_number(r, &ended_by);
     skip_field(r);
     m->of_file = next_byte(r) != '0';
     next_path(r, path, size);

@@ -7,7 +7,8 @@
 struct mapping {
     uintptr_t start, end;
     bool readable, writable, executable, shared;
-    bool of_file; /* has an inode: a file, shared memory, /dev/zero */
+    bool of_file;    /* has an inode: a file, shared memory, /dev/zero */
+    uint64_t offset; /* bytes, of where it begins in that */
 };
 
 struct mapping_reader {

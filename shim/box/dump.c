@@ -2,6 +2,7 @@
  * modules are in contents.c. */
 #include "shim/box/dump.h"
 #include "shim/arena/arena.h"
+#include "shim/arena/sample.h"
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
 #include "shim/base/options.h"
@@ -46,6 +47,10 @@ const struct core_process core_process = {.at_start_time = CORE_ADDRESS(start_ti
                                           .at_pattern = CORE_ADDRESS(options.pattern),
                                           .at_depth = CORE_ADDRESS(options.depth),
                                           .at_zero_on_free = CORE_ADDRESS(options.zero_on_free),
+                                          .at_thinned = CORE_ADDRESS(sample_thinned),
+                                          .at_most_thinned = CORE_ADDRESS(sample_most_thinned),
+                                          .at_samples = CORE_ADDRESS(sample_taken),
+                                          .at_samples_lost = CORE_ADDRESS(sample_lost),
                                           .at_dumps = CORE_ADDRESS(dumps),
                                           .at_name = CORE_ADDRESS(output_name),
                                           .command_line = CORE_ADDRESS(command_line),

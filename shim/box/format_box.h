@@ -71,6 +71,8 @@ enum box_number {
     BOX_LOW_CROSSINGS,
     BOX_SEEN,      /* CLOCK_MONOTONIC, coarse, ns: when the last of these changed */
     BOX_INHERITED, /* bytes of blocks of before a fork, as that found them: asked for, of sampled ones an estimate */
+    BOX_THINNED,   /* as STAT_SAMPLE_THINNED */
+    BOX_THINNED_NOW,
     BOX_NUMBERS = 16
 };
 

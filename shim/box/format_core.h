@@ -124,6 +124,7 @@ struct core_process {
     uint64_t at_start_time, at_start_realtime;
     uint64_t at_level, at_sample_bytes, at_sample_blocks, at_pattern, at_depth; /* [4] [8] [8] [1] [4] */
     uint64_t at_zero_on_free;                                                   /* [1] */
+    uint64_t at_thinned, at_most_thinned, at_samples, at_samples_lost;          /* [4] [4] [8] [8] as STAT_SAMPLE… */
     uint64_t at_dumps;                                                          /* [4] written so far */
     uint64_t at_name;                                                           /* address of a terminated text */
     uint64_t command_line, at_command_line_length;                              /* arguments, each terminated */
@@ -194,9 +195,10 @@ static_assert(sizeof(struct core_part) == 32, "core_part is 32 bytes");
 /* What was ever made: the rows of a box (format_box.h), which lie in its file where there is one. Kernels leave that
  * out of a core, but not where coredump_filter asks for what is mapped shared. */
 struct core_totals {
-    uint64_t at_box;  /* where offset 0 of the file is mapped, or would be */
-    uint64_t at_used; /* [4] rows ever begun, and the first */
-    uint64_t path;    /* address of a terminated text, the file's absolute path; empty: there is none */
+    uint64_t at_box;            /* where offset 0 of the file is mapped, or would be */
+    uint64_t at_used;           /* [4] rows ever begun, and the first */
+    uint64_t path;              /* address of a terminated text, the file's absolute path; empty: there is none */
+    uint64_t at_peak, at_noted; /* bytes by 2^DUMP_TOTAL_SHIFT: the most that were live, and when rows noted a peak */
 };
 
 /* For whoever searches a core for pointers to blocks. */

@@ -1,5 +1,6 @@
 /* See live.h. */
 #include "shim/box/live.h"
+#include "shim/arena/sample.h"
 #include "shim/base/charge.h"
 #include "shim/base/clock.h"
 #include "shim/base/lock.h"
@@ -163,7 +164,14 @@ static void note_module(uint32_t id) {
 
 void live_seen(void) {
     _Atomic uint64_t *to = atomic_load_explicit(&lock_page.live, memory_order_relaxed);
-    if (to) atomic_store_explicit(&to[LIVE_SEEN], clock_coarse(), memory_order_relaxed);
+    if (!to) return;
+    uint32_t most = atomic_load_explicit(&sample_most_thinned, memory_order_relaxed),
+             now = atomic_load_explicit(&sample_thinned, memory_order_relaxed);
+    if (unlikely(most)) {
+        atomic_store_explicit(&to[BOX_THINNED], most, memory_order_relaxed);
+        atomic_store_explicit(&to[BOX_THINNED_NOW], now, memory_order_relaxed);
+    }
+    atomic_store_explicit(&to[LIVE_SEEN], clock_coarse(), memory_order_relaxed);
 }
 
 void live_note_stack(uint32_t id) {

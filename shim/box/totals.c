@@ -33,8 +33,11 @@ static _Atomic uint32_t rows_used;
 static _Atomic int64_t live, peak, noted; /* bytes by 2^DUMP_TOTAL_SHIFT; the highest; the peak that rows know of */
 static _Atomic uint32_t noting;           /* somebody does; as lock_try_word has it */
 
-const struct core_totals core_totals = {
-    .at_box = CORE_ADDRESS(live_base), .at_used = CORE_ADDRESS(rows_used), .path = CORE_ADDRESS(live_file_path)};
+const struct core_totals core_totals = {.at_box = CORE_ADDRESS(live_base),
+                                        .at_used = CORE_ADDRESS(rows_used),
+                                        .path = CORE_ADDRESS(live_file_path),
+                                        .at_peak = CORE_ADDRESS(peak),
+                                        .at_noted = CORE_ADDRESS(noted)};
 
 bool totals_start(void) {
     if (!live_base || !live_reach(BOX_AT_TOTALS, sizeof(struct dump_total)) ||
@@ -160,11 +163,8 @@ static void note_peak(int64_t now) {
 #define KEPT_SHARE 512
 #define KEPT_MOST  ((int64_t)(64 * KIB) << DUMP_TOTAL_SHIFT)
 
-static NOINLINE void settle(struct tally *t) {
-    int64_t share = atomic_load_explicit(&peak, memory_order_relaxed) / KEPT_SHARE;
-    t->most = share < KEPT_LEAST ? KEPT_LEAST : share > KEPT_MOST ? KEPT_MOST : share;
-    int64_t mine = __atomic_exchange_n(&t->live, 0, __ATOMIC_RELAXED);
-    int64_t now = atomic_fetch_add_explicit(&live, mine, memory_order_relaxed) + mine;
+static NOINLINE void change_live(int64_t bytes) {
+    int64_t now = atomic_fetch_add_explicit(&live, bytes, memory_order_relaxed) + bytes;
     int64_t highest = atomic_load_explicit(&peak, memory_order_relaxed);
     live_seen();
     while (now > highest)
@@ -174,8 +174,17 @@ static NOINLINE void settle(struct tally *t) {
     if (now < highest - highest / SLACK && highest > known + known / SLACK) note_peak(highest);
 }
 
+static NOINLINE void settle(struct tally *t) {
+    int64_t share = atomic_load_explicit(&peak, memory_order_relaxed) / KEPT_SHARE;
+    t->most = share < KEPT_LEAST ? KEPT_LEAST : share > KEPT_MOST ? KEPT_MOST : share;
+    change_live(__atomic_exchange_n(&t->live, 0, __ATOMIC_RELAXED));
+}
+
 ALWAYS_INLINE void add_live(struct tally *t, int64_t bytes) {
-    if (unlikely(!t)) return;
+    if (unlikely(!t)) {
+        change_live(bytes);
+        return;
+    }
     __asm__("addq %1, %0" : "+m"(t->live) : "er"(bytes) : "cc");
     if (unlikely(t->live > t->most) || unlikely(t->live < -t->most)) settle(t);
 }
@@ -213,6 +222,7 @@ void totals_freed(const struct side *side) {
     struct dump_total *row = row_of(t, side->stack);
     bool everybodys = row == row_at(0) || !t;
     uint64_t weight = weight_of(side_draw(side)), bytes = side->size * weight;
+    add_live(t, -(int64_t)bytes); /* first, since a peak that is over by that is one with the block */
     add(everybodys, &row->frees, weight);
     add(everybodys, &row->freed_bytes, bytes);
     count(everybodys, &row->lifetimes[lifetime_of(side)]);
@@ -220,7 +230,6 @@ void totals_freed(const struct side *side) {
         t->last = NULL;
         add(everybodys, &row->temporary, weight);
     }
-    add_live(t, -(int64_t)bytes);
 }
 
 void totals_changed(const struct side *side, const struct side *old, uint64_t old_size, struct draw old_draw) {
@@ -231,6 +240,8 @@ void totals_changed(const struct side *side, const struct side *old, uint64_t ol
     if (t && t->last == old) t->last = side;
     uint64_t was = weight_of(old_draw);
     uint64_t is = weight_of(side_draw(side));
+    int64_t more = (int64_t)(side->size * is) - (int64_t)(old_size * was);
+    if (more < 0) add_live(t, more);
     /* What it stood for so far has moved, and is drawn elsewhere. */
     add(everybodys, &row->frees, was - is);
     add(everybodys, &row->freed_bytes, (was - is) * old_size);
@@ -238,8 +249,16 @@ void totals_changed(const struct side *side, const struct side *old, uint64_t ol
         add(everybodys, &row->bytes, (side->size - old_size) * is);
     else
         add(everybodys, &row->freed_bytes, (old_size - side->size) * is);
-    add_live(t, (int64_t)(side->size * is) - (int64_t)(old_size * was));
+    if (more > 0) add_live(t, more);
     if (unlikely(live_blocks_on)) live_block_made(side);
+}
+
+static _Atomic int64_t inherited; /* bytes by 2^DUMP_TOTAL_SHIFT */
+
+void totals_inherited_changed(const struct side *now, uint64_t old_size, struct draw old_draw) {
+    int64_t is = now ? (int64_t)(now->size * weight_of(side_draw(now))) : 0;
+    int64_t was = (int64_t)(old_size * weight_of(old_draw));
+    if (on) atomic_fetch_add_explicit(&inherited, is - was, memory_order_relaxed);
 }
 
 static size_t tally_count(void) {
@@ -258,10 +277,10 @@ static int64_t sum_of_live(void) {
 }
 
 void totals_forked(void) {
-    static int64_t inherited; /* what children free of it stays in it */
-    inherited += sum_of_live();
+    int64_t found = atomic_load_explicit(&inherited, memory_order_relaxed) + sum_of_live();
+    atomic_store_explicit(&inherited, found, memory_order_relaxed);
     epoch = state_epoch();
-    if (!live_forked(inherited > 0 ? (uint64_t)inherited >> DUMP_TOTAL_SHIFT : 0)) {
+    if (!live_forked(found > 0 ? (uint64_t)found >> DUMP_TOTAL_SHIFT : 0)) {
         on = false;
         atomic_store_explicit(&rows_used, 0, memory_order_relaxed);
     }

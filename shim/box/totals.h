@@ -27,6 +27,9 @@ void totals_freed(const struct side *side);
 /* realloc has made it what it is, of a block of so many bytes that was drawn so and had the entry `old`. */
 void totals_changed(const struct side *side, const struct side *old, uint64_t old_size, struct draw old_draw);
 
+/* The same of one that a fork has left, of which only bytes are counted, for the next fork; NULL: it is gone. */
+void totals_inherited_changed(const struct side *now, uint64_t old_size, struct draw old_draw);
+
 /* In a child of fork, after its epoch has begun: nothing was live. */
 void totals_forked(void);
 

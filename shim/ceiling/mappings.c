@@ -1,4 +1,5 @@
 /* See mappings.h. */
+#include "shim/ceiling/attached.h"
 #include "shim/ceiling/mappings.h"
 #include "shim/arena/arena.h"
 #include "shim/base/charge.h"
@@ -146,6 +147,37 @@ static COLD void ask_kernel(uintptr_t at, size_t n, size_t taken, uint32_t owner
     }
 }
 
+/* What there is of each kind in the range, by the kernel and by what is noted. Another thread may be in the middle of a
+ * change: then they are the same a little later. */
+static bool is_as_noted(struct range r) {
+    struct mapping_reader reader;
+    struct mapping m;
+    size_t ours = 0, charged = 0, mapped = 0;
+    if (!mapping_open(&reader)) return false;
+    while (mapping_next(&reader, &m, NULL, 0)) {
+        uintptr_t from = max_size(m.start, r.from), end = min_size(m.end, r.end);
+        if (from >= end || reserve_overlaps(from, end - from)) continue;
+        bool own = !m.shared && !m.of_file;
+        *(own ? &ours : &mapped) += end - from;
+        if (own && m.writable) charged += end - from;
+    }
+    mapping_close(&reader);
+    size_t n = r.end - r.from;
+    return pages_count(PAGES_OURS, r.from, n) == ours && pages_count(PAGES_CHARGED, r.from, n) == charged &&
+           pages_count(PAGES_MAPPED, r.from, n) == mapped;
+}
+
+/* A call that was to put something in the place of what is there has failed: mostly before it has done anything. What
+ * is noted is made anew only where it stays wrong, since that forgets what others map there meanwhile. */
+#define LOOKS 4
+static COLD void ask_kernel_if_changed(uintptr_t at, size_t n) {
+    for (int i = 0; i < LOOKS; i++) {
+        if (is_as_noted((struct range){at, at + n})) return;
+        sys_pause(100000);
+    }
+    ask_kernel(at, n, 0, 0);
+}
+
 /* --- mmap, munmap --- */
 
 _Atomic uint32_t mappings_gone;
@@ -191,7 +223,7 @@ void *mappings_map(void *at, size_t n, int protection, int flags, int fd, long o
     char *p = map(at, n, protection, flags, fd, offset);
     if (p == FAILED) {
         charge_give(taken);
-        if (replaces) ask_kernel((uintptr_t)at, bytes, 0, 0);
+        if (replaces) ask_kernel_if_changed((uintptr_t)at, bytes);
         return p;
     }
     if (unlikely(!is_range(p, bytes))) { /* above what the map has: only who asks for such an address gets one */
@@ -267,7 +299,7 @@ static void *moved(const struct move *m, void *p, size_t taken, size_t forgotten
     if (p == FAILED) {
         charge_give(taken);
         if (!m->copies) ask_kernel(m->here, m->old, forgotten, m->kind.owner);
-        if (m->replaces) ask_kernel(m->target, m->new, 0, 0);
+        if (m->replaces) ask_kernel_if_changed(m->target, m->new);
         return p;
     }
     if (unlikely(!is_range(p, m->new))) {
@@ -420,22 +452,16 @@ void *mappings_attach(int id, const void *at, int flags) {
     return p;
 }
 
-/* Where the mapping that begins there ends; where it begins, if there is none. */
-static uintptr_t end_of(uintptr_t at) {
-    struct mapping_reader reader;
-    struct mapping m = {0};
-    if (!mapping_open(&reader)) return at;
-    while (m.start < at && mapping_next(&reader, &m, NULL, 0)) {
-    }
-    mapping_close(&reader);
-    return m.start == at ? m.end : at;
+static void forget_piece(uintptr_t from, size_t n) {
+    charge_give(forget(from, n));
 }
 
 int mappings_detach(const void *at) {
+    struct attached attached = {.count = 0};
     note_gone();
-    uintptr_t from = (uintptr_t)at, end = on ? end_of(from) : from;
+    if (on) attached_find(&attached, (uintptr_t)at);
     int result = (int)answer(CALL(SYS_shmdt, (long)at, 0, 0, 0, 0, 0));
-    if (result == 0 && end > from) charge_give(forget(from, end - from));
+    if (result == 0) attached_each_gone(&attached, forget_piece);
     return result;
 }
 

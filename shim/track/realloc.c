@@ -43,7 +43,10 @@ static void resized(const struct place *place, void *p, size_t n, const void *fr
         pools_drop(&now, true);
     }
     (void)heap_mine(); /* it has rows of its own */
-    if (!state_is_inherited(now.side)) totals_changed(now.side, place->side, old_size, old);
+    if (!state_is_inherited(now.side))
+        totals_changed(now.side, place->side, old_size, old);
+    else
+        totals_inherited_changed(now.side, old_size, old);
 }
 
 /* A run that nobody tracks has grown where it is, which is as good as a larger one that is made. */

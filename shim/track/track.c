@@ -130,6 +130,8 @@ static void fill(const struct place *place, const struct request *r, uint32_t st
         totals_made(side);
     else if (!state_is_inherited(side))
         totals_changed(side, r->origin, r->origin->size, side_draw(r->origin));
+    else
+        totals_inherited_changed(side, r->origin->size, side_draw(r->origin));
 }
 
 /* A place that a block was in before, and that nobody should have touched since. */
@@ -385,6 +387,7 @@ static bool mark_freed(const struct place *place, const struct release *by, cons
         totals_freed(side);
     else if (unlikely(live_blocks_on))
         live_block_gone(side); /* it has moved */
+    if (!counts && !by->moved_to) totals_inherited_changed(NULL, side->size, side_draw(side));
     side->latest_stack = nested ? STACK_UNKNOWN : stack_of_free(frame);
     if (unlikely(side->thread != tls.thread) && records_on) track_note_elsewhere(side);
     if (likely(!(state & SIDE_IGNORED))) sample_count(); /* those were not drawn, or few of them */

@@ -97,6 +97,17 @@ partial() {
         done
     done
 }
+@test "a_box_is_its_process_s_not_a_childs_that_never_came_to_weir" {
+    local status=0
+    "$WEIR" run --level paranoid --box-dir "$PWD/boxes" -- perl -e 'my @kept = map { "x" x 500 } 1 .. 500; if (!fork) { sleep 3; require POSIX; POSIX::_exit(0) } select undef, undef, undef, 0.1; kill 9, $$' >out 2>err || status=$?
+    same "$status" $KILLED
+    has err "perl[" "] was killed by SIGKILL" "it left no dump: killed by SIGKILL"
+}
+@test "what_a_grandchild_inherits_is_what_was_left_of_it" {
+    boxed $KILLED paranoid grandchild
+    same "$(inherited "$(box_of "$(pid_of child)")")" "None 100000"
+    same "$(inherited "$(box_of "$(pid_of grandchild)")")" "None $((100000 - 60 * 1000 + 20 * 2000 - 20 * 1000 + 10 * 500))"
+}
 @test "a_child_that_can_map_nothing_leaves_its_parents_alone" {
     for box in sites blocks; do
         boxed $KILLED paranoid WEIR_BOX=$box limited

@@ -67,6 +67,27 @@ static void forks(int raw) {
     printf("child %d\n", (int)pid);
 }
 
+/* Of what the first has inherited it gives some back, and some becomes larger, before there is a second. */
+static void fork_twice(void) {
+    mine(0, 100);
+    pid_t pid = fork();
+    if (pid == 0) {
+        childs(1000, 10);
+        for (int i = 0; i < 60; i++) free(kept[i]);
+        for (int i = 60; i < 80; i++) kept[i] = realloc(kept[i], 2000);
+        pid_t second = fork();
+        if (second == 0) {
+            childs(2000, 1);
+            dprintf(STDOUT_FILENO, "grandchild %d\n", (int)getpid());
+            (void)kill(getpid(), SIGKILL);
+        }
+        wait_for(second);
+        (void)kill(getpid(), SIGKILL);
+    }
+    wait_for(pid);
+    printf("child %d\n", (int)pid);
+}
+
 /* One that can map nothing, not even over what it has. */
 static void fork_limited(void) {
     const struct rlimit little = {1ul << 30, 1ul << 30};
@@ -207,6 +228,7 @@ int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (!strcmp(what, "forks")) forks(0);
     if (!strcmp(what, "clones")) forks(1);
+    if (!strcmp(what, "grandchild")) fork_twice();
     if (!strcmp(what, "many")) fork_many(atoi(argv[2]));
     if (!strcmp(what, "shares")) shares();
     if (!strcmp(what, "limited")) fork_limited();

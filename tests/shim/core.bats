@@ -45,12 +45,17 @@ def lines(at, of):
         elif name != "peak_age_seconds": print(f"{at}.{name} {value}")
 report = json.load(sys.stdin)
 lines("", {part: report[part] for part in ("direct", "mapped")})
+lines(".totals", {name: of for name, of in report["totals"].items() if name in ("sites", "blocks", "bytes", "untracked_blocks")})
+lines(".sampling", {name: of for name, of in (report["sampling"] or {}).items() if name != "sampled_places"})
+lines(".ever", {"ever": report["ever"]})
 lines(".classes", report["parts"][0]["classes"])
 lines(".memory", {row["kind"]: row["charged"] for row in report["memory"]["rows"]})'
 }
 @test "the_arena_by_class_and_where_memory_is_are_what_a_dump_of_the_same_crash_has" {
-    for level in disabled simple paranoid; do
-        cored $SEGV $level WEIR_BOX=off WEIR_ON_CRASH=dump WEIR_SAMPLE_BYTES=2000 uses_freed
+    local level what
+    for level in disabled simple paranoid; do for what in uses_freed holds_much; do
+        cored "$([ $what = uses_freed ] && echo $SEGV || echo $ABRT)" $level WEIR_BOX=off WEIR_ON_CRASH=dump WEIR_SAMPLE_BYTES=2000 \
+            WEIR_SAMPLE_RATE=100 "$([ "$level $what" = "disabled holds_much" ] && echo WEIR_HARDEN=1 || echo WEIR_GUARD=0)" $what
         arena_of core >from_core
         arena_of "$(the_dump cored)" >from_dump
         [ "$(grep -cE '^.classes.[0-9]+.live [1-9]' from_core)" -gt 3 ] || { cat from_core; false; }
@@ -58,7 +63,7 @@ lines(".memory", {row["kind"]: row["charged"] for row in report["memory"]["rows"
         "$WEIR" report --memory core >report
         has report "cached: free and retained" "what is resident no core tells"
         lacks report "of an older version" "the counter's is"
-    done
+    done; done
 }
 @test "what_was_ever_made_is_there_with_the_core_or_with_the_box" {
     for level in simple paranoid; do
@@ -78,6 +83,23 @@ lines(".memory", {row["kind"]: row["charged"] for row in report["memory"]["rows"
         same "$(ever core)" ""
         rm -r elsewhere
     done
+}
+@test "what_the_box_of_a_program_that_goes_on_says_is_not_of_the_core" {
+    command -v gcore >/dev/null || skip "there is no gcore"
+    local shim=$WEIR_SHIM
+    mkdir boxes
+    mkfifo input
+    (plain_environment "$PWD"; close_fds_of_bats; exec env LD_PRELOAD="$shim" WEIR_LEVEL=paranoid WEIR_DUMP_AT=none WEIR_BOX_DIR="$PWD/boxes" \
+        /usr/bin/perl -e '$| = 1; print "up\n"; <STDIN>; my @a = map { "x" x 100 } 1 .. 10 for 1 .. 1000; print "more\n"; <STDIN>') <input >up 2>err &
+    local pid=$!
+    exec 7>input
+    wait_for 10 grep -q up up
+    gcore -o core "$pid" >/dev/null 2>&1 || { kill -9 $pid; skip "gcore does not work here"; }
+    echo >&7
+    wait_for 10 grep -q more up
+    kill -9 $pid
+    exec 7>&-
+    same "$(json 'd["ever"]' "core.$pid")" None
 }
 @test "a_use_after_free_names_the_block_its_maker_and_who_freed_it" {
     cored $SEGV paranoid uses_freed

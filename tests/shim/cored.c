@@ -28,6 +28,10 @@ static NOINLINE void *large(void) {
 static NOINLINE void *grown(void) {
     return realloc(malloc(10), 5000);
 }
+static NOINLINE void *large_ones(size_t count) {
+    for (size_t i = 0; i < count; i++) kept[910 + i] = malloc(20 << 20);
+    return kept[910];
+}
 static NOINLINE void make_some(size_t from) {
     for (size_t i = from; i < from + 100; i++) kept[i] = few();
     for (size_t i = from + 100; i < from + 104; i++) kept[i] = large();
@@ -153,6 +157,12 @@ int main(int argc, char **argv) {
         abort();
     }
     if (!strcmp(what, "calls_nothing")) ((void (*)(void))(uintptr_t)argc - 2)();
+    if (!strcmp(what,
+                "holds_much")) { /* more slices than one piece of descriptors that a reader takes; all in one go */
+        kept[900] = large_ones(20);
+        kept[901] = realloc(malloc(20 << 20), 25 << 20);
+        kept[902] = malloc(300 << 20);
+    }
     if (!strcmp(what, "waits")) pause();
     if (!strcmp(what, "forks") && fork() != 0) _exit(0);
     abort();

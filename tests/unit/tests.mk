@@ -18,7 +18,7 @@ OBJECTS := $(ROOMS:%.c=$(OUT)/plain/%.o)
 
 all: $(OUT)/unit_classes $(OUT)/unit_slices $(OUT)/unit_text $(OUT)/unit_arena_threads $(OUT)/unit_arena_races $(OUT)/unit_mappings $(OUT)/unit_limits $(OUT)/unit_sample $(OUT)/unit_perfmap $(OUT)/unit_records
 
-MAPPINGS := shim/ceiling/pages.c shim/ceiling/owners.c shim/ceiling/reclaim.c shim/ceiling/mappings.c
+MAPPINGS := shim/ceiling/pages.c shim/ceiling/owners.c shim/ceiling/reclaim.c shim/ceiling/attached.c shim/ceiling/mappings.c
 
 $(OUT)/unit_mappings: $(OUT)/plain/tests/unit/unit_mappings.o $(OBJECTS) $(MAPPINGS:%.c=$(OUT)/plain/%.o)
 	$(CC) $(FLAGS) -o $@ $^ -lcmocka -pthread

@@ -391,6 +391,47 @@ static void shared_memory_is_mapped(void **state) {
     assert_true(rooms_charged - charged <= 128 << 10);
 }
 
+/* What was mapped over a segment stays, what was cut out of it is not looked for, what was split goes as a whole;
+ * another segment that begins in it is another one. */
+static uintptr_t segment, segment_end;
+
+static void look_at_segment(const struct mapping *m) {
+    uintptr_t from = m->start > segment ? m->start : segment, end = m->end < segment_end ? m->end : segment_end;
+    if (from < end) look_at(from, end, m);
+}
+
+/* Charged and mapped pages of it, each where the kernel has them. */
+static void compare_segment(size_t charged, size_t mapped) {
+    each_mapping(look_at_segment);
+    assert_int_equal(differences, 0);
+    assert_int_equal(pages_count(PAGES_CHARGED, segment, segment_end - segment), charged * PAGE_);
+    assert_int_equal(pages_count(PAGES_MAPPED, segment, segment_end - segment), mapped * PAGE_);
+}
+
+static void only_the_segment_is_detached(void **state) {
+    (void)state;
+    const size_t page = PAGE_;
+    int id = shmget(IPC_PRIVATE, 64 * page, IPC_CREAT | 0600), other = shmget(IPC_PRIVATE, 4 * page, IPC_CREAT | 0600);
+    if (id < 0 || other < 0) skip();
+    char *p = mappings_attach(id, NULL, 0);
+    shmctl(id, IPC_RMID, NULL);
+    assert_ptr_not_equal(p, (char *)-1);
+    assert_ptr_equal(
+        mappings_map(p, 8 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0, NULL), p);
+    assert_int_equal(mappings_protect(p + 20 * page, 4 * page, PROT_READ, -1, NULL), 0);
+    assert_int_equal(mappings_unmap(p + 30 * page, 4 * page), 0);
+    assert_ptr_equal(mappings_attach(other, p + 40 * page, SHM_REMAP), p + 40 * page);
+    shmctl(other, IPC_RMID, NULL);
+    segment = (uintptr_t)p;
+    segment_end = segment + 64 * page;
+    compare_segment(8, 64 - 8 - 4);
+    assert_int_equal(mappings_detach(p), 0);
+    compare_segment(8, 4);
+    assert_int_equal(mappings_detach(p + 40 * page), 0);
+    compare_segment(8, 0);
+    assert_int_equal(mappings_unmap(p, 8 * page), 0);
+}
+
 /* What would pass the ceiling is refused before the kernel is asked, and nothing has changed. */
 static void the_ceiling_refuses(void **state) {
     (void)state;
@@ -446,6 +487,7 @@ int main(void) {
         cmocka_unit_test(numbers_are_as_computed_by_hand),
         cmocka_unit_test(terabytes_cost_little),
         cmocka_unit_test(shared_memory_is_mapped),
+        cmocka_unit_test(only_the_segment_is_detached),
         cmocka_unit_test(the_ceiling_refuses),
         cmocka_unit_test(what_finds_no_room_in_the_tables_is_not_charged),
         cmocka_unit_test(the_map_is_the_kernels),

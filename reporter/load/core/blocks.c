@@ -159,7 +159,7 @@ static void walk_run(struct making *m, const struct span *s) {
     m->runs++;
     m->blocks++;
     m->bytes += s->size;
-    if (s->tracked && CORE_LIVE(&side))
+    if (s->tracked && m->process.level != DUMP_DISABLED && CORE_LIVE(&side))
         add_block(m, &side, s->start, s->size, 0);
     else
         m->capacity += s->size;

@@ -13,7 +13,7 @@
 
 #define TEXT_MOST    4096u
 #define OPTIONS_MOST (64u << 10)
-#define STATS_MOST   32u
+#define STATS_MOST   40u
 
 bool core_is_one(int fd, uint64_t size) {
     unsigned char header[EI_NIDENT + 4];
@@ -187,8 +187,12 @@ static void write_stats(struct making *m) {
         {STAT_SAMPLE_BYTES, 0, m->sample_bytes},
         {STAT_SAMPLE_BLOCKS, 0, m->sample_blocks},
         {STAT_SAMPLED_PLACES, 0, places},
+        {STAT_SAMPLES, 0, core_word(core, m->t.process.at_samples)},
+        {STAT_SAMPLES_LOST, 0, core_word(core, m->t.process.at_samples_lost)},
+        {STAT_SAMPLE_THINNED, 0, core_half(core, m->t.process.at_most_thinned)},
+        {STAT_SAMPLE_THINNED_NOW, 0, core_half(core, m->t.process.at_thinned)},
     };
-    size_t count = sizeof own / sizeof *own - (m->sample_bytes ? 0 : 3);
+    size_t count = sizeof own / sizeof *own - (m->sample_bytes ? 0 : 7);
     static_assert(sizeof own / sizeof *own <= STATS_MOST, "there is room for all");
     memcpy(stats, own, count * sizeof *own);
     count += making_add_verdicts(m, stats + count);

@@ -1,6 +1,7 @@
 /* What was ever made, by stack, of a core: rows of its process's box (shim/box/format_box.h). Where the core does not
  * have them their file may lie where it was; see making.h. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,11 +18,17 @@ static bool read_from_core(struct making *m, struct dump_total *rows, uint32_t c
     return box && core_read(m->core, rows, count * sizeof *rows, box + BOX_AT_TOTALS);
 }
 
+/* A signal has ended it, so that nothing was written since. */
+static bool has_ended(const struct making *m) {
+    uint32_t number = m->core->thread_count ? m->core->threads[0].signal : 0;
+    return number != 0 && number != SIGSTOP && number != SIGTRAP;
+}
+
 /* The file is what it is: only that of the same process tells anything. */
 static bool read_from_file(struct making *m, struct dump_total *rows, uint32_t count) {
     char path[PATH_MOST];
     struct box_header header;
-    if (core_text(m->core, m->t.totals.path, path, sizeof path) == 0) return false;
+    if (!has_ended(m) || core_text(m->core, m->t.totals.path, path, sizeof path) == 0) return false;
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return false;
     off_t size = lseek(fd, 0, SEEK_END);
@@ -43,6 +50,16 @@ static bool are_of_now(const struct making *m, const struct dump_total *rows, ui
     return live + threads - found <= 2 * threads;
 }
 
+/* As totals_are_at_peak of shim/box/totals.c has it. */
+static bool is_at_peak(const struct making *m, const struct dump_total *rows, uint32_t count) {
+    int64_t highest = (int64_t)core_word(m->core, m->t.totals.at_peak),
+            noted = (int64_t)core_word(m->core, m->t.totals.at_noted);
+    uint64_t live = 0;
+    for (uint32_t i = 0; i < count; i++) live += rows[i].bytes - rows[i].freed_bytes;
+    if ((int64_t)live > highest) highest = (int64_t)live;
+    return noted < 0 || (uint64_t)highest - (uint64_t)noted > (uint64_t)noted / 128;
+}
+
 void making_write_totals(struct making *m) {
     static bool (*const ways[])(struct making *, struct dump_total *, uint32_t) = {read_from_core, read_from_file};
     uint32_t used = core_half(m->core, m->t.totals.at_used), count = 0;
@@ -50,7 +67,8 @@ void making_write_totals(struct making *m) {
     struct dump_total *rows = memory_get(used, sizeof *rows);
     for (size_t i = 0; i < sizeof ways / sizeof *ways && count == 0; i++) {
         if (!ways[i](m, rows, used)) continue;
-        count = box_rows(rows, used);
+        bool is_peak = is_at_peak(m, rows, used);
+        count = box_rows(rows, used, &is_peak);
         if (!are_of_now(m, rows, count)) count = 0;
     }
     for (uint32_t i = 0; i < count; i++) {

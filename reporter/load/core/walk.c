@@ -16,6 +16,8 @@ struct walk {
     uint64_t descriptors, sides;
     char *piece; /* descriptors from `first` on */
     uint64_t first, count;
+    char *more; /* the same, of a span that does not lie in that piece as a whole */
+    uint64_t more_first, more_count;
     void (*see)(void *context, const struct span *span);
     void *context;
 };
@@ -40,9 +42,23 @@ void walk_list(struct making *m, const struct span *slab, uint64_t first, void (
 
 /* --- a span --- */
 
-static void add_charged(const struct walk *w, struct span *span) {
-    for (uint64_t i = span->slice; i < span->slice + span->slices && i - w->first < w->count; i++) {
-        const char *d = w->piece + (i - w->first) * w->t->stride;
+/* The descriptor of a slice of a span that ends before `end`; NULL: the core does not have it. */
+static const char *any_descriptor(struct walk *w, uint64_t slice, uint64_t end) {
+    if (slice - w->first < w->count) return w->piece + (slice - w->first) * w->t->stride;
+    if (slice - w->more_first >= w->more_count) {
+        w->more_first = slice;
+        w->more_count = end - slice < PIECE ? end - slice : PIECE;
+        uint64_t address = w->descriptors + slice * w->t->stride;
+        if (!core_read(w->m->core, w->more, (size_t)(w->more_count * w->t->stride), address)) w->more_count = 1;
+        if (w->more_count == 1 && !core_read(w->m->core, w->more, (size_t)w->t->stride, address)) w->more_count = 0;
+    }
+    return w->more_count ? w->more + (slice - w->more_first) * w->t->stride : NULL;
+}
+
+static void add_charged(struct walk *w, struct span *span) {
+    for (uint64_t i = span->slice; i < span->slice + span->slices; i++) {
+        const char *d = any_descriptor(w, i, span->slice + span->slices);
+        if (!d) continue;
         span->committed += half_of(d, w->t->in_committed);
         span->sides += byte_of(d, w->t->in_side_pages) * (uint64_t)CORE_PAGE;
     }
@@ -130,9 +146,11 @@ void walk_spans(struct making *m, void (*see)(void *context, const struct span *
                      .descriptors = core_word(m->core, t->at_descriptors),
                      .sides = core_word(m->core, t->at_sides),
                      .piece = memory_get(PIECE, (size_t)t->stride),
+                     .more = memory_get(PIECE, (size_t)t->stride),
                      .see = see,
                      .context = context};
     uint64_t least = 0;
     for (uint64_t zone = 0; zone < 2; zone++) least = walk_zone(&w, t->zones + zone * t->zone_stride, least);
     free(w.piece);
+    free(w.more);
 }

@@ -10,6 +10,7 @@
 #include "shim/box/state.h"
 #include "shim/box/storage.h"
 #include "shim/ceiling/ceiling.h"
+#include "shim/ceiling/owners.h"
 #include "shim/ceiling/pages.h"
 
 struct core_misuse core_misuse;
@@ -28,6 +29,11 @@ _Static_assert((int)PAGES_OURS == (int)CORE_PAGES_OURS && (int)PAGES_CHARGED == 
                "and what is told of them");
 _Static_assert(SIDE_IGNORED == CORE_IGNORED && SIDE_RECORDED == CORE_RECORDED && SIDE_POOLED == CORE_POOLED,
                "and what is known of a block elsewhere");
+
+_Static_assert(sizeof(struct owner) == sizeof(struct core_owner) &&
+                   offsetof(struct owner, start) == offsetof(struct core_owner, start) &&
+                   offsetof(struct owner, thread) == offsetof(struct core_owner, thread),
+               "and who has mapped what");
 
 #define IN(field) offsetof(struct slab, field)
 #ifdef WEIR_ENCODE
@@ -111,6 +117,8 @@ static const struct core_search core_search = {
     .at_storage_count = CORE_ADDRESS(storage_count),
     .at_stacks_below = CORE_ADDRESS(storage_stacks_below),
     .stacks = TLS_SIGNALS_STACKS,
+    .at_owners = CORE_ADDRESS(owners_table.base),
+    .at_owners_used = CORE_ADDRESS(owners_used),
     .at_undumped = CORE_ADDRESS(state_of_process.undumped),
     .at_kernel_keeps = CORE_ADDRESS(state_of_process.kernel_keeps),
 };

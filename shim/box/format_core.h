@@ -209,9 +209,23 @@ struct core_search {
     uint64_t at_storage, at_storage_count;      /* struct core_storage[], the address of the first; their number */
     uint64_t at_stacks_below, stacks; /* bytes below libc's control block in each thread: so many words, inverted: the
                                          stack for signals, 0: none, and blocks that were that before; 0: none */
-    uint64_t at_undumped;             /* [1] the program has asked for memory to be in no core */
-    uint64_t at_kernel_keeps;         /* [1] it has been given pointers to blocks (entry/kept.c) */
+    uint64_t at_owners,
+        at_owners_used;       /* struct core_owner[], the address of the first; [4] ever made, and the first */
+    uint64_t at_undumped;     /* [1] the program has asked for memory to be in no core */
+    uint64_t at_kernel_keeps; /* [1] it has been given pointers to blocks (entry/kept.c) */
 };
+
+/* Who mapped what is charged of the program's own mappings; the first is nobody's. */
+struct core_owner {
+    uint64_t pages; /* that are its; 0: the record is free */
+    uint64_t time;  /* CLOCK_MONOTONIC, coarse, ns */
+    uint64_t size;  /* bytes asked for */
+    uint64_t start;
+    uint32_t stack, thread;
+    uint32_t next, reserved;
+};
+static_assert(sizeof(struct core_owner) == 48, "core_owner is 48 bytes");
+#define CORE_OWNERS_MOST (1u << 20)
 
 /* Thread-local storage of a module that was loaded at start: it begins so many bytes below libc's control block in each
  * thread, and is made of the segment at an address of the module's. */

@@ -9,16 +9,16 @@
 
 uint32_t (*owners_stack)(const void *frame);
 
-static struct region table;
-static _Atomic uint32_t used = 1;   /* records ever made; the first is nobody's */
+struct region owners_table;
+_Atomic uint32_t owners_used = 1;
 static _Atomic uint64_t first_free; /* below its number; 0: none */
 
 bool owners_start(void) {
-    return owners_stack && region_reserve(&table, OWNERS_MAX * sizeof(struct owner), false);
+    return owners_stack && region_reserve(&owners_table, OWNERS_MAX * sizeof(struct owner), false);
 }
 
 static struct owner *owner_at(uint32_t i) {
-    return (struct owner *)(void *)table.base + i;
+    return (struct owner *)(void *)owners_table.base + i;
 }
 
 static uint32_t take_free(void) {
@@ -34,10 +34,11 @@ static uint32_t take_free(void) {
 }
 
 static uint32_t make(void) {
-    uint32_t i = atomic_load_explicit(&used, memory_order_relaxed);
+    uint32_t i = atomic_load_explicit(&owners_used, memory_order_relaxed);
     do {
-        if (i >= OWNERS_MAX || !region_commit(&table, (i + 1) * sizeof(struct owner))) return 0;
-    } while (!atomic_compare_exchange_weak_explicit(&used, &i, i + 1, memory_order_relaxed, memory_order_relaxed));
+        if (i >= OWNERS_MAX || !region_commit(&owners_table, (i + 1) * sizeof(struct owner))) return 0;
+    } while (
+        !atomic_compare_exchange_weak_explicit(&owners_used, &i, i + 1, memory_order_relaxed, memory_order_relaxed));
     return i;
 }
 
@@ -51,7 +52,7 @@ static void give_back(uint32_t i) {
 }
 
 uint32_t owners_take(size_t size, const void *frame) {
-    if (!table.base) return 0;
+    if (!owners_table.base) return 0;
     uint32_t stack = owners_stack(frame), i = take_free();
     if (i == 0) i = make();
     if (i == 0) return 0;
@@ -73,7 +74,7 @@ static void lose(uint32_t owner, size_t pages) {
 
 /* The page is the caller's to change, so that its owner stays meanwhile. */
 uint32_t owners_hold(uintptr_t page) {
-    uint32_t owner = table.base ? pages_owner(page) : 0;
+    uint32_t owner = owners_table.base ? pages_owner(page) : 0;
     if (owner) atomic_fetch_add_explicit(&owner_at(owner)->pages, 1, memory_order_relaxed);
     return owner;
 }
@@ -83,7 +84,7 @@ void owners_let_go(uint32_t owner) {
 }
 
 void owners_give(uintptr_t from, size_t n, uint32_t owner) {
-    if (!table.base || n == 0) return;
+    if (!owners_table.base || n == 0) return;
     size_t pages = n / PAGE;
     if (owner) atomic_fetch_add_explicit(&owner_at(owner)->pages, pages, memory_order_relaxed);
     size_t owned = pages_own(from, n, owner, lose);
@@ -97,7 +98,7 @@ void owners_resized(uint32_t owner, uintptr_t start, size_t size) {
 }
 
 void owners_each(void (*see)(void *context, const struct owner *owner), void *context) {
-    uint32_t end = table.base ? atomic_load_explicit(&used, memory_order_acquire) : 0;
+    uint32_t end = owners_table.base ? atomic_load_explicit(&owners_used, memory_order_acquire) : 0;
     for (uint32_t i = 1; i < end; i++)
         if (atomic_load_explicit(&owner_at(i)->pages, memory_order_acquire) > 0) see(context, owner_at(i));
 }

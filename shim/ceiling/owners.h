@@ -5,6 +5,7 @@
 #define WEIR_CEILING_OWNERS_H
 
 #include "shim/base/base.h"
+#include "shim/base/region.h"
 
 #include <stdatomic.h>
 
@@ -17,6 +18,10 @@ struct owner {
     uint32_t thread;        /* kernel thread id */
     _Atomic uint32_t next;  /* of the free ones */
 };
+
+/* All records, and how many were ever made; the first is nobody's. */
+extern struct region owners_table HIDDEN;
+extern _Atomic uint32_t owners_used HIDDEN;
 
 /* Set, before the start, by the room that takes backtraces: the stack's id of who called the entry whose frame this is.
  */

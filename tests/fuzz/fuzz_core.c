@@ -255,6 +255,8 @@ static uint64_t put_search(void) {
                                    .in_start = 8,
                                    .in_size = 16,
                                    .set = 2};
+    struct core_owner owners[3] = {
+        [1] = {.pages = 2, .time = 2000, .size = 8000, .start = STACK, .stack = 9, .thread = 7}};
     struct core_storage storage[2] = {{48, LIBRARY + 64}, {512, STACK}};
     struct core_search of = {.at_reserved = put(&reserved, sizeof reserved),
                              .at_pages = put(&pages, sizeof pages),
@@ -267,6 +269,8 @@ static uint64_t put_search(void) {
                              .at_storage_count = put_word(random_below(4)),
                              .at_stacks_below = put_word(64),
                              .stacks = 4,
+                             .at_owners = put_word(put(owners, sizeof owners)),
+                             .at_owners_used = put_word(random_below(4)),
                              .at_undumped = put_word(random_below(2)),
                              .at_kernel_keeps = put_word(random_below(8) == 0)};
     return put(&of, sizeof of);
@@ -314,8 +318,11 @@ static uint64_t put_totals(void) {
         [1] = {9, 7, 2, (uint32_t)random_below(40), 20480, 1u << 20, 1024, 64 << 10, 0, 3072, 9000, {1}},
         [2] = {10, 8, 0, (uint32_t)random_below(9), 2048, 1u << 16, 0, 0, 0, 0, 0, {0}}};
     static const char path[] = "/nowhere/weir.0/weir.7.box";
-    struct core_totals of = {put_word(put(rows, sizeof rows) - BOX_AT_TOTALS), put_word(random_below(6)),
-                             put(path, sizeof path)};
+    struct core_totals of = {.at_box = put_word(put(rows, sizeof rows) - BOX_AT_TOTALS),
+                             .at_used = put_word(random_below(6)),
+                             .path = put(path, sizeof path),
+                             .at_peak = put_word(40960ul << DUMP_TOTAL_SHIFT),
+                             .at_noted = put_word(random_below(40960ul << DUMP_TOTAL_SHIFT))};
     return put(&of, sizeof of);
 }
 
@@ -433,7 +440,7 @@ static void write_at(int fd, const void *bytes, size_t length, uint64_t at) {
     if (pwrite(fd, bytes, length, (off_t)at) != (ssize_t)length) exit(1);
 }
 
-static void write_core(const char *path) {
+static void write_core(const char *path, bool whole) {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     Elf64_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1},
                          .e_type = ET_CORE,
@@ -450,14 +457,14 @@ static void write_core(const char *path) {
                               .p_vaddr = parts[i].at,
                               .p_filesz = parts[i].length,
                               .p_memsz = parts[i].length};
-        if (random_below(40) == 0) change_one(&program, sizeof program);
+        if (!whole && random_below(40) == 0) change_one(&program, sizeof program);
         write_at(fd, &program, sizeof program, sizeof header + i * sizeof program);
         write_at(fd, parts[i].bytes, parts[i].length, at);
         at += parts[i].length;
     }
-    if (random_below(20) == 0) header.e_phnum = (uint16_t)random_below(65536);
+    if (!whole && random_below(20) == 0) header.e_phnum = (uint16_t)random_below(65536);
     write_at(fd, &header, sizeof header, 0);
-    if (random_below(8) == 0 && ftruncate(fd, (off_t)random_below(at)) != 0) exit(1);
+    if (!whole && random_below(8) == 0 && ftruncate(fd, (off_t)random_below(at)) != 0) exit(1);
     (void)close(fd);
 }
 
@@ -473,7 +480,7 @@ int main(int argc, char **argv) {
         make_memory();
         make_notes();
         if (i > 0) fuzz_change(parts, SEGMENTS, 10);
-        write_core(path);
+        write_core(path, i == 0);
         read += fuzz_read(path, out);
         if (!read) return 1; /* the whole one */
     }

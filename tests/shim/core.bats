@@ -48,6 +48,7 @@ lines("", {part: report[part] for part in ("direct", "mapped")})
 lines(".totals", {name: of for name, of in report["totals"].items() if name in ("sites", "blocks", "bytes", "untracked_blocks")})
 lines(".sampling", {name: of for name, of in (report["sampling"] or {}).items() if name != "sampled_places"})
 lines(".ever", {"ever": report["ever"]})
+lines(".mappings", sorted(str({name: of for name, of in m.items() if "seconds" not in name}) for m in report["mappings"]))
 lines(".classes", report["parts"][0]["classes"])
 lines(".memory", {row["kind"]: row["charged"] for row in report["memory"]["rows"]})'
 }

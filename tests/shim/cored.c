@@ -32,6 +32,12 @@ static NOINLINE void *large_ones(size_t count) {
     for (size_t i = 0; i < count; i++) kept[910 + i] = malloc(20 << 20);
     return kept[910];
 }
+static NOINLINE void maps_some(void) {
+    for (size_t i = 1; i < 4; i++) {
+        char *p = mmap(NULL, i << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED || munmap(p, 8192) != 0) exit(2);
+    }
+}
 static NOINLINE void make_some(size_t from) {
     for (size_t i = from; i < from + 100; i++) kept[i] = few();
     for (size_t i = from + 100; i < from + 104; i++) kept[i] = large();
@@ -162,6 +168,7 @@ int main(int argc, char **argv) {
         kept[900] = large_ones(20);
         kept[901] = realloc(malloc(20 << 20), 25 << 20);
         kept[902] = malloc(300 << 20);
+        maps_some();
     }
     if (!strcmp(what, "waits")) pause();
     if (!strcmp(what, "forks") && fork() != 0) _exit(0);

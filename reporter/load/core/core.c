@@ -239,6 +239,7 @@ static int make(struct making *m, uint64_t written, uint64_t *size, char **missi
     making_write_sites(m);
     making_write_arena(m);
     making_write_totals(m);
+    making_write_mappings(m);
     making_write_records(m);
     making_write_pools(m);
     read_refusals(m);

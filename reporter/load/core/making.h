@@ -125,6 +125,9 @@ size_t making_add_arena(const struct making *m, struct dump_stat *stats); /* how
 /* totals.c: what was ever made, when it is known what is live. */
 void making_write_totals(struct making *m);
 
+/* mappings.c: what the program has mapped itself. */
+void making_write_mappings(struct making *m);
+
 /* records.c: of the blocks that are listed. */
 void making_write_records(struct making *m);
 

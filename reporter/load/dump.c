@@ -269,8 +269,16 @@ static int open_core(int file, uint64_t *size, const char **why, char **missing)
     struct stat status;
     bool known = fstat(file, &status) == 0 && status.st_mtim.tv_sec > 0;
     uint64_t written = known ? (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec : 0;
-    int core = core_is_packed(file, *size) ? core_unpack(file, size, why) : file;
+    const char *wrong = NULL;
+    bool partial = false;
+    int core = core_is_packed(file, *size) ? core_unpack(file, size, &wrong, &partial) : file;
+    if (core < 0) *why = wrong;
     int fd = core >= 0 ? core_to_dump(core, size, written, why, missing) : -1;
+    if (fd < 0 && partial) *why = wrong;
+    if (fd >= 0 && partial) {
+        free(*missing);
+        *missing = memory_format("%s: not all of the core is there", wrong);
+    }
     if (core != file && core >= 0) (void)close(core);
     (void)close(file);
     return fd;

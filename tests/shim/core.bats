@@ -236,6 +236,16 @@ main"
         grep -qE "cut short|ends inside|missing" err report || { cat err report; false; }
     done
 }
+@test "a_core_without_weirs_memory_says_so" {
+    [[ $(cat /proc/sys/kernel/core_pattern) != [\|/]* ]] && ulimit -c unlimited || skip "the kernel writes no core here"
+    for filter in 0x10 0x4; do
+        LIMIT=30 under paranoid sh -c "echo $filter >/proc/self/coredump_filter; exec '$SHIM_TOOLS/cored' uses_freed"
+        for found in core core.*; do [ ! -f "$found" ] || mv -n "$found" core 2>/dev/null || true; done
+        ! "$WEIR" report core 2>err || false
+        has err "a core without the memory of libweir.so"
+        rm core
+    done
+}
 @test "what_zstd_or_lz4_has_packed_is_read" {
     local pack packed=0
     cored $SEGV paranoid uses_freed
@@ -250,9 +260,19 @@ main"
         head -c 2000 core.$pack >cut
         ! "$WEIR" report cut 2>err || false
         has err "packed by $pack, and cut short"
+        # What there is of it is shown.
         (cat core.$pack; head -c 100000 /dev/urandom) >more
-        ! "$WEIR" report more 2>err || false
-        has err "packed by $pack, and damaged"
+        ! "$WEIR" report more >partial 2>err || false
+        has partial "packed by $pack, and damaged" "make_item"
+        head -c $(($(stat -c %s core.$pack) - 4)) core.$pack >cut
+        ! "$WEIR" report cut >partial 2>err || false
+        has partial "packed by $pack, and cut short"
+        (printf '\x50\x2a\x4d\x18\x04\0\0\0abcd'; cat core.$pack) >skipped
+        touch -r core skipped
+        "$WEIR" report skipped >from_packed
+        cmp <(sed "s/skipped/core/g" from_packed) report
+        ! (ulimit -f 100; "$WEIR" report core.$pack >refused 2>err) || false
+        has err "there is no room to unpack it"
         $pack -q -c "$WEIR" >other
         ! "$WEIR" report other 2>err || false
         has err "packed by $pack, but no core"

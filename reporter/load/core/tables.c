@@ -54,6 +54,12 @@ static bool find_beacon(struct core *core, struct core_beacon *beacon) {
     return !core->file_count && search(core, 0, UINT64_MAX, &left, beacon);
 }
 
+static bool has_library(const struct core *core) {
+    for (size_t i = 0; i < core->file_count; i++)
+        if (strstr(file_base(core->files[i].path), "weir")) return true;
+    return false;
+}
+
 /* --- its parts --- */
 
 /* A field of so many bytes lies in a record of that stride. */
@@ -102,7 +108,9 @@ static bool stacks_are_sound(const struct core_stacks *s) {
 const char *core_find_tables(struct core *core, struct core_tables *t) {
     if (!find_beacon(core, &t->beacon))
         return core->cut ? "a core that is cut short; what is there of it has no tables of weir's"
-                         : "a core without weir's tables: not of a program that ran under libweir.so";
+               : has_library(core)
+                   ? "a core without the memory of libweir.so (coredump_filter, core(5)): its tables are missing"
+                   : "a core without weir's tables: not of a program that ran under libweir.so";
     if (t->beacon.version != CORE_VERSION || t->beacon.size < sizeof t->beacon)
         return "a core of a program that ran under another version of weir";
     if (!core_read(core, &t->arena, sizeof t->arena, t->beacon.at_arena) ||
@@ -122,6 +130,8 @@ const char *core_find_tables(struct core *core, struct core_tables *t) {
                  stacks_are_sound(&t->stacks);
     if (!sound) return "a core with impossible tables of weir's";
     if (core_word(core, t->process.at_start_time)) return NULL;
+    if (!core->cut && !core_length(core, t->process.at_start_time))
+        return "a core without the memory of libweir.so (coredump_filter, core(5)): its tables are missing";
     return core->cut ? "a core that is cut short: weir's tables are missing"
                      : "a core of a program that had not come to weir yet";
 }

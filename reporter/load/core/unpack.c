@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lz4frame.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,7 +39,10 @@ static size_t zstd_feed(void *state, struct piece *p) {
     return ZSTD_isError(left) ? DAMAGED : left;
 }
 static void *zstd_begin(void) {
-    return ZSTD_createDStream();
+    ZSTD_DStream *stream = ZSTD_createDStream();
+    /* As large as zstd --long=31 makes them: a core is large, too. */
+    if (stream) (void)ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, 31);
+    return stream;
 }
 static void zstd_end(void *state) {
     (void)ZSTD_freeDStream(state);
@@ -71,11 +75,20 @@ static const struct packing {
      "packed by lz4, but no core"},
 };
 
+/* Behind frames that both pass over: 0x184d2a50 to 5f, their length, that many bytes. */
+#define SKIPPABLE      0x184d2a50u
+#define SKIPPABLE_MOST 64
+
 static const struct packing *packing_of(int fd, uint64_t size) {
-    char begin[4];
-    if (size <= sizeof begin || !file_read(fd, begin, sizeof begin, 0)) return NULL;
+    uint32_t begin[2] = {0}; /* the machine is little-endian, as these formats are */
+    uint64_t at = 0;
+    for (int i = 0; i < SKIPPABLE_MOST; i++) {
+        if (size < at + sizeof begin || !file_read(fd, begin, sizeof begin, at)) return NULL;
+        if ((begin[0] & ~15u) != SKIPPABLE) break;
+        at += sizeof begin + begin[1];
+    }
     for (size_t i = 0; i < sizeof packings / sizeof *packings; i++)
-        if (memcmp(begin, packings[i].magic, sizeof begin) == 0) return &packings[i];
+        if (memcmp(begin, packings[i].magic, sizeof *begin) == 0) return &packings[i];
     return NULL;
 }
 
@@ -134,6 +147,7 @@ static bool may_be_core(struct unpacking *u) {
 
 static const char no_room[] = "there is no room to unpack it (TMPDIR)";
 
+/* NULL, or what was wrong; what there is of it may be a core all the same. */
 static const char *unpack(struct unpacking *u, const struct packing *by, void *state) {
     static char in[1 << 17], out[1 << 18];
     size_t left = 1;
@@ -152,9 +166,18 @@ static const char *unpack(struct unpacking *u, const struct packing *by, void *s
             p.length -= p.read;
         }
     }
-    if (!put_page(u) || ftruncate(u->to, (off_t)u->written) != 0) return no_room;
-    if (core_is_one(u->to, u->written)) return NULL;
-    return left ? by->cut : by->other;
+    return left ? by->cut : NULL;
+}
+
+static bool finish(struct unpacking *u, const struct packing *by, const char **why) {
+    if (*why == no_room || *why == by->other) return false;
+    if (!put_page(u) || ftruncate(u->to, (off_t)u->written) != 0) {
+        *why = no_room;
+        return false;
+    }
+    if (core_is_one(u->to, u->written)) return true;
+    if (!*why) *why = by->other;
+    return false;
 }
 
 static int open_nameless(void) {
@@ -168,20 +191,24 @@ static int open_nameless(void) {
     return fd;
 }
 
-int core_unpack(int fd, uint64_t *size, const char **why) {
+int core_unpack(int fd, uint64_t *size, const char **why, bool *partial) {
     struct unpacking *u = memory_get(1, sizeof *u);
     const struct packing *by = packing_of(fd, *size);
     void *state = by ? by->begin() : NULL;
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is said in words */
     u->from = fd;
     u->size = *size;
     u->to = open_nameless();
     *why = !state || u->to < 0 ? no_room : unpack(u, by, state);
     int to = u->to;
+    bool is_core = state && to >= 0 && finish(u, by, why);
+    *partial = is_core && *why;
     *size = u->written;
-    if (*why && to >= 0) {
+    if (!is_core && to >= 0) {
         (void)close(to);
         to = -1;
     }
+    if (before != SIG_ERR) (void)signal(SIGXFSZ, before);
     if (state) by->end(state);
     free(u);
     return to;

@@ -65,12 +65,25 @@ static char *lsan_of(const struct view *view, const struct merged_site *site) {
     return text;
 }
 
+/* Behind the last "::" that is in no brackets; operators have brackets of their own in their names. */
+static const char *last_part(const char *name) {
+    static const char word[] = "operator";
+    const char *last = name;
+    int depth = 0;
+    for (const char *at = name; *at; at++) {
+        bool begins = at == name || !strchr(IDENTIFIER, at[-1]);
+        if (depth == 0 && begins && strncmp(at, word, sizeof word - 1) == 0) return at;
+        depth += (*at == '<' || *at == '(' || *at == '{') - (*at == '>' || *at == ')' || *at == '}');
+        if (depth == 0 && at[0] == ':' && at[1] == ':') last = at + 2;
+    }
+    return last;
+}
+
 /* As the linker knows it; C's functions by their name. What was inlined has but the last part of its name there. */
 static char *valgrind_name(const struct symbol_frame *symbol) {
     if (symbol->inlined) {
-        size_t end = strcspn(symbol->brief, "<("), begin = end;
-        while (begin > 0 && strchr(IDENTIFIER, symbol->brief[begin - 1])) begin--;
-        return memory_format("   fun:*%.*s*\n", (int)(end - begin), symbol->brief + begin);
+        const char *part = last_part(symbol->brief);
+        return memory_format("   fun:*%.*s*\n", (int)strspn(part, IDENTIFIER "~"), part);
     }
     const char *name = symbol->linked ? symbol->linked : symbol->brief;
     bool is_whole = symbol->linked || strspn(name, IDENTIFIER) == strlen(name);

@@ -239,6 +239,17 @@ print(sorted(s["bytes"] for s in json.load(sys.stdin)["sites"] if s["suppressed"
         fi
     done
 }
+@test "a_generated_list_names_inlined_operators_as_valgrind_does" {
+    cat >called.cc <<'C'
+#include <functional>
+static void lose() { char *p = new char[10]; asm volatile("" : : "r"(p) : "memory"); }
+int main() { std::function<void()> f = [] { lose(); }; f(); return 0; }
+C
+    g++ -g -O1 -o called called.cc
+    gate 1 -- ./called
+    report --gen-suppressions=valgrind weir.gate.*.d >list
+    valgrind -q --leak-check=full --error-exitcode=9 --suppressions=list ./called >out 2>&1 || { cat out list; false; }
+}
 @test "a_list_that_is_wrong_is_refused_before_anything_runs" {
     echo 'race:foo' >list
     gate 2 --suppressions=list -- touch ran

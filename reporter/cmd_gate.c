@@ -173,6 +173,9 @@ static void judge(char **paths, size_t count, struct parsed *parsed, bool quiet,
     report_add_programs(&settings->suppressions, &merged);
     suppress_apply(&settings->suppressions, &merged, view.symbols);
     merged_sort(&merged, BY_BYTES);
+    if (!merged.part_count && start_is_full(paths[0]))
+        gate_add(&outcome->gate, GATE_INCONCLUSIVE,
+                 memory_format("there is no dump, and less than 1 MiB of room in %s", paths[0]));
     if (settings_need_findings(settings))
         judge_findings(settings, &view, &merged, outcome, findings);
     else

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #include "reporter/load/memory.h"
 #include "reporter/load/signals.h"
 #include "reporter/run.h"
+
+#define ROOM_LEAST (1u << 20) /* bytes, of which a dump of a small program may take some hundred thousand */
 
 /* How it ended, as waitpid has it. */
 static int run_and_wait(char **line) {
@@ -68,6 +71,11 @@ char *start_subfolder(const char *folder, size_t number) {
     view_message("%s: cannot be made: %s", own, strerror(errno));
     free(own);
     return NULL;
+}
+
+bool start_is_full(const char *folder) {
+    struct statvfs room;
+    return statvfs(folder, &room) == 0 && (uint64_t)room.f_bavail * room.f_frsize < ROOM_LEAST;
 }
 
 void start_remove(char *folder) {

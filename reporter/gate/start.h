@@ -10,6 +10,7 @@
 char *start_folder(const char *what);
 char *start_subfolder(const char *folder, size_t number); /* below that one; the same */
 void start_remove(char *folder);                          /* with all that is in it; frees the name */
+bool start_is_full(const char *folder);                   /* a dump may not find room there */
 
 /* This program again, as `weir run`, with dumps in that folder. How it ended, as waitpid has it. */
 int start_under_weir(char *folder, char **arguments, size_t count);

@@ -105,6 +105,32 @@ print(*[sum(e[k] for e in sites) for k in "allocations bytes frees freed_bytes t
     has text "3.8 MiB" "3,000" "second_site"
     grep -qE '^    [0-9.]+ KiB in 3,000 blocks, 100.0 % given back, 0 live at the peak$' text || { cat text; false; }
 }
+@test "a_peak_that_is_over_by_one_block_is_one_with_it" {
+    cat >large.c <<'C'
+#include <stdlib.h>
+__attribute__((noinline)) void *first(void) { return malloc(300 << 20); }
+__attribute__((noinline)) void *second(void) { return malloc(100 << 20); }
+__attribute__((noinline)) void *third(void) { return malloc(50 << 20); }
+int main(int argc, char **argv) {
+    void *volatile p = first(), *volatile q;
+    if (argc > 1) free(malloc(10)); /* else the thread never has a heap */
+    if (argv[argc]) return 1;
+    free(p);
+    p = second();
+    q = third();
+    return !p || !q;
+}
+C
+    gcc -g -O0 -o large large.c
+    for level in simple paranoid; do
+        for heap in "" heap; do
+            expect 0 $level ./large $heap
+            same "$(for site in first second third; do ever $site "$(the_dump large)"; done)" "1 314572800 1 314572800 0 1 314572800
+1 104857600 0 0 0 0 0
+1 52428800 0 0 0 0 0"
+        done
+    done
+}
 @test "what_was_ever_made_is_estimated_where_blocks_are_sampled" {
     sampled many
     read -r allocations bytes frees _ < <(ever first_site "$(the_dump sampled)")

@@ -125,9 +125,9 @@ C
     for level in simple paranoid; do
         for heap in "" heap; do
             expect 0 $level ./large $heap
-            same "$(for site in first second third; do ever $site "$(the_dump large)"; done)" "1 314572800 1 314572800 0 1 314572800
-1 104857600 0 0 0 0 0
-1 52428800 0 0 0 0 0"
+            same "$(for site in first second third; do ever $site "$(the_dump large)" | cut -d' ' -f 1-4,6,7; done)" "1 314572800 1 314572800 1 314572800
+1 104857600 0 0 0 0
+1 52428800 0 0 0 0"
         done
     done
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # What interrupts an allocator at the worst moments, random models of its promises, and programs that misuse memory.
 load helpers
+# What disabled does simple does, too, and builds with asserts do it.
+[ "$LONG" ] || [[ ${WEIR_BUILD:-build} == *debug* ]] || LEVELS="simple paranoid"
 
 setup_file() { build_tools; }
 setup() { plain; }

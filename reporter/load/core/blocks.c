@@ -57,12 +57,14 @@ uint64_t making_class_size(uint32_t c) {
     return ((uint64_t)1 << exponent) + ((uint64_t)step << (exponent - 3));
 }
 
-/* Of being drawn as it was: 1 - exp(-x), see shim/arena/sample.h. */
+/* Of being drawn as it was: 1 - exp(-x), see shim/arena/sample.c, whose x has no more than 64 bits before it is
+ * thinned. */
 static double probability(const struct making *m, const struct core_side *side) {
     uint32_t drawn = CORE_DRAWN(side);
     if (!m->sample_bytes || drawn >= m->t.arena.certain) return 1;
     uint64_t extra = m->sample_bytes / m->sample_blocks, scale = (1ull << 48) / m->sample_bytes;
-    double x = ldexp((double)(making_class_size(drawn) + extra) * (double)scale, -48 - (int)CORE_THINNED(side));
+    uint64_t size = making_class_size(drawn) + extra, most = scale ? UINT64_MAX / scale : UINT64_MAX;
+    double x = ldexp((double)(size < most ? size : most) * (double)scale, -48 - (int)CORE_THINNED(side));
     return -expm1(-x);
 }
 
